@@ -1,0 +1,370 @@
+"""What may be found in a text, and what is then done about it.
+
+A *validator* finds: a named function from a text to findings. It never raises to fail, sleeps, logs or
+rewrites. A *rule* decides: a verb (`block`, `redact`, `reask`, `fall_back`, `warn`) around a validator.
+The engine acts on the rule; the record tells it. Four places, so that the same validator can warn in
+staging and block in production.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
+
+from guardrails_lite._errors import ConfigError
+
+if TYPE_CHECKING:
+    from guardrails_lite._messages import Call
+
+Verb = Literal["block", "redact", "reask", "fall_back", "warn"]
+Mode = Literal["enforce", "monitor"]
+OnError = Literal["closed", "open"]
+Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
+
+ROLES: frozenset[str] = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing a validator saw. It says where and of what kind, never the matched text."""
+
+    message: str
+    """A constant: it is logged and may be shown, so nothing of the text belongs in it."""
+    span: tuple[int, int] | None = field(default=None, kw_only=True)
+    """Where, as ``text[start:end]``. None: the text as a whole."""
+    category: str | None = field(default=None, kw_only=True)
+    """A kind that people count by, such as ``"EMAIL_ADDRESS"``."""
+    score: float | None = field(default=None, kw_only=True)
+    """How sure the validator is, from 0 to 1; None where it is a matter of yes or no."""
+    replacement: str | None = field(default=None, kw_only=True, repr=False)
+    """What `redact` puts in place of the span; None: ``[CATEGORY]`` or ``[REDACTED]``."""
+
+    @property
+    def mask(self) -> str:
+        """The text that stands in for the span once it is redacted."""
+        if self.replacement is not None:
+            return self.replacement
+        return f"[{self.category}]" if self.category else "[REDACTED]"
+
+
+Findings = Iterable[Finding]
+FindFunction = Callable[..., "Findings | Awaitable[Findings] | AsyncIterable[Finding]"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Validator:
+    """A named function from text to findings. Make one with `@validator`; call it to try it."""
+
+    find: FindFunction = field(repr=False)
+    name: str
+    window: int | None = None
+    """The most characters it must see at once, its longest match and the boundary on either side
+    included. None: the whole text, so a guard that uses it holds a streamed reply back."""
+    kind: Literal["plain", "blocking", "async"] = "plain"
+    wants_call: bool = False
+    """The function has a second parameter, which receives the `Call`, read-only."""
+    params: Mapping[str, object] = field(default_factory=dict)
+    """The arguments that made it, for its repr and the digest of the guard."""
+    version: str = ""
+    """Changes whenever its findings may change; part of the digest."""
+
+    def __call__(self, text: str, call: Call | None = None) -> list[Finding]:
+        """Find in *text*, for a test or an interactive look.
+
+        Raises:
+            TypeError: the validator is async; use `await guard.acheck(...)` or await `find` yourself.
+        """
+        if self.kind == "async":
+            message = f"{self!r} is async; try it with `await Guard(input=[warn({self.name})]).acheck(text)`"
+            raise TypeError(message)
+        found = self.find(text, call) if self.wants_call else self.find(text)
+        return list(found)  # type: ignore[arg-type]  # only async ones return anything else
+
+    def __repr__(self) -> str:
+        return f"{self.name}({_arguments(self.params)})" if self.params else self.name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Validator) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.window))
+
+    @property
+    def fingerprint(self) -> str:
+        """Names this validator's behaviour: its name, arguments, version and code."""
+        code = getattr(inspect.unwrap(self.find), "__code__", None)
+        body = _code_digest(code) if code is not None else ""
+        return "\0".join((repr(self), str(self.window), self.kind, self.version, body))
+
+
+def _code_digest(code: Any) -> str:
+    parts = hashlib.sha256(code.co_code)
+    for const in code.co_consts:
+        parts.update((_code_digest(const) if hasattr(const, "co_code") else repr(const)).encode())
+    parts.update(repr(code.co_names).encode())
+    return parts.hexdigest()[:16]
+
+
+@overload
+def validator(function: FindFunction, /) -> Validator: ...
+@overload
+def validator(
+    *,
+    window: int | None = None,
+    blocking: bool = False,
+    name: str | None = None,
+    params: Mapping[str, object] | None = None,
+    version: str = "",
+) -> Callable[[FindFunction], Validator]: ...
+def validator(
+    function: FindFunction | None = None,
+    /,
+    *,
+    window: int | None = None,
+    blocking: bool = False,
+    name: str | None = None,
+    params: Mapping[str, object] | None = None,
+    version: str = "",
+) -> Validator | Callable[[FindFunction], Validator]:
+    """Make a validator of a function that takes a text and yields findings.
+
+    The function may be a generator, return any iterable of findings, be a coroutine or an async
+    generator. With a second parameter it also receives the `Call`, read-only.
+
+    Args:
+        window: The most characters it must see at once, boundaries included, so that a stream can be
+            released while it is checked. None: it needs the whole text. `testing.check_validator`
+            tells whether a window is honest.
+        blocking: It waits (a file, a database, a model), so under an async guard it runs in a thread.
+        name: How it prints; default: the function's name.
+        params: The arguments that made it, when it is built by a function: they print, and changing
+            one changes the guard's digest. Leave out what must not be printed.
+        version: Change it when the findings change though code and arguments do not (new data).
+
+    Raises:
+        ConfigError: the function cannot be called with a text, or the window is not positive.
+    """
+
+    def make(function: FindFunction) -> Validator:
+        return _validator_of(
+            function,
+            window=window,
+            blocking=blocking,
+            name=name or str(getattr(function, "__name__", type(function).__name__)),
+            params=dict(params or {}),
+            version=version,
+        )
+
+    return make if function is None else make(function)
+
+
+def _validator_of(
+    function: FindFunction,
+    *,
+    window: int | None,
+    blocking: bool,
+    name: str,
+    params: Mapping[str, object],
+    version: str,
+) -> Validator:
+    if not callable(function):
+        raise ConfigError(f"@validator takes a function from text to findings, not {function!r}")
+    if window is not None and (isinstance(window, bool) or not isinstance(window, int) or window < 1):
+        raise ConfigError(
+            f"window={window!r} of validator {name!r} must be a positive number of characters. "
+            "Leave it out if the validator needs the whole text."
+        )
+    takes = [
+        parameter
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    required = [parameter for parameter in takes if parameter.default is parameter.empty]
+    if not takes or len(required) > 2:
+        raise ConfigError(
+            f"validator {name!r} takes {len(takes)} parameters; expected `text`, "
+            "or `text` and `call`. Bind other settings in a function that returns the validator."
+        )
+    is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+    if is_async and blocking:
+        raise ConfigError(f"validator {name!r} is async, so blocking=True does not apply. Leave it out.")
+    return Validator(
+        find=function,
+        name=name,
+        window=window,
+        kind="async" if is_async else "blocking" if blocking else "plain",
+        wants_call=len(required) == 2,
+        params=params,
+        version=version,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A verb around a validator: what is done when the validator finds something."""
+
+    verb: Verb
+    validator: Validator
+    roles: tuple[str, ...] | None = None
+    """Only texts of these roles are checked; None: all of them."""
+    on_error: OnError = "closed"
+    """A validator that breaks or times out: ``"closed"`` counts as found, ``"open"`` as not found.
+    Either way it is recorded as broken."""
+    timeout_s: float | None = None
+    """Seconds the validator may take for one text."""
+    mode: Mode = "enforce"
+    """``"monitor"``: findings are recorded and nothing is changed or stopped."""
+    share: float = 1.0
+    """The share of calls, from 0 to 1, in which the rule runs; chosen by the call's id."""
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether what it does changes the text."""
+        return self.verb == "redact" and self.mode == "enforce"
+
+    @property
+    def holds(self) -> bool:
+        """Whether a streamed reply must be held back whole for this rule."""
+        if self.mode == "monitor" or self.verb == "warn":
+            return False
+        return self.validator.window is None or self.verb in ("reask", "fall_back")
+
+    def __repr__(self) -> str:
+        options = _arguments(
+            {
+                name: value
+                for name, value, default in (
+                    ("roles", self.roles, None),
+                    ("on_error", self.on_error, "closed"),
+                    ("timeout_s", self.timeout_s, None),
+                    ("mode", self.mode, "enforce"),
+                    ("share", self.share, 1.0),
+                )
+                if value != default
+            }
+        )
+        return f"{self.verb}({self.validator!r}{', ' if options else ''}{options})"
+
+
+class MakesRule(Protocol):
+    """The signature that all verbs share.
+
+    Args of every verb:
+        validator: What finds. A function must be made a validator with `@validator` first.
+        roles: Check only texts of these roles; default: all.
+        on_error: What a validator that breaks or times out counts as: ``"closed"``, found (the default),
+            or ``"open"``, not found. It is recorded as broken either way.
+        timeout_s: Seconds it may take for one text.
+        mode: ``"monitor"`` records findings and changes nothing.
+        share: The share of calls, from 0 to 1, in which the rule runs: for canaries.
+
+    Raises:
+        ConfigError: an argument that cannot work.
+    """
+
+    def __call__(
+        self,
+        validator: Validator,
+        /,
+        *,
+        roles: Iterable[Role] | None = None,
+        on_error: OnError = "closed",
+        timeout_s: float | None = None,
+        mode: Mode = "enforce",
+        share: float = 1.0,
+    ) -> Rule: ...
+
+
+def _verb(stub: Callable[[], None]) -> MakesRule:
+    """Make the function of one verb from a stub that carries its name and its docstring."""
+
+    @functools.wraps(stub)
+    def rule(
+        validator: Validator,
+        /,
+        *,
+        roles: Iterable[Role] | None = None,
+        on_error: OnError = "closed",
+        timeout_s: float | None = None,
+        mode: Mode = "enforce",
+        share: float = 1.0,
+    ) -> Rule:
+        verb: Verb = stub.__name__  # type: ignore[assignment]  # the stubs below are named by the verbs
+        return _rule_of(verb, validator, roles, on_error, timeout_s, mode, share)
+
+    del rule.__wrapped__  # type: ignore[attr-defined]  # so that help() shows this signature
+    return rule
+
+
+def _rule_of(
+    verb: Verb,
+    validator: object,
+    roles: Iterable[str] | None,
+    on_error: OnError,
+    timeout_s: float | None,
+    mode: Mode,
+    share: float,
+) -> Rule:
+    if not isinstance(validator, Validator):
+        hint = (
+            f" Did you forget to call it: {verb}({validator.__name__}())?"
+            if inspect.isfunction(validator)
+            and "Validator" in str(validator.__annotations__.get("return"))
+            else " Decorate the function with @validator."
+        )
+        raise ConfigError(f"{verb}(...) takes a validator, not {validator!r}.{hint}")
+    only: tuple[str, ...] | None = None
+    if roles is not None:
+        only = (roles,) if isinstance(roles, str) else tuple(roles)
+        if not only or not ROLES.issuperset(only):
+            raise ConfigError(
+                f"roles={roles!r} of {verb}({validator!r}): expected some of {', '.join(sorted(ROLES))}"
+            )
+    if on_error not in ("closed", "open"):
+        raise ConfigError(f"on_error={on_error!r} of {verb}({validator!r}) must be 'closed' or 'open'")
+    if mode not in ("enforce", "monitor"):
+        raise ConfigError(f"mode={mode!r} of {verb}({validator!r}) must be 'enforce' or 'monitor'")
+    if timeout_s is not None and not timeout_s > 0:
+        raise ConfigError(f"timeout_s={timeout_s!r} of {verb}({validator!r}) must be more than 0 seconds")
+    if not 0 <= share <= 1:
+        raise ConfigError(f"share={share!r} of {verb}({validator!r}) must be from 0 to 1")
+    return Rule(verb, validator, only, on_error, timeout_s, mode, share)
+
+
+@_verb
+def block() -> None:
+    """End the call when *validator* finds something: nothing is sent, or nothing is returned."""
+
+
+@_verb
+def redact() -> None:
+    """Mask what *validator* finds and let the rest through.
+
+    A finding without a span masks the whole text.
+    """
+
+
+@_verb
+def reask() -> None:
+    """Send the reply back with what was wrong and ask again, within `Retry.reasks`.
+
+    On an input there is nobody to ask again, so a `reask` rule there is a ConfigError.
+    """
+
+
+@_verb
+def fall_back() -> None:
+    """Go on to the next fallback when *validator* finds something; block when there is none."""
+
+
+@_verb
+def warn() -> None:
+    """Record what *validator* finds and change nothing."""
+
+
+def _arguments(params: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in params.items())
