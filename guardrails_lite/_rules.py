@@ -312,8 +312,7 @@ def _rule_of(
     if not isinstance(validator, Validator):
         hint = (
             f" Did you forget to call it: {verb}({validator.__name__}())?"
-            if inspect.isfunction(validator)
-            and "Validator" in str(validator.__annotations__.get("return"))
+            if inspect.isfunction(validator) and "Validator" in str(validator.__annotations__.get("return"))
             else " Decorate the function with @validator."
         )
         raise ConfigError(f"{verb}(...) takes a validator, not {validator!r}.{hint}")

@@ -1,0 +1,143 @@
+"""Our view of chat messages: a `Call` on its way out, a `Reply` on its way back.
+
+Both are made once, at the edge (`_shapes.py`), so that no other module knows which client, dict or string
+a text came from. Text never shows in a repr.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from guardrails_lite._errors import ConfigError
+
+if TYPE_CHECKING:
+    from guardrails_lite._tools import Tool
+
+Message = Mapping[str, Any]
+"""A chat message as the provider takes it: a dict, or an object with the same attributes."""
+
+
+def get(source: object, name: str, default: Any = None) -> Any:
+    """Read *name* of a dict or of an object: clients return either."""
+    if isinstance(source, Mapping):
+        return source.get(name, default)
+    return getattr(source, name, default)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Messages and parameters on their way to a target. Rewritten by `replace`, never mutated."""
+
+    messages: tuple[Message, ...] = field(repr=False)
+    """What is said, oldest first."""
+    params: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Everything else of the request: ``model``, ``tools``, ``temperature``, …"""
+
+    @property
+    def model(self) -> str | None:
+        """The model asked for, where the request names one."""
+        model = self.params.get("model")
+        return model if isinstance(model, str) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one attempt, or of a whole call."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    """The part of the prompt tokens that the provider had cached."""
+    reasoning_tokens: int = 0
+    """The part of the completion tokens that was thinking."""
+    estimated: bool = False
+    """The provider did not report (all of) them, so they were counted from the characters."""
+
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and completion together."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            self.estimated or other.estimated,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call of a tool that the model asks for, checked before the application sees it."""
+
+    id: str
+    name: str
+    arguments: str = field(repr=False)
+    """The arguments as JSON text, as they are after the check."""
+    kind: str = "function"
+    """``"function"``, or ``"custom"`` for a tool that takes free text."""
+    value: Any = field(default=None, repr=False)
+    """The arguments parsed and typed: a model, or a dict. None until the call has passed the check."""
+    tool: Tool | None = field(default=None, repr=False)
+    """The declared tool; None until the call has passed the check."""
+
+    def run(self) -> Any:
+        """Run the tool with the checked arguments and return what it returns.
+
+        Raises:
+            ConfigError: the call has not been checked, or its tool is not a function that can be run.
+        """
+        return self._checked_tool().run(self)
+
+    async def arun(self) -> Any:
+        """Like `run`, for an async tool; a sync one runs in a thread."""
+        return await self._checked_tool().arun(self)
+
+    def _checked_tool(self) -> Tool:
+        if self.tool is None:
+            raise ConfigError(
+                f"tool call {self.name!r} has not been checked, so it cannot be run. "
+                "Declare the tool on the guard: Guard(tools=[...])."
+            )
+        return self.tool
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the answers of a reply."""
+
+    index: int = 0
+    text: str | None = field(default=None, repr=False)
+    refusal: str | None = field(default=None, repr=False)
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back, whole: every choice's text, tool calls, refusal and finish reason."""
+
+    choices: tuple[Choice, ...]
+    model: str | None = None
+    """The model that answered, in the provider's words."""
+    id: str | None = None
+    usage: Usage | None = None
+    """What the provider says it cost; None where it says nothing."""
+    raw: Any = field(default=None, repr=False, compare=False)
+    """The object the client returned, after the rules; for a stream the chunks are not kept."""
+    complete: bool | None = None
+    """For a stream: whether its end was marked. None where the transport vouches for it."""
+
+    @property
+    def text(self) -> str:
+        """The text of the first choice, or the empty string."""
+        return (self.choices[0].text or "") if self.choices else ""
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tool calls of the first choice."""
+        return self.choices[0].tool_calls if self.choices else ()
