@@ -1,0 +1,74 @@
+"""The public names: complete, sorted, documented."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import get_args
+
+import pytest
+
+import guardrails_lite
+from guardrails_lite._errors import OutcomeName
+from guardrails_lite._rules import Verb
+
+DOCS = Path(__file__).parent.parent / "docs"
+REFERENCE = "\n".join(page.read_text() for page in sorted((DOCS / "reference").glob("*.md")))
+MODULES = ["guardrails_lite", "guardrails_lite.testing", "guardrails_lite_validators"]
+
+
+def _names() -> list[tuple[str, str]]:
+    return [(module, name) for module in MODULES for name in importlib.import_module(module).__all__]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_all_is_complete_sorted_and_what_dir_shows(module: str) -> None:
+    """`__all__` holds exactly the public names, in order, and completion in a shell offers them."""
+    package = importlib.import_module(module)
+    public = {
+        name
+        for name, value in vars(package).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType) and name != "annotations"
+    }
+
+    assert list(package.__all__) == sorted(package.__all__)
+    assert public - {"TYPE_CHECKING", "Any"} <= set(package.__all__)
+    assert set(package.__all__) <= set(dir(package))
+
+
+@pytest.mark.parametrize(("module", "name"), _names())
+def test_a_public_name_loads_and_is_in_the_reference(module: str, name: str) -> None:
+    """A public name says what it does, and `docs/reference/` lists it as code."""
+    value = getattr(importlib.import_module(module), name)
+
+    assert name == "__version__" or getattr(value, "__doc__", None) or not callable(value)
+    assert _is_listed(name), f"docs/reference/ does not mention `{name}`"
+
+
+@pytest.mark.parametrize("word", [*get_args(OutcomeName), *get_args(Verb)])
+def test_each_word_of_a_closed_set_is_in_the_reference(word: str) -> None:
+    """Outcomes and verbs are read in records, so each is explained."""
+    assert _is_listed(word)
+
+
+@pytest.mark.parametrize("group", ["guardrails_lite.validators"])
+def test_each_entry_point_loads_and_is_in_the_reference(group: str) -> None:
+    """What a guard in TOML can name exists and is explained."""
+    ours = [point for point in entry_points(group=group) if point.value.startswith("guardrails_lite_")]
+
+    assert ours
+    for point in ours:
+        assert callable(point.load())
+        assert _is_listed(point.name)
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    """`guardrails_lite.__version__` names what is installed."""
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*", guardrails_lite.__version__)
+
+
+def _is_listed(name: str) -> bool:
+    return re.search(rf"`[^`\n]*(?<!\w){re.escape(name)}(?!\w)[^`\n]*`", REFERENCE) is not None
