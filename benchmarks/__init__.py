@@ -1,0 +1,1 @@
+"""What it costs, in numbers: `python -m benchmarks` runs every module here and prints one table."""
