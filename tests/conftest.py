@@ -32,7 +32,9 @@ def _stay_here(event: str, args: tuple[Any, ...]) -> None:
         case _:
             return
     if host and not _is_here(host.decode() if isinstance(host, bytes) else host):
-        raise NetworkUsed(f"{event} to {host!r}: tests are offline; use `guardrails_lite.testing.serve`")
+        raise NetworkUsed(
+            f"{event} to {host!r}: tests are offline; use `guardrails_lite.testing.LoopbackServer`"
+        )
 
 
 def _is_here(host: str) -> bool:

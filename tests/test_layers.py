@@ -18,7 +18,7 @@ LAYERS = [
     ["_messages"],
     ["_shapes", "_texts", "_who"],
     ["_record"],
-    ["_schema", "_tools", "_integrity", "reliability"],
+    ["_schema", "schemas", "_tools", "_integrity", "reliability"],
     ["_effects"],
     ["_gate"],
     ["_engine"],
