@@ -1,0 +1,148 @@
+"""Whole tool calls from the deltas of a stream.
+
+Servers disagree about deltas. The index may be missing, or the same for two calls; the id may come late,
+or again with every delta; the name may come in pieces, or again. A delta belongs to
+
+1. the call with its index, unless it carries an id that this call does not have: then to the call with
+   that id at that index, or to a new one;
+2. without an index: the call with its id, a new one for a new id, else the call that came last;
+3. a new call, where it names a tool after the arguments of that call have begun and the name is another.
+
+So the pieces of two calls are never glued into one. Each character is handled once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from guardrails_lite._messages import ToolCall, get
+
+_LONG_NAME = 256
+
+
+@dataclass(slots=True)
+class _Growing:
+    """A call of which more may come."""
+
+    index: Hashable | None
+    id: str = ""
+    custom: bool = False
+    name: list[str] = field(default_factory=list, repr=False)
+    name_chars: int = 0
+    arguments: list[str] = field(default_factory=list, repr=False)
+
+    def whole(self) -> ToolCall:
+        return ToolCall(
+            self.id, "".join(self.name), "".join(self.arguments), "custom" if self.custom else "function"
+        )
+
+
+class ToolCallAssembler:
+    """Collect the tool-call deltas of one choice; `calls` has what they make."""
+
+    __slots__ = ("_by_id", "_by_index", "_calls", "_fresh", "_last")
+
+    def __init__(self) -> None:
+        self._calls: list[_Growing] = []
+        self._by_index: dict[Hashable, _Growing] = {}
+        self._by_id: dict[tuple[Hashable | None, str], _Growing] = {}
+        self._last: _Growing | None = None
+        self._fresh: list[_Growing] = []
+
+    def add(self, delta: Any) -> int:
+        """Take one delta, a dict or a client's object; return how many characters it brings."""
+        custom = get(delta, "custom")
+        body = custom if custom is not None else get(delta, "function")
+        name = _string(get(body, "name"))
+        text = _text(get(body, "arguments" if custom is None else "input"))
+        identity = _string(get(delta, "id"))
+        call = self._call_of(_index(get(delta, "index")), identity, name)
+        repeats_id = bool(identity) and call.id == identity
+        call.id = call.id or identity
+        call.custom = call.custom or custom is not None or get(delta, "type") == "custom"
+        self._last = call
+        grown = bool(name) and not (
+            (call.arguments or text or repeats_id)
+            and call.name_chars == len(name)
+            and "".join(call.name) == name
+        )
+        chars = len(text)
+        if grown:
+            call.name.append(name)
+            call.name_chars += len(name)
+            chars += len(name)
+            if not any(call is fresh for fresh in self._fresh):
+                self._fresh.append(call)
+        if text:
+            call.arguments.append(text)
+        return chars
+
+    def fresh_names(self) -> list[str]:
+        """The names so far, of calls whose name has grown since this was last asked.
+
+        `Offered.known_prefix` says whether such a beginning can still become a name that may be called.
+        """
+        # A name that is far too long was refused long ago; joining it each time would be quadratic.
+        names = [
+            "".join(call.name) for call in self._fresh if call.name_chars - len(call.name[-1]) <= _LONG_NAME
+        ]
+        self._fresh.clear()
+        return names
+
+    def calls(self) -> tuple[ToolCall, ...]:
+        """The calls so far, by index where each has one, else in the order of their first deltas."""
+        calls = self._calls
+        if all(isinstance(call.index, int) for call in calls):
+            calls = sorted(calls, key=lambda call: call.index)  # type: ignore[arg-type,return-value]
+        return tuple(call.whole() for call in calls)
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def _call_of(self, index: Hashable | None, identity: str, name: str) -> _Growing:
+        if index is not None:
+            call = self._by_index.get(index)
+            if identity and call is not None and call.id not in ("", identity):
+                call = self._by_id.get((index, identity))
+        elif identity:
+            call = self._by_id.get((None, identity))
+            if call is None and self._last is not None and not self._last.id and self._last.index is None:
+                call = self._last
+        else:
+            call = self._last
+        if call is None or (name and _is_another(call, identity, name)):
+            call = _Growing(index)
+            self._calls.append(call)
+        if index is not None:
+            self._by_index[index] = call
+        if identity:
+            self._by_id[(index, identity)] = call
+            self._by_id[(None, identity)] = call
+        return call
+
+
+def _is_another(call: _Growing, identity: str, name: str) -> bool:
+    """Whether *name* begins a new call: arguments have begun, so it is no further piece of the name."""
+    if not call.arguments or not call.name or (identity and identity == call.id):
+        return False
+    return call.name_chars != len(name) or "".join(call.name) != name
+
+
+def _index(value: object) -> Hashable | None:
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    return value if type(value) is int else None
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _text(value: object) -> str:
+    """Argument text; some compatible servers send the object itself."""
+    if isinstance(value, Mapping):
+        return json.dumps(value)
+    return value if isinstance(value, str) else ""

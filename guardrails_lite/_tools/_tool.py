@@ -1,0 +1,429 @@
+"""A tool: what the model may call, and the terms on which it may."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from guardrails_lite._errors import Blocked, ConfigError
+from guardrails_lite._messages import ToolCall
+from guardrails_lite._rules import _code_digest
+from guardrails_lite._tools._docstrings import read_docstring
+from guardrails_lite._tools._ledger import EffectLedger, MemoryLedger, effect_key
+from guardrails_lite._tools._signatures import arguments_type, parameters_of
+
+if TYPE_CHECKING:
+    from guardrails_lite._schema import Schema
+
+Approve = Callable[[ToolCall], "bool | Awaitable[bool]"] | Literal["deny"]
+"""Asked before a call is let through; ``"deny"`` lets none through."""
+Effects = Literal["read", "write"]
+"""Whether a call changes something outside. A write is never run twice for one logical call."""
+
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What the provider takes as the name of a tool."""
+
+_PROCESS_LEDGER = MemoryLedger()
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Tool:
+    """What the model may call. Make one with `tool`; it prints as the code that made it."""
+
+    name: str
+    definition: Mapping[str, Any] = field(repr=False)
+    """What the provider is sent, in its strict form where it has one."""
+    function: Callable[..., Any] | None
+    """What `ToolCall.run` calls; None for a tool that is only described."""
+    arguments: Schema | None
+    """What the arguments are checked against; None for a ``custom`` tool, which takes free text."""
+    approve: Approve | None = None
+    approve_timeout_s: float | None = None
+    max_calls: int | None = None
+    """The most calls in one conversation."""
+    result: Schema | None = None
+    """What results are checked against."""
+    only_after: tuple[str, ...] = ()
+    """Tools of which each must have returned before this one may be called."""
+    effects: Effects | None = None
+    declared: Any = field(default=None, repr=False)
+    """What `tool` was given."""
+    scope: str | None = field(default=None, repr=False)
+    """The logical call that a checked call belongs to; see `within`."""
+    ledger: EffectLedger | None = field(default=None, repr=False)
+    """Where effects are reserved; None: in this process."""
+
+    @property
+    def kind(self) -> Literal["function", "custom"]:
+        """Whether it takes JSON arguments or free text."""
+        return "custom" if self.arguments is None else "function"
+
+    @property
+    def fingerprint(self) -> str:
+        """Names this tool's terms: its definition, options and code."""
+        parts = (
+            _canonical(self.definition),
+            repr(self),
+            _code(self.function),
+            _code(self.approve),
+            "" if self.arguments is None else self.arguments.fingerprint,
+            "" if self.result is None else self.result.fingerprint,
+        )
+        return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+    def within(self, scope: str, ledger: EffectLedger | None = None) -> Tool:
+        """This tool for the calls of one logical operation, whose writes happen at most once.
+
+        Args:
+            scope: Names the operation: the id of the record, or a key of the caller's that stays the same
+                when the operation is tried again.
+            ledger: Where effects are reserved; None: in this process.
+        """
+        return replace(self, scope=scope, ledger=ledger or self.ledger)
+
+    def run(self, tool_call: ToolCall) -> Any:
+        """Run the function with the checked arguments of *tool_call*.
+
+        Raises:
+            ConfigError: there is no function, it is async, or the call is not a checked call of this tool.
+            Blocked: a write that has run (or begun) in this scope, or a result that breaks `result`.
+        """
+        function = self._runnable(tool_call)
+        if _is_async(function):
+            raise ConfigError(f"tool {self.name!r} is async: `await tool_call.arun()` instead of `.run()`")
+        key = self._reserve(tool_call)
+        result = self._call(function, tool_call)
+        return self._finish(key, result)
+
+    async def arun(self, tool_call: ToolCall) -> Any:
+        """Like `run`, for an async function; a sync one runs in a thread.
+
+        Raises:
+            ConfigError: there is no function, or the call is not a checked call of this tool.
+            Blocked: a write that has run (or begun) in this scope, or a result that breaks `result`.
+        """
+        import asyncio
+
+        function = self._runnable(tool_call)
+        write = self.effects == "write"
+        key = await asyncio.to_thread(self._reserve, tool_call) if write else None
+        if _is_async(function):
+            result = await self._call(function, tool_call)
+        else:
+            result = await asyncio.to_thread(self._call, function, tool_call)
+        return await asyncio.to_thread(self._finish, key, result) if write else self._finish(key, result)
+
+    def _runnable(self, tool_call: ToolCall) -> Callable[..., Any]:
+        if tool_call.tool is None or tool_call.name != self.name or tool_call.value is None:
+            raise ConfigError(
+                f"this is no checked call of tool {self.name!r}. Take the call from the reply of a guard "
+                "that declares the tool."
+            )
+        if self.function is None:
+            raise ConfigError(
+                f"tool {self.name!r} was declared without a function, so there is nothing to run. "
+                "Declare the function itself, tool(the_function), or use `tool_call.value`."
+            )
+        return self.function
+
+    def _call(self, function: Callable[..., Any], tool_call: ToolCall) -> Any:
+        if self.kind == "custom":
+            return function(tool_call.value)
+        values = dict(tool_call.value)
+        only_by_place = [
+            values.pop(parameter.name)
+            for parameter in parameters_of(function)
+            if parameter.kind is parameter.POSITIONAL_ONLY and parameter.name in values
+        ]
+        return function(*only_by_place, **values)
+
+    def _reserve(self, tool_call: ToolCall) -> str | None:
+        if self.effects != "write":
+            return None
+        arguments = canonical_arguments(tool_call.arguments)
+        key = effect_key(self.scope if self.scope is not None else tool_call.id, self.name, arguments)
+        state = (self.ledger or _PROCESS_LEDGER).reserve(key)
+        if state is not None:
+            fate = "has already run" if state == "done" else "was begun before, with unknown success, and"
+            raise Blocked(
+                f"tool {self.name!r} {fate} with these arguments in this operation, so it is not run again. "
+                "Use a new scope for an operation that is meant to happen once more.",
+                outcome="tool denied",
+            )
+        return key
+
+    def _finish(self, key: str | None, result: Any) -> Any:
+        if key is not None:
+            (self.ledger or _PROCESS_LEDGER).done(key)
+        if self.result is not None and (problems := self.result.check(result)):
+            from guardrails_lite._schema import feedback
+
+            raise Blocked(
+                f"tool {self.name!r} returned something else than its result= says: {feedback(problems)}",
+                outcome="tool denied",
+            )
+        return result
+
+    def __repr__(self) -> str:
+        options = [
+            f"{name}={shown}"
+            for name, value, shown in (
+                ("name", self._renamed, repr(self.name)),
+                ("approve", self.approve, _shown(self.approve)),
+                ("approve_timeout_s", self.approve_timeout_s, repr(self.approve_timeout_s)),
+                ("max_calls", self.max_calls, repr(self.max_calls)),
+                ("result", self.result, _shown(getattr(self.result, "declared", None))),
+                ("only_after", self.only_after, repr(self.only_after)),
+                ("effects", self.effects, repr(self.effects)),
+            )
+            if value
+        ]
+        declared = self.declared
+        shown = _shown(declared)
+        if isinstance(declared, Mapping):
+            shown = f"{{'type': {self.kind!r}, {self.kind!r}: {{'name': {self.name!r}, ...}}}}"
+        elif not options and inspect.isfunction(declared):
+            return shown
+        return f"tool({', '.join([shown, *options])})"
+
+    @property
+    def _renamed(self) -> bool:
+        return (
+            not isinstance(self.declared, Mapping) and getattr(self.declared, "__name__", None) != self.name
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tool) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.max_calls, self.effects))
+
+
+def tool(
+    declared: Any,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    approve: Approve | None = None,
+    approve_timeout_s: float | None = None,
+    max_calls: int | None = None,
+    result: Any = None,
+    only_after: Iterable[str] = (),
+    effects: Effects | None = None,
+) -> Tool:
+    """Declare a tool and the terms on which the model may call it.
+
+    Args:
+        declared: A function with annotations (its docstring describes it and its parameters), a pydantic
+            model or another type of its arguments, the provider's own dict, or a `Tool` to change.
+        name: What the model calls it; default: the function's or model's name.
+        description: What the model is told; default: the docstring.
+        approve: Asked with the checked `ToolCall`, sync or async; the call goes through on True.
+            ``"deny"`` refuses every call.
+        approve_timeout_s: Seconds to wait for the approval; a call without one is refused.
+        max_calls: The most calls in one conversation.
+        result: The type or JSON Schema of what it returns.
+        only_after: Names of tools of which each must have returned first.
+        effects: ``"write"`` for what changes something outside: it is run at most once for one logical
+            call, and two identical calls in one turn are refused. ``"read"`` for what may be repeated.
+
+    Raises:
+        ConfigError: what is declared cannot be checked, or an option cannot work.
+    """
+    if isinstance(declared, Tool):
+        made = declared
+        if name is not None or description is not None:
+            made = _renamed(made, name, description)
+    elif isinstance(declared, Mapping):
+        made = _of_definition(declared, name, description)
+    elif inspect.isclass(declared):
+        made = _of_type(declared, name, description)
+    elif callable(declared):
+        made = _of_function(declared, name, description)
+    else:
+        raise ConfigError(
+            f"tool(...) takes a function, a type of arguments or a tool dict, not {type(declared).__name__}"
+        )
+    return _with_terms(made, approve, approve_timeout_s, max_calls, result, only_after, effects)
+
+
+def _with_terms(
+    made: Tool,
+    approve: Approve | None,
+    approve_timeout_s: float | None,
+    max_calls: int | None,
+    result: Any,
+    only_after: Iterable[str],
+    effects: Effects | None,
+) -> Tool:
+    named = f"of tool {made.name!r}"
+    approve = made.approve if approve is None else approve
+    if approve is not None and approve != "deny" and not callable(approve):
+        raise ConfigError(f"approve={approve!r} {named} must be a function that takes the call, or 'deny'")
+    if approve_timeout_s is not None and not approve_timeout_s > 0:
+        raise ConfigError(f"approve_timeout_s={approve_timeout_s!r} {named} must be more than 0 seconds")
+    if approve_timeout_s is not None and (approve is None or approve == "deny"):
+        raise ConfigError(f"approve_timeout_s= {named} needs a function as approve=")
+    if max_calls is not None and (
+        isinstance(max_calls, bool) or not isinstance(max_calls, int) or max_calls < 1
+    ):
+        raise ConfigError(
+            f"max_calls={max_calls!r} {named} must be at least 1; to refuse all, approve='deny'"
+        )
+    if effects not in (None, "read", "write"):
+        raise ConfigError(f"effects={effects!r} {named} must be 'read' or 'write'")
+    after = (only_after,) if isinstance(only_after, str) else tuple(only_after)
+    if not all(isinstance(other, str) for other in after):
+        raise ConfigError(f"only_after={after!r} {named} must hold names of tools")
+    if made.name in after:
+        raise ConfigError(f"only_after={after!r} {named} holds the tool itself, so it could never be called")
+    checked = made.result
+    if result is not None:
+        from guardrails_lite._schema import Schema
+
+        checked = result if isinstance(result, Schema) else Schema.of(result)
+    return replace(
+        made,
+        approve=approve,
+        approve_timeout_s=made.approve_timeout_s if approve_timeout_s is None else approve_timeout_s,
+        max_calls=made.max_calls if max_calls is None else max_calls,
+        result=checked,
+        only_after=after or made.only_after,
+        effects=made.effects if effects is None else effects,
+    )
+
+
+def _of_function(function: Callable[..., Any], name: str | None, description: str | None) -> Tool:
+    from guardrails_lite._schema import Schema
+
+    bare: Any = getattr(function, "func", function)
+    named = _name(
+        name or getattr(function, "__name__", None) or getattr(bare, "__name__", type(function).__name__)
+    )
+    text, described = read_docstring(inspect.getdoc(bare))
+    schema = Schema.of(arguments_type(function, named, described))
+    return Tool(
+        named,
+        _definition(named, text if description is None else description, schema),
+        function,
+        schema,
+        declared=function,
+    )
+
+
+def _of_type(declared: type, name: str | None, description: str | None) -> Tool:
+    from guardrails_lite._schema import Schema
+
+    named = _name(name or declared.__name__)
+    text = inspect.cleandoc(declared.__dict__.get("__doc__") or "")
+    schema = Schema.of(declared)
+    return Tool(
+        named,
+        _definition(named, text if description is None else description, schema),
+        None,
+        schema,
+        declared=declared,
+    )
+
+
+def _of_definition(declared: Mapping[str, Any], name: str | None, description: str | None) -> Tool:
+    from guardrails_lite._schema import Schema
+
+    kind, body = body_of(declared)
+    if kind not in ("function", "custom"):
+        raise ConfigError(
+            f"a tool of type {kind!r} is run by the provider, so a guard cannot check its calls. "
+            "Pass it in the request's own tools=[...]."
+        )
+    named = _name(name or body.get("name"))
+    changed = {**body, "name": named, **({"description": description} if description is not None else {})}
+    definition = {"type": kind, kind: changed}
+    if kind == "custom":
+        return Tool(named, definition, None, None, declared=declared)
+    return Tool(named, definition, None, Schema.of(parameters_schema(body, named)), declared=declared)
+
+
+def body_of(definition: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The type of a tool dict and what describes it, in the form of either API of the provider.
+
+    Raises:
+        ConfigError: it describes no tool.
+    """
+    looks_like_one = "parameters" in definition or "function" in definition
+    kind = definition.get("type", "function" if looks_like_one else None)
+    body = definition.get(kind) if isinstance(kind, str) else None
+    if body is None and isinstance(kind, str):  # the Responses API has no inner object
+        body = {key: value for key, value in definition.items() if key != "type"}
+    if not isinstance(kind, str) or not isinstance(body, Mapping):
+        raise ConfigError(
+            "a tool dict must look like {'type': 'function', 'function': {'name': ..., 'parameters': {...}}}"
+        )
+    return kind, dict(body)
+
+
+def parameters_schema(body: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The JSON Schema of the arguments, closed: what it does not declare is refused.
+
+    Raises:
+        ConfigError: it is not the schema of an object.
+    """
+    parameters = body.get("parameters")
+    if parameters is None:
+        parameters = {"type": "object", "properties": {}}
+    if not isinstance(parameters, Mapping) or parameters.get("type", "object") != "object":
+        raise ConfigError(f"parameters of tool {name!r} must be a JSON Schema with type 'object'")
+    return {"type": "object", **parameters}
+
+
+def _renamed(made: Tool, name: str | None, description: str | None) -> Tool:
+    kind, body = body_of(made.definition)
+    named = _name(name or made.name)
+    body = {**body, "name": named, **({"description": description} if description is not None else {})}
+    return replace(made, name=named, definition={"type": kind, kind: body})
+
+
+def _definition(name: str, description: str, schema: Schema) -> dict[str, Any]:
+    parameters = schema.json_schema
+    body = {"name": name, **({"description": description} if description else {}), "parameters": parameters}
+    return {"type": "function", "function": body}
+
+
+def _name(name: object) -> str:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise ConfigError(
+            f"tool name {name!r} must be 1 to 64 letters, digits, '_' or '-'. Set one: tool(..., name=...)."
+        )
+    return name
+
+
+def _is_async(function: Any) -> bool:
+    function = getattr(function, "func", function)
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=repr)
+
+
+def canonical_arguments(text: str) -> str:
+    """JSON *text* in one form, so that the order of keys and white space do not tell calls apart."""
+    try:
+        return _canonical(json.loads(text))
+    except (ValueError, RecursionError):
+        return text
+
+
+def _code(function: Any) -> str:
+    code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
+    return "" if code is None else _code_digest(code)
+
+
+def _shown(value: object) -> str:
+    if inspect.isclass(value) or inspect.isroutine(value):
+        return value.__qualname__.rpartition("<locals>.")[2]
+    return repr(value)
