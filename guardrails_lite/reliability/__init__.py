@@ -7,8 +7,10 @@ and a test's clock.
 
 from __future__ import annotations
 
+from guardrails_lite.reliability._bounded_client import bound_of, bounded_client
 from guardrails_lite.reliability._budget import Admission, Budget, Ledger, Refusal
 from guardrails_lite.reliability._classify import Action, Blame, Failure, Kind, classify, classify_body_error
+from guardrails_lite.reliability._deadline import time_left_s, time_limit
 from guardrails_lite.reliability._prices import Price
 from guardrails_lite.reliability._retry import Retry
 
@@ -23,6 +25,10 @@ __all__ = [
     "Price",
     "Refusal",
     "Retry",
+    "bound_of",
+    "bounded_client",
     "classify",
     "classify_body_error",
+    "time_left_s",
+    "time_limit",
 ]

@@ -1,0 +1,374 @@
+"""A synchronous OpenAI client whose every wait ends at the deadline, to the millisecond and without threads.
+
+The client's own ``timeout`` is per read: a body that drips one byte at a time is never cut. Under the
+HTTP client lies a pool with a network backend that may be replaced (a documented interface of httpcore and
+httpcore2), and there each connect, handshake, read and write can be given just the time that is left. A
+socket that runs out of time raises the library's own timeout error, so the connection is discarded
+properly.
+
+An asynchronous client needs none of this: cancelling it closes its connection.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import copy_context
+from typing import Any, Literal, TypeVar
+
+from guardrails_lite.reliability._deadline import clamped_s, time_left_s
+
+C = TypeVar("C")
+Bound = Literal["socket", "thread", "cancellation", "cooperative"]
+
+_PIECE = 16_384
+"""Bytes handed to the socket at once: one `send` may take its time-out anew for each part it gets rid of."""
+
+
+def bounded_client(client: C) -> C:
+    """Return a copy of an OpenAI client that keeps to `time_limit`, or *client* where nothing can be done.
+
+    The copy has connections of its own and must be closed like any client. A client that was given an HTTP
+    client of the user's own (a proxy, a certificate, a mock) keeps it: its requests then run in a thread
+    that is left behind at the deadline. `bound_of` says which of the two applies.
+    """
+    http_client = getattr(client, "_client", None)
+    copy: Any = getattr(client, "copy", None)
+    match bound_of(client):
+        case "socket":
+            return copy(http_client=_default_client(http_client))  # type: ignore[no-any-return]
+        case "thread":
+            return copy(http_client=_through_client(http_client))  # type: ignore[no-any-return]
+        case _:
+            return client
+
+
+def bound_of(client: object) -> Bound:
+    """Say what holds a call of *client* to its deadline.
+
+    ``"socket"``: each socket operation is clamped. ``"thread"``: the caller stops waiting, while a thread
+    may linger until its own time-out. ``"cancellation"``: an asynchronous client is cancelled.
+    ``"cooperative"``: nothing but the callable's own use of `time_left_s`.
+    """
+    http_client = getattr(client, "_client", None)
+    names = {kind.__name__ for kind in type(client).__mro__}
+    if "AsyncAPIClient" in names:
+        return "cancellation"
+    if "SyncAPIClient" not in names or not hasattr(client, "copy") or _family(http_client) is None:
+        return "cooperative"
+    # A proxy from the environment is chosen by the HTTP client itself unless it is given a transport.
+    plain = type(http_client).__name__ == "SyncHttpxClientWrapper" and not urllib.request.getproxies()
+    return "socket" if plain or getattr(http_client, "guardrails_lite_bounded", False) else "thread"
+
+
+def _family(http_client: object) -> tuple[Any, Any] | None:
+    """The modules that *http_client* is of: httpx2 with httpcore2, or httpx with httpcore."""
+    for kind in type(http_client).__mro__:
+        root = kind.__module__.partition(".")[0]
+        if root in ("httpx2", "httpx") and kind.__name__ == "Client":
+            return importlib.import_module(root), importlib.import_module(root.replace("httpx", "httpcore"))
+    return None
+
+
+def _default_client(http_client: Any) -> Any:
+    """The SDK's default HTTP client once more, over the clamped backend."""
+    family = _family(http_client)
+    assert family is not None  # `bound_of` has looked
+    httpx, _ = family
+    is_tls = str(http_client.base_url).startswith("https")
+    context = httpx.create_ssl_context() if is_tls else None
+
+    class BoundedClient(httpx.Client):  # type: ignore[misc, name-defined]  # the module is chosen at run time
+        guardrails_lite_bounded = True
+
+        def __del__(self) -> None:  # as the SDK's default client does
+            if not self.is_closed:
+                self.close()
+
+    return BoundedClient(
+        base_url=http_client.base_url,
+        timeout=http_client.timeout,
+        follow_redirects=True,
+        transport=_transport(family, context),
+        event_hooks={"response": [_stays_on_its_host(httpx)]},
+    )
+
+
+def _through_client(http_client: Any) -> Any:
+    """An HTTP client that passes each request to the user's own, in a thread that can be left behind."""
+    family = _family(http_client)
+    assert family is not None  # `bound_of` has looked
+    httpx, _ = family
+    return httpx.Client(
+        base_url=http_client.base_url,
+        timeout=http_client.timeout,
+        follow_redirects=False,  # the user's own client follows them, or not
+        transport=_through(httpx, http_client),
+        trust_env=False,
+    )
+
+
+def _stays_on_its_host(httpx: Any) -> Callable[[Any], None]:
+    def look(response: Any) -> None:
+        """Stop a redirect to another host: it would carry the prompt there."""
+        if response.has_redirect_location:
+            url = response.request.url
+            if url.join(response.headers["location"]).host != url.host:
+                raise httpx.TooManyRedirects("the server redirects to another host", request=response.request)
+
+    return look
+
+
+# The transport over a pool with the clamped backend
+
+
+def _transport(family: tuple[Any, Any], context: Any) -> Any:
+    httpx, core = family
+    errors = _error_pairs(httpx, core)
+
+    class Body(httpx.SyncByteStream):  # type: ignore[misc, name-defined]  # the module is chosen at run time
+        def __init__(self, stream: Any) -> None:
+            self._stream = stream
+
+        def __iter__(self) -> Iterator[bytes]:
+            with _translated(errors):
+                yield from self._stream
+
+        def close(self) -> None:
+            self._stream.close()
+
+    class Transport(httpx.BaseTransport):  # type: ignore[misc, name-defined]  # as above
+        def __init__(self) -> None:
+            self._pool = core.ConnectionPool(
+                ssl_context=context,
+                max_connections=1_000,
+                max_keepalive_connections=100,
+                network_backend=_backend(core),
+            )
+
+        def handle_request(self, request: Any) -> Any:
+            url = request.url
+            with _translated(errors):
+                response = self._pool.handle_request(
+                    core.Request(
+                        method=request.method,
+                        url=core.URL(
+                            scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+                        ),
+                        headers=request.headers.raw,
+                        content=request.stream,
+                        extensions={**request.extensions, "timeout": _clamped(request)},
+                    )
+                )
+            return httpx.Response(
+                response.status,
+                headers=response.headers,
+                stream=Body(response.stream),
+                extensions=response.extensions,
+            )
+
+        def close(self) -> None:
+            self._pool.close()
+
+    return Transport()
+
+
+def _clamped(request: Any) -> dict[str, float | None]:
+    """The request's own time-outs, for the wait for a free connection too."""
+    given = request.extensions.get("timeout") or {}
+    return {name: clamped_s(given.get(name)) for name in ("connect", "read", "write", "pool")}
+
+
+def _error_pairs(httpx: Any, core: Any) -> list[tuple[Any, Any]]:
+    """The pool's errors and what the HTTP client calls them, the narrow ones first."""
+    names = (
+        *("ConnectTimeout", "ReadTimeout", "WriteTimeout", "PoolTimeout", "TimeoutException"),
+        *("ConnectError", "ReadError", "WriteError", "NetworkError", "ProxyError", "UnsupportedProtocol"),
+        *("LocalProtocolError", "RemoteProtocolError", "ProtocolError"),
+    )
+    return [(getattr(core, name), getattr(httpx, name)) for name in names]
+
+
+class _translated:
+    """Raise the pool's errors as the HTTP client's."""
+
+    __slots__ = ("_errors",)
+
+    def __init__(self, errors: list[tuple[Any, Any]]) -> None:
+        self._errors = errors
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        for below, above in self._errors:
+            if isinstance(error, below):
+                raise above(str(error)) from error
+
+
+def _backend(core: Any) -> Any:
+    class Stream(core.NetworkStream):  # type: ignore[misc]  # the module is chosen at run time
+        def __init__(self, stream: Any) -> None:
+            self._stream = stream
+
+        def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+            return self._stream.read(max_bytes, _time_for(core.ReadTimeout, timeout))  # type: ignore[no-any-return]
+
+        def write(self, buffer: bytes, timeout: float | None = None) -> None:
+            for start in range(0, len(buffer), _PIECE):
+                self._stream.write(buffer[start : start + _PIECE], _time_for(core.WriteTimeout, timeout))
+
+        def close(self) -> None:
+            self._stream.close()
+
+        def start_tls(self, ssl_context: Any, server_hostname: Any = None, timeout: Any = None) -> Any:
+            time_s = _time_for(core.ConnectTimeout, timeout)
+            return Stream(self._stream.start_tls(ssl_context, server_hostname, time_s))
+
+        def get_extra_info(self, info: str) -> Any:
+            return self._stream.get_extra_info(info)
+
+    class Backend(core.NetworkBackend):  # type: ignore[misc]  # as above
+        def __init__(self) -> None:
+            self._backend = core.SyncBackend()
+
+        def connect_tcp(
+            self,
+            host: str,
+            port: int,
+            timeout: float | None = None,
+            local_address: str | None = None,
+            socket_options: Iterable[Any] | None = None,
+        ) -> Any:
+            time_s = _time_for(core.ConnectTimeout, timeout)
+
+            def connect() -> Any:
+                return self._backend.connect_tcp(host, port, time_s, local_address, socket_options)
+
+            # Looking up a name has no time-out, and each address of a name would get its own.
+            late = core.ConnectTimeout
+            return Stream(connect() if time_s is None else in_thread(connect, time_s, late, _close))
+
+        def connect_unix_socket(
+            self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+        ) -> Any:
+            time_s = _time_for(core.ConnectTimeout, timeout)
+            return Stream(self._backend.connect_unix_socket(path, time_s, socket_options))
+
+        def sleep(self, seconds: float) -> None:
+            self._backend.sleep(clamped_s(seconds) or 0.0)
+
+    return Backend()
+
+
+def _time_for(late: Callable[[str], Exception], timeout: float | None) -> float | None:
+    """The time-out of one operation. Zero would mean "do not block", so no time left is an error here."""
+    time_s = clamped_s(timeout)
+    if time_s is not None and time_s <= 0:
+        raise late("the deadline has passed")
+    return time_s
+
+
+# The way through an HTTP client of the user's own
+
+
+def _through(httpx: Any, http_client: Any) -> Any:
+    class Body(httpx.SyncByteStream):  # type: ignore[misc]  # the module is chosen at run time
+        def __init__(self, response: Any) -> None:
+            self._response = response
+            self._parts = response.iter_raw()
+
+        def __iter__(self) -> Iterator[bytes]:
+            done = object()
+            while True:
+                part = _bounded_call(
+                    lambda: next(self._parts, done), httpx.ReadTimeout, lambda _: self.close()
+                )
+                if part is done:
+                    return
+                yield part
+
+        def close(self) -> None:
+            self._response.close()
+
+    class Through(httpx.BaseTransport):  # type: ignore[misc]  # as above
+        def handle_request(self, request: Any) -> Any:
+            inner = httpx.Request(
+                request.method,
+                request.url,
+                headers=request.headers,
+                content=request.read(),
+                extensions={**request.extensions, "timeout": _clamped(request)},
+            )
+            response = _bounded_call(lambda: http_client.send(inner, stream=True), httpx.ReadTimeout, _close)
+            return httpx.Response(
+                response.status_code,
+                headers=response.headers.raw,
+                stream=Body(response),
+                extensions=response.extensions,
+            )
+
+        def close(self) -> None:
+            http_client.close()
+
+    return Through()
+
+
+def _bounded_call(
+    work: Callable[[], Any], late: Callable[[str], Exception], discard: Callable[[Any], None]
+) -> Any:
+    left = time_left_s()
+    if left is None:
+        return work()
+    if left <= 0:
+        raise late("the deadline has passed")
+    return in_thread(work, left, late, discard)
+
+
+def _close(opened: Any) -> None:
+    opened.close()
+
+
+def in_thread(
+    work: Callable[[], Any],
+    timeout_s: float,
+    late: Callable[[str], BaseException],
+    discard: Callable[[Any], None],
+) -> Any:
+    """Do *work* in a thread and stop waiting after *timeout_s*.
+
+    Python cannot stop the thread. When it finishes too late, what it brings is given to *discard*.
+    """
+    lock = threading.Lock()
+    finished = threading.Event()
+    given_up = False
+    box: list[Any] = []
+    context = copy_context()
+
+    def body() -> None:
+        try:
+            found, error = context.run(work), None
+        except BaseException as raised:  # handed over to the waiting thread, whatever it is
+            found, error = None, raised
+        with lock:
+            if not given_up:
+                box.extend((found, error))
+                finished.set()
+                return
+        if error is None:
+            discard(found)
+
+    threading.Thread(target=body, name="guardrails-lite-bounded", daemon=True).start()
+    try:
+        finished.wait(timeout_s)
+    finally:
+        with lock:
+            given_up = not box
+    if not box:
+        raise late("the deadline has passed")
+    found, error = box
+    if error is not None:
+        raise error
+    return found

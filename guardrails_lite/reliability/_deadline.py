@@ -1,0 +1,55 @@
+"""The moment by which the work at hand must be over, known to everything below without being passed on.
+
+Whoever performs an effect sets the limit around it; a bounded client (`_bounded_client.py`) clamps every
+socket operation to the time that is left, and a function of the user's own can ask `time_left_s`. The
+limit travels in a context variable, so threads, tasks and nested calls each have their own. An inner limit
+can only shorten an outer one.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from contextvars import ContextVar, Token
+
+_LIMIT: ContextVar[float] = ContextVar("guardrails_lite_limit", default=math.inf)
+
+
+class time_limit:
+    """Let the work inside the ``with`` block take *seconds*; None changes nothing.
+
+    It interrupts nothing by itself: it tells what waits inside when to stop waiting.
+    """
+
+    __slots__ = ("_seconds", "_token")
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._token: Token[float] | None = None
+
+    def __enter__(self) -> None:
+        if self._seconds is not None:
+            self._token = _LIMIT.set(min(_LIMIT.get(), time.monotonic() + self._seconds))
+
+    def __exit__(self, *exc: object) -> None:
+        if self._token is not None:
+            _LIMIT.reset(self._token)
+            self._token = None
+
+
+def time_left_s() -> float | None:
+    """Say how many seconds the current guarded call still has; None: it has no limit.
+
+    A function that a guard calls can use it to bound its own waits. Zero or less: stop now.
+    """
+    limit = _LIMIT.get()
+    return None if limit == math.inf else limit - time.monotonic()
+
+
+def clamped_s(timeout_s: float | None) -> float | None:
+    """*timeout_s*, or the time that is left where that is less; never below zero."""
+    left = time_left_s()
+    if left is None:
+        return timeout_s
+    left = max(left, 0.0)
+    return left if timeout_s is None else min(timeout_s, left)
