@@ -30,7 +30,7 @@ def read_docstring(docstring: str | None) -> tuple[str, Mapping[str, str]]:
     style = "text"
     names: list[str] = []
     margin: int | None = None
-    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+    for line, below in zip(lines, [*lines[1:], ""], strict=False):
         indent = len(line) - len(line.lstrip())
         title = line.strip().removesuffix(":").lower()
         if title in _PARAMETERS | _OTHERS and not indent and set(below.strip()) == {"-"}:
