@@ -1,0 +1,55 @@
+"""The compliance log: written by `AuditLog`, read, verified and exported by the functions here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from guardrails_lite.audit._disk import Clock, Disk
+    from guardrails_lite.audit._format import Entry
+    from guardrails_lite.audit._log import AuditLog
+    from guardrails_lite.audit._read import Damage, read
+    from guardrails_lite.audit._stats import stats
+    from guardrails_lite.audit._verify import Problem, Report, StreamReport, verify
+
+_HOMES = {
+    "AuditLog": "_log",
+    "Clock": "_disk",
+    "Damage": "_read",
+    "Disk": "_disk",
+    "Entry": "_format",
+    "Problem": "_verify",
+    "Report": "_verify",
+    "StreamReport": "_verify",
+    "read": "_read",
+    "stats": "_stats",
+    "verify": "_verify",
+}
+
+__all__ = [
+    "AuditLog",
+    "Clock",
+    "Damage",
+    "Disk",
+    "Entry",
+    "Problem",
+    "Report",
+    "StreamReport",
+    "read",
+    "stats",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,523 @@
+"""`AuditLog`: the sink that writes the compliance log.
+
+A call's record is on its way to the disk when the sink returns: it has been handed to the operating system in
+one write, so killing the process loses nothing that was acknowledged. `mode` says when a call also waits
+for the disk itself. What happens when the log cannot be written is `on_failure`; it is never silent.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import secrets
+import sys
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+from guardrails_lite._errors import ConfigError, LogUnavailable
+from guardrails_lite.audit import _disk
+from guardrails_lite.audit._disk import Clock, Disk
+from guardrails_lite.audit._format import Entry, encoder
+from guardrails_lite.audit._keys import Algorithm, has_cryptography
+from guardrails_lite.audit._pseudonym import Pseudonyms
+from guardrails_lite.audit._registry import Registry, Session
+from guardrails_lite.audit._scan import find_tail
+from guardrails_lite.audit._stream import NO_ID, Stream
+
+if TYPE_CHECKING:
+    from guardrails_lite.audit._verify import Report
+
+LogMode = Literal["async", "commit", "strict"]
+OnFailure = Literal["closed", "spill", "open"]
+Capture = Literal["none", "metadata", "redacted", "sealed"]
+
+_LIVE: Final[weakref.WeakSet[AuditLog]] = weakref.WeakSet()
+"""Logs of this process: a forked child must not write to its parent's streams, and exit ends them."""
+_PREPARING = threading.RLock()
+"""Held while a log is made, so that no fork duplicates a lock file in use."""
+_FORKING: Final[dict[int, list[AuditLog]]] = {}
+"""The logs whose locks the forking thread holds between the two halves of a fork."""
+
+
+class Recordable(Protocol):
+    """What the engine hands to a sink: an id and a payload without text."""
+
+    @property
+    def id(self) -> str:
+        """Names the call, 32 hex digits."""
+        ...
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """The payload."""
+        ...
+
+
+class AuditLog:
+    """A compliance log in *directory*: hash-chained, signed, verifiable offline, without text.
+
+    Give it to a guard as ``log=AuditLog("audit")``. Threads, asyncio and forked processes may share one, and
+    any number of processes may log to the same directory: each writes its own stream.
+
+    Args:
+        directory: Where the log lives; made when it is not there.
+        mode: When a call waits for the disk. ``"async"``: never, the disk is synced each second.
+            ``"commit"``: where something was found, changed or failed, until its record is durable.
+            ``"strict"``: always, and nothing is sent to the provider before the intent is durable.
+        on_failure: What a call does when the log cannot be written. ``"closed"``: it fails with
+            `LogUnavailable`. ``"spill"``: its record goes to the log at *spill*. ``"open"``: it goes on,
+            and the number of lost records is written as a ``gap`` as soon as writing works again.
+        spill: The directory for ``on_failure="spill"``, best on another volume.
+        personal: The members of a record's ``who`` that name a person; they are written as pseudonyms.
+        signing: How checkpoints are signed; default: ``"ed25519"`` where `cryptography` is installed
+            (extra ``[audit]``), otherwise ``"hmac-sha256"``. Decided when the log is made.
+        keys: Where the keys live; default: ``keys`` in *directory*. Another volume or user is better.
+        checkpoint_every: Sign after this many entries, and at the latest each second.
+        heartbeat_s: Say that nothing happened after so many idle seconds; None: never.
+        segment_bytes: Start a new segment, and a new signing key, at this size.
+
+    Raises:
+        ConfigError: an argument cannot work, or the directory cannot be written or is damaged.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        mode: LogMode = "commit",
+        on_failure: OnFailure = "closed",
+        spill: str | os.PathLike[str] | None = None,
+        personal: tuple[str, ...] = ("user",),
+        signing: Algorithm | None = None,
+        keys: str | os.PathLike[str] | None = None,
+        checkpoint_every: int = 256,
+        heartbeat_s: float | None = 60.0,
+        segment_bytes: int = 64 * 1024 * 1024,
+        clock: Clock | None = None,
+        disk: Disk | None = None,
+    ) -> None:
+        self.directory = Path(directory).absolute()
+        self.mode: LogMode = _one_of("mode", mode, ("async", "commit", "strict"))
+        self.on_failure: OnFailure = _one_of("on_failure", on_failure, ("closed", "spill", "open"))
+        if (spill is not None) != (on_failure == "spill"):
+            raise ConfigError(
+                "AuditLog: on_failure='spill' and spill=<directory> go together; give both or none"
+            )
+        if checkpoint_every < 1 or segment_bytes < 4096:
+            raise ConfigError("AuditLog: checkpoint_every must be at least 1 and segment_bytes at least 4096")
+        self.personal = (personal,) if isinstance(personal, str) else tuple(personal)
+        self._repr = _call_text(directory, mode=mode, on_failure=on_failure, spill=spill, signing=signing)
+        self._clock = clock or Clock()
+        self._disk = disk or Disk()
+        self._every = checkpoint_every
+        self._heartbeat_s = heartbeat_s
+        self._segment_bytes = segment_bytes
+        self._encode = encoder()
+        self._keys = Path(keys).absolute() if keys is not None else self.directory / "keys"
+        self._registry = Registry(self.directory, self._keys, clock=self._clock, encode=self._encode)
+        self._pseudonyms = Pseudonyms(self._keys / "pseudonym.key")
+        self._spill = AuditLog(spill, mode=mode, keys=None) if spill is not None else None
+        self._reset()
+        with _PREPARING:
+            self._prepare(signing)
+        _LIVE.add(self)
+
+    def _prepare(self, signing: Algorithm | None) -> None:
+        if not _disk.HAS_LOCKS:
+            raise ConfigError(
+                "AuditLog needs POSIX file locks, which this system lacks; log to a callable instead"
+            )
+        algorithm = signing or ("ed25519" if has_cryptography() else "hmac-sha256")
+        _one_of("signing", algorithm, ("ed25519", "hmac-sha256"))
+        if algorithm == "ed25519" and not has_cryptography():
+            raise ConfigError(
+                "AuditLog(signing='ed25519') needs `cryptography`: install guardrails-lite[audit]"
+            )
+        try:
+            for part in ("streams", "open"):
+                _disk.make_private(self.directory / part)
+            probe = self.directory / "open" / f".probe-{secrets.token_hex(8)}"
+            probe.touch(exist_ok=False)
+            probe.unlink()
+            self._registry.create_or_load(algorithm, {"personal": list(self.personal)})
+            with _disk.locked(self._registry.lock_path):
+                self._pseudonyms.load()
+        except OSError as error:
+            raise ConfigError(
+                f"AuditLog({str(self.directory)!r}): the directory cannot be written "
+                f"({error.strerror or type(error).__name__}). Make it, and let this user write to it."
+            ) from error
+
+    def _reset(self, parent: str | None = None) -> None:
+        self._lock = threading.RLock()
+        self._stream: Stream | None = None
+        self._holds = -1
+        self._parent = parent
+        self._writing = False
+        self._deferred: deque[tuple[str, str, bytes]] = deque()
+        self._lost = 0
+        self._trouble: str | None = None
+        self._counts = {"call.intent": 0, "call.completed": 0}
+        self._touched_ns = 0
+        self._ticker: threading.Thread | None = None
+        self._stop = threading.Event()
+
+    # -- the sink -------------------------------------------------------------------------------------
+
+    def __call__(self, record: Recordable) -> None:
+        """Write the record of a finished call."""
+        data = self._without_people(record.to_dict())
+        wait = self.mode == "strict" or (self.mode == "commit" and _is_remarkable(data))
+        self._put("call.completed", record.id, self._encode(data), wait)
+
+    def intent(self, intent: Recordable) -> None:
+        """Write that a call is about to be made."""
+        data = self._without_people(intent.to_dict())
+        self._put("call.intent", intent.id, self._encode(data), self.mode == "strict")
+
+    def event(self, kind: str, data: Mapping[str, Any], *, id: str | None = None) -> str:
+        """Write an entry of another *kind*, wait until it is durable, and return its id.
+
+        Raises:
+            LogUnavailable: it could not be written, whatever `on_failure` says.
+        """
+        ident = id or secrets.token_hex(16)
+        self._put(kind, ident, self._encode(data), True, must=True)
+        return ident
+
+    @property
+    def blocking(self) -> bool:
+        """Whether a call may wait for the disk here; an event loop then writes in a thread."""
+        return self.mode != "async"
+
+    # -- reading --------------------------------------------------------------------------------------
+
+    def records(self, kind: str | None = "call.completed") -> Iterator[Entry]:
+        """The entries of this log in the order of their time, of one *kind* or (None) of all."""
+        from guardrails_lite.audit._read import read
+
+        return read(self.directory, kind=kind)
+
+    def verify(self, *, key: str | None = None) -> Report:
+        """Check the whole log, this process's entries sealed first. See `guardrails_lite.audit.verify`."""
+        from guardrails_lite.audit._verify import verify
+
+        self.seal()
+        return verify(self.directory, key=key if key is not None else self._verify_key())
+
+    def _verify_key(self) -> str | None:
+        try:
+            return (self._keys / "verify.key").read_text()
+        except OSError:
+            return None
+
+    # -- ending ---------------------------------------------------------------------------------------
+
+    def seal(self) -> None:
+        """Sign and sync what has been written so far."""
+        with self._lock:
+            stream = self._stream
+            if stream is None or stream.broken is not None:
+                return
+            try:
+                stream.checkpoint()
+                stream.sync(stream.size)
+            except OSError as error:
+                self._note_trouble(error)
+
+    def close(self) -> None:
+        """End this process's stream. A record that comes later opens a new one."""
+        self._stop.set()
+        with self._lock:
+            stream, self._stream = self._stream, None
+            if stream is None:
+                return
+            try:
+                if stream.broken is None:
+                    size, root = stream.end({**self._counts, "lost": self._lost})
+                    with self._registry.session() as session:
+                        ended = {"stream": stream.name, "size": size, "root": root, "leaf": stream.leaf}
+                        session.append("stream.closed", ended)
+                    (self.directory / "open" / stream.name).unlink(missing_ok=True)
+            except OSError as error:
+                self._note_trouble(error)
+            finally:
+                stream.abandon()
+                self._let_go()
+        if self._spill is not None:
+            self._spill.close()
+
+    def __enter__(self) -> AuditLog:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):
+            self.close()
+
+    def __repr__(self) -> str:
+        return self._repr
+
+    # -- writing --------------------------------------------------------------------------------------
+
+    def _put(self, kind: str, ident: str, body: bytes, wait: bool, *, must: bool = False) -> None:
+        try:
+            with self._lock:
+                if self._writing:
+                    # The garbage collector ended an abandoned stream while this thread was in here.
+                    self._deferred.append((kind, ident, body))
+                    return
+                self._writing = True
+                try:
+                    stream, size = self._write(kind, ident, body)
+                    while self._deferred:
+                        self._write(*self._deferred.popleft())
+                finally:
+                    self._writing = False
+            if wait:
+                stream.sync(size)
+        except (OSError, ConfigError) as error:
+            self._failed(kind, ident, body, error, must)
+
+    def _write(self, kind: str, ident: str, body: bytes) -> tuple[Stream, int]:
+        stream = self._stream
+        if stream is None or stream.broken is not None:
+            stream = self._open()
+        if self._trouble is not None:
+            gap = {"lost": self._lost, "why": self._trouble, "policy": self.on_failure}
+            stream.append("gap", NO_ID, self._encode(gap))
+            self._lost, self._trouble = 0, None
+        size = stream.append(kind, ident, body)
+        if kind in self._counts:
+            self._counts[kind] += 1
+        if stream.is_due:
+            try:
+                stream.maintain()
+            except OSError as error:
+                self._note_trouble(error)
+        return stream, size
+
+    def _failed(self, kind: str, ident: str, body: bytes, error: Exception, must: bool) -> None:
+        with self._lock:
+            self._note_trouble(error)
+            self._lost += 1
+        if not must:
+            if self.on_failure == "open":
+                return
+            if self._spill is not None:
+                self._spill._put(kind, ident, body, True)
+                return
+        raise LogUnavailable(
+            f"the compliance log {str(self.directory)!r} could not be written ({self._trouble}). "
+            "Free space or mend the volume; on_failure='spill' writes elsewhere meanwhile."
+        ) from error
+
+    def _note_trouble(self, error: Exception) -> None:
+        code = getattr(error, "errno", None)
+        self._trouble = f"{type(error).__name__}{f' errno {code}' if code else ''}"
+
+    def _without_people(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        who = data.get("who")
+        if not isinstance(who, Mapping):
+            return data
+        named = {
+            kind: self._pseudonyms.of(kind, str(who[kind]))
+            for kind in self.personal
+            if who.get(kind) is not None
+        }
+        return {**data, "who": {**who, **named}} if named else data
+
+    # -- opening a stream -----------------------------------------------------------------------------
+
+    def _open(self) -> Stream:
+        if self._stream is not None:
+            self._stream.abandon()
+            self._stream = None
+        self._let_go()
+        wall = self._clock.wall_ns()
+        at = time.strftime("%Y%m%dt%H%M%S", time.gmtime(wall // 10**9))
+        name = f"{at}-{os.getpid()}-{secrets.token_hex(6)}"
+        with self._registry.session() as session:
+            recovered = [
+                found for known in _open_streams(session) if (found := self._recover(session, known))
+            ]
+            holds = _disk.try_lock(self.directory / "open" / name)
+            if holds is None:
+                raise OSError("the new stream's lock is held")
+            self._holds = holds
+            key = session.key.for_stream(f"{session.registry.log}/{name}")
+            opened = {"stream": name, "key": key.declared, "parent": self._parent, "boot": _disk.boot_id()}
+            stream = Stream(
+                self.directory / "streams" / name,
+                name=name,
+                key=key,
+                encode=self._encode,
+                disk=self._disk,
+                clock=self._clock,
+                checkpoint_every=self._every,
+                segment_bytes=self._segment_bytes,
+            )
+            # The first line comes before the registry's: a registered stream without a file was removed.
+            stream.begin({"log": session.registry.log, "registry": len(session.leaves), **self._about()})
+            session.append("stream.opened", opened)
+        for found in recovered:
+            stream.append("recovery", NO_ID, self._encode(found))
+        self._stream = stream
+        self._touched_ns = self._clock.mono_ns()
+        self._start_ticker()
+        return stream
+
+    def _about(self) -> dict[str, Any]:
+        from importlib.metadata import version
+
+        return {
+            "pid": os.getpid(),
+            "parent": self._parent,
+            "python": sys.version.split()[0],
+            "library": version("guardrails-lite"),
+            "mode": self.mode,
+            "on_failure": self.on_failure,
+        }
+
+    def _recover(self, session: Session, stream: str) -> dict[str, Any] | None:
+        """Close off a stream whose process is gone: what it holds is fixed in the registry."""
+        marker = self.directory / "open" / stream
+        holds = _disk.try_lock(marker)
+        if holds is None:
+            return None
+        try:
+            try:
+                tail = find_tail(self.directory / "streams" / stream)
+            except (OSError, ValueError, KeyError):
+                return None  # damaged: `verify` tells how, and nothing here may cover it up
+            told: dict[str, Any] = {
+                "stream": stream,
+                "size": tail.size,
+                "root": tail.root,
+                "leaf": tail.leaf,
+                "torn": {"bytes": len(tail.torn), "sha256": tail.torn_sha256},
+            }
+            session.append("stream.recovered", told)
+            marker.unlink(missing_ok=True)
+            return {**told, "open_calls": list(tail.open_calls)}
+        finally:
+            os.close(holds)
+
+    def _let_go(self) -> None:
+        if self._holds >= 0 and self._stream is None:
+            os.close(self._holds)
+        self._holds = -1
+
+    # -- in the background ----------------------------------------------------------------------------
+
+    def _start_ticker(self) -> None:
+        if self._ticker is None or not self._ticker.is_alive():
+            self._stop = threading.Event()
+            args = (weakref.ref(self), self._stop)
+            self._ticker = threading.Thread(
+                target=_tick_each_second, args=args, name="audit-log", daemon=True
+            )
+            self._ticker.start()
+
+    def tick(self) -> None:
+        """What the background thread does each second: seal and sync, or tell that nothing happened."""
+        with self._lock:
+            stream = self._stream
+            if stream is None or stream.broken is not None or self._writing:
+                return
+            now = self._clock.mono_ns()
+            if stream.size != stream.sealed:
+                self._touched_ns = now
+            elif self._heartbeat_s is not None and now - self._touched_ns >= self._heartbeat_s * 1e9:
+                self._touched_ns = now
+                with contextlib.suppress(OSError):
+                    stream.append("heartbeat", NO_ID, self._encode(self._counts))
+            try:
+                stream.checkpoint()
+            except OSError as error:
+                self._note_trouble(error)
+                return
+            size = stream.size
+        try:
+            stream.sync(size)
+        except OSError as error:
+            with self._lock:
+                self._note_trouble(error)
+
+
+def _tick_each_second(log: Callable[[], AuditLog | None], stop: threading.Event) -> None:
+    while not stop.wait(1.0):
+        held = log()
+        if held is None:
+            return
+        held.tick()
+        del held
+
+
+def _open_streams(session: Session) -> list[str]:
+    return [known.name for known in session.streams.values() if known.ended is None]
+
+
+def _is_remarkable(data: Mapping[str, Any]) -> bool:
+    """Whether something was found, changed or failed, so that losing the record would matter most."""
+    if data.get("outcome") != "passed":
+        return True
+    steps = data.get("steps")
+    checks = steps.get("checks", ()) if isinstance(steps, Mapping) else ()
+    return any(isinstance(check, Mapping) and check.get("outcome") in ("found", "broken") for check in checks)
+
+
+def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> Any:
+    if value not in allowed:
+        raise ConfigError(f"AuditLog({name}={value!r}): expected one of {', '.join(map(repr, allowed))}")
+    return value
+
+
+def _call_text(directory: str | os.PathLike[str], **options: object) -> str:
+    plain = {"mode": "commit", "on_failure": "closed", "spill": None, "signing": None}
+    told = [f"{name}={value!r}" for name, value in options.items() if value != plain[name]]
+    return f"AuditLog({', '.join([repr(os.fspath(directory)), *told])})"
+
+
+def _before_fork() -> None:
+    _PREPARING.acquire()
+    for log in _FORKING.setdefault(os.getpid(), list(_LIVE)):
+        log._lock.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    for log in _FORKING.pop(os.getpid(), ()):
+        log._lock.release()
+    _PREPARING.release()
+
+
+def _after_fork_in_child() -> None:
+    global _PREPARING
+    _PREPARING = threading.RLock()
+    _FORKING.clear()
+    for log in list(_LIVE):
+        stream, holds = log._stream, log._holds
+        log._reset(parent=stream.name if stream is not None else None)
+        if stream is not None:
+            stream.abandon()
+        if holds >= 0:
+            os.close(holds)
+
+
+def _at_exit() -> None:
+    for log in list(_LIVE):
+        log.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+    )
+atexit.register(_at_exit)

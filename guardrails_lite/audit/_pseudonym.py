@@ -1,0 +1,81 @@
+"""Keyed pseudonyms: the same person is the same word, and nobody without the key can guess which.
+
+A plain hash of an e-mail address is still personal data, for it can be guessed. A pseudonym is an
+HMAC-SHA-256 under a key of this log; who holds the key can look a known value up, and destroying the key
+makes every pseudonym meaningless. Keys belong to periods, so that old pseudonyms can be unlinked.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+from pathlib import Path
+
+from guardrails_lite.audit._disk import replace_secret
+from guardrails_lite.audit._note import b64, unb64
+
+_KEPT = 4096
+
+
+class Pseudonyms:
+    """The pseudonyms of one log, under the newest of its keys."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._keys: dict[str, bytes] = {}
+        self._known: dict[tuple[str, str], str] = {}
+
+    def load(self) -> None:
+        """Read the keys, making the first one when there is none."""
+        if not self.path.exists():
+            self._keys = {"1": secrets.token_bytes(32)}
+            self._save()
+            return
+        held = json.loads(self.path.read_bytes())
+        self._keys = {period: unb64(key) for period, key in held.items()}
+
+    def of(self, kind: str, value: str) -> str:
+        """The pseudonym of *value*, which is a *kind* such as ``"user"``."""
+        found = self._known.get((kind, value))
+        if found is None:
+            period = next(reversed(self._keys))
+            found = _word(period, self._keys[period], kind, value)
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            self._known[kind, value] = found
+        return found
+
+    def all_of(self, kind: str, value: str) -> list[str]:
+        """What *value* may be called in this log: one pseudonym for each period."""
+        return [_word(period, key, kind, value) for period, key in self._keys.items()]
+
+    def rotate(self) -> str:
+        """Start a new period; the keys of older ones stay until `forget`. Returns its name."""
+        period = str(max(map(int, self._keys), default=0) + 1)
+        self._keys[period] = secrets.token_bytes(32)
+        self._save()
+        self._known.clear()
+        return period
+
+    def forget(self, period: str) -> None:
+        """Destroy the key of *period*: its pseudonyms can no longer be looked up."""
+        if period == next(reversed(self._keys)):
+            self.rotate()
+        del self._keys[period]
+        self._save()
+        self._known.clear()
+
+    @property
+    def periods(self) -> list[str]:
+        """The periods whose keys are held, oldest first."""
+        return list(self._keys)
+
+    def _save(self) -> None:
+        held = {period: b64(key) for period, key in self._keys.items()}
+        replace_secret(self.path, json.dumps(held).encode())
+
+
+def _word(period: str, key: bytes, kind: str, value: str) -> str:
+    text = f"{kind}\0{value}".encode("utf-8", "surrogatepass")
+    return f"p{period}:{hmac.digest(key, text, 'sha256')[:16].hex()}"
