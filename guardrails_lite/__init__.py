@@ -1,1 +1,118 @@
-"""guardrails-lite."""
+"""Guard any chat-completion call: filters, schemas, tool checks, retries, fallbacks, a compliance log.
+
+    from guardrails_lite import Guard, block, redact
+    from guardrails_lite_validators import injection, pii
+
+    @Guard(input=[redact(pii()), block(injection())])
+    def answer(messages): ...
+
+Importing this opens no socket and loads none of the packages that a guard may come to need.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from guardrails_lite._errors import (
+    Blocked,
+    BudgetExceeded,
+    ConfigError,
+    DeadlineExceeded,
+    Exhausted,
+    GuardrailsError,
+    LogUnavailable,
+    StreamInterrupted,
+)
+from guardrails_lite._rules import Finding, Rule, Validator, block, fall_back, reask, redact, validator, warn
+
+if TYPE_CHECKING:
+    from guardrails_lite._engine import Outcome
+    from guardrails_lite._guard import Decision, Guard
+    from guardrails_lite._messages import Call, Choice, Reply, ToolCall, Usage
+    from guardrails_lite._record import Record
+    from guardrails_lite._targets import Target, target
+    from guardrails_lite._tools import Tool, tool
+    from guardrails_lite._who import bound
+    from guardrails_lite.audit import AuditLog
+    from guardrails_lite.reliability import Budget, Price, Retry
+    from guardrails_lite.sinks import structlog_sink
+
+__all__ = [
+    "AuditLog",
+    "Blocked",
+    "Budget",
+    "BudgetExceeded",
+    "Call",
+    "Choice",
+    "ConfigError",
+    "DeadlineExceeded",
+    "Decision",
+    "Exhausted",
+    "Finding",
+    "Guard",
+    "GuardrailsError",
+    "LogUnavailable",
+    "Outcome",
+    "Price",
+    "Record",
+    "Reply",
+    "Retry",
+    "Rule",
+    "StreamInterrupted",
+    "Target",
+    "Tool",
+    "ToolCall",
+    "Usage",
+    "Validator",
+    "block",
+    "bound",
+    "fall_back",
+    "reask",
+    "redact",
+    "structlog_sink",
+    "target",
+    "tool",
+    "validator",
+    "warn",
+]
+
+_ELSEWHERE = {
+    "AuditLog": "audit",
+    "Budget": "reliability",
+    "Call": "_messages",
+    "Choice": "_messages",
+    "Decision": "_guard",
+    "Guard": "_guard",
+    "Outcome": "_engine",
+    "Price": "reliability",
+    "Record": "_record",
+    "Reply": "_messages",
+    "Retry": "reliability",
+    "Target": "_targets",
+    "Tool": "_tools",
+    "ToolCall": "_messages",
+    "Usage": "_messages",
+    "bound": "_who",
+    "structlog_sink": "sinks",
+    "target": "_targets",
+    "tool": "_tools",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for."""
+    import importlib
+
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("guardrails-lite")
+    if name not in _ELSEWHERE:
+        raise AttributeError(f"module 'guardrails_lite' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"guardrails_lite.{_ELSEWHERE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

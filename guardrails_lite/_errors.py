@@ -4,7 +4,7 @@
 
     GuardrailsError
     ├── Blocked              a rule, a tool check, an approval or the provider's own filter said no
-    ├── Exhausted            every rung of the ladder failed; the last failure is the cause
+    ├── Exhausted            every rung of the ladder failed
     │   └── StreamInterrupted    … after text had been released: nothing could be asked again
     ├── DeadlineExceeded     the time of the budget is spent
     ├── BudgetExceeded       the tokens or the money of the budget are spent
@@ -71,7 +71,11 @@ class Blocked(GuardrailsError):
 
 
 class Exhausted(GuardrailsError):
-    """Every rung failed: repairs, re-asks, retries and fallbacks. The last failure is the cause."""
+    """Every rung failed: repairs, re-asks, retries and fallbacks."""
+
+    last_error: BaseException | None = None
+    """What the last target raised. It is not chained, because a client's error may quote the prompt, the
+    reply or a key, and a chained error is printed with every traceback."""
 
 
 class StreamInterrupted(Exhausted):

@@ -296,7 +296,7 @@ def _verb(stub: Callable[[], None]) -> MakesRule:
         verb: Verb = stub.__name__  # type: ignore[assignment]  # the stubs below are named by the verbs
         return _rule_of(verb, validator, roles, on_error, timeout_s, mode, share)
 
-    del rule.__wrapped__  # type: ignore[attr-defined]  # so that help() shows this signature
+    del rule.__wrapped__
     return rule
 
 

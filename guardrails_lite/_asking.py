@@ -1,0 +1,105 @@
+"""What is said to the model when its reply was not accepted.
+
+The conversation stays whole, and after it come two things only: the reply as it was, with what must not
+be repeated masked, and what was wrong with it, as places and expectations. The newest failure replaces
+the one before, so a request never grows with the number of failures. Our words are constants; they quote
+neither values nor the text that a rule objected to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from guardrails_lite._screen import Stop, masked
+
+if TYPE_CHECKING:
+    from guardrails_lite._messages import Choice, Reply
+    from guardrails_lite._rules import Finding
+    from guardrails_lite.schemas.problems import Problem
+
+LIMIT_BYTES = 2000
+"""The most that one re-ask says about what was wrong."""
+ECHO_CHARS = 4000
+"""The most of a reply that is sent back with it."""
+
+WITHHELD = "[reply withheld]"
+
+
+class Invalid(Exception):
+    """A whole reply that is not what was declared. Carries how to ask again, and how it counts."""
+
+    def __init__(
+        self,
+        messages: Sequence[Any],
+        *,
+        fingerprint: str,
+        what: str,
+        because: str,
+        kind: str = "schema failed",
+    ) -> None:
+        super().__init__(what)
+        self.messages = tuple(messages)
+        """What to add to the conversation to ask again."""
+        self.fingerprint = fingerprint
+        """Names the set of failures: the same twice means that asking again does not help."""
+        self.what = what
+        """One line for errors and records, free of any text of the reply."""
+        self.because = because
+        """``schema``, ``tools`` or ``rule``."""
+        self.kind = kind
+        """The outcome if nothing else helps."""
+
+
+def about_schema(choice: Choice, problems: Sequence[Problem]) -> Invalid:
+    """A reply that does not fit the output schema."""
+    from guardrails_lite.schemas.problems import feedback, fingerprint
+
+    what = feedback(problems, limit_bytes=LIMIT_BYTES)
+    asked = (
+        "Your last reply was not accepted, because it does not have the required form:\n"
+        f"{what}\nReply again with the corrected JSON and nothing else."
+    )
+    return Invalid(
+        _turn(choice.text or "", asked),
+        fingerprint=fingerprint(problems),
+        what=f"the reply does not fit the schema: {what.splitlines()[0] if what else 'no value'}",
+        because="schema",
+    )
+
+
+def about_missing_call() -> Invalid:
+    """A reply without a tool call where one was required."""
+    asked = "Your last reply was not accepted: call one of the tools, as the request requires."
+    return Invalid(
+        ({"role": "user", "content": asked},),
+        fingerprint="missing call",
+        what="the reply calls no tool, though the request requires it",
+        because="tools",
+    )
+
+
+def about_rule(reply: Reply, stop: Stop, text: str) -> Invalid:
+    """A reply that a `reask` rule found something in."""
+    reasons = "\n".join(dict.fromkeys(f"- it {finding.message}" for finding in stop.findings))
+    asked = (
+        f"Your last reply was not accepted:\n{reasons or '- it could not be checked'}\n"
+        "Reply again without that."
+    )
+    return Invalid(
+        _turn(_hidden(text, stop.findings), asked),
+        fingerprint=f"{stop.rule!r}\0{reasons}",
+        what=f"{stop.rule!r} found something in the reply",
+        because="rule",
+        kind="blocked",
+    )
+
+
+def _hidden(text: str, findings: Sequence[Finding]) -> str:
+    return masked(text, findings) if findings else WITHHELD
+
+
+def _turn(echo: str, asked: str) -> tuple[Any, ...]:
+    if len(echo) > ECHO_CHARS:
+        echo = echo[:ECHO_CHARS]
+    return ({"role": "assistant", "content": echo or WITHHELD}, {"role": "user", "content": asked})

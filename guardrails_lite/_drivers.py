@@ -1,0 +1,176 @@
+"""Run the engine: to the end, or as a stream, synchronously or on an event loop.
+
+A driver performs each effect and sends the answer into the engine, or throws the error in. It never
+swallows an error and never decides; so cancellation, ``KeyboardInterrupt`` and the closing of a stream
+reach the engine, which completes its record and lets them pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from guardrails_lite._effects import Effect, Opened, Release
+
+R = TypeVar("R")
+Core = Coroutine[Effect[Any], Any, R]
+
+
+@dataclass(slots=True)
+class _Done:
+    """The engine has ended, with this result."""
+
+    value: Any
+
+
+def _advance(core: Core[Any], until: type | None, effect: Any = None) -> Any:
+    """Perform effects until one of the type *until*, which is returned, or until the end: `_Done`."""
+    try:
+        if effect is None:
+            effect = core.send(None)
+        while type(effect) is not until:
+            try:
+                answer = effect.run()
+            except BaseException as error:  # the engine decides what every error means
+                effect = core.throw(error)
+            else:
+                effect = core.send(answer)
+    except StopIteration as done:
+        return _Done(done.value)
+    return effect
+
+
+async def _aadvance(core: Core[Any], until: type | None, effect: Any = None) -> Any:
+    """Perform effects until one of the type *until*, which is returned, or until the end: `_Done`."""
+    try:
+        if effect is None:
+            effect = core.send(None)
+        while type(effect) is not until:
+            try:
+                answer = await effect.arun()
+            except BaseException as error:  # the engine decides what every error means
+                effect = core.throw(error)
+            else:
+                effect = core.send(answer)
+    except StopIteration as done:
+        return _Done(done.value)
+    return effect
+
+
+def drive(core: Core[R]) -> R:
+    """Run *core* to its end in this thread."""
+    return _advance(core, None).value  # type: ignore[no-any-return]
+
+
+async def adrive(core: Core[R]) -> R:
+    """Run *core* to its end on the event loop."""
+    return (await _aadvance(core, None)).value  # type: ignore[no-any-return]
+
+
+def begin(core: Core[R]) -> R | Live:
+    """Run *core* until it ends or its reply begins to stream; then hand the stream over."""
+    got = _advance(core, Opened)
+    return got.value if type(got) is _Done else Live(core)
+
+
+async def abegin(core: Core[R]) -> R | AsyncLive:
+    """Run *core* until it ends or its reply begins to stream; then hand the stream over."""
+    got = await _aadvance(core, Opened)
+    return got.value if type(got) is _Done else AsyncLive(core)
+
+
+class Live:
+    """A reply that is still coming: iterate over its checked chunks.
+
+    After the last chunk, `outcome` holds the verdict and the record. Leaving early, by `close` or the end
+    of a ``with`` block, closes the upstream and completes the record as cancelled.
+    """
+
+    def __init__(self, core: Core[Any]) -> None:
+        self._core: Core[Any] | None = core
+        self.outcome: Any = None
+        """The `Outcome`, once the stream has ended."""
+
+    def __iter__(self) -> Live:
+        return self
+
+    def __next__(self) -> Any:
+        core, self._core = self._core, None  # an error below leaves the stream ended
+        if core is None:
+            raise StopIteration
+        got = _advance(core, Release)
+        if type(got) is _Done:
+            self.outcome = got.value
+            raise StopIteration
+        self._core = core
+        return got.chunk
+
+    def __enter__(self) -> Live:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop: close the upstream and complete the record. Closing an ended stream does nothing."""
+        core, self._core = self._core, None
+        if core is not None:
+            with contextlib.suppress(GeneratorExit, StopIteration):
+                _advance(core, None, core.throw(GeneratorExit()))
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class AsyncLive:
+    """`Live` for an event loop: ``async for`` over its checked chunks."""
+
+    def __init__(self, core: Core[Any]) -> None:
+        self._core: Core[Any] | None = core
+        self._loop = asyncio.get_running_loop()
+        self.outcome: Any = None
+        """The `Outcome`, once the stream has ended."""
+
+    def __aiter__(self) -> AsyncLive:
+        return self
+
+    async def __anext__(self) -> Any:
+        core, self._core = self._core, None  # an error below leaves the stream ended
+        if core is None:
+            raise StopAsyncIteration
+        got = await _aadvance(core, Release)
+        if type(got) is _Done:
+            self.outcome = got.value
+            raise StopAsyncIteration
+        self._core = core
+        return got.chunk
+
+    async def __aenter__(self) -> AsyncLive:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop: close the upstream and complete the record. Closing an ended stream does nothing."""
+        core, self._core = self._core, None
+        if core is not None:
+            await _stop(core)
+
+    def __del__(self) -> None:
+        core, self._core = self._core, None
+        if core is None:
+            return
+        if self._loop.is_closed():  # nothing can be awaited any more; the record can still be completed
+            with contextlib.suppress(BaseException):
+                _advance(core, None, core.throw(GeneratorExit()))
+        else:  # as the loop does for an async generator that was left behind
+            self._loop.call_soon_threadsafe(self._loop.create_task, _stop(core))
+
+
+async def _stop(core: Core[Any]) -> None:
+    with contextlib.suppress(GeneratorExit, StopIteration):
+        await _aadvance(core, None, core.throw(GeneratorExit()))

@@ -1,0 +1,323 @@
+"""What the engine asks of the world, and the two ways of doing it.
+
+The engine (`_engine.py`) performs no I/O. It awaits *effects*: small values that say what is wanted.
+Awaiting one hands it to whoever drives the engine; the driver (`_drivers.py`) performs it and sends the
+answer back in, or throws the error. So the engine is written once and runs in four styles, and a test
+can play the driver and answer by hand.
+
+Two rules:
+
+1. Every effect has `run` for a synchronous driver and `arun` for an asynchronous one. Apart from the
+   drivers and the clients, this file is the only code that knows the two apart.
+2. An effect does one thing and decides nothing. What a failure means is the engine's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from guardrails_lite._messages import Call, ToolCall
+    from guardrails_lite._record import Intent, Record
+    from guardrails_lite._rules import Finding, Rule, Validator
+    from guardrails_lite._targets import Target
+    from guardrails_lite._tools import Tool
+
+T = TypeVar("T")
+
+
+class Effect(Generic[T]):
+    """Something only a driver can do. Awaiting it gives the driver's answer."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Effect[T], T, T]:
+        return (yield self)
+
+    def run(self) -> T:
+        """Do it now, in this thread."""
+        raise NotImplementedError
+
+    async def arun(self) -> T:
+        """Do it without blocking the event loop."""
+        return self.run()
+
+
+@dataclass(slots=True)
+class Send(Effect[Any]):
+    """Call a target. The answer is whatever it returns; a stream comes back as a `Source`."""
+
+    target: Target
+    call: Call
+    timeout_s: float | None = None
+
+    def run(self) -> Any:
+        raw = self.target.send(self.call, self.timeout_s)
+        if inspect.isawaitable(raw):
+            _discard(raw)
+            raise TypeError(
+                f"{self.target!r} is async, but the guard was called synchronously. "
+                "Decorate an `async def`, or call `await guard.arun(...)`."
+            )
+        return raw
+
+    async def arun(self) -> Any:
+        if self.timeout_s is None:
+            return await self._answer()
+        async with asyncio.timeout(self.timeout_s):
+            return await self._answer()
+
+    async def _answer(self) -> Any:
+        if self.target.blocks:
+            raw = await asyncio.to_thread(self.target.send, self.call, self.timeout_s)
+        else:
+            raw = self.target.send(self.call, self.timeout_s)
+        return await raw if inspect.isawaitable(raw) else raw
+
+
+def _discard(awaitable: Any) -> None:
+    """Close a coroutine nobody will await, so that Python does not warn about it."""
+    if inspect.iscoroutine(awaitable):
+        awaitable.close()
+
+
+END = object()
+"""What `Read` answers when a stream has ended."""
+
+
+@dataclass(slots=True)
+class Read(Effect[Any]):
+    """Take the next chunk of a stream, or `END`."""
+
+    stream: Any
+    """An iterator or an async iterator."""
+    timeout_s: float | None = None
+
+    def run(self) -> Any:
+        return next(self.stream, END)
+
+    async def arun(self) -> Any:
+        if self.timeout_s is None:
+            return await self._next()
+        async with asyncio.timeout(self.timeout_s):
+            return await self._next()
+
+    async def _next(self) -> Any:
+        if hasattr(self.stream, "__anext__"):
+            try:
+                return await self.stream.__anext__()
+            except StopAsyncIteration:
+                return END
+        return await asyncio.to_thread(next, self.stream, END)
+
+
+@dataclass(slots=True)
+class Close(Effect[None]):
+    """Give back the connection of a stream. Closing twice, or what cannot be closed, does nothing."""
+
+    stream: Any
+
+    def run(self) -> None:
+        close = getattr(self.stream, "close", None)
+        if close is not None and not inspect.iscoroutinefunction(close):
+            close()
+
+    async def arun(self) -> None:
+        close = getattr(self.stream, "aclose", None) or getattr(self.stream, "close", None)
+        if close is None:
+            return
+        done = close()
+        if inspect.isawaitable(done):
+            await done
+
+
+@dataclass(slots=True)
+class Checked:
+    """What one validator saw in one text, or how it failed."""
+
+    findings: Sequence[Finding]
+    duration_ns: int
+    error: BaseException | None = field(default=None, repr=False)
+    timed_out: bool = False
+
+
+@dataclass(slots=True)
+class Check(Effect["list[Checked]"]):
+    """Run neighbouring rules' validators over one text: one after another, or side by side if async."""
+
+    rules: Sequence[Rule]
+    text: str = field(repr=False)
+    call: Call = field(repr=False)
+
+    def run(self) -> list[Checked]:
+        return [_check(rule, self.text, self.call) for rule in self.rules]
+
+    async def arun(self) -> list[Checked]:
+        waiting = [rule for rule in self.rules if rule.validator.kind != "plain" or rule.timeout_s]
+        if not waiting:
+            return self.run()
+        if len(self.rules) == 1:
+            return [await _acheck(self.rules[0], self.text, self.call)]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_acheck(rule, self.text, self.call)) for rule in self.rules]
+        return [task.result() for task in tasks]
+
+
+def _check(rule: Rule, text: str, call: Call) -> Checked:
+    validator = rule.validator
+    began = time.perf_counter_ns()
+    try:
+        if rule.timeout_s is None:
+            findings = _find(validator, text, call)
+        else:
+            findings = _in_time(lambda: _find(validator, text, call), rule.timeout_s)
+    except Exception as error:
+        spent = time.perf_counter_ns() - began
+        return Checked((), spent, error, timed_out=isinstance(error, TimeoutError))
+    return Checked(findings, time.perf_counter_ns() - began)
+
+
+async def _acheck(rule: Rule, text: str, call: Call) -> Checked:
+    validator = rule.validator
+    began = time.perf_counter_ns()
+    try:
+        async with asyncio.timeout(rule.timeout_s):
+            if validator.kind == "async":
+                findings = await _afind(validator, text, call)
+            elif validator.kind == "blocking" or rule.timeout_s:
+                findings = await asyncio.to_thread(_find, validator, text, call)
+            else:
+                findings = _find(validator, text, call)
+    except Exception as error:
+        spent = time.perf_counter_ns() - began
+        return Checked((), spent, error, timed_out=isinstance(error, TimeoutError))
+    return Checked(findings, time.perf_counter_ns() - began)
+
+
+def _find(validator: Validator, text: str, call: Call) -> Sequence[Finding]:
+    found = validator.find(text, call) if validator.wants_call else validator.find(text)
+    if type(found) is list or type(found) is tuple:
+        return found
+    if inspect.isawaitable(found) or hasattr(found, "__aiter__"):
+        _discard(found)
+        raise TypeError(f"validator {validator.name!r} returned something to await; make it `async def`")
+    return list(found)  # type: ignore[arg-type]
+
+
+async def _afind(validator: Validator, text: str, call: Call) -> Sequence[Finding]:
+    found: Any = validator.find(text, call) if validator.wants_call else validator.find(text)
+    if hasattr(found, "__aiter__"):
+        return [finding async for finding in found]
+    return list(await found)
+
+
+def _in_time(work: Callable[[], T], timeout_s: float) -> T:
+    """Do *work* in a thread and stop waiting after *timeout_s*; Python cannot stop the thread itself."""
+    import threading
+
+    box: list[Any] = []
+    context = copy_context()
+
+    def body() -> None:
+        try:
+            box.append((context.run(work), None))
+        except BaseException as error:  # handed over to the waiting thread, whatever it is
+            box.append((None, error))
+
+    thread = threading.Thread(target=body, name="guardrails-lite-check", daemon=True)
+    thread.start()
+    thread.join(timeout_s)
+    if not box:
+        raise TimeoutError(f"no answer within {timeout_s} s")
+    result, error = box[0]
+    if error is not None:
+        raise error
+    return result  # type: ignore[no-any-return]
+
+
+@dataclass(slots=True)
+class Ask(Effect[bool]):
+    """Ask whoever must approve a tool call."""
+
+    tool: Tool
+    tool_call: ToolCall
+
+    def run(self) -> bool:
+        approve: Any = self.tool.approve
+        if inspect.iscoroutinefunction(approve):
+            raise TypeError(
+                f"approve= of tool {self.tool.name!r} is async, but the guard was called synchronously. "
+                "Call `await guard.arun(...)`, or approve with a plain function."
+            )
+        if self.tool.approve_timeout_s is None:
+            return bool(approve(self.tool_call))
+        return bool(_in_time(lambda: approve(self.tool_call), self.tool.approve_timeout_s))
+
+    async def arun(self) -> bool:
+        approve: Any = self.tool.approve
+        async with asyncio.timeout(self.tool.approve_timeout_s):
+            if inspect.iscoroutinefunction(approve):
+                return bool(await approve(self.tool_call))
+            answer = await asyncio.to_thread(approve, self.tool_call)
+            return bool(await answer if inspect.isawaitable(answer) else answer)
+
+
+@dataclass(slots=True)
+class Sleep(Effect[None]):
+    """Wait."""
+
+    seconds: float
+
+    def run(self) -> None:
+        time.sleep(self.seconds)
+
+    async def arun(self) -> None:
+        await asyncio.sleep(self.seconds)
+
+
+class Opened(Effect[None]):
+    """The first target has begun to stream: a driver that returns streams returns one now."""
+
+    __slots__ = ()
+
+    def run(self) -> None:
+        """Nothing to do for a driver that runs to the end."""
+
+
+@dataclass(slots=True)
+class Release(Effect[None]):
+    """Give a checked chunk to the consumer. A driver that returns whole replies keeps nothing of it."""
+
+    chunk: Any = field(repr=False)
+
+    def run(self) -> None:
+        """Nothing to do for a driver that runs to the end."""
+
+
+@dataclass(slots=True)
+class Write(Effect[None]):
+    """Hand an intent or a record to the sinks, in order."""
+
+    sinks: Sequence[Callable[[Any], Any]]
+    entry: Intent | Record = field(repr=False)
+
+    def run(self) -> None:
+        for sink in self.sinks:
+            written = sink(self.entry)
+            if inspect.isawaitable(written):
+                _discard(written)
+                raise TypeError(
+                    f"sink {sink!r} is async, but the guard was called synchronously. Use a plain function."
+                )
+
+    async def arun(self) -> None:
+        for sink in self.sinks:
+            written = sink(self.entry)
+            if inspect.isawaitable(written):
+                await written

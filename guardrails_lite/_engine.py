@@ -1,0 +1,734 @@
+"""The whole story of one guarded call.
+
+Two rules for this file:
+
+1. It performs no I/O. What it wants done it awaits as an effect (`_effects.py`); whoever drives it
+   (`_drivers.py`) does it, synchronously or on an event loop. So every style of calling takes this path.
+2. Order is stated here and nowhere else. What the rules, the schema, the tools and the fallbacks are is
+   the guard's business; when their turn comes is not.
+
+The order::
+
+    request ─► input rules ─► intent written ─► for each target: the primary, then the fallbacks
+        send ─► read ─► is it whole? ─► tool calls ─► output schema ─► output rules ─► release
+          not got: retry here, then the next target        (_Unanswered)
+          got, and invalid: ask again, then the next target (Invalid, or Stop of a `reask` rule)
+          got, and forbidden: the end                       (Stop of a `block` rule)
+    and whatever happened: the record written
+
+Nothing is retried, re-asked or sent elsewhere once the first character has been released. Errors that are
+nobody's to handle (cancellation, an interrupt, a closed stream) pass through; the record is written first.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar
+
+from guardrails_lite._asking import Invalid, about_missing_call, about_rule, about_schema
+from guardrails_lite._effects import Ask, Close, Opened, Release, Send, Sleep, Write
+from guardrails_lite._errors import (
+    Blocked,
+    DeadlineExceeded,
+    Exhausted,
+    GuardrailsError,
+    StreamInterrupted,
+)
+from guardrails_lite._incoming import FrameError, Incoming
+from guardrails_lite._messages import Call, Choice, Reply, ToolCall
+from guardrails_lite._screen import Stop, Tally, screen
+from guardrails_lite._shapes import UnreadableError, is_stream, read_reply, write_reply
+from guardrails_lite._story import Story, outcome_of
+from guardrails_lite._texts import Piece, json_strings, pieces_of, rewrite, with_json_strings
+from guardrails_lite.reliability import Admission, Failure, Ledger, Refusal, classify, classify_body_error
+
+if TYPE_CHECKING:
+    from guardrails_lite._plan import Plan
+    from guardrails_lite._record import Record, Style
+    from guardrails_lite._targets import Target
+    from guardrails_lite._tools import Offered
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[T]):
+    """What a guarded call came to."""
+
+    value: T = field(repr=False)
+    """With a schema, the typed value; else what the function returned, after the rules."""
+    reply: Reply
+    """The reply, after the rules."""
+    record: Record
+    """The account of the call."""
+
+
+async def exchange(
+    plan: Plan, call: Call, primary: Target, style: Style, *, live: bool = False
+) -> Outcome[Any]:
+    """Make one guarded call.
+
+    Args:
+        plan: The guard, prepared.
+        call: What the caller asks for.
+        primary: Where it goes first.
+        style: How the caller called, for the record.
+        live: The consumer takes chunks as they are released.
+
+    Raises:
+        GuardrailsError: as its subclasses say; with the record attached.
+    """
+    story = Story(plan, call, style)
+    try:
+        reply, value = await _ladder(story, call, primary, live=live)
+    except BaseException as error:
+        story.output_chars = story.released
+        record = story.end(outcome_of(error), error)
+        if isinstance(error, GuardrailsError):
+            error.record = record
+        await Write(plan.sinks, record)
+        raise
+    story.output_chars = sum(len(choice.text or "") for choice in reply.choices)
+    record = story.end(story.success, None)
+    if plan.sinks:
+        await Write(plan.sinks, record)
+    return Outcome(value, reply, record)
+
+
+async def _ladder(story: Story, call: Call, primary: Target, *, live: bool) -> tuple[Reply, Any]:
+    """Screen the request, then climb: attempts, re-asks and targets, until a reply passes."""
+    plan = story.plan
+    call, past_primary = await screen_request(story, call)
+    if plan.intent_sinks:
+        await Write(plan.intent_sinks, story.intent())
+    offered, call = _declared(plan, call)
+    ledger = Ledger(plan.budget, now_s=plan.clock())
+    targets = (primary, *(target.behind(primary) for target in plan.fallback))
+    gave_up: list[tuple[Target, _Unanswered | Invalid | Stop]] = []
+    asked, invalid = call, None
+    if past_primary is not None:
+        gave_up.append((primary, past_primary))
+    for place in range(1 if past_primary else 0, len(targets)):
+        target = targets[place]
+        left = len(targets) - place - 1
+        if place and not _is_wanted(target, gave_up):
+            continue
+        if place:
+            story.fell_back = True
+            story.note("fallback", target.name)
+        failed = 0
+        waited_s = 0.0
+        while True:
+            request = target.prepare(asked)
+            admission = ledger.admit(
+                now_s=plan.clock(),
+                model=request.model,
+                prompt_chars=story.input_chars,
+                max_completion_tokens=_completion_limit(request),
+                fallbacks_left=left,
+            )
+            if isinstance(admission, Refusal):
+                raise _with_cause(admission.error(), gave_up)
+            attempt = _Attempt(story, target, request, ledger, admission, waited_s, live=live)
+            try:
+                return await attempt.make(offered)
+            except _Unanswered as missed:
+                failed += 1
+                _nothing_after_release(story, missed)
+                delay_s = plan.retry.delay_s(
+                    missed.failure,
+                    failed,
+                    random=plan.random,
+                    elapsed_s=plan.clock() - ledger.started_at_s,
+                    fallbacks_left=left,
+                )
+                if not plan.enforce and missed.error is not None:
+                    raise missed.error from None  # a monitor changes nothing, not even how a call fails
+                if delay_s is not None and ledger.can_wait(delay_s, now_s=plan.clock(), fallbacks_left=left):
+                    if delay_s > 0:
+                        await Sleep(delay_s)
+                    waited_s = delay_s
+                    continue
+                if missed.failure.action == "fail":
+                    _fail(missed, gave_up, target)
+                gave_up.append((target, missed))
+                break
+            except Stop as stop:
+                if stop.verb == "fall_back" and left and not story.released:
+                    gave_up.append((target, stop))
+                    break
+                raise _blocked(stop, "the reply") from None
+            except Invalid as found:
+                _nothing_after_release(story, found)
+                again = invalid is not None and invalid.fingerprint == found.fingerprint
+                invalid = found
+                if story.reasks >= plan.retry.reasks or again:
+                    story.note("no re-ask", "the same failure again" if again else "all re-asks are used")
+                    gave_up.append((target, found))
+                    break
+                story.reasks += 1
+                story.note("re-ask", found.because)
+                asked = await _asked_again(story, call, found)
+                waited_s = 0.0
+    raise _exhausted(gave_up, wanted=len(targets))
+
+
+async def check_text(
+    plan: Plan, text: str, side: Literal["input", "output"], role: str | None
+) -> tuple[str | None, Stop | None, Record]:
+    """Run the rules of one side over one text: what is left of it, the rule that stops it, the record."""
+    role = role or ("user" if side == "input" else "assistant")
+    call = Call(({"role": role, "content": text},))
+    story = Story(plan, call, "check")
+    story.input_chars = len(text)
+    rules = plan.input if side == "input" else plan.output
+    groups, counts = rules.groups(role, story.tallies(rules))
+    left: str | None = None
+    stopped: Stop | None = None
+    try:
+        left = await screen(groups, counts, text, call)
+        story.output_chars = len(left)
+    except Stop as stop:
+        stopped = stop
+    record = story.end("blocked" if stopped is not None else "passed", None)
+    if plan.sinks:
+        await Write(plan.sinks, record)
+    return left, stopped, record
+
+
+# --- the request -------------------------------------------------------------------------------------
+
+
+async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
+    """Run the input rules over every text of the request.
+
+    Returns:
+        The call as the rules leave it, and the `fall_back` rule that keeps it from the primary, if any.
+
+    Raises:
+        Blocked: a rule stops it, and nothing has been sent.
+    """
+    plan = story.plan
+    pieces, unscreened = pieces_of(call.messages)
+    story.input_chars = sum(len(piece.text) for piece in pieces)
+    story.unscreened = tuple(dict.fromkeys(unscreened))
+    side = plan.input
+    if not side.rules:
+        if plan.captures:
+            story.texts += [("input", piece.role, piece.text) for piece in pieces]
+        return call, None
+    tallies = story.tallies(side)
+    rewritten: dict[Piece, str] = {}
+    fall_back: Stop | None = None
+    newest = len(call.messages) - 1
+    for piece in pieces:
+        groups, counts = side.groups(piece.role, tallies)
+        if not groups:
+            continue
+        key = hash((piece.role, piece.text, len(piece.text)))
+        if piece.message != newest and key in plan.memo:
+            for tally in (tally for each in counts for tally in each):
+                tally.known += 1
+                tally.result = "passed" if tally.result == "not run" else tally.result
+            continue
+        try:
+            text = await screen(groups, counts, piece.text, call)
+        except Stop as stop:
+            if stop.verb != "fall_back":
+                raise _blocked(stop, piece.path) from None
+            fall_back, text = fall_back or stop, piece.text
+        if text != piece.text:
+            rewritten[piece] = text
+        elif not side.sampled and not any(tally.result != "passed" for each in counts for tally in each):
+            plan.memo.add(key)
+    if plan.captures:
+        story.texts += [("input", piece.role, rewritten.get(piece, piece.text)) for piece in pieces]
+    if fall_back is not None and not plan.fallback:
+        raise _blocked(fall_back, "the request")
+    if rewritten:
+        call = replace(call, messages=rewrite(call.messages, rewritten))
+    return call, fall_back
+
+
+def _declared(plan: Plan, call: Call) -> tuple[Offered | None, Call]:
+    """What the request and the guard declare together: the tools offered and the form of the answer."""
+    offered = None
+    if plan.toolbox is not None or "tools" in call.params or "functions" in call.params:
+        from guardrails_lite._tools import Toolbox
+
+        offered = (plan.toolbox or Toolbox.of(())).offered(call.params)
+        params = offered.params(call.params)
+        if params is not call.params:
+            call = replace(call, params=params)
+        if not offered:
+            offered = None
+    return offered, call
+
+
+async def _asked_again(story: Story, call: Call, invalid: Invalid) -> Call:
+    """The call with the failed reply and what was wrong with it, screened like everything that is sent."""
+    plan = story.plan
+    added = Call(invalid.messages, call.params)
+    if plan.input.rules:
+        story.attempt, attempt = 0, story.attempt
+        chars = story.input_chars
+        try:
+            added, _ = await screen_request(story, added)
+        except Blocked:
+            # The model's own words may not go back to it; what was wrong with them still may.
+            kept = [message for message in invalid.messages if message["role"] != "assistant"]
+            added = Call(tuple(message for message in kept if message["role"] == "user"), call.params)
+            story.note("re-ask without the reply")
+        story.attempt = attempt
+        story.input_chars += chars
+    return replace(call, messages=(*call.messages, *added.messages))
+
+
+def _completion_limit(call: Call) -> int | None:
+    for name in ("max_completion_tokens", "max_tokens", "max_output_tokens"):
+        limit = call.params.get(name)
+        if type(limit) is int:
+            return limit
+    return None
+
+
+# --- one attempt -------------------------------------------------------------------------------------
+
+
+class _Unanswered(Exception):
+    """An attempt that brought no whole reply."""
+
+    def __init__(self, failure: Failure, error: BaseException | None = None) -> None:
+        super().__init__(failure.kind)
+        self.failure = failure
+        self.error = error
+
+
+class _Attempt:
+    """One send to one target: read, checked and booked."""
+
+    def __init__(
+        self,
+        story: Story,
+        target: Target,
+        call: Call,
+        ledger: Ledger,
+        admission: Admission,
+        waited_s: float,
+        *,
+        live: bool,
+    ) -> None:
+        story.attempt += 1
+        self.story = story
+        self.plan = story.plan
+        self.target = target
+        self.call = call
+        self.ledger = ledger
+        self.admission = admission
+        self.waited_s = waited_s
+        self.live = live
+        self.began_ns = time.perf_counter_ns()
+        self.reply: Reply | None = None
+        self.incoming: Incoming | None = None
+
+    async def make(self, offered: Offered | None) -> tuple[Reply, Any]:
+        """Send, and bring the reply through every check.
+
+        Raises:
+            _Unanswered: no whole reply came.
+            Invalid: a whole reply came that is not what was declared.
+            Stop: a rule stops the reply.
+        """
+        failure: Failure | None = None
+        try:
+            raw = await self._send()
+            if is_stream(raw):
+                return await self._stream(raw, offered)
+            return await self._whole(raw, offered)
+        except _Unanswered as missed:
+            failure = missed.failure
+            raise
+        except (Stop, Invalid, GuardrailsError):
+            raise
+        except BaseException as error:
+            failure = classify(error)
+            raise
+        finally:
+            self._book(failure)
+
+    async def _send(self) -> Any:
+        try:
+            return await Send(self.target, self.call, self._time_left_s())
+        except Exception as error:
+            raise self._missed(error) from None
+
+    async def _whole(self, raw: Any, offered: Offered | None) -> tuple[Reply, Any]:
+        try:
+            reply = read_reply(raw)
+            if self.target.completion and isinstance(raw, str):
+                raise UnreadableError("str")
+        except UnreadableError as unreadable:
+            raise _Unanswered(_unreadable(unreadable, raw, self.target)) from None
+        self.reply = reply
+        self._judge(reply, offered)
+        checked, value = await self._checked(reply, offered)
+        raw = write_reply(raw, reply, checked)
+        checked = replace(checked, raw=raw)
+        if self.live:
+            self.story.released += len(checked.text)
+            await Release(raw)
+        return checked, raw if self.plan.schema is None else value
+
+    async def _stream(self, raw: Any, offered: Offered | None) -> tuple[Reply, Any]:
+        plan = self.plan
+        stream = raw.__aiter__() if hasattr(raw, "__aiter__") else iter(raw)
+        try:
+            if not self.story.opened:
+                self.story.opened = True
+                await Opened()
+            hold = not self.live or plan.output.holds or plan.schema is not None
+            tallies = {} if hold else self.story.tallies(plan.output)
+            incoming = self.incoming = Incoming(self.story, self.call, tallies, hold=hold)
+            on_name = None if offered is None else _early_refusal(offered)
+            try:
+                reply = await incoming.read(stream, self._time_left_s, on_name)
+            except FrameError as frame:
+                raise _Unanswered(classify_body_error(frame.error)) from None
+            except UnreadableError as unreadable:
+                raise _Unanswered(_unreadable(unreadable, None, self.target)) from None
+            except (Stop, Invalid):
+                raise
+            except Exception as error:
+                raise self._missed(error) from None
+            self.reply = reply
+            self._judge(reply, offered)
+            if hold:
+                reply, value = await self._checked(reply, offered)
+            else:
+                reply = await self._checked_tools(reply, offered)
+                reply = await incoming.finish_gates(reply)
+                value = reply.text
+            if self.live:
+                await incoming.release_rest(reply)
+            return reply, value if plan.schema is not None else reply.text
+        finally:
+            await Close(raw)
+
+    def _judge(self, reply: Reply, offered: Offered | None) -> None:
+        """Is the reply whole? Nothing else is looked at before that."""
+        from guardrails_lite._integrity import judge
+
+        failure = judge(
+            reply,
+            wants_tools=offered is not None,
+            accept=self.plan.accept,
+            wants_json=self.plan.schema is not None,
+        )
+        if failure is None:
+            return
+        if not self.plan.enforce:
+            self.story.note("would have failed", failure.kind)
+            return
+        raise _Unanswered(failure)
+
+    async def _checked(self, reply: Reply, offered: Offered | None) -> tuple[Reply, Any]:
+        """Tool calls, output schema, output rules, in this order; the reply as they leave it."""
+        reply = await self._checked_tools(reply, offered)
+        if self.plan.schema is not None:
+            reply, values = self._parsed(reply)
+        reply, changed = await self._screened(reply)
+        if self.plan.schema is not None:
+            if changed:
+                reply, values = self._parsed(reply)
+            return reply, values[0] if values else None
+        return reply, None
+
+    async def _checked_tools(self, reply: Reply, offered: Offered | None) -> Reply:
+        if offered is None:
+            return reply
+        from guardrails_lite._tools import feedback_messages
+
+        choices: list[Choice] = []
+        for choice in reply.choices:
+            if not choice.tool_calls:
+                if offered.required_missing(choice):
+                    self._refuse(about_missing_call())
+                choices.append(choice)
+                continue
+            verdicts = list(offered.check(choice.tool_calls, self.call.messages, ran={}))
+            for nth, verdict in enumerate(verdicts):
+                if verdict.ok and verdict.needs_approval and self.plan.enforce:
+                    verdicts[nth] = await self._approved(verdict)
+            for verdict in verdicts:
+                known = verdict.call.name if verdict.reason != "unknown name" else None
+                self.story.tool(known, verdict.reason or "passed", len(verdict.edits))
+                self.story.repaired = self.story.repaired or bool(verdict.ok and verdict.edits)
+            denied = next((v for v in verdicts if v.reason in ("denied", "needs approval")), None)
+            if denied is not None and self.plan.enforce:
+                message = f"the call of tool {denied.call.name!r} was not approved"
+                raise Blocked(message, outcome="tool denied")
+            refused = [verdict for verdict in verdicts if not verdict.ok]
+            if refused:
+                self._refuse(
+                    Invalid(
+                        feedback_messages(choice, verdicts),
+                        fingerprint="\0".join(
+                            f"{verdict.call.name}:{verdict.reason}:{[str(p) for p in verdict.problems]}"
+                            for verdict in refused
+                        ),
+                        what=f"a tool call was refused: {refused[0].reason}",
+                        because="tools",
+                        kind="tool denied",
+                    )
+                )
+                choices.append(choice)
+            else:
+                choices.append(replace(choice, tool_calls=tuple(verdict.call for verdict in verdicts)))
+        return replace(reply, choices=tuple(choices))
+
+    async def _approved(self, verdict: Any) -> Any:
+        tool = verdict.call.tool
+        try:
+            answer = tool.approve != "deny" and await Ask(tool, verdict.call)
+        except Exception as error:
+            self.story.note("approval broke", type(error).__name__)
+            answer = False
+        self.story.note("approved" if answer else "denied", tool.name)
+        return verdict if answer else replace(verdict, reason="denied")
+
+    def _parsed(self, reply: Reply) -> tuple[Reply, list[Any]]:
+        schema = self.plan.schema
+        assert schema is not None
+        values: list[Any] = []
+        for choice in reply.choices:
+            if choice.tool_calls or choice.text is None:
+                values.append(None)
+                continue
+            parsed = schema.parse(choice.text)
+            if parsed.repaired:
+                self.story.repaired = parsed.ok or self.story.repaired
+                self.story.note("repair", ", ".join(sorted({edit.kind for edit in parsed.edits})))
+            if not parsed.ok:
+                self._refuse(about_schema(choice, parsed.problems))
+            values.append(parsed.value if parsed.ok else choice.text)
+        return reply, values
+
+    def _refuse(self, invalid: Invalid) -> None:
+        if self.plan.enforce:
+            raise invalid
+        self.story.note("would have been refused", invalid.because)
+
+    async def _screened(self, reply: Reply) -> tuple[Reply, bool]:
+        """Run the output rules over every text of the reply; say whether any text changed."""
+        side = self.plan.output
+        if not side.rules:
+            self._capture(reply)
+            return reply, False
+        tallies = self.story.tallies(side)
+        groups, counts = side.groups("assistant", tallies)
+        choices: list[Choice] = []
+        for choice in reply.choices:
+            try:
+                text = choice.text and await screen(groups, counts, choice.text, self.call)
+                if text and self.plan.schema is not None and "\\" in text:
+                    text = await self._screened_json(text, groups, counts)
+                refusal = choice.refusal and await screen(groups, counts, choice.refusal, self.call)
+                calls = tuple([await self._screened_call(call, groups, counts) for call in choice.tool_calls])
+            except Stop as stop:
+                if stop.verb == "reask":
+                    raise about_rule(reply, stop, choice.text or "") from None
+                raise
+            changed = replace(choice, text=text, refusal=refusal, tool_calls=calls)
+            choices.append(choice if changed == choice else changed)
+        screened = replace(reply, choices=tuple(choices))
+        self._capture(screened)
+        return screened, screened.choices != reply.choices
+
+    def _capture(self, reply: Reply) -> None:
+        if self.plan.captures:
+            self.story.texts += [("output", "assistant", choice.text or "") for choice in reply.choices]
+
+    async def _screened_call(
+        self, call: ToolCall, groups: Sequence[Any], counts: Sequence[Sequence[Tally]]
+    ) -> ToolCall:
+        if not call.arguments:
+            return call
+        text = await self._screened_json(call.arguments, groups, counts)
+        if text == call.arguments:
+            return call
+        if call.tool is None:
+            return replace(call, arguments=text)
+        return call.tool.rewritten(call, text)
+
+    async def _screened_json(
+        self, text: str, groups: Sequence[Any], counts: Sequence[Sequence[Tally]]
+    ) -> str:
+        strings = json_strings(text)
+        if strings is None:
+            return await screen(groups, counts, text, self.call)
+        replaced: dict[int | None, str] = {}
+        for nth, string in enumerate(strings):
+            left = await screen(groups, counts, string, self.call)
+            if left != string:
+                replaced[nth] = left
+        return with_json_strings(text, replaced) if replaced else text
+
+    def _time_left_s(self) -> float | None:
+        ends = self.admission.ends_at_s
+        if ends is None:
+            return None
+        left = ends - self.plan.clock()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+    def _missed(self, error: Exception) -> _Unanswered | GuardrailsError:
+        """What an error of the target means: it may be the deadline's."""
+        if isinstance(error, GuardrailsError):
+            return error
+        left = self.ledger.time_left_s(self.plan.clock())
+        if isinstance(error, TimeoutError) and left <= 0.001:
+            limit = self.plan.budget.deadline_s
+            return DeadlineExceeded(
+                f"the deadline of {limit:g} s passed while {self.target.name} was answering "
+                f"(attempt {self.story.attempt})",
+                outcome="deadline passed",
+            )
+        return _Unanswered(classify(error), error)
+
+    def _book(self, failure: Failure | None) -> None:
+        usage = self.reply.usage if self.reply is not None else None
+        chars = 0
+        if self.incoming is not None:
+            usage = usage or self.incoming.usage
+            chars = self.incoming.chars
+        elif self.reply is not None:
+            chars = sum(len(choice.text or "") for choice in self.reply.choices)
+        cost = self.ledger.settle(self.admission, usage, failure=failure, completion_chars=chars)
+        self.story.attempted(
+            self.target,
+            self.call.model,
+            failure=failure,
+            began_ns=self.began_ns,
+            waited_s=self.waited_s,
+            usage=usage,
+            cost_usd=cost,
+        )
+
+
+def _early_refusal(offered: Offered) -> Any:
+    """Refuse a tool that was never offered at the first delta of its name."""
+
+    def on_name(name: str) -> None:
+        if not offered.known_prefix(name):
+            raise Invalid(
+                (
+                    {
+                        "role": "user",
+                        "content": "Your last reply was not accepted: it calls a tool that does not exist. "
+                        "Call only the tools that are offered.",
+                    },
+                ),
+                fingerprint="unknown name",
+                what="a tool call was refused: unknown name",
+                because="tools",
+                kind="tool denied",
+            )
+
+    return on_name
+
+
+def _unreadable(unreadable: UnreadableError, raw: Any, target: Target) -> Failure:
+    """A target whose shape we know sent something else: a fault of the transport. A function's is its bug."""
+    if target.completion or target.kind == "client":
+        return Failure.of("malformed reply", error_type=str(unreadable), maybe_billed=True)
+    return Failure.of("own bug", error_type=str(unreadable))
+
+
+# --- how it ends -------------------------------------------------------------------------------------
+
+
+def _is_wanted(target: Target, gave_up: Sequence[tuple[Target, Exception]]) -> bool:
+    """Whether a fallback is for the kind of failure that led here."""
+    if target.on == "any" or not gave_up:
+        return True
+    invalid = isinstance(gave_up[-1][1], Invalid)
+    return target.on == ("validation" if invalid else "failure")
+
+
+def _nothing_after_release(story: Story, why: _Unanswered | Invalid) -> None:
+    """After the first released character a call can only end."""
+    if not story.released:
+        return
+    if isinstance(why, _Unanswered):
+        kind = why.failure.kind
+        error = StreamInterrupted(
+            f"the stream broke ({kind}) after {story.released} released characters; nothing was retried",
+            outcome=_OUTCOMES.get(kind, "transport failed"),
+        )
+        error.last_error = why.error
+    else:
+        error = StreamInterrupted(
+            f"{why.what}, after {story.released} released characters, so it was not asked again",
+            outcome=why.kind,  # type: ignore[arg-type]
+        )
+    error.delivered_chars = story.released
+    raise error from None
+
+
+_OUTCOMES: dict[str, Any] = {
+    "refused": "refused",
+    "content filtered": "filtered",
+    "truncated": "truncated",
+}
+
+
+def _fail(missed: _Unanswered, gave_up: Sequence[tuple[Target, Exception]], target: Target) -> NoReturn:
+    """End the call at a failure that neither a retry nor another target can mend."""
+    kind = missed.failure.kind
+    if kind in ("refused", "content filtered"):
+        said = "refused to answer" if kind == "refused" else "'s content filter stopped the answer"
+        raise Blocked(f"{target.name} {said}".replace(" '", "'"), outcome=_OUTCOMES[kind]) from None
+    if kind == "own bug":
+        if missed.error is not None:
+            raise missed.error from None
+        raise TypeError(
+            f"{target.name} returned {missed.failure.error_type}; expected a string, a chat completion, "
+            "a dict of that shape, or a stream of either"
+        )
+    raise _exhausted([*gave_up, (target, missed)], wanted=1) from None  # type: ignore[list-item]
+
+
+def _blocked(stop: Stop, where: str) -> Blocked:
+    what = ", ".join(dict.fromkeys(finding.message for finding in stop.findings))
+    if stop.broken:
+        what = "it could not be checked, which counts as found; on_error='open' would let it pass"
+    return Blocked(f"{stop.rule!r} stopped {where}: {what}", outcome="blocked", findings=stop.findings)
+
+
+def _exhausted(gave_up: Sequence[tuple[Target, Any]], *, wanted: int) -> GuardrailsError:
+    parts = []
+    for target, why in gave_up:
+        said = why.failure.kind if isinstance(why, _Unanswered) else getattr(why, "what", "stopped by a rule")
+        status = f" {why.failure.status}" if isinstance(why, _Unanswered) and why.failure.status else ""
+        parts.append(f"{target.name}: {said}{status}")
+    message = f"no acceptable reply: {'; '.join(parts) or 'no target was left to ask'}"
+    last = gave_up[-1][1] if gave_up else None
+    if isinstance(last, Stop):
+        return Blocked(message, outcome="blocked", findings=last.findings)
+    if isinstance(last, Invalid):
+        outcome: Any = last.kind
+    else:
+        outcome = _OUTCOMES.get(last.failure.kind, "transport failed") if last else "transport failed"
+    error = Exhausted(message, outcome=outcome)
+    if isinstance(last, _Unanswered):
+        error.last_error = last.error
+    return error
+
+
+def _with_cause(error: GuardrailsError, gave_up: Sequence[tuple[Target, Any]]) -> GuardrailsError:
+    if gave_up:
+        error.__cause__ = _exhausted(gave_up, wanted=0)
+    return error

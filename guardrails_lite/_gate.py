@@ -1,0 +1,154 @@
+"""How much streamed text is held back, and why it comes out the same however it was cut into chunks.
+
+A validator declares a *window*: the most characters it must see at once. With a window of ``w``, whether
+a finding covers the character at position ``p`` depends on nothing beyond ``p + w - 1``. So once ``n``
+characters are there, every position up to ``n - w`` is *settled*: what covers it is known and will not
+change. A gate
+
+- runs the validator over the unsettled text plus the ``w - 1`` settled characters before it,
+- acts only on findings that begin at a settled position, ignoring the rest until they are,
+- releases settled text only, and keeps the rest.
+
+Which position is settled when depends on the chunks; what is found there does not. So the released text,
+its order, and the point at which a rule stops are those of the whole reply. A rule that stops lets pass
+exactly the text before its finding, again whatever the chunks were.
+
+Gates are chained, one for each group of rules: what one releases is the stream that the next one sees,
+and the law carries over. When any rule must see the whole reply, all of them wait for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from guardrails_lite._screen import (
+    Group,
+    Stop,
+    Tally,
+    in_order,
+    look,
+    screen,
+    stop_of_broken,
+    stops,
+)
+
+if TYPE_CHECKING:
+    from guardrails_lite._messages import Call
+
+
+class Gate:
+    """All rules of one side over one growing text."""
+
+    def __init__(
+        self, groups: Sequence[Group], tallies: Sequence[Sequence[Tally]], call: Call, *, hold: bool
+    ) -> None:
+        self._call = call
+        self._groups = groups
+        self._tallies = tallies
+        if not hold:
+            for tally in (tally for counts in tallies for tally in counts):
+                tally.texts += 1
+        self._held: list[str] | None = [] if hold else None
+        self._stages = (
+            []
+            if hold
+            else [_Stage(group, counts, call) for group, counts in zip(groups, tallies, strict=True)]
+        )
+
+    async def feed(self, text: str) -> tuple[str, Stop | None]:
+        """Take more text; return what may be released, and the rule that stops after it, if any."""
+        if self._held is not None:
+            self._held.append(text)
+            return "", None
+        return await self._through(text, last=False)
+
+    async def finish(self) -> tuple[str, Stop | None]:
+        """The text is complete: return the rest of it, and the rule that stops after it, if any."""
+        if self._held is None:
+            return await self._through("", last=True)
+        try:
+            return await screen(self._groups, self._tallies, "".join(self._held), self._call), None
+        except Stop as stop:
+            return "", stop
+
+    async def _through(self, text: str, *, last: bool) -> tuple[str, Stop | None]:
+        stopped: Stop | None = None
+        for stage in self._stages:
+            text, stop = await stage.feed(text, last=last)
+            if stop is not None:  # what follows sees the text before the stop, and may stop earlier
+                stopped, last = stop, False
+        return text, stopped
+
+
+class _Stage:
+    """One group of rules over a growing text."""
+
+    def __init__(self, group: Group, tallies: Sequence[Tally], call: Call) -> None:
+        self._group = group
+        self._tallies = tallies
+        self._call = call
+        self._window = max(rule.validator.window or 1 for rule in group)
+        self._text = ""
+        self._base = 0  # the position of the first character of _text
+        self._settled = 0  # every position before this one is settled
+        self._released = 0  # every position before this one is released, or masked
+
+    async def feed(self, text: str, *, last: bool) -> tuple[str, Stop | None]:
+        self._text += text
+        length = self._base + len(self._text)
+        settled = length if last else max(self._settled, length - self._window + 1)
+        if settled <= self._settled and not last:
+            return "", None
+        out, stop = await self._settle(settled, last=last)
+        self._settled = settled
+        keep = max(self._base, settled - self._window + 1)
+        self._text = self._text[keep - self._base :]
+        self._base = keep
+        return out, stop
+
+    async def _settle(self, settled: int, *, last: bool) -> tuple[str, Stop | None]:
+        if not self._text:
+            return "", None
+        base = self._base
+        fresh = range(self._settled, settled + last)  # at the end an empty finding may sit behind the text
+        stopped: list[tuple[int, Stop]] = []
+        spans: list[tuple[int, int, str]] = []
+        seen = await look(self._group, self._tallies, self._text, self._call)
+        for rule, tally, findings in zip(self._group, self._tallies, seen, strict=True):
+            if findings is None:
+                if broken := stop_of_broken(tally):
+                    stopped.append((self._released, broken))
+                continue
+            now = [finding for finding in findings if finding.span is None or base + finding.span[0] in fresh]
+            if now:
+                tally.found(now)
+                if rule.rewrites:
+                    spans = [
+                        (base + start, base + end, mask)
+                        for start, end, mask in in_order(now, len(self._text))
+                    ]
+                elif stops(rule):
+                    first = min(self._released if f.span is None else base + f.span[0] for f in now)
+                    stopped.append((first, Stop(rule, now)))
+        if stopped:
+            at, stop = min(stopped, key=lambda found: found[0])
+            return self._up_to(min(at, settled)), stop
+        return self._masked(spans, settled), None
+
+    def _masked(self, spans: list[tuple[int, int, str]], settled: int) -> str:
+        parts: list[str] = []
+        for start, end, mask in spans:
+            if end <= self._released and start < self._released:
+                continue
+            if start >= self._released:
+                parts += (self._up_to(start), mask)
+            self._released = max(self._released, end)
+        parts.append(self._up_to(settled))
+        return "".join(parts)
+
+    def _up_to(self, position: int) -> str:
+        """Release the text up to *position*."""
+        text = self._text[max(0, self._released - self._base) : max(0, position - self._base)]
+        self._released = max(self._released, position)
+        return text

@@ -1,0 +1,216 @@
+"""A streamed reply while it comes in: assembled for the checks, and released as far as it is safe.
+
+Text runs through a gate per choice. Tool calls are assembled and kept until they are whole and checked.
+The chunk that ends a choice, and the usage report, wait for the end: they say that all is well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from guardrails_lite._effects import END, Read, Release
+from guardrails_lite._gate import Gate
+from guardrails_lite._messages import Choice, Reply, ToolCall, Usage
+from guardrails_lite._screen import Stop, Tally
+from guardrails_lite._shapes import Chunk, Delta, read_chunk, without_content, write_chunk
+
+if TYPE_CHECKING:
+    from guardrails_lite._messages import Call
+    from guardrails_lite._story import Story
+
+
+class Incoming:
+    """One streamed reply."""
+
+    def __init__(self, story: Story, call: Call, tallies: dict[int, Tally], *, hold: bool) -> None:
+        self._story = story
+        self._call = call
+        self._tallies = tallies
+        self._hold = hold
+        self._parts: dict[int, _Part] = {}
+        self._tail: list[Any] = []
+        self._last: Any = None
+        self.usage: Usage | None = None
+        self.model: str | None = None
+        self.id: str | None = None
+        self.chars = 0
+        """Characters received so far, of text, refusals and arguments."""
+
+    async def read(
+        self,
+        stream: Any,
+        timeout_s: Callable[[], float | None],
+        on_tool_name: Callable[[str], None] | None,
+    ) -> Reply:
+        """Read to the end, releasing what is safe, and return the reply as the model gave it.
+
+        Args:
+            stream: An iterator or async iterator of chunks.
+            timeout_s: How long the next chunk may take.
+            on_tool_name: Called with each tool's name as it begins, to refuse it early.
+
+        Raises:
+            Stop: a rule stops the text; everything before it has been released.
+            FrameError: a chunk carried an error instead of content.
+        """
+        while (raw := await Read(stream, timeout_s())) is not END:
+            chunk = read_chunk(raw)
+            if chunk.error is not None:
+                raise FrameError(chunk.error)
+            self.usage = chunk.usage or self.usage
+            self.model = chunk.model or self.model
+            self.id = chunk.id or self.id
+            self._last = raw if chunk.deltas or self._last is None else self._last
+            if not chunk.deltas:
+                if not isinstance(raw, str):
+                    self._tail.append(raw)
+                continue
+            for delta in chunk.deltas:
+                await self._take(chunk, delta, on_tool_name)
+            if chunk.usage is not None:
+                self._tail.append(without_content(raw))
+        return self._reply()
+
+    async def _take(self, chunk: Chunk, delta: Delta, on_tool_name: Callable[[str], None] | None) -> None:
+        part = self._parts.get(delta.index)
+        if part is None:
+            part = self._parts[delta.index] = _Part(self._gate())
+        self.chars += len(delta.text) + len(delta.refusal)
+        if delta.tool_calls:
+            self.chars += part.add_calls(delta.tool_calls, on_tool_name)
+        if delta.refusal:
+            part.refusal.append(delta.refusal)
+        if delta.finish_reason is not None:
+            part.finish_reason = delta.finish_reason
+            part.closing = chunk.raw
+        if delta.text:
+            part.text.append(delta.text)
+            if part.gate is not None:
+                await self._release(chunk, delta.index, part, *await part.gate.feed(delta.text))
+            part.opening = part.opening if part.opening is not None else chunk.raw
+        elif part.opening is None:
+            part.opening = chunk.raw
+
+    def _gate(self) -> Gate | None:
+        if self._hold:
+            return None
+        groups, tallies = self._story.plan.output.groups("assistant", self._tallies)
+        return Gate(groups, tallies, self._call, hold=False)
+
+    async def _release(self, chunk: Chunk, index: int, part: _Part, text: str, stop: Stop | None) -> None:
+        if text:
+            self._story.released += len(text)
+            part.released.append(text)
+            delta = chunk.deltas[0]
+            untouched = len(chunk.deltas) == 1 and delta.text == text and not delta.tool_calls
+            if untouched and delta.finish_reason is None and chunk.usage is None:
+                await Release(chunk.raw)
+            else:
+                await Release(write_chunk(chunk.raw, index, text=text))
+        if stop is not None:
+            raise stop
+
+    def _reply(self) -> Reply:
+        return Reply(
+            tuple(
+                Choice(
+                    index,
+                    "".join(part.text) if part.text else None,
+                    "".join(part.refusal) or None,
+                    part.calls(),
+                    part.finish_reason,
+                )
+                for index, part in sorted(self._parts.items())
+            ),
+            model=self.model,
+            id=self.id,
+            usage=self.usage,
+            complete=isinstance(self._last, str)
+            or all(part.finish_reason is not None for part in self._parts.values()),
+        )
+
+    async def finish_gates(self, reply: Reply) -> Reply:
+        """The text is complete and whole: release what the gates still hold; return the text released."""
+        choices = []
+        for choice in reply.choices:
+            part = self._parts[choice.index]
+            if part.gate is not None:
+                chunk = read_chunk(self._last)
+                await self._release(
+                    Chunk((Delta(choice.index),), self._last, model=chunk.model),
+                    choice.index,
+                    part,
+                    *await part.gate.finish(),
+                )
+                text = "".join(part.released)
+                choice = Choice(  # the choice as released
+                    choice.index,
+                    text if choice.text is not None else None,
+                    choice.refusal,
+                    choice.tool_calls,
+                    choice.finish_reason,
+                )
+            choices.append(choice)
+        return Reply(tuple(choices), reply.model, reply.id, reply.usage, reply.raw, reply.complete)
+
+    async def release_rest(self, reply: Reply) -> None:
+        """Everything has passed: release what was kept for the end, as *reply* has it."""
+        like = self._last
+        for choice in reply.choices:
+            part = self._parts[choice.index]
+            if part.gate is None and choice.text:
+                self._story.released += len(choice.text)
+                await Release(write_chunk(part.opening, choice.index, text=choice.text))
+            if isinstance(like, str):
+                continue
+            if choice.refusal:
+                self._story.released += len(choice.refusal)
+                await Release(write_chunk(part.opening, choice.index, refusal=choice.refusal))
+            if choice.tool_calls:
+                await Release(write_chunk(part.opening, choice.index, tool_calls=choice.tool_calls))
+            if part.finish_reason is not None:
+                await Release(write_chunk(part.closing, choice.index, finish_reason=part.finish_reason))
+        for raw in self._tail:
+            await Release(raw)
+
+
+class FrameError(Exception):
+    """A chunk carried an error instead of content. Holds the error object; shows nothing of it."""
+
+    def __init__(self, error: Any) -> None:
+        super().__init__("the stream reported an error")
+        self.error = error
+
+
+class _Part:
+    """One choice of a streamed reply."""
+
+    __slots__ = ("_assembler", "closing", "finish_reason", "gate", "opening", "refusal", "released", "text")
+
+    def __init__(self, gate: Gate | None) -> None:
+        self.gate = gate
+        self.text: list[str] = []
+        self.released: list[str] = []
+        self.refusal: list[str] = []
+        self.finish_reason: str | None = None
+        self.opening: Any = None
+        self.closing: Any = None
+        self._assembler: Any = None
+
+    def add_calls(self, deltas: Any, on_tool_name: Callable[[str], None] | None) -> int:
+        """Add tool-call deltas; return how many characters of arguments they bring."""
+        if self._assembler is None:
+            from guardrails_lite._tools import ToolCallAssembler
+
+            self._assembler = ToolCallAssembler()
+        before: int = self._assembler.chars
+        for delta in deltas:
+            name = self._assembler.add(delta)
+            if name is not None and on_tool_name is not None:
+                on_tool_name(name)
+        return int(self._assembler.chars) - before
+
+    def calls(self) -> tuple[ToolCall, ...]:
+        """The tool calls as assembled."""
+        return () if self._assembler is None else self._assembler.calls()

@@ -1,0 +1,76 @@
+"""A guard, prepared to run: what the engine looks things up in. Built once by `Guard`, never changed."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from guardrails_lite._screen import Side
+
+if TYPE_CHECKING:
+    from guardrails_lite._schema import Schema
+    from guardrails_lite._targets import Target
+    from guardrails_lite._tools import Toolbox
+    from guardrails_lite.reliability import Budget, Retry
+
+_MEMO_SIZE = 4096
+
+
+class Memo:
+    """Texts of the history that have passed every input rule, remembered by their hashes only."""
+
+    __slots__ = ("_new", "_old")
+
+    def __init__(self) -> None:
+        self._new: set[int] = set()
+        self._old: set[int] = set()
+
+    def __contains__(self, key: int) -> bool:
+        return key in self._new or key in self._old
+
+    def add(self, key: int) -> None:
+        """Remember *key*; what has not been asked for since the last generation is forgotten."""
+        if len(self._new) >= _MEMO_SIZE:
+            self._old, self._new = self._new, set()
+        self._new.add(key)
+
+
+class HasDigest(Protocol):
+    """The guard, as far as its plan needs it."""
+
+    @property
+    def digest(self) -> str:
+        """Names the policy. Worked out when it is first asked for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Everything one exchange needs to know of its guard."""
+
+    name: str | None
+    guard: HasDigest
+    enforce: bool
+    input: Side
+    output: Side
+    schema: Schema[Any] | None
+    toolbox: Toolbox | None
+    retry: Retry
+    budget: Budget
+    fallback: tuple[Target, ...]
+    sinks: tuple[Callable[[Any], Any], ...]
+    """Called with each completed record."""
+    intent_sinks: tuple[Callable[[Any], Any], ...]
+    """Called with the intent before anything is sent."""
+    accept: frozenset[str]
+    """Endings that are values to this application: ``empty``, ``refused``, ``truncated``."""
+    captures: bool
+    """Some sink asks for the texts."""
+    needs_loop: str | None = None
+    """The rule whose validator is async, so that the guard cannot be used synchronously."""
+    memo: Memo = field(default_factory=Memo)
+    clock: Callable[[], float] = time.monotonic
+    wall_clock: Callable[[], float] = time.time
+    random: Callable[[], float] = random.random

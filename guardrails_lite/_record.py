@@ -1,0 +1,251 @@
+"""The account of one guarded call: what was checked, tried and decided, and how it ended.
+
+Nothing in it is text of a prompt, a reply or an argument. Findings are constants, errors are class names,
+people are pseudonyms wherever a record leaves the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from guardrails_lite._errors import OutcomeName
+from guardrails_lite._messages import Usage
+
+CheckResult = Literal["passed", "found", "broken", "timed out", "not run", "skipped"]
+Style = Literal["sync", "async", "stream", "async stream", "check"]
+
+
+class FindingCount(NamedTuple):
+    """How often one kind of finding came up."""
+
+    message: str
+    category: str | None
+    score: float | None
+    """The highest score among them."""
+    times: int
+
+
+class CheckStep(NamedTuple):
+    """One rule, over all the texts of one side in one attempt."""
+
+    rule: str
+    """The rule as it prints: ``block(injection())``."""
+    side: Literal["input", "output", "field"]
+    attempt: int
+    """0 for the input, then the number of the attempt whose reply was checked."""
+    result: CheckResult
+    action: str | None
+    """What the rule did: ``block``, ``redact``, …, ``open`` (broke and let pass), None (nothing)."""
+    findings: tuple[FindingCount, ...]
+    texts: int
+    """How many texts it looked at."""
+    known: int
+    """How many more it skipped, having passed them before."""
+    duration_us: float
+    error: str | None
+    """The class of the error that broke it."""
+
+
+class AttemptStep(NamedTuple):
+    """One send to one target, and its fate."""
+
+    target: str
+    model: str | None
+    number: int
+    result: str
+    """``answered``, or the kind of failure: ``rate limited``, ``malformed reply``, …"""
+    error: str | None
+    status: int | None
+    duration_us: float
+    waited_s: float
+    """How long the call slept before this attempt."""
+    usage: Usage | None
+    cost_usd: float | None
+    blame: str | None = None
+
+
+class ToolStep(NamedTuple):
+    """The verdict on one tool call."""
+
+    name: str | None
+    """None where the model named a tool that does not exist: its words stay out of the record."""
+    attempt: int
+    verdict: str
+    """``passed``, or the reason it was refused."""
+    repaired: int
+    """How many repairs its arguments needed."""
+
+
+class NoteStep(NamedTuple):
+    """Anything else that a reviewer should see: a re-ask, a fallback, a repair, a degraded check."""
+
+    what: str
+    detail: str | None = None
+    attempt: int = 0
+
+
+Step = CheckStep | AttemptStep | ToolStep | NoteStep
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Written before the provider is contacted, so that a crash leaves a trace."""
+
+    id: str
+    guard: str | None
+    digest: str
+    mode: str
+    style: Style
+    model: str | None
+    started: float
+    who: Mapping[str, str] = field(default_factory=dict, repr=False)
+    input_chars: int = 0
+
+    def to_dict(self, *, pseudonym: Callable[[str, str], str] | None = None) -> dict[str, Any]:
+        """As JSON-compatible data; *pseudonym* names people (see `Record.to_dict`)."""
+        return {
+            "id": self.id,
+            "guard": self.guard,
+            "digest": self.digest,
+            "mode": self.mode,
+            "style": self.style,
+            "model": self.model,
+            "started": self.started,
+            "who": _who(self.who, pseudonym),
+            "input_chars": self.input_chars,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The account of one guarded call."""
+
+    id: str
+    """32 hexadecimal digits: the call's name in every log."""
+    guard: str | None
+    """`Guard.name`."""
+    digest: str
+    """`Guard.digest`: which policy was in force."""
+    mode: str
+    style: Style
+    model: str | None
+    """The model that was asked for first."""
+    started: float
+    """Seconds since the epoch."""
+    duration_us: float
+    """From the call of the guard to its end, sends and sleeps included."""
+    outcome: OutcomeName
+    error: str | None
+    """The class of the exception the caller got; None where the caller got a value."""
+    steps: tuple[Step, ...] = field(repr=False)
+    """What happened, in order."""
+    usage: Usage | None
+    """Tokens of all attempts together."""
+    cost_usd: float | None
+    """Money of all attempts together; None where a price is unknown."""
+    input_chars: int
+    output_chars: int
+    """Characters of the reply that the caller got."""
+    unscreened: tuple[str, ...]
+    """Kinds of message parts that hold no text and so were not checked, such as ``image_url``."""
+    who: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Who called: what `bound` and the tracing of the application say."""
+    texts: tuple[tuple[str, str, str], ...] = field(default=(), repr=False)
+    """``(side, role, text)`` after redaction; empty unless a sink asks for captured text."""
+
+    @property
+    def checks(self) -> tuple[CheckStep, ...]:
+        """Every check, whether it ran or not."""
+        return tuple(step for step in self.steps if isinstance(step, CheckStep))
+
+    @property
+    def attempts(self) -> tuple[AttemptStep, ...]:
+        """Every send."""
+        return tuple(step for step in self.steps if isinstance(step, AttemptStep))
+
+    @property
+    def tools(self) -> tuple[ToolStep, ...]:
+        """Every tool call's verdict."""
+        return tuple(step for step in self.steps if isinstance(step, ToolStep))
+
+    @property
+    def notes(self) -> tuple[NoteStep, ...]:
+        """Re-asks, fallbacks, repairs and the like."""
+        return tuple(step for step in self.steps if isinstance(step, NoteStep))
+
+    def to_dict(self, *, pseudonym: Callable[[str, str], str] | None = None) -> dict[str, Any]:
+        """As JSON-compatible data.
+
+        Args:
+            pseudonym: Called with the field (``"user"``) and its value; returns what stands for the
+                person. Default: a digest keyed for this process only, so that records of one run can
+                be joined and nobody is named.
+        """
+        return {
+            "id": self.id,
+            "guard": self.guard,
+            "digest": self.digest,
+            "mode": self.mode,
+            "style": self.style,
+            "model": self.model,
+            "started": self.started,
+            "duration_us": round(self.duration_us, 1),
+            "outcome": self.outcome,
+            "error": self.error,
+            "checks": [_check_dict(step) for step in self.checks],
+            "attempts": [_attempt_dict(step) for step in self.attempts],
+            "tools": [step._asdict() for step in self.tools],
+            "notes": [step._asdict() for step in self.notes],
+            "usage": usage_dict(self.usage),
+            "cost_usd": self.cost_usd,
+            "input_chars": self.input_chars,
+            "output_chars": self.output_chars,
+            "unscreened": list(self.unscreened),
+            "who": _who(self.who, pseudonym),
+        }
+
+
+def _check_dict(step: CheckStep) -> dict[str, Any]:
+    return {
+        "rule": step.rule,
+        "side": step.side,
+        "attempt": step.attempt,
+        "result": step.result,
+        "action": step.action,
+        "findings": [finding._asdict() for finding in step.findings],
+        "texts": step.texts,
+        "known": step.known,
+        "duration_us": round(step.duration_us, 1),
+        "error": step.error,
+    }
+
+
+def _attempt_dict(step: AttemptStep) -> dict[str, Any]:
+    return {
+        **step._asdict(),
+        "duration_us": round(step.duration_us, 1),
+        "usage": usage_dict(step.usage),
+    }
+
+
+def usage_dict(usage: Usage | None) -> dict[str, Any] | None:
+    """Tokens as JSON-compatible data."""
+    if usage is None:
+        return None
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "total_tokens": usage.total_tokens,
+        "estimated": usage.estimated,
+    }
+
+
+def _who(who: Mapping[str, str], pseudonym: Callable[[str, str], str] | None) -> dict[str, str]:
+    from guardrails_lite._who import PERSONAL, pseudonym_of
+
+    name = pseudonym or pseudonym_of
+    return {key: name(key, value) if key in PERSONAL else value for key, value in who.items()}

@@ -1,0 +1,235 @@
+"""Act on what validators find: count it, mask it, or stop.
+
+Rules run in their order. Neighbours that rewrite nothing form a *group* and look at the same text (side
+by side where they are async); a rule that rewrites is a group of its own, and the next group sees what it
+left. So ``[redact(pii()), block(judge())]`` never shows the judge what was masked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from guardrails_lite._effects import Check, Checked
+from guardrails_lite._record import CheckResult, CheckStep, FindingCount
+from guardrails_lite._rules import Finding, Rule
+
+if TYPE_CHECKING:
+    from guardrails_lite._messages import Call
+
+Group = tuple[Rule, ...]
+_SEVERITY = {"block": 0, "redact": 0, "fall_back": 1, "reask": 2}
+
+
+class Side:
+    """The rules of one side of a guard, prepared once: which apply to which role, and in which groups."""
+
+    __slots__ = ("_by_role", "holds", "name", "rules", "sampled")
+
+    def __init__(self, name: Literal["input", "output"], rules: Sequence[Rule]) -> None:
+        self.name = name
+        self.rules = tuple(rules)
+        self.holds = any(rule.holds for rule in rules)
+        self.sampled = any(rule.share < 1 for rule in rules)
+        self._by_role: dict[str, tuple[Group, ...]] = {}
+
+    def tallies(self, attempt: int) -> dict[int, Tally]:
+        """Fresh counts for every rule, by the rule's identity."""
+        return {id(rule): Tally(rule, self.name, attempt) for rule in self.rules}
+
+    def groups(self, role: str, tallies: dict[int, Tally]) -> tuple[Sequence[Group], list[list[Tally]]]:
+        """The groups that apply to *role*, with their counts."""
+        groups = self._by_role.get(role)
+        if groups is None:
+            groups = groups_of(rule for rule in self.rules if rule.roles is None or role in rule.roles)
+            if len(self._by_role) < 16:  # roles are the provider's, but nothing stops a caller inventing some
+                self._by_role[role] = groups
+        if self.sampled:
+            kept = [rule for group in groups for rule in group if tallies[id(rule)].result != "skipped"]
+            groups = groups_of(kept)
+        return groups, [[tallies[id(rule)] for rule in group] for group in groups]
+
+
+def groups_of(rules: Iterable[Rule]) -> tuple[Group, ...]:
+    """Split rules, in order, into groups that look at the same text."""
+    groups: list[list[Rule]] = []
+    for rule in rules:
+        if groups and not rule.rewrites and not groups[-1][0].rewrites:
+            groups[-1].append(rule)
+        else:
+            groups.append([rule])
+    return tuple(map(tuple, groups))
+
+
+class Stop(Exception):  # a signal inside the engine, not an error
+    """A rule says that this text may not pass."""
+
+    def __init__(self, rule: Rule, findings: Sequence[Finding], *, broken: bool = False) -> None:
+        super().__init__(repr(rule))
+        self.rule = rule
+        self.findings = tuple(findings)
+        self.broken = broken
+
+    @property
+    def verb(self) -> Literal["block", "fall_back", "reask"]:
+        """What to do: a `redact` that cannot mask blocks."""
+        return self.rule.verb if self.rule.verb in ("fall_back", "reask") else "block"  # type: ignore[return-value]
+
+
+class Tally:
+    """What one rule did on one side of one attempt, counted up as texts come."""
+
+    __slots__ = ("action", "attempt", "error", "findings", "known", "ns", "result", "rule", "side", "texts")
+
+    def __init__(self, rule: Rule, side: Literal["input", "output", "field"], attempt: int) -> None:
+        self.rule = rule
+        self.side = side
+        self.attempt = attempt
+        self.result: CheckResult = "not run"
+        self.action: str | None = None
+        self.findings: dict[tuple[str, str | None], tuple[float | None, int]] | None = None
+        self.texts = 0
+        self.known = 0
+        self.ns = 0
+        self.error: str | None = None
+
+    def found(self, findings: Sequence[Finding]) -> None:
+        """Count findings, by message and category."""
+        self.result = "found"
+        if self.rule.mode == "monitor":
+            self.action = "monitor"
+        else:
+            self.action = self.rule.verb
+        if self.findings is None:
+            self.findings = {}
+        for finding in findings:
+            key = (finding.message, finding.category)
+            score, times = self.findings.get(key, (None, 0))
+            if finding.score is not None:
+                score = finding.score if score is None else max(score, finding.score)
+            self.findings[key] = (score, times + 1)
+
+    def step(self) -> CheckStep:
+        """The step of the record."""
+        return CheckStep(
+            repr(self.rule),
+            self.side,
+            self.attempt,
+            self.result,
+            self.action,
+            tuple(
+                FindingCount(message, category, score, times)
+                for (message, category), (score, times) in self.findings.items()
+            )
+            if self.findings
+            else (),
+            self.texts,
+            self.known,
+            self.ns / 1000,
+            self.error,
+        )
+
+
+async def look(
+    group: Group, tallies: Sequence[Tally], text: str, call: Call
+) -> list[Sequence[Finding] | None]:
+    """Run the validators of a group over one text. None stands for a validator that broke."""
+    answers = await Check(group, text, call)
+    seen: list[Sequence[Finding] | None] = []
+    for tally, checked in zip(tallies, answers, strict=True):
+        tally.ns += checked.duration_ns
+        if tally.result == "not run":
+            tally.result = "passed"
+        seen.append(checked.findings if _is_sound(tally, checked, text) else None)
+    return seen
+
+
+def _is_sound(tally: Tally, checked: Checked, text: str) -> bool:
+    """Whether a validator kept its contract; if not, the tally says how it broke."""
+    if checked.error is None:
+        for finding in checked.findings:
+            if not isinstance(finding, Finding):
+                return _broke(tally, "not a Finding")
+            if finding.span is not None:
+                start, end = finding.span
+                if not 0 <= start <= end <= len(text):
+                    return _broke(tally, "span outside the text")
+        return True
+    return _broke(tally, type(checked.error).__name__, timed_out=checked.timed_out)
+
+
+def _broke(tally: Tally, error: str, *, timed_out: bool = False) -> bool:
+    tally.result = "timed out" if timed_out else "broken"
+    tally.error = error
+    return False
+
+
+def stop_of_broken(tally: Tally) -> Stop | None:
+    """What a broken check means for the text: it counts as found unless the rule is open about it."""
+    rule = tally.rule
+    if rule.mode == "monitor" or rule.verb == "warn" or rule.on_error == "open":
+        tally.action = "open"
+        return None
+    tally.action = "block" if rule.verb == "redact" else rule.verb
+    return Stop(rule, (), broken=True)
+
+
+def stops(rule: Rule) -> bool:
+    """Whether a finding of this rule stops the text, rather than being masked or noted."""
+    return rule.mode == "enforce" and rule.verb in _SEVERITY and rule.verb != "redact"
+
+
+def worst(stops: Sequence[Stop]) -> Stop:
+    """Of several, the one to act on: a block before a fallback before a re-ask, then in rule order."""
+    return min(stops, key=lambda stop: _SEVERITY[stop.verb])
+
+
+async def screen(groups: Sequence[Group], tallies: Sequence[Sequence[Tally]], text: str, call: Call) -> str:
+    """Run all groups over one whole text and return what is left of it.
+
+    Raises:
+        Stop: a rule stops it.
+    """
+    for group, counts in zip(groups, tallies, strict=True):
+        stopped: list[Stop] = []
+        for tally in counts:
+            tally.texts += 1
+        for rule, tally, findings in zip(group, counts, await look(group, counts, text, call), strict=True):
+            if findings is None:
+                if broken := stop_of_broken(tally):
+                    stopped.append(broken)
+            elif findings:
+                tally.found(findings)
+                if rule.rewrites:
+                    text = masked(text, findings)
+                elif stops(rule):
+                    stopped.append(Stop(rule, findings))
+        if stopped:
+            raise worst(stopped)
+    return text
+
+
+def masked(text: str, findings: Iterable[Finding]) -> str:
+    """*text* with every finding's span replaced; spans that overlap are masked as one.
+
+    The mask of the first stands for all of them. A finding without a span masks the whole text.
+    """
+    parts: list[str] = []
+    at = 0
+    for start, end, mask in in_order(findings, len(text)):
+        if end <= at and start < at:
+            continue
+        if start >= at:
+            parts += (text[at:start], mask)
+        at = max(at, end)
+    parts.append(text[at:])
+    return "".join(parts)
+
+
+def in_order(findings: Iterable[Finding], length: int) -> list[tuple[int, int, str]]:
+    """Spans and masks from left to right, the longest first where several start together."""
+    spans = [
+        (*(finding.span if finding.span is not None else (0, length)), finding.mask) for finding in findings
+    ]
+    spans.sort(key=lambda span: (span[0], -span[1]))
+    return spans

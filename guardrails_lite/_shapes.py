@@ -1,0 +1,313 @@
+"""The edge: what targets return, read into our `Reply` and `Delta`s, and written back in the same shape.
+
+A target may return a string, a chat completion (a client's object or a dict of that shape), or a stream
+of strings or of completion chunks. Whatever it is, the caller gets the same kind of thing back. Nothing
+about it is trusted: clients build their objects without validation, so every field may be anything.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from guardrails_lite._messages import Choice, Reply, ToolCall, Usage, get
+from guardrails_lite._texts import plain
+
+
+class UnreadableError(Exception):
+    """What came back has no shape we know. Carries the type's name, never the content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What one chunk of a stream adds to one choice."""
+
+    index: int = 0
+    text: str = field(default="", repr=False)
+    refusal: str = field(default="", repr=False)
+    tool_calls: Sequence[Any] = ()
+    finish_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One chunk of a stream, read."""
+
+    deltas: tuple[Delta, ...]
+    raw: Any = field(repr=False)
+    usage: Usage | None = None
+    model: str | None = None
+    id: str | None = None
+    error: Any = field(default=None, repr=False)
+    """The error object of a frame that carries one instead of content."""
+
+
+def is_stream(raw: object) -> bool:
+    """Whether *raw* yields chunks rather than being a reply itself."""
+    return not isinstance(raw, (str, bytes, Mapping, list, tuple)) and (
+        isinstance(raw, (Iterator, AsyncIterator))
+        or ((hasattr(raw, "__iter__") or hasattr(raw, "__aiter__")) and not hasattr(raw, "model_fields_set"))
+    )
+
+
+def read_reply(raw: object) -> Reply:
+    """Read a whole reply.
+
+    Raises:
+        UnreadableError: it is neither a string nor shaped like a chat completion.
+    """
+    if isinstance(raw, str):
+        return Reply((Choice(text=raw),), raw=raw)
+    if raw is None or isinstance(raw, (bytes, int, float, list, tuple)):
+        raise UnreadableError(type(raw).__name__)
+    choices = get(raw, "choices", _MISSING)
+    if choices is _MISSING:
+        if get(raw, "output", _MISSING) is not _MISSING and get(raw, "object") == "response":
+            from guardrails_lite import _shapes_responses
+
+            return _shapes_responses.read(raw)
+        raise UnreadableError(type(raw).__name__)
+    found = choices if isinstance(choices, (list, tuple)) else ()
+    return Reply(
+        tuple(_read_choice(nth, choice) for nth, choice in enumerate(found)),
+        model=_string(get(raw, "model")),
+        id=_string(get(raw, "id")),
+        usage=read_usage(get(raw, "usage")),
+        raw=raw,
+    )
+
+
+_MISSING = object()
+
+
+def _read_choice(nth: int, choice: Any) -> Choice:
+    index = get(choice, "index")
+    message = get(choice, "message")
+    calls = get(message, "tool_calls")
+    return Choice(
+        index=index if type(index) is int else nth,
+        text=_text_of(get(message, "content")),
+        refusal=_string(get(message, "refusal")),
+        tool_calls=tuple(_read_tool_call(call) for call in calls) if isinstance(calls, (list, tuple)) else (),
+        finish_reason=_string(get(choice, "finish_reason")),
+    )
+
+
+def _read_tool_call(call: Any) -> ToolCall:
+    kind = get(call, "type")
+    custom = kind == "custom" or (get(call, "function") is None and get(call, "custom") is not None)
+    body = get(call, "custom" if custom else "function")
+    arguments = get(body, "input" if custom else "arguments")
+    if isinstance(arguments, Mapping):  # some compatible servers send an object instead of its JSON
+        import json
+
+        arguments = json.dumps(arguments)
+    return ToolCall(
+        id=_string(get(call, "id")) or "",
+        name=_string(get(body, "name")) or "",
+        arguments=arguments if isinstance(arguments, str) else "",
+        kind="custom" if custom else "function",
+    )
+
+
+def _text_of(content: Any) -> str | None:
+    """The text of content that may be a list of parts, as some compatible servers send."""
+    if isinstance(content, (list, tuple)):
+        return "".join(text for part in content if isinstance(text := get(part, "text"), str))
+    return _string(content)
+
+
+def _string(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def read_usage(usage: Any) -> Usage | None:
+    """Tokens as reported; None when there is no report or it is impossible (negative, no number)."""
+    if usage is None:
+        return None
+    prompt = get(usage, "prompt_tokens", get(usage, "input_tokens"))
+    completion = get(usage, "completion_tokens", get(usage, "output_tokens"))
+    if not (_is_count(prompt) and _is_count(completion)):
+        return None
+    details = get(usage, "prompt_tokens_details", get(usage, "input_tokens_details"))
+    cached = get(details, "cached_tokens")
+    details = get(usage, "completion_tokens_details", get(usage, "output_tokens_details"))
+    reasoning = get(details, "reasoning_tokens")
+    return Usage(
+        prompt,
+        completion,
+        cached if _is_count(cached) else 0,
+        reasoning if _is_count(reasoning) else 0,
+    )
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 1 << 40
+
+
+def write_reply(raw: Any, before: Reply, after: Reply) -> Any:
+    """*raw* again with what the rules changed from *before* to *after*; itself when nothing changed."""
+    if before.choices == after.choices and not any(
+        call.tool is not None for choice in after.choices for call in choice.tool_calls
+    ):
+        return raw
+    if isinstance(raw, str):
+        return after.choices[0].text
+    if get(raw, "object") == "response":
+        from guardrails_lite import _shapes_responses
+
+        return _shapes_responses.write(raw, after)
+    written = raw.model_copy(deep=True) if hasattr(raw, "model_copy") else copy.deepcopy(raw)
+    for nth, (old, new) in enumerate(zip(before.choices, after.choices, strict=True)):
+        if old == new:
+            continue
+        message = get(get(written, "choices")[nth], "message")
+        if old.text != new.text:
+            _set(message, "content", new.text)
+        if old.refusal != new.refusal:
+            _set(message, "refusal", new.refusal)
+        for position, (was, call) in enumerate(zip(old.tool_calls, new.tool_calls, strict=False)):
+            if was.arguments != call.arguments or was.name != call.name:
+                item = get(message, "tool_calls")[position]
+                body = get(item, call.kind)
+                _set(body, "arguments" if call.kind == "function" else "input", call.arguments)
+    return written
+
+
+def _set(target: Any, name: str, value: object) -> None:
+    if isinstance(target, dict):
+        target[name] = value
+    else:
+        setattr(target, name, value)
+
+
+def read_chunk(raw: object) -> Chunk:
+    """Read one chunk of a stream: a string, a completion chunk, or a whole reply among the chunks.
+
+    Raises:
+        UnreadableError: it is nothing of the kind.
+    """
+    if isinstance(raw, str):
+        return Chunk((Delta(text=raw),), raw)
+    error = get(raw, "error")
+    if error is not None or get(raw, "object") == "error":
+        return Chunk((), raw, error=error if error is not None else raw)
+    choices = get(raw, "choices", _MISSING)
+    if choices is _MISSING:
+        if isinstance(get(raw, "type"), str):
+            from guardrails_lite import _shapes_responses
+
+            return _shapes_responses.read_event(raw)
+        raise UnreadableError(type(raw).__name__)
+    found = choices if isinstance(choices, (list, tuple)) else ()
+    usage = get(raw, "usage")
+    return Chunk(
+        tuple(_read_delta(nth, choice) for nth, choice in enumerate(found)),
+        raw,
+        usage=read_usage(usage) if usage is not None else None,
+        model=_string(get(raw, "model")),
+        id=_string(get(raw, "id")),
+    )
+
+
+def _read_delta(nth: int, choice: Any) -> Delta:
+    index = get(choice, "index")
+    delta = get(choice, "delta")
+    if delta is None:
+        delta = get(choice, "message")
+    calls = get(delta, "tool_calls")
+    return Delta(
+        index if type(index) is int else nth,
+        _text_of(get(delta, "content")) or "",
+        _string(get(delta, "refusal")) or "",
+        calls if isinstance(calls, (list, tuple)) else (),
+        _string(get(choice, "finish_reason")),
+    )
+
+
+def write_chunk(
+    like: Any,
+    index: int,
+    *,
+    text: str = "",
+    refusal: str = "",
+    tool_calls: tuple[ToolCall, ...] = (),
+    finish_reason: str | None = None,
+    usage: Any = None,
+) -> Any:
+    """A chunk in the shape of *like*, for one choice, with this content and nothing else of it."""
+    if isinstance(like, str):
+        return text
+    if isinstance(get(like, "type"), str) and get(like, "choices") is None:
+        from guardrails_lite import _shapes_responses
+
+        return _shapes_responses.write_event(like, index, text=text)
+    template = next(
+        (choice for choice in get(like, "choices") or () if get(choice, "index", 0) == index),
+        next(iter(get(like, "choices") or ()), None),
+    )
+    delta = get(template, "delta")
+    fields: dict[str, Any] = {"content": text or None, "refusal": refusal or None, "tool_calls": None}
+    if tool_calls:
+        fields["tool_calls"] = [_write_tool_call(nth, call, like) for nth, call in enumerate(tool_calls)]
+    if hasattr(like, "model_copy") and template is not None:
+        choice = template.model_copy(
+            update={
+                "index": index,
+                "delta": delta.model_copy(update={**fields, "function_call": None}),
+                "finish_reason": finish_reason,
+            }
+        )
+        return like.model_copy(update={"choices": [choice], "usage": usage})
+    kept = {key: value for key, value in fields.items() if value is not None}
+    choice = {**(plain(template) if template is not None else {}), "index": index}
+    role = get(delta, "role")
+    choice["delta"] = {**({"role": role} if role else {}), **kept}
+    choice["finish_reason"] = finish_reason
+    written = {**plain(like), "choices": [choice]}
+    if usage is None:
+        written.pop("usage", None)
+    return written
+
+
+def _write_tool_call(nth: int, call: ToolCall, like: Any) -> Any:
+    body = (
+        {"name": call.name, "arguments": call.arguments}
+        if call.kind == "function"
+        else {"name": call.name, "input": call.arguments}
+    )
+    written = {"index": nth, "id": call.id, "type": call.kind, call.kind: body}
+    if hasattr(like, "model_copy"):
+        from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
+
+        return (
+            ChoiceDeltaToolCall.model_construct(**written)
+            if call.kind != "function"
+            else (ChoiceDeltaToolCall.model_validate(written))
+        )
+    return written
+
+
+def without_content(raw: Any) -> Any:
+    """A chunk like *raw* whose choices carry neither text nor calls: for usage and other bookkeeping."""
+    if isinstance(raw, str) or not get(raw, "choices"):
+        return raw
+    if hasattr(raw, "model_copy"):
+        return raw.model_copy(update={"choices": []})
+    return {**plain(raw), "choices": []}
+
+
+def with_parsed(raw: Any, value: object) -> Any:
+    """*raw* with ``message.parsed`` set on its first choice, as the client's own ``parse`` does."""
+    message = get((get(raw, "choices") or [None])[0], "message")
+    if message is None or isinstance(message, Mapping):
+        return raw
+    message.__dict__["parsed"] = value
+    return raw
+
+
+def renumbered(choices: Sequence[Choice]) -> tuple[Choice, ...]:
+    """Choices sorted by index, as some servers return them out of order."""
+    return tuple(sorted((replace(choice) for choice in choices), key=lambda choice: choice.index))

@@ -1,0 +1,185 @@
+"""The record of a call while it is being made."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from guardrails_lite._errors import GuardrailsError, OutcomeName
+from guardrails_lite._record import AttemptStep, Intent, NoteStep, Record, Step, Style, ToolStep
+from guardrails_lite._screen import Side, Tally
+from guardrails_lite._who import who_calls
+
+if TYPE_CHECKING:
+    from guardrails_lite._messages import Call, Usage
+    from guardrails_lite._plan import Plan
+    from guardrails_lite._targets import Target
+    from guardrails_lite.reliability import Failure
+
+
+class Story:
+    """Steps in order, counts as they grow, and the word the call will end with."""
+
+    __slots__ = (
+        "_began_ns",
+        "_who",
+        "attempt",
+        "call",
+        "cost_usd",
+        "fell_back",
+        "id",
+        "input_chars",
+        "opened",
+        "output_chars",
+        "plan",
+        "reasks",
+        "released",
+        "repaired",
+        "started",
+        "steps",
+        "style",
+        "texts",
+        "unpriced",
+        "unscreened",
+        "usage",
+    )
+
+    def __init__(self, plan: Plan, call: Call, style: Style) -> None:
+        self._began_ns = time.perf_counter_ns()
+        self.plan = plan
+        self.call = call
+        self.style = style
+        self.id = os.urandom(16).hex()
+        self.started = plan.wall_clock()
+        self._who = who_calls()
+        self.steps: list[Step | Tally] = []
+        self.attempt = 0
+        """The attempt under way, counted over all targets; 0 before the first."""
+        self.reasks = 0
+        self.repaired = False
+        self.fell_back = False
+        self.opened = False
+        """A stream has begun, so the caller has it."""
+        self.released = 0
+        """Characters given to the consumer of a stream."""
+        self.usage: Usage | None = None
+        self.cost_usd: float | None = 0.0
+        self.unpriced = False
+        self.input_chars = 0
+        self.output_chars = 0
+        self.unscreened: tuple[str, ...] = ()
+        self.texts: list[tuple[str, str, str]] = []
+
+    def tallies(self, side: Side) -> dict[int, Tally]:
+        """Begin the checks of a side in this attempt; each rule's count becomes a step."""
+        tallies = side.tallies(self.attempt)
+        self.steps += tallies.values()
+        if side.sampled:
+            chance = int(self.id[:8], 16) / 0x1_0000_0000
+            for tally in tallies.values():
+                if chance >= tally.rule.share:
+                    tally.result = "skipped"
+        return tallies
+
+    def note(self, what: str, detail: str | None = None) -> None:
+        """Add something a reviewer should see."""
+        self.steps.append(NoteStep(what, detail, self.attempt))
+
+    def tool(self, name: str | None, verdict: str, repaired: int) -> None:
+        """Add the verdict on a tool call."""
+        self.steps.append(ToolStep(name, self.attempt, verdict, repaired))
+
+    def attempted(
+        self,
+        target: Target,
+        model: str | None,
+        *,
+        failure: Failure | None,
+        began_ns: int,
+        waited_s: float,
+        usage: Usage | None,
+        cost_usd: float | None,
+    ) -> None:
+        """Add the fate of one send."""
+        self.steps.append(
+            AttemptStep(
+                target.name,
+                model,
+                self.attempt,
+                failure.kind if failure else "answered",
+                failure.error_type or None if failure else None,
+                failure.status if failure else None,
+                (time.perf_counter_ns() - began_ns) / 1000,
+                waited_s,
+                usage,
+                cost_usd,
+                failure.blame if failure else None,
+            )
+        )
+        if usage is not None:
+            self.usage = usage if self.usage is None else self.usage + usage
+        if cost_usd is None:
+            self.cost_usd = None
+        elif self.cost_usd is not None:
+            self.cost_usd += cost_usd
+
+    @property
+    def success(self) -> OutcomeName:
+        """The word for a call that ends well."""
+        if self.fell_back:
+            return "fell back"
+        if self.reasks:
+            return "re-asked"
+        return "repaired" if self.repaired else "passed"
+
+    def intent(self) -> Intent:
+        """What is written before anything is sent."""
+        plan = self.plan
+        return Intent(
+            self.id,
+            plan.name,
+            plan.guard.digest,
+            "enforce" if plan.enforce else "monitor",
+            self.style,
+            self.call.model,
+            self.started,
+            self._who,
+            self.input_chars,
+        )
+
+    def end(self, outcome: OutcomeName, error: BaseException | None) -> Record:
+        """Close the account."""
+        plan = self.plan
+        return Record(
+            self.id,
+            plan.name,
+            plan.guard.digest,
+            "enforce" if plan.enforce else "monitor",
+            self.style,
+            self.call.model,
+            self.started,
+            (time.perf_counter_ns() - self._began_ns) / 1000,
+            outcome,
+            type(error).__name__ if error is not None else None,
+            tuple(_closed(self.steps)),
+            self.usage,
+            self.cost_usd,
+            self.input_chars,
+            self.output_chars,
+            self.unscreened,
+            self._who,
+            tuple(self.texts),
+        )
+
+
+def _closed(steps: Iterable[Step | Tally]) -> Iterable[Step]:
+    return (step.step() if type(step) is Tally else step for step in steps)  # type: ignore[misc]
+
+
+def outcome_of(error: BaseException) -> OutcomeName:
+    """The word for a call that ends in *error*."""
+    if isinstance(error, GuardrailsError) and error.outcome is not None:
+        return error.outcome
+    return "transport failed" if isinstance(error, Exception) else "cancelled"

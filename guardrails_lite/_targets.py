@@ -1,0 +1,148 @@
+"""Where a call is sent: the primary, and the fallbacks that `target` declares."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from guardrails_lite._errors import ConfigError
+from guardrails_lite._messages import Call
+
+On = Literal["any", "failure", "validation"]
+Sender = Callable[[Call, float | None], Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """A way to send a call, plus what it overrides in the request. Made by `target`."""
+
+    kind: Literal["primary", "override", "client", "function", "answer"]
+    name: str
+    """How the record names it."""
+    sender: Sender | None = field(default=None, repr=False)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    on: On = "any"
+    """After what it is tried: a failure to get a reply, a reply that stayed invalid, or either."""
+    blocks: bool = False
+    """It waits in plain code, so an async guard sends to it from a thread."""
+    subject: Any = field(default=None, repr=False)
+    """The client, function or answer that it was made of."""
+    accepts: frozenset[str] | None = field(default=None, repr=False)
+    """The request parameters that it can take; None: any."""
+    answer: Callable[[str, Call], Any] | None = field(default=None, repr=False)
+    """How a fixed text is given back in this target's shape."""
+    completion: bool = field(default=False, repr=False)
+    """Only a completion counts as its reply: a bare string is what a proxy's error page becomes."""
+
+    def send(self, call: Call, timeout_s: float | None) -> Any:
+        """Send *call* and return what comes back, which may have to be awaited."""
+        if self.sender is None:
+            raise ConfigError(f"{self!r} can only be used as a fallback")
+        return self.sender(call, timeout_s)
+
+    def prepare(self, call: Call) -> Call:
+        """*call* as this target gets it."""
+        return replace(call, params={**call.params, **self.overrides}) if self.overrides else call
+
+    def behind(self, primary: Target) -> Target:
+        """This fallback, able to send: one that only overrides goes through the *primary*."""
+        if self.kind == "override":
+            return replace(self, sender=primary.sender, blocks=primary.blocks, completion=primary.completion)
+        if self.kind == "answer":
+            shape = primary.answer
+            text = self.subject
+            sender: Sender = lambda call, _: shape(text, call) if shape else text  # noqa: E731
+            return replace(self, sender=sender)
+        return self
+
+    def __repr__(self) -> str:
+        parts = [] if self.subject is None else [self._subject_repr()]
+        parts += [f"{name}={value!r}" for name, value in self.overrides.items()]
+        if self.on != "any":
+            parts.append(f"on={self.on!r}")
+        return f"target({', '.join(parts)})"
+
+    def _subject_repr(self) -> str:
+        if self.kind == "answer":
+            return repr(self.subject)
+        return str(getattr(self.subject, "__qualname__", type(self.subject).__name__))
+
+
+def target(subject: Any = None, /, *, on: On = "any", **overrides: Any) -> Target:
+    """Declare a fallback.
+
+    Args:
+        subject: Whom to ask instead. Nothing: the primary again, with other parameters. A client
+            (`OpenAI`, `AsyncOpenAI`, Azure's): its ``chat.completions.create``. A function that takes
+            ``messages`` and the parameters of the request. A string: a fixed answer, always last.
+        on: Try it only after a ``"failure"`` to get a reply, or only after replies that never passed
+            ``"validation"``; default: after either. A block is never fallen back from, unless by a
+            `fall_back` rule.
+        **overrides: Parameters of the request to replace, such as ``model="gpt-5-mini"``.
+
+    Raises:
+        ConfigError: *subject* is none of these, or nothing is given at all.
+    """
+    if on not in ("any", "failure", "validation"):
+        raise ConfigError(f"on={on!r} of target(...) must be 'any', 'failure' or 'validation'")
+    if subject is None:
+        if not overrides:
+            raise ConfigError("target() names nothing: give a client, a function, an answer or model=...")
+        name = ", ".join(f"{key}={_short(value)}" for key, value in overrides.items())
+        return Target("override", name, overrides=overrides, on=on)
+    if isinstance(subject, str):
+        if overrides:
+            raise ConfigError("target(<fixed answer>) takes no parameters: nothing is asked")
+        return Target("answer", "fixed answer", overrides={}, on=on, subject=subject)
+    model = f"(model={_short(overrides['model'])})" if "model" in overrides else ""
+    if hasattr(getattr(getattr(subject, "chat", None), "completions", None), "create"):
+        from guardrails_lite.clients.openai import sender
+
+        send, blocks = sender(subject)
+        name = type(subject).__name__ + model
+        return Target("client", name, send, overrides, on, blocks=blocks, subject=subject, completion=True)
+    if callable(subject):
+        name = getattr(subject, "__name__", type(subject).__name__) + model
+        return Target(
+            "function",
+            name,
+            lambda call, _: subject(list(call.messages), **call.params),
+            overrides,
+            on,
+            blocks=is_blocking(subject),
+            subject=subject,
+            accepts=accepted(subject),
+        )
+    raise ConfigError(
+        f"target({type(subject).__name__} object): expected a client with chat.completions.create, "
+        "a function that takes messages, a fixed answer (str), or parameters such as model=..."
+    )
+
+
+def is_blocking(function: Callable[..., Any]) -> bool:
+    """Whether calling *function* may block: anything that is not visibly async."""
+    call = getattr(function, "__call__", function)  # noqa: B004  # the method itself is wanted
+    return not any(
+        inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each) for each in (function, call)
+    )
+
+
+def accepted(function: Callable[..., Any]) -> frozenset[str] | None:
+    """The keyword parameters *function* takes; None when it takes any, or does not say."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    return frozenset(
+        parameter.name
+        for parameter in parameters
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    )
+
+
+def _short(value: object) -> str:
+    return value if isinstance(value, str) and len(value) <= 64 else type(value).__name__

@@ -1,0 +1,78 @@
+"""Where records go besides the compliance log: the application's own logging, through structlog."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from guardrails_lite._record import Record
+
+Sink = Callable[[Record], Any]
+"""Anything that takes a completed record. One with a method ``intent`` is also told before the provider
+is asked. A sink that raises ends the call, so that nothing happens that was not recorded."""
+
+_logger = logging.getLogger("guardrails_lite")
+_logger.addHandler(logging.NullHandler())
+
+_LEVELS = {"passed": logging.INFO, "repaired": logging.INFO, "re-asked": logging.INFO}
+
+
+def default_sink(record: Record) -> None:
+    """One event a call to the ``guardrails_lite`` logger: silent unless the application listens."""
+    level = _LEVELS.get(record.outcome, logging.WARNING)
+    if _logger.isEnabledFor(level) and _logger.hasHandlers() and not _is_silent(_logger):
+        structlog_sink()(record)
+
+
+def _is_silent(logger: logging.Logger) -> bool:
+    """Whether every handler that would be called is a null handler."""
+    at: logging.Logger | None = logger
+    while at is not None:
+        if any(not isinstance(handler, logging.NullHandler) for handler in at.handlers):
+            return False
+        at = at.parent if at.propagate else None
+    return True
+
+
+def structlog_sink(logger: Any = None) -> Sink:
+    """Make a sink that logs one event a call through structlog.
+
+    Args:
+        logger: A structlog logger. Default: one over the standard ``guardrails_lite`` logger, so that the
+            application's handlers and levels decide.
+
+    The event is ``guarded call``, with the outcome, the rules that found something, attempts, tokens, cost
+    and who called; at level info, or warning when the call did not end well. No text.
+    """
+
+    def log(record: Record) -> None:
+        target = logger
+        if target is None:
+            import structlog
+
+            target = structlog.wrap_logger(
+                _logger,
+                processors=[structlog.stdlib.render_to_log_kwargs],
+                wrapper_class=structlog.stdlib.BoundLogger,
+            )
+        level = "info" if record.outcome in _LEVELS else "warning"
+        getattr(target, level)("guarded call", **_event(record))
+
+    return log
+
+
+def _event(record: Record) -> dict[str, Any]:
+    told = record.to_dict()
+    return {
+        "call_id": record.id,
+        "guard": record.guard,
+        "outcome": record.outcome,
+        "model": record.model,
+        "duration_ms": round(record.duration_us / 1000, 2),
+        "attempts": len(record.attempts),
+        "found": [step.rule for step in record.checks if step.result not in ("passed", "not run", "skipped")],
+        "tokens": record.usage.total_tokens if record.usage is not None else None,
+        "cost_usd": record.cost_usd,
+        "who": told["who"],
+    }
