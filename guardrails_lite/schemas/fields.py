@@ -1,0 +1,210 @@
+"""Rules on single fields of a schema, from ``Annotated[str, block(...)]``.
+
+They are found when the schema is compiled, at any depth: in nested models, lists, dicts and unions. A field
+with a rule may be of any type that holds text; the rule is then asked about each text in it.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from guardrails_lite._errors import ConfigError
+from guardrails_lite._rules import Rule
+from guardrails_lite.schemas.problems import Pointer, child, step
+
+_MAX_TYPES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """A rule and the places in a value that it applies to."""
+
+    path: str
+    """The places, such as ``$.items[*].note``; ``[*]`` is any item or any key, ``**`` any depth of the same
+    recursive type."""
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class FieldText:
+    """One text in a value that a rule applies to."""
+
+    pointer: Pointer = dataclasses.field(repr=False)
+    """Where, as keys and indices: for `Schema.with_texts`, not for showing."""
+    path: str
+    """Where, as it may be shown and recorded."""
+    text: str = dataclasses.field(repr=False)
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """The part of a type that matters for rules: which members lead to one."""
+
+    rules: list[Rule]
+    members: dict[str, Shape]
+    every: list[Shape]
+    """For each item of an array and each value of a mapping."""
+    at: dict[int, Shape]
+    same: list[Shape]
+    """Other forms of the same value: the members of a union."""
+
+
+def shape_of(declared: object) -> Shape:
+    """Find the rules in a type.
+
+    Raises:
+        ConfigError: a rule is on a field that holds no text, or on the keys of a dict.
+    """
+    return _Finder().shape(declared, "$")
+
+
+def field_rules(shape: Shape) -> tuple[FieldRule, ...]:
+    """The rules of a type with their places, each once."""
+    found: dict[tuple[str, int], FieldRule] = {}
+
+    def walk(shape: Shape, path: str, above: tuple[int, ...]) -> None:
+        if id(shape) in above:
+            return
+        above = (*above, id(shape))
+        for rule in shape.rules:
+            found.setdefault((path, id(rule)), FieldRule(path, rule))
+        for one in shape.same:
+            walk(one, path, above)
+        for name, one in shape.members.items():
+            walk(one, path + step(name), above)
+        for one in (*shape.every, *shape.at.values()):
+            walk(one, path + "[*]", above)
+
+    walk(shape, "$", ())
+    return tuple(found.values())
+
+
+def texts(shape: Shape, value: object, pointer: Pointer = ()) -> Iterator[tuple[Pointer, str, Rule]]:
+    """The texts of *value*, plain JSON, that rules apply to."""
+    for rule in shape.rules:
+        yield from ((place, text, rule) for place, text in _all_texts(value, pointer))
+    for one in shape.same:
+        yield from texts(one, value, pointer)
+    for name, one in shape.members.items():
+        if isinstance(value, dict) and name in value:
+            yield from texts(one, value[name], (*pointer, name))
+    for index, one in shape.at.items():
+        if isinstance(value, list) and index < len(value):
+            yield from texts(one, value[index], (*pointer, index))
+    if shape.every:
+        members: list[tuple[str | int, object]] = []
+        if isinstance(value, dict):
+            members.extend(value.items())
+        elif isinstance(value, list):
+            members.extend(enumerate(value))
+        for key, member in members:
+            for one in shape.every:
+                yield from texts(one, member, (*pointer, key))
+
+
+def replaced(value: object, new: Mapping[Pointer, str]) -> object:
+    """A copy of *value* with other texts at some places."""
+    if () in new:
+        return new[()]
+    if not new or not isinstance(value, (dict, list)):
+        return value
+    under: dict[str | int, dict[Pointer, str]] = {}
+    for pointer, text in new.items():
+        under.setdefault(pointer[0], {})[pointer[1:]] = text
+    changed: Any = value.copy()
+    for name, inner in under.items():
+        changed[name] = replaced(child(value, name), inner)
+    return changed
+
+
+def _all_texts(value: object, pointer: Pointer) -> Iterator[tuple[Pointer, str]]:
+    if isinstance(value, str):
+        yield pointer, value
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _all_texts(item, (*pointer, index))
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _all_texts(item, (*pointer, name))
+
+
+class _Finder:
+    def __init__(self) -> None:
+        self.known: dict[object, Shape] = {}
+
+    def shape(self, declared: Any, path: str, metadata: tuple[object, ...] = ()) -> Shape:
+        rules = [one for one in metadata if isinstance(one, Rule)]
+        if rules:
+            if not self.holds_text(declared):
+                raise ConfigError(
+                    f"{rules[0]!r} is on {path}, which holds no text. Rules check text: put it on a field of "
+                    "type str, or on one that holds some."
+                )
+            inner = self.shape(declared, path)
+            return Shape(rules, {}, [], {}, [inner])
+        origin, arguments = typing.get_origin(declared), typing.get_args(declared)
+        if origin is typing.Annotated:
+            return self.shape(arguments[0], path, declared.__metadata__)
+        if isinstance(declared, typing.TypeVar) or declared is None:
+            return Shape([], {}, [], {}, [])
+        if isinstance(declared, getattr(typing, "TypeAliasType", ())):
+            return self.shape(getattr(declared, "__value__"), path)  # noqa: B009  # typing has it from 3.12
+        if origin in (typing.Union, types.UnionType):
+            return Shape([], {}, [], {}, [self.shape(one, path) for one in arguments])
+        if origin in (typing.Required, typing.NotRequired, typing.Final, typing.ClassVar):
+            return self.shape(arguments[0], path)
+        fields = self.fields(declared)
+        if fields is not None:
+            known = self.known.get(declared)
+            if known is None:
+                known = self.known[declared] = Shape([], {}, [], {}, [])
+                for name, (hint, extra) in fields.items():
+                    known.members[name] = self.shape(hint, path + step(name), extra)
+            return known
+        if origin is None or origin is typing.Literal:
+            return Shape([], {}, [], {}, [])
+        if isinstance(origin, type) and issubclass(origin, collections.abc.Mapping) and len(arguments) == 2:
+            if self.shape(arguments[0], path).rules:
+                raise ConfigError(f"a rule is on the keys of {path}; only values can have one")
+            return Shape([], {}, [self.shape(arguments[1], f"{path}[*]")], {}, [])
+        if origin is tuple and arguments and arguments[-1] is not ...:
+            at = {index: self.shape(one, f"{path}[{index}]") for index, one in enumerate(arguments)}
+            return Shape([], {}, [], at, [])
+        return Shape([], {}, [self.shape(one, f"{path}[*]") for one in arguments if one is not ...], {}, [])
+
+    def fields(self, declared: Any) -> dict[str, tuple[Any, tuple[object, ...]]] | None:
+        """The fields of a class by the name they have in JSON; None for anything else."""
+        model = typing.get_origin(declared) or declared
+        if not isinstance(model, type):
+            return None
+        made = getattr(declared, "__pydantic_fields__", None)
+        if isinstance(made, dict) and made:
+            return {
+                one.validation_alias if isinstance(one.validation_alias, str) else one.alias or name: (
+                    one.annotation,
+                    tuple(one.metadata),
+                )
+                for name, one in made.items()
+            }
+        if dataclasses.is_dataclass(model) or hasattr(model, "__total__"):
+            hints = typing.get_type_hints(model, include_extras=True)
+            return {name: (hint, ()) for name, hint in hints.items()}
+        return None
+
+    def holds_text(self, declared: Any, seen: tuple[object, ...] = ()) -> bool:
+        """Whether a value of this type can have text in it."""
+        if declared is None or declared in (int, float, bool, type(None), complex):
+            return False
+        arguments = typing.get_args(declared)
+        if typing.get_origin(declared) is typing.Annotated:
+            return self.holds_text(arguments[0], seen)
+        if arguments and typing.get_origin(declared) is not typing.Literal:
+            return any(self.holds_text(one, seen) for one in arguments if one is not ...)
+        return True

@@ -1,0 +1,387 @@
+"""Checking a reply against a Python type, through pydantic.
+
+Stricter than pydantic's defaults in two ways. Nothing is coerced (``"1"`` is not an integer), in pydantic's
+strict mode for JSON, which still reads what JSON has no type for: dates, UUIDs, enums, tuples. And nothing
+undeclared is ignored; a model that wants extra properties says so with ``extra="allow"``.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from guardrails_lite._errors import ConfigError
+from guardrails_lite._rules import _code_digest as code_digest
+from guardrails_lite.schemas.defects import Defect, best_branch
+from guardrails_lite.schemas.outline import Outline
+from guardrails_lite.schemas.problems import Code, Pointer, child
+from guardrails_lite.schemas.strict import WRAPPER
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+_CODES: dict[str, Code] = {
+    **dict.fromkeys(("missing", "missing_argument", "missing_keyword_only_argument"), "missing"),
+    **dict.fromkeys(("extra_forbidden", "unexpected_keyword_argument"), "undeclared"),
+    **dict.fromkeys(
+        (
+            "greater_than",
+            "greater_than_equal",
+            "less_than",
+            "less_than_equal",
+            "multiple_of",
+            "finite_number",
+            "decimal_max_digits",
+            "decimal_max_places",
+            "decimal_whole_digits",
+            "date_past",
+            "date_future",
+            "datetime_past",
+            "datetime_future",
+            "timezone_naive",
+            "timezone_aware",
+            "int_parsing_size",
+        ),
+        "out of range",
+    ),
+    **dict.fromkeys(
+        (
+            "string_too_short",
+            "string_too_long",
+            "bytes_too_short",
+            "bytes_too_long",
+            "too_short",
+            "too_long",
+            "url_too_long",
+        ),
+        "wrong length",
+    ),
+    **dict.fromkeys(("literal_error", "enum", "union_tag_invalid"), "not allowed"),
+    "string_pattern_mismatch": "wrong pattern",
+    **dict.fromkeys(("recursion_loop",), "too deep"),
+}
+_CONTEXT = (
+    ("ge", "a number >= {}"),
+    ("gt", "a number > {}"),
+    ("le", "a number <= {}"),
+    ("lt", "a number < {}"),
+    ("multiple_of", "a multiple of {}"),
+    ("max_digits", "at most {} digits"),
+    ("decimal_places", "at most {} decimal places"),
+    ("whole_digits", "at most {} digits before the point"),
+)
+_IDENTIFIER_LIMIT = 60
+
+
+class ModelCheck:
+    """A Python type, compiled once."""
+
+    def __init__(self, declared: Any, adapter: Any, schema: dict[str, Any]) -> None:
+        self.declared = declared
+        self.adapter = adapter
+        self.json_schema = schema
+        self.outline = Outline(schema)
+        # A call-time `extra` would override models that allow extras, so where there are such models
+        # the undeclared are looked for by the schema instead.
+        self.extra = None if _allows_extra(schema) else "forbid"
+        self._load: Callable[..., object] = adapter.validator.validate_json
+        from pydantic import ValidationError
+
+        self.error: type[ValidationError] = ValidationError
+
+    def judge(self, plain: object, data: bytes) -> tuple[object, list[Defect]]:
+        """The typed value of strict JSON, and what keeps it from fitting."""
+        try:
+            value = self._load(data, strict=True, extra=self.extra)
+        except self.error as error:
+            return None, self.defects(error, plain)
+        except RecursionError:
+            return None, [Defect((), "too deep", "nesting that can be checked")]
+        return value, self.undeclared(plain)
+
+    def judge_wrapped(self, plain: dict[str, Any], data: bytes) -> tuple[object, list[Defect]]:
+        """The same for a value that came under the wrapper's name."""
+        load = _wrapping(self)
+        try:
+            value = load(data, strict=True, extra=self.extra)
+        except self.error as error:
+            found = self.defects(error, plain)
+            return None, [replace(one, pointer=one.pointer[1:]) for one in found]
+        return value[WRAPPER], self.undeclared(plain[WRAPPER])
+
+    def code(self) -> list[str]:
+        """What of the user's code takes part in the verdict, by name and content."""
+        return sorted(_functions(self.adapter.core_schema))
+
+    def undeclared(self, value: object) -> list[Defect]:
+        """Properties that are not declared, where pydantic was not asked to refuse them."""
+        if self.extra == "forbid":
+            return []
+        return _undeclared(self.outline, (), value)
+
+    def defects(self, error: ValidationError, value: object) -> list[Defect]:
+        """What pydantic found, as defects."""
+        located = []
+        for detail in error.errors(include_url=False, include_input=False):
+            steps = _align(detail, value)
+            located.append((steps, _defect(detail, steps, value)))
+        return _best(located, 0, 0)
+
+
+def adapt(declared: Any) -> ModelCheck:
+    """Compile a Python type.
+
+    Raises:
+        ConfigError: pydantic cannot take it, or cannot express it as JSON Schema.
+    """
+    import pydantic
+
+    declared = _modern(declared)
+    try:
+        adapter = pydantic.TypeAdapter(declared)
+        schema = adapter.json_schema()
+    except pydantic.errors.PydanticUserError as error:
+        first = str(error).split("\n")[0]
+        raise ConfigError(
+            f"schema={name_of(declared)} cannot be an output schema: {first} Use a pydantic model, a "
+            "dataclass, a TypedDict, a type that pydantic takes, or a JSON Schema dict."
+        ) from error
+    return ModelCheck(declared, adapter, schema)
+
+
+def name_of(declared: object) -> str:
+    """How a type is written in code."""
+    if isinstance(declared, type) and not isinstance(declared, types.GenericAlias):
+        return declared.__qualname__.rpartition("<locals>.")[2]
+    if declared is None:
+        return "None"
+    origin, arguments = typing.get_origin(declared), typing.get_args(declared)
+    if origin is typing.Annotated:
+        metadata = "".join(f", {one!r}" for one in declared.__metadata__)  # type: ignore[attr-defined]
+        return f"Annotated[{name_of(arguments[0])}{metadata}]"
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join(name_of(one) for one in arguments)
+    if origin is typing.Literal:
+        return f"Literal[{', '.join(map(repr, arguments))}]"
+    if origin is not None and arguments:
+        inner = ", ".join("..." if one is ... else name_of(one) for one in arguments)
+        return f"{name_of(origin)}[{inner}]"
+    return repr(declared).removeprefix("typing.")
+
+
+def _modern(declared: Any) -> Any:
+    """*declared* with `typing.TypedDict` made over, which pydantic refuses before Python 3.12."""
+    if sys.version_info >= (3, 12):
+        return declared
+    if (
+        isinstance(declared, type)
+        and type(declared).__module__ == "typing"
+        and hasattr(declared, "__total__")
+    ):
+        import typing_extensions
+
+        hints = typing_extensions.get_type_hints(declared, include_extras=True)
+        required: frozenset[str] = getattr(declared, "__required_keys__", frozenset())
+        fields = {
+            name: typing_extensions.Required[_modern(_bare(hint))]
+            if name in required
+            else typing_extensions.NotRequired[_modern(_bare(hint))]
+            for name, hint in hints.items()
+        }
+        made = typing_extensions.TypedDict(declared.__name__, fields)  # type: ignore[misc]  # made at run time
+        made.__module__, made.__doc__ = declared.__module__, declared.__doc__
+        return made
+    origin, arguments = typing.get_origin(declared), typing.get_args(declared)
+    if origin is None or origin is typing.Literal or not arguments:
+        return declared
+    made_over = tuple(_modern(one) for one in arguments)
+    if all(new is old for new, old in zip(made_over, arguments, strict=True)):
+        return declared
+    if origin is types.UnionType:
+        return typing.Union[made_over]  # noqa: UP007  # built from a tuple
+    if origin is typing.Annotated:
+        return typing.Annotated[(made_over[0], *declared.__metadata__)]
+    return origin[made_over] if len(made_over) > 1 else origin[made_over[0]]
+
+
+def _bare(hint: Any) -> Any:
+    origin = typing.get_origin(hint)
+    return typing.get_args(hint)[0] if origin in (typing.Required, typing.NotRequired) else hint
+
+
+def _allows_extra(schema: object) -> bool:
+    waiting = [schema]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            if item.get("additionalProperties") and "properties" in item:
+                return True
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+    return False
+
+
+def _undeclared(outline: Outline, pointer: Pointer, value: object) -> list[Defect]:
+    found: list[Defect] = []
+    waiting: list[tuple[Pointer, object]] = [(pointer, value)]
+    while waiting:
+        place, item = waiting.pop()
+        if isinstance(item, list):
+            waiting.extend(((*place, index), member) for index, member in enumerate(item))
+        elif isinstance(item, dict):
+            waiting.extend(((*place, name), member) for name, member in item.items())
+            forms = outline.at(place)
+            names = {name for form in forms for name in form.get("properties", ())}
+            is_open = not names or any("additionalProperties" in form for form in forms)
+            extra = 0 if is_open else sum(1 for name in item if name not in names)
+            if extra:
+                found.append(Defect(place, "undeclared", undeclared=extra))
+    return found
+
+
+@functools.lru_cache(maxsize=256)
+def _wrapping(check: ModelCheck) -> Callable[..., Any]:
+    """Reads the same type from under the wrapper's name."""
+    import pydantic
+    import typing_extensions
+
+    wrapper = typing_extensions.TypedDict("wrapper", {WRAPPER: check.declared})  # type: ignore[misc]  # made at run time
+    load: Callable[..., Any] = pydantic.TypeAdapter(wrapper).validator.validate_json
+    return load
+
+
+def _functions(schema: object) -> set[str]:
+    """The functions inside a compiled pydantic type."""
+    found: set[str] = set()
+    seen: set[int] = set()
+    waiting = [schema]
+    while waiting:
+        item = waiting.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, dict):
+            waiting.extend(item.values())
+        elif isinstance(item, (list, tuple)):
+            waiting.extend(item)
+        elif callable(item) and not isinstance(item, type):
+            inner: Any = getattr(item, "__func__", item)
+            code = getattr(inner, "__code__", None)
+            if code is not None and not str(getattr(inner, "__module__", "")).startswith("pydantic"):
+                found.add(f"{inner.__qualname__} {code_digest(code)}")
+    return found
+
+
+_Step = tuple[bool, str | int]
+"""Whether a part of pydantic's location is a place in the value (not the name of a branch), and the part."""
+
+
+def _align(detail: ErrorDetails, value: object) -> list[_Step]:
+    """Tell places in the value from the branch names that pydantic puts between them."""
+    steps: list[_Step] = []
+    loc = detail["loc"]
+    for number, part in enumerate(loc):
+        is_last = number == len(loc) - 1
+        is_place = (
+            (isinstance(value, dict) and part in value)
+            or (isinstance(value, list) and isinstance(part, int))
+            or (is_last and _CODES.get(detail["type"]) == "missing")
+        )
+        steps.append((is_place, part))
+        if is_place:
+            value = child(value, part)
+    return steps
+
+
+def _defect(detail: ErrorDetails, steps: list[_Step], value: object) -> Defect:
+    kind, context = detail["type"], detail.get("ctx", {})
+    pointer: Pointer = tuple(part for is_place, part in steps if is_place)
+    if steps and steps[-1] == (False, "[key]"):
+        return Defect(pointer[:-1], "wrong type", "property names of the declared form")
+    code = _CODES.get(kind)
+    if code == "undeclared":
+        return Defect(pointer[:-1], code, undeclared=1)
+    if kind == "union_tag_not_found" or kind == "union_tag_invalid":
+        name = str(context.get("discriminator", "")).strip("'")
+        if not name.endswith("()"):
+            pointer = (*pointer, name)
+        expected = _tags(context)
+        return Defect(pointer, code or "missing", expected)
+    if code is not None:
+        return Defect(pointer, code, _bound(kind, context))
+    if kind in ("value_error", "assertion_error"):
+        return Defect(pointer, "refused by the model", _own_words(context.get("error")))
+    if kind.endswith(("_parsing", "_version", "_scheme", "_violation", "_encoding", "_inexact")):
+        return Defect(pointer, "wrong format")
+    if kind.endswith("_type") or kind in ("none_required", "int_from_float", "is_instance_of"):
+        return Defect(pointer, "wrong type")
+    name = kind if kind.isidentifier() and len(kind) <= _IDENTIFIER_LIMIT else "its own"
+    return Defect(pointer, "refused by the model", f"a value that the check {name!r} of the model takes")
+
+
+def _tags(context: Mapping[str, Any]) -> str | None:
+    tags = context.get("expected_tags")
+    return f"one of {tags}" if isinstance(tags, str) and len(tags) <= 300 else None
+
+
+def _bound(kind: str, context: Mapping[str, Any]) -> str | None:
+    """The bound that was broken, from the schema's side of the error's context."""
+    for key, words in _CONTEXT:
+        if key in context:
+            return words.format(context[key])
+    unit = (
+        "characters"
+        if kind.startswith(("string", "url"))
+        else "bytes"
+        if kind.startswith("byte")
+        else "items"
+    )
+    if "min_length" in context:
+        return f"at least {context['min_length']} {unit}"
+    if "max_length" in context:
+        return f"at most {context['max_length']} {unit}"
+    if kind == "finite_number":
+        return "a finite number"
+    if kind.endswith(("_past", "_future")):
+        return f"a time in the {kind.rpartition('_')[2]}"
+    return None
+
+
+def _own_words(error: object) -> str:
+    """What a model's own validator said, if it is a constant of its code.
+
+    A message that was put together when it was raised may quote the value, so it is not repeated.
+    """
+    words = "a value that the model's own validator takes"
+    if not isinstance(error, Exception) or len(error.args) != 1 or not isinstance(error.args[0], str):
+        return words
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None or error.args[0] not in trace.tb_frame.f_code.co_consts:
+        return words
+    return f"{words}: {error.args[0][:200]}"
+
+
+def _best(located: list[tuple[list[_Step], Defect]], at: int, depth: int) -> list[Defect]:
+    """Go down the locations together, keeping the best branch wherever there are branches."""
+    here: list[Defect] = []
+    places: dict[str | int, list[tuple[list[_Step], Defect]]] = {}
+    branches: dict[str | int, list[tuple[list[_Step], Defect]]] = {}
+    for steps, defect in located:
+        if len(steps) == at:
+            here.append(defect)
+            continue
+        is_place, part = steps[at]
+        (places if is_place else branches).setdefault(part, []).append((steps, defect))
+    for group in places.values():
+        here.extend(_best(group, at + 1, depth + 1))
+    here.extend(best_branch((_best(group, at + 1, depth) for group in branches.values()), depth))
+    return here
