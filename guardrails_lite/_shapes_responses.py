@@ -1,0 +1,303 @@
+"""The edge for OpenAI's Responses API: a response read into our `Reply` and written back, and its events.
+
+A response is a list of output items. Its messages' texts, joined, are the reply's text; its function and
+custom tool calls are the reply's tool calls, by ``call_id``. Other items (reasoning, searches, code) hold
+no answer; `unscreened` tells which of them carry text all the same, and `without_unscreened` empties them.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from guardrails_lite._messages import Choice, Reply, ToolCall, get
+from guardrails_lite._shapes import Chunk, Delta, read_usage
+from guardrails_lite._texts import plain
+
+_PARTS = {"output_text": "text", "refusal": "refusal"}
+ARGUMENTS = {"function_call": "arguments", "custom_tool_call": "input"}
+_CUT = {"max_output_tokens": "length", "content_filter": "content_filter"}
+_SPOKEN = frozenset({"message", *ARGUMENTS})
+"""The items that an answer is made of."""
+NO_TEXT = frozenset(
+    [
+        "id",
+        "type",
+        "status",
+        "call_id",
+        "role",
+        "name",
+        "server_label",
+        "phase",
+        "encrypted_content",
+        "result",
+        "namespace",
+        "fingerprint",
+        "created_by",
+        "caller",
+        "approval_request_id",
+        "container_id",
+        "environment",
+        "max_output_length",
+    ]
+)
+"""Fields of an item that are no text of the model: identifiers, states, what is sealed, images."""
+
+
+def read(raw: Any) -> Reply:
+    """Read a whole response."""
+    output = get(raw, "output")
+    items = output if isinstance(output, (list, tuple)) else None
+    return Reply(
+        () if items is None else (_choice(items, finish_reason(raw)),),
+        model=_string(get(raw, "model")),
+        id=_string(get(raw, "id")),
+        usage=read_usage(get(raw, "usage")),
+        raw=raw,
+    )
+
+
+def _choice(items: Sequence[Any], finish: str | None) -> Choice:
+    texts = [text for _, _, text in parts_of(items, "output_text")]
+    refusals = [text for _, _, text in parts_of(items, "refusal")]
+    return Choice(
+        0,
+        "".join(texts) if texts else None,
+        "".join(refusals) or None,
+        tuple(tool_call_of(item) for item in items if get(item, "type") in ARGUMENTS),
+        finish,
+    )
+
+
+def finish_reason(raw: Any) -> str | None:
+    """How a response ended, in the words of a chat completion; None where it does not say."""
+    output = get(raw, "output")
+    items = output if isinstance(output, (list, tuple)) else ()
+    status = _string(get(raw, "status"))
+    if status == "incomplete":
+        return _CUT.get(get(get(raw, "incomplete_details"), "reason"), "incomplete")
+    if status == "completed":
+        if any(get(item, "status") == "incomplete" for item in items if get(item, "type") in _SPOKEN):
+            return "incomplete"
+        return "tool_calls" if any(get(item, "type") in ARGUMENTS for item in items) else "stop"
+    return status
+
+
+def parts_of(items: Sequence[Any], kind: str) -> Iterator[tuple[int, int, str]]:
+    """The texts of one kind of content part, each with the places of its item and of itself."""
+    for place, item in enumerate(items):
+        content = get(item, "content") if get(item, "type") == "message" else None
+        for nth, part in enumerate(content if isinstance(content, (list, tuple)) else ()):
+            if get(part, "type") == kind and isinstance(text := get(part, _PARTS[kind]), str):
+                yield place, nth, text
+
+
+def tool_call_of(item: Any) -> ToolCall:
+    """A function or custom tool call among the items."""
+    kind = get(item, "type")
+    arguments = get(item, ARGUMENTS[kind])
+    if isinstance(arguments, Mapping):  # some compatible servers send an object instead of its JSON
+        arguments = json.dumps(arguments)
+    return ToolCall(
+        id=_string(get(item, "call_id")) or "",
+        name=_string(get(item, "name")) or "",
+        arguments=_string(arguments) or "",
+        kind="custom" if kind == "custom_tool_call" else "function",
+    )
+
+
+def _string(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def write(raw: Any, after: Reply) -> Any:
+    """*raw* again, saying what *after* says. Its type stays; what no longer fits a text is left out."""
+    written = raw.model_copy(deep=True) if hasattr(raw, "model_copy") else copy.deepcopy(raw)
+    items = get(written, "output")
+    choice = after.choices[0]
+    for kind, text in (("output_text", choice.text), ("refusal", choice.refusal)):
+        places = list(parts_of(items, kind))
+        for (place, nth, old), new in zip(
+            places, divided([old for _, _, old in places], text or ""), strict=True
+        ):
+            if old != new:
+                _say(get(items[place], "content")[nth], kind, new)
+    calls = iter(choice.tool_calls)
+    for item in items:
+        if (key := ARGUMENTS.get(get(item, "type"))) and (call := next(calls, None)) is not None:
+            _set(item, key, call.arguments)
+            _set(item, "name", call.name)
+    return written
+
+
+def _say(part: Any, kind: str, text: str) -> None:
+    _set(part, _PARTS[kind], text)
+    if kind == "output_text":  # tokens and positions of a text that is no longer there
+        for name in ("annotations", "logprobs"):
+            if get(part, name):
+                _set(part, name, [])
+
+
+def _set(target: Any, name: str, value: object) -> None:
+    if isinstance(target, dict):
+        target[name] = value
+    else:
+        setattr(target, name, value)
+
+
+def divided(olds: Sequence[str], text: str) -> list[str]:
+    """Divide the rewritten *text* among the parts that the old one came in.
+
+    Parts before the first change keep their text. The part in which it lies takes all the rest, since
+    nothing tells where the parts after it would begin.
+    """
+    news: list[str] = []
+    for nth, old in enumerate(olds):
+        if text.startswith(old) and nth < len(olds) - 1:
+            news.append(old)
+            text = text[len(old) :]
+        else:
+            news.append(text)
+            text = ""
+    return news
+
+
+def unscreened(raw: Any) -> tuple[str, ...]:
+    """The types of the output items that carry text which is part of no answer."""
+    output = get(raw, "output")
+    return tuple(
+        dict.fromkeys(
+            str(get(item, "type"))
+            for item in (output if isinstance(output, (list, tuple)) else ())
+            if get(item, "type") not in _SPOKEN and any(fields_with_text(item))
+        )
+    )
+
+
+def without_unscreened(raw: Any) -> Any:
+    """*raw* with the text of those items taken out, so that no text is in it that was not checked."""
+    if not unscreened(raw):
+        return raw
+    output = [item if get(item, "type") in _SPOKEN else emptied(item) for item in get(raw, "output")]
+    if hasattr(raw, "model_copy"):
+        return raw.model_copy(update={"output": output})
+    return {**raw, "output": output}
+
+
+def emptied(item: Any) -> Any:
+    """An item without its text: lists and texts become empty, objects None."""
+    blank: dict[str, Any] = {
+        name: "" if isinstance(value, str) else [] if isinstance(value, (list, tuple)) else None
+        for name, value in fields_with_text(item)
+    }
+    return item.model_copy(update=blank) if hasattr(item, "model_copy") else {**plain(item), **blank}
+
+
+def fields_with_text(item: Any) -> Iterator[tuple[str, Any]]:
+    """The fields of an item in which text can be."""
+    fields = item.items() if isinstance(item, Mapping) else vars(item).items()
+    extra = getattr(item, "__pydantic_extra__", None) or {}
+    for name, value in (*fields, *extra.items()):
+        if name not in NO_TEXT and value and not isinstance(value, (bool, int, float)):
+            yield name, value
+
+
+def read_event(raw: Any) -> Chunk:
+    """Read one event of a streamed response.
+
+    Events that repeat a text or a call which has been streamed already carry nothing: they would bring the
+    unchecked text to the caller once more.
+    """
+    kind = get(raw, "type")
+    match kind:
+        case "error":
+            return Chunk((), raw, error=raw)
+        case "response.failed":
+            return Chunk((), raw, error=get(get(raw, "response"), "error") or raw)
+        case "response.output_text.delta":
+            return Chunk((Delta(text=_string(get(raw, "delta")) or ""),), raw)
+        case "response.refusal.delta":
+            return Chunk((Delta(refusal=_string(get(raw, "delta")) or ""),), raw)
+        case "response.output_item.added" if get(get(raw, "item"), "type") in ARGUMENTS:
+            return Chunk((Delta(tool_calls=(_begun(raw),)),), raw)
+        case "response.function_call_arguments.delta":
+            return Chunk((Delta(tool_calls=(_more(raw, "function", "arguments"),)),), raw)
+        case "response.custom_tool_call_input.delta":
+            return Chunk((Delta(tool_calls=(_more(raw, "custom", "input"),)),), raw)
+        case "response.completed" | "response.incomplete":
+            response = get(raw, "response")
+            return Chunk(
+                (Delta(finish_reason=finish_reason(response)),),
+                raw,
+                usage=read_usage(get(response, "usage")),
+                model=_string(get(response, "model")),
+                id=_string(get(response, "id")),
+            )
+        case _:
+            return Chunk((Delta(),), raw)
+
+
+def _begun(raw: Any) -> dict[str, Any]:
+    call = tool_call_of(get(raw, "item"))
+    key = "arguments" if call.kind == "function" else "input"
+    return {
+        "index": get(raw, "output_index"),
+        "id": call.id,
+        "type": call.kind,
+        call.kind: {"name": call.name, key: ""},
+    }
+
+
+def _more(raw: Any, kind: str, key: str) -> dict[str, Any]:
+    return {"index": get(raw, "output_index"), kind: {key: _string(get(raw, "delta")) or ""}}
+
+
+def write_event(
+    like: Any,
+    index: int,
+    *,
+    text: str = "",
+    refusal: str = "",
+    tool_calls: Sequence[ToolCall] = (),
+    finish_reason: str | None = None,
+) -> Any:
+    """An event that carries this content and nothing else, of the kind of *like* where it ends the reply."""
+    if finish_reason is not None and get(like, "response") is not None:
+        return _with(like, response=_with(get(like, "response"), output=[]))
+    place = {"output_index": 0, "item_id": _string(get(like, "item_id")) or "", "sequence_number": 0}
+    if tool_calls:
+        return _made({"type": "response.output_item.done", **place, "item": item_of(tool_calls[0])}, like)
+    kind, delta = ("refusal", refusal) if refusal else ("output_text", text)
+    logprobs: dict[str, Any] = {} if refusal else {"logprobs": []}
+    return _made(
+        {"type": f"response.{kind}.delta", **place, "content_index": 0, "delta": delta, **logprobs}, like
+    )
+
+
+def item_of(call: ToolCall) -> dict[str, Any]:
+    """A tool call as an output item."""
+    kind = "custom_tool_call" if call.kind == "custom" else "function_call"
+    return {
+        "type": kind,
+        "id": call.id,
+        "call_id": call.id,
+        "name": call.name,
+        ARGUMENTS[kind]: call.arguments,
+        "status": "completed",
+    }
+
+
+def _with(source: Any, **changes: Any) -> Any:
+    return source.model_copy(update=changes) if hasattr(source, "model_copy") else {**source, **changes}
+
+
+def _made(event: dict[str, Any], like: Any) -> Any:
+    """An event as the client makes it, where *like* is one of the client's; else a dict."""
+    if not hasattr(like, "model_copy"):
+        return event
+    from openai._models import construct_type
+    from openai.types.responses import ResponseStreamEvent
+
+    return construct_type(type_=ResponseStreamEvent, value=event)

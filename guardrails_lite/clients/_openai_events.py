@@ -1,0 +1,338 @@
+"""The events of a streamed response: heard as chat chunks by the engine, and told anew from what it releases.
+
+The provider's ``delta`` and ``done`` events are not passed on: each repeats text that may be held back or
+masked. What the caller gets is the same sequence made again: items and parts are opened and closed as the
+provider did, under its identifiers, and say what was released. The last event carries the response as the
+rules left it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from openai._models import construct_type
+from openai.types.responses import ResponseStreamEvent
+
+from guardrails_lite import _shapes_responses as shapes
+from guardrails_lite._messages import Choice, Reply, ToolCall, get
+from guardrails_lite._shapes import read_reply
+from guardrails_lite._texts import plain
+
+_TEXT_OF = {"output_text": "text", "refusal": "refusal"}
+_OPENINGS = frozenset({"response.created", "response.in_progress", "response.queued"})
+_ENDS = frozenset({"response.completed", "response.incomplete"})
+_TOLD_ANEW = frozenset(
+    [
+        "response.output_text.delta",
+        "response.output_text.done",
+        "response.refusal.delta",
+        "response.refusal.done",
+        "response.content_part.added",
+        "response.content_part.done",
+        "response.function_call_arguments.delta",
+        "response.function_call_arguments.done",
+        "response.custom_tool_call_input.delta",
+        "response.custom_tool_call_input.done",
+    ]
+)
+_PLACES = frozenset({"type", "item_id", "output_index", "content_index", "sequence_number"})
+
+
+class ResponsesTelling:
+    """One stream, on its way in (`read`) and on its way out (`write`, `end`).
+
+    Args:
+        own: Makes the response of the last event from the reply that was let through.
+        screens: Output rules are in force, so text that they do not see is left out.
+    """
+
+    def __init__(self, own: Callable[[Reply], Any], *, screens: bool) -> None:
+        self._own = own
+        self._screens = screens
+        self._heard = _Heard()
+        self._number = 0
+        self._indexes: dict[int, int] = {}
+        self._open: _OpenItem | None = None
+
+    # --- in ---
+
+    def read(self, event: Any) -> tuple[Any, ...]:
+        """What the engine gets to see of an event: a chat chunk, or nothing."""
+        chunk = shapes.read_event(event)
+        if chunk.error is not None:
+            return ({"error": _error_of(chunk.error)},)
+        kind = get(event, "type")
+        if kind == "response.created":  # of a new attempt: nothing of the one before has been released
+            self._heard = _Heard()
+        if kind in _ENDS:
+            self._heard.final = get(event, "response")
+        elif kind in ("response.output_item.added", "response.output_item.done"):
+            self._hear_item(event)
+        elif kind == "response.content_part.added":
+            self._heard.begin(event)
+        elif kind in _OPENINGS or (kind not in _TOLD_ANEW and self._may_pass(event)):
+            self._heard.waiting.append(event)
+        delta = chunk.deltas[0]
+        if not (delta.text or delta.refusal or delta.tool_calls or kind in _ENDS):
+            return ()
+        self._heard.texts["output_text"].hear(delta.text)
+        self._heard.texts["refusal"].hear(delta.refusal)
+        said = {"content": delta.text, "refusal": delta.refusal, "tool_calls": delta.tool_calls}
+        choice = {"index": 0, "delta": said, "finish_reason": delta.finish_reason}
+        told = {"object": "chat.completion.chunk", "id": chunk.id, "model": chunk.model, "choices": [choice]}
+        return ({**told, "usage": get(self._heard.final, "usage")} if kind in _ENDS else told,)
+
+    def _hear_item(self, event: Any) -> None:
+        item = get(event, "item")
+        kind = get(item, "type")
+        if kind in shapes.ARGUMENTS:
+            self._heard.calls[get(item, "call_id")] = event
+        elif kind == "message":
+            self._heard.messages[get(event, "output_index")] = item
+        else:
+            self._heard.waiting.append(_with(event, item=shapes.emptied(item)) if self._screens else event)
+
+    def _may_pass(self, event: Any) -> bool:
+        """Whether an event that is not told anew may be passed on: it says nothing, or nobody checks."""
+        return not self._screens or plain(event).keys() <= _PLACES
+
+    # --- out ---
+
+    def write(self, chunk: Any) -> tuple[Any, ...]:
+        """What the caller gets of a released chunk."""
+        return tuple(self._told(chunk))
+
+    def _told(self, chunk: Any) -> Iterator[Any]:
+        yield from self._passed_on()
+        if isinstance(chunk, Mapping) and chunk.get("object") == "chat.completion.chunk":
+            for choice in chunk["choices"]:
+                delta = choice["delta"]
+                yield from self._text("output_text", delta.get("content"))
+                yield from self._text("refusal", delta.get("refusal"))
+                for call in delta.get("tool_calls") or ():
+                    body = call[call["type"]]
+                    arguments = body.get("arguments", body.get("input"))
+                    yield from self._call(ToolCall(call["id"], body["name"], arguments, call["type"]))
+        else:  # the whole reply of a fallback
+            reply = read_reply(chunk)
+            choice = reply.choices[0] if reply.choices else Choice()
+            yield from self._text("output_text", choice.text)
+            yield from self._text("refusal", choice.refusal)
+            for call in choice.tool_calls:
+                yield from self._call(call)
+
+    def end(self, outcome: Any) -> tuple[Any, ...]:
+        """The last events: what is open is closed, and the response is told whole."""
+        return () if outcome is None else tuple(self._ended(outcome.reply))  # None: closed early
+
+    def _ended(self, reply: Reply) -> Iterator[Any]:
+        yield from self._passed_on()
+        yield from self._closed()
+        final = self._heard.final
+        if final is not None and reply.choices:
+            reply = Reply(reply.choices, raw=shapes.write(final, reply))
+        response = self._own(reply)
+        status = get(response, "status")
+        yield self._event(
+            "response.incomplete" if status == "incomplete" else "response.completed", response=response
+        )
+
+    def _passed_on(self) -> Iterator[Any]:
+        """The provider's events before what is now released, which say nothing themselves."""
+        while self._heard.waiting:
+            fields = dict(plain(self._heard.waiting.popleft()))
+            kind = fields.pop("type")
+            index = fields.get("output_index")
+            if kind == "response.output_item.added":
+                yield from self._closed()
+                fields["output_index"] = self._index(index)
+            elif index is not None:
+                if index not in self._indexes:
+                    continue
+                fields["output_index"] = self._indexes[index]
+            if kind in _OPENINGS:
+                fields["response"] = {**plain(fields["response"]), "output": []}
+            yield self._event(kind, **fields)
+
+    def _text(self, kind: str, text: str | None) -> Iterator[Any]:
+        for part, said in self._heard.texts[kind].divided(text) if text else ():
+            yield from self._opened(part)
+            assert self._open is not None
+            self._open.said.append(said)
+            logprobs: dict[str, Any] = {"logprobs": []} if kind == "output_text" else {}
+            yield self._event(f"response.{kind}.delta", **self._open.place, delta=said, **logprobs)
+
+    def _opened(self, part: _Part) -> Iterator[Any]:
+        """Open *part*, and its item; close what was open before."""
+        item = self._open
+        if item is not None and item.part is part:
+            return
+        if item is not None and item.part.output_index == part.output_index:
+            yield from self._closed_part(item)
+            item.part = part
+        else:
+            yield from self._closed()
+            heard = self._heard.messages.get(part.output_index)
+            fields = {"type": "message", "role": "assistant", **(plain(heard) if heard is not None else {})}
+            fields = {**fields, "id": part.item_id, "status": "in_progress", "content": []}
+            item = self._open = _OpenItem(fields, self._index(part.output_index), part)
+            yield self._event("response.output_item.added", output_index=item.index, item=fields)
+        yield self._event("response.content_part.added", **item.place, part=item.content(""))
+
+    def _closed(self) -> Iterator[Any]:
+        """Close the item that is open, if any."""
+        item, self._open = self._open, None
+        if item is not None:
+            yield from self._closed_part(item)
+            done = {**item.fields, "status": "completed", "content": item.done}
+            yield self._event("response.output_item.done", output_index=item.index, item=done)
+
+    def _closed_part(self, item: _OpenItem) -> Iterator[Any]:
+        kind, text, place = item.part.kind, "".join(item.said), item.place
+        logprobs: dict[str, Any] = {"logprobs": []} if kind == "output_text" else {}
+        yield self._event(f"response.{kind}.done", **place, **{_TEXT_OF[kind]: text}, **logprobs)
+        part = item.content(text)
+        yield self._event("response.content_part.done", **place, part=part)
+        item.done.append(part)
+        item.said.clear()
+
+    def _call(self, call: ToolCall) -> Iterator[Any]:
+        """A checked tool call, told at once."""
+        yield from self._closed()
+        heard = self._heard.calls.get(call.id)
+        fields = {**shapes.item_of(call), **(plain(get(heard, "item")) if heard is not None else {})}
+        key = shapes.ARGUMENTS[fields["type"]]
+        fields |= {"name": call.name, key: call.arguments, "status": "completed"}
+        index = self._index(get(heard, "output_index") if heard is not None else None)
+        place = {"output_index": index, "item_id": fields["id"]}
+        running = {**fields, key: "", "status": "in_progress"}
+        yield self._event("response.output_item.added", output_index=index, item=running)
+        kind = "function_call_arguments" if key == "arguments" else "custom_tool_call_input"
+        yield self._event(f"response.{kind}.delta", **place, delta=call.arguments)
+        name = {"name": call.name} if key == "arguments" else {}
+        yield self._event(f"response.{kind}.done", **place, **name, **{key: call.arguments})
+        yield self._event("response.output_item.done", output_index=index, item=fields)
+
+    def _index(self, heard: int | None) -> int:
+        """The next place in the output as it is told; *heard* is the provider's."""
+        index = len(self._indexes)
+        self._indexes[heard if heard is not None else -1 - index] = index
+        return index
+
+    def _event(self, kind: str, **fields: Any) -> Any:
+        number, self._number = self._number, self._number + 1
+        return construct_type(
+            type_=ResponseStreamEvent, value={**fields, "type": kind, "sequence_number": number}
+        )
+
+
+class _Heard:
+    """What one attempt has said so far."""
+
+    __slots__ = ("calls", "final", "messages", "texts", "waiting")
+
+    def __init__(self) -> None:
+        self.final: Any = None
+        """The response of the last event."""
+        self.waiting: deque[Any] = deque()
+        """Events to pass on before the next released text."""
+        self.messages: dict[Any, Any] = {}
+        """Message items by their place in the output."""
+        self.calls: dict[Any, Any] = {}
+        """The events that began tool calls, by the calls' ids."""
+        self.texts = {kind: _Text(kind) for kind in _TEXT_OF}
+
+    def begin(self, event: Any) -> None:
+        """A part of a message begins."""
+        kind = get(get(event, "part"), "type")
+        if kind in self.texts:
+            self.texts[kind].begin(get(event, "output_index"), str(get(event, "item_id")))
+
+
+class _Part(NamedTuple):
+    """A part of the provider's, and where in all text of its kind it starts."""
+
+    kind: str
+    start: int
+    output_index: int
+    item_id: str
+
+
+class _Text:
+    """All text of one kind: which part each released piece of it belongs to.
+
+    As long as what is released is what was heard, each part keeps its own text. From the first change on,
+    all text stays in the part in which that lies, as in `_shapes_responses.divided`.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._parts: list[_Part] = []
+        self._at = 0
+        self._ahead: list[str] = []
+        self._heard = 0
+        self._released = 0
+        self._same = True
+
+    def begin(self, output_index: int, item_id: str) -> None:
+        """A part begins here."""
+        self._parts.append(_Part(self._kind, self._heard, output_index, item_id))
+
+    def hear(self, text: str) -> None:
+        """More text of the part that began last."""
+        if text:
+            self._heard += len(text)
+            self._ahead.append(text)
+
+    def divided(self, text: str) -> Iterator[tuple[_Part, str]]:
+        """Divide released *text* among the parts."""
+        if not self._parts:  # nothing was heard: the reply is a fallback's
+            self._parts.append(_Part(self._kind, 0, -1, "msg_guardrails_lite"))
+        if self._same:
+            ahead = "".join(self._ahead)
+            self._same = ahead.startswith(text)
+            self._ahead = [ahead[len(text) :]]
+        while text:
+            following = self._parts[self._at + 1 : self._at + 2] if self._same else ()
+            said = text[: following[0].start - self._released] if following else text
+            if said:
+                yield self._parts[self._at], said
+                self._released += len(said)
+                text = text[len(said) :]
+            else:
+                self._at += 1
+
+
+class _OpenItem:
+    """A message that is being told."""
+
+    __slots__ = ("done", "fields", "index", "part", "said")
+
+    def __init__(self, fields: dict[str, Any], index: int, part: _Part) -> None:
+        self.fields = fields
+        self.index = index
+        self.part = part
+        self.said: list[str] = []
+        self.done: list[Any] = []
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """The fields that say where a part is."""
+        return {"output_index": self.index, "item_id": self.fields["id"], "content_index": len(self.done)}
+
+    def content(self, text: str) -> dict[str, Any]:
+        """The part, saying *text*."""
+        kind = self.part.kind
+        more: dict[str, Any] = {"annotations": [], "logprobs": []} if kind == "output_text" else {}
+        return {"type": kind, _TEXT_OF[kind]: text, **more}
+
+
+def _error_of(error: Any) -> dict[str, Any]:
+    fields = plain(error)
+    return {name: fields[name] for name in ("code", "message", "type", "param") if name in fields}
+
+
+def _with(event: Any, **changes: Any) -> Any:
+    return event.model_copy(update=changes) if hasattr(event, "model_copy") else {**event, **changes}

@@ -1,0 +1,172 @@
+"""Guard an OpenAI client: OpenAI, AsyncOpenAI, Azure's, or a subclass of one.
+
+Whatever is called on such a client, ``chat.completions.create``, ``.parse``, ``.stream``, ``client.post`` or
+``with_raw_response`` of any of them, ends in one method: ``client.request(cast_to, options)``. That method
+is the *door*. `wrap` returns a twin of the client, of a subclass of its class, that stands in the door:
+
+- requests to a model (`_surface.py` says which) are made a `Call` and go through the guard, which sends them
+  by the door's other side, the client's own ``request`` with its retries off;
+- harmless requests pass as they are, with the client's own retries;
+- all others are refused.
+
+What comes back is the client's own type again, and for raw callers an HTTP response made anew from it
+(`_openai_http.py`). Web sockets have no door, so everything that opens one is refused.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from openai import AsyncOpenAI, NotGiven, OpenAI
+
+from guardrails_lite._errors import ConfigError
+from guardrails_lite._messages import Call
+from guardrails_lite._targets import Sender
+from guardrails_lite.clients._openai_chat import ChatRequest, completion_of
+from guardrails_lite.clients._openai_passage import ApiRequest, Passage, within
+from guardrails_lite.clients._openai_responses import ResponsesRequest
+from guardrails_lite.clients._surface import fate_of, refused
+
+if TYPE_CHECKING:
+    from guardrails_lite._guard import Guard
+
+__all__ = ["completion_of", "sender", "wrap"]
+
+C = TypeVar("C")
+
+
+def wrap(guard: Guard[Any], client: C) -> C:
+    """Return a twin of *client* whose calls of a model go through *guard*.
+
+    Raises:
+        ConfigError: it is no client that can be guarded, or it is guarded already.
+    """
+    if isinstance(client, _Door):
+        raise ConfigError(
+            f"{type(client).__name__} is guarded already. Merge the guards: (first | second).wrap(client)."
+        )
+    if not isinstance(client, (OpenAI, AsyncOpenAI)):
+        raise ConfigError(
+            f"guard.wrap({type(client).__name__} object): expected OpenAI, AsyncOpenAI, AzureOpenAI or "
+            "AsyncAzureOpenAI. For anything else decorate the function that calls it: @guard."
+        )
+    kind = cast("type[Any]", type(client))
+    twin = object.__new__(_twin_of(kind))  # type: ignore[arg-type]  # a class is hashable
+    twin.__dict__.update(_without_resources(kind, vars(client)), _guard=guard)
+    return cast("C", twin)
+
+
+@lru_cache(maxsize=64)
+def _twin_of(kind: type) -> type:
+    """The guarded subclass of a client's class."""
+    door = _SyncDoor if issubclass(kind, OpenAI) else _AsyncDoor
+    return type(f"Guarded{kind.__name__}", (door, kind), {"__module__": kind.__module__, "_wrapped": kind})
+
+
+def _without_resources(kind: type, state: Mapping[str, Any]) -> dict[str, Any]:
+    """The state of a client without the resources it has made, for they hold on to it."""
+    return {
+        name: value
+        for name, value in state.items()
+        if not isinstance(getattr(kind, name, None), cached_property)
+    }
+
+
+def _api_of(options: Any) -> type[ApiRequest] | None:
+    """The guarded API that a request belongs to; None for a harmless one.
+
+    Raises:
+        ConfigError: it may not pass.
+    """
+    match fate_of(options.method, options.url):
+        case "chat":
+            return ChatRequest
+        case "responses":
+            return ResponsesRequest
+        case _:
+            return None
+
+
+class _Door:
+    """What the sync and the async twin share."""
+
+    _guard: Guard[Any]
+    _wrapped: type
+    """The client's own class."""
+
+    def copy(self, **changes: Any) -> Any:
+        """A client with other options, guarded like this one."""
+        bare: Any = object.__new__(self._wrapped)
+        bare.__dict__.update(_without_resources(self._wrapped, vars(self)))
+        del bare.__dict__["_guard"]
+        return wrap(self._guard, bare.copy(**changes))
+
+    with_options = copy
+
+    @property
+    def websocket_base_url(self) -> Any:
+        """Where a session over a web socket would start: refused, for nothing said in it can be checked."""
+        raise refused("A session over a web socket (realtime, live, responses.connect)")
+
+
+class _SyncDoor(_Door):
+    def request(self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None) -> Any:
+        """Stand in the door."""
+        bare: Callable[..., Any] = super().request  # type: ignore[misc]  # of the client mixed in
+        api = _api_of(options)
+        if api is None:
+            return bare(cast_to, options, stream=stream, stream_cls=stream_cls)
+        passage = Passage(self, api, cast_to, options, stream, stream_cls)
+
+        def send(call: Call, timeout_s: float | None) -> Any:
+            return passage.arrived(bare(options=passage.options_for(call, timeout_s), **passage.expects))
+
+        begun = self._guard._begin(passage.target(send, blocks=True), passage.call)
+        answer = passage.answer(begun)
+        return answer if passage.is_plain else self._process_response(**passage.remade(answer))  # type: ignore[attr-defined]
+
+
+class _AsyncDoor(_Door):
+    async def request(
+        self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None
+    ) -> Any:
+        """Stand in the door."""
+        bare: Callable[..., Any] = super().request  # type: ignore[misc]  # of the client mixed in
+        api = _api_of(options)
+        if api is None:
+            return await bare(cast_to, options, stream=stream, stream_cls=stream_cls)
+        passage = Passage(self, api, cast_to, options, stream, stream_cls)
+
+        async def send(call: Call, timeout_s: float | None) -> Any:
+            options = passage.options_for(call, timeout_s)
+            return passage.arrived(await bare(options=options, **passage.expects))
+
+        begun = await self._guard._abegin(passage.target(send, blocks=False), passage.call)
+        answer = passage.answer(begun)
+        return answer if passage.is_plain else await self._process_response(**passage.remade(answer))  # type: ignore[attr-defined]
+
+
+def sender(client: Any) -> tuple[Sender, bool]:
+    """How a fallback sends to *client*, and whether that blocks the thread.
+
+    Raises:
+        ConfigError: the client is wrapped by a guard already.
+    """
+    if isinstance(client, _Door):
+        raise ConfigError(
+            f"target({type(client).__name__}): this client is guarded already, and a guard inside a guard "
+            "would retry what the other retries. Give target() the client that was wrapped."
+        )
+    patient = client.with_options(max_retries=0) if hasattr(client, "with_options") else client
+    create = patient.chat.completions.create
+
+    def send(call: Call, timeout_s: float | None) -> Any:
+        params = dict(call.params)
+        if timeout_s is not None:
+            params["timeout"] = within(timeout_s, params.get("timeout", NotGiven()), patient)
+        return create(messages=list(call.messages), **params)
+
+    return send, not inspect.iscoroutinefunction(create)
