@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from guardrails_lite.audit._read import Damage, read
     from guardrails_lite.audit._stats import stats
     from guardrails_lite.audit._verify import Problem, Report, StreamReport, verify
+    from guardrails_lite.audit._witness import read_heads, witness_command, witness_file, witness_syslog
 
 _HOMES = {
     "AuditLog": "_log",
@@ -23,7 +24,11 @@ _HOMES = {
     "StreamReport": "_verify",
     "read": "_read",
     "stats": "_stats",
+    "read_heads": "_witness",
     "verify": "_verify",
+    "witness_command": "_witness",
+    "witness_file": "_witness",
+    "witness_syslog": "_witness",
 }
 
 __all__ = [
@@ -36,8 +41,12 @@ __all__ = [
     "Report",
     "StreamReport",
     "read",
+    "read_heads",
     "stats",
     "verify",
+    "witness_command",
+    "witness_file",
+    "witness_syslog",
 ]
 
 

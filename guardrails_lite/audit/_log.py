@@ -16,9 +16,9 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from guardrails_lite._errors import ConfigError, LogUnavailable
 from guardrails_lite.audit import _disk
@@ -27,14 +27,16 @@ from guardrails_lite.audit._format import Entry, encoder
 from guardrails_lite.audit._keys import Algorithm, has_cryptography
 from guardrails_lite.audit._pseudonym import Pseudonyms
 from guardrails_lite.audit._registry import Registry, Session
-from guardrails_lite.audit._scan import find_tail
+from guardrails_lite.audit._scan import find_tail, last_checkpoint
 from guardrails_lite.audit._stream import NO_ID, Stream
 
 if TYPE_CHECKING:
+    from guardrails_lite._record import Intent, Record
     from guardrails_lite.audit._verify import Report
 
 LogMode = Literal["async", "commit", "strict"]
 OnFailure = Literal["closed", "spill", "open"]
+Witness = Callable[[str], object]
 Capture = Literal["none", "metadata", "redacted", "sealed"]
 
 _LIVE: Final[weakref.WeakSet[AuditLog]] = weakref.WeakSet()
@@ -43,19 +45,6 @@ _PREPARING = threading.RLock()
 """Held while a log is made, so that no fork duplicates a lock file in use."""
 _FORKING: Final[dict[int, list[AuditLog]]] = {}
 """The logs whose locks the forking thread holds between the two halves of a fork."""
-
-
-class Recordable(Protocol):
-    """What the engine hands to a sink: an id and a payload without text."""
-
-    @property
-    def id(self) -> str:
-        """Names the call, 32 hex digits."""
-        ...
-
-    def to_dict(self) -> Mapping[str, Any]:
-        """The payload."""
-        ...
 
 
 class AuditLog:
@@ -73,13 +62,15 @@ class AuditLog:
             `LogUnavailable`. ``"spill"``: its record goes to the log at *spill*. ``"open"``: it goes on,
             and the number of lost records is written as a ``gap`` as soon as writing works again.
         spill: The directory for ``on_failure="spill"``, best on another volume.
-        personal: The members of a record's ``who`` that name a person; they are written as pseudonyms.
         signing: How checkpoints are signed; default: ``"ed25519"`` where `cryptography` is installed
             (extra ``[audit]``), otherwise ``"hmac-sha256"``. Decided when the log is made.
         keys: Where the keys live; default: ``keys`` in *directory*. Another volume or user is better.
         checkpoint_every: Sign after this many entries, and at the latest each second.
         heartbeat_s: Say that nothing happened after so many idle seconds; None: never.
         segment_bytes: Start a new segment, and a new signing key, at this size.
+        witness: Receives the head of the log every *witness_s* seconds and when the log is closed, to keep
+            it where this machine cannot change it (`witness_file`, syslog, a commit). It runs in the
+            background; one that raises is recorded and asked again.
 
     Raises:
         ConfigError: an argument cannot work, or the directory cannot be written or is damaged.
@@ -92,12 +83,13 @@ class AuditLog:
         mode: LogMode = "commit",
         on_failure: OnFailure = "closed",
         spill: str | os.PathLike[str] | None = None,
-        personal: tuple[str, ...] = ("user",),
         signing: Algorithm | None = None,
         keys: str | os.PathLike[str] | None = None,
         checkpoint_every: int = 256,
         heartbeat_s: float | None = 60.0,
         segment_bytes: int = 64 * 1024 * 1024,
+        witness: Witness | None = None,
+        witness_s: float = 60.0,
         clock: Clock | None = None,
         disk: Disk | None = None,
     ) -> None:
@@ -110,12 +102,13 @@ class AuditLog:
             )
         if checkpoint_every < 1 or segment_bytes < 4096:
             raise ConfigError("AuditLog: checkpoint_every must be at least 1 and segment_bytes at least 4096")
-        self.personal = (personal,) if isinstance(personal, str) else tuple(personal)
         self._repr = _call_text(directory, mode=mode, on_failure=on_failure, spill=spill, signing=signing)
         self._clock = clock or Clock()
         self._disk = disk or Disk()
         self._every = checkpoint_every
         self._heartbeat_s = heartbeat_s
+        self._witness = witness
+        self._witness_s = witness_s
         self._segment_bytes = segment_bytes
         self._encode = encoder()
         self._keys = Path(keys).absolute() if keys is not None else self.directory / "keys"
@@ -144,7 +137,7 @@ class AuditLog:
             probe = self.directory / "open" / f".probe-{secrets.token_hex(8)}"
             probe.touch(exist_ok=False)
             probe.unlink()
-            self._registry.create_or_load(algorithm, {"personal": list(self.personal)})
+            self._registry.create_or_load(algorithm, {})
             with _disk.locked(self._registry.lock_path):
                 self._pseudonyms.load()
         except OSError as error:
@@ -163,21 +156,21 @@ class AuditLog:
         self._lost = 0
         self._trouble: str | None = None
         self._counts = {"call.intent": 0, "call.completed": 0}
-        self._touched_ns = 0
+        self._touched_ns = self._witnessed_ns = 0
         self._ticker: threading.Thread | None = None
         self._stop = threading.Event()
 
     # -- the sink -------------------------------------------------------------------------------------
 
-    def __call__(self, record: Recordable) -> None:
+    def __call__(self, record: Record) -> None:
         """Write the record of a finished call."""
-        data = self._without_people(record.to_dict())
-        wait = self.mode == "strict" or (self.mode == "commit" and _is_remarkable(data))
+        data = record.to_dict(pseudonym=self._pseudonyms.of)
+        wait = self.mode == "strict" or (self.mode == "commit" and _is_remarkable(record))
         self._put("call.completed", record.id, self._encode(data), wait)
 
-    def intent(self, intent: Recordable) -> None:
+    def intent(self, intent: Intent) -> None:
         """Write that a call is about to be made."""
-        data = self._without_people(intent.to_dict())
+        data = intent.to_dict(pseudonym=self._pseudonyms.of)
         self._put("call.intent", intent.id, self._encode(data), self.mode == "strict")
 
     def event(self, kind: str, data: Mapping[str, Any], *, id: str | None = None) -> str:
@@ -203,12 +196,12 @@ class AuditLog:
 
         return read(self.directory, kind=kind)
 
-    def verify(self, *, key: str | None = None) -> Report:
+    def verify(self, *, key: str | None = None, heads: Iterable[str] = ()) -> Report:
         """Check the whole log, this process's entries sealed first. See `guardrails_lite.audit.verify`."""
         from guardrails_lite.audit._verify import verify
 
         self.seal()
-        return verify(self.directory, key=key if key is not None else self._verify_key())
+        return verify(self.directory, key=key if key is not None else self._verify_key(), heads=heads)
 
     def _verify_key(self) -> str | None:
         try:
@@ -230,6 +223,22 @@ class AuditLog:
             except OSError as error:
                 self._note_trouble(error)
 
+    def head(self) -> str:
+        """Seal, and sign how far every running stream has come: the head of the whole log.
+
+        Whoever keeps this short text elsewhere can later show that the log was rolled back or rewritten,
+        even by somebody who holds every key of this machine: ``verify(directory, heads=[...])``. It is a
+        checkpoint in the format of C2SP tlog-checkpoint.
+        """
+        self.seal()
+        with self._lock, self._registry.session() as session:
+            streams = []
+            for name in _open_streams(session):
+                found = last_checkpoint(self.directory / "streams" / name)
+                if found is not None:
+                    streams.append((name, found.size, found.root.hex()))
+            return session.head(streams)
+
     def close(self) -> None:
         """End this process's stream. A record that comes later opens a new one."""
         self._stop.set()
@@ -249,6 +258,9 @@ class AuditLog:
             finally:
                 stream.abandon()
                 self._let_go()
+        if self._witness is not None:
+            with contextlib.suppress(Exception):  # the stream that could tell of it has ended
+                self._witness(self.head())
         if self._spill is not None:
             self._spill.close()
 
@@ -322,17 +334,6 @@ class AuditLog:
     def _note_trouble(self, error: Exception) -> None:
         code = getattr(error, "errno", None)
         self._trouble = f"{type(error).__name__}{f' errno {code}' if code else ''}"
-
-    def _without_people(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
-        who = data.get("who")
-        if not isinstance(who, Mapping):
-            return data
-        named = {
-            kind: self._pseudonyms.of(kind, str(who[kind]))
-            for kind in self.personal
-            if who.get(kind) is not None
-        }
-        return {**data, "who": {**who, **named}} if named else data
 
     # -- opening a stream -----------------------------------------------------------------------------
 
@@ -450,6 +451,18 @@ class AuditLog:
         except OSError as error:
             with self._lock:
                 self._note_trouble(error)
+        if self._witness is not None and now - self._witnessed_ns >= self._witness_s * 1e9:
+            self._witnessed_ns = now
+            self._tell_witness()
+
+    def _tell_witness(self) -> None:
+        if self._witness is None:
+            return
+        try:
+            self._witness(self.head())
+        except Exception as error:  # a witness is the application's; the log goes on and says so
+            with contextlib.suppress(LogUnavailable):
+                self.event("witness.failed", {"error": type(error).__name__})
 
 
 def _tick_each_second(log: Callable[[], AuditLog | None], stop: threading.Event) -> None:
@@ -465,13 +478,11 @@ def _open_streams(session: Session) -> list[str]:
     return [known.name for known in session.streams.values() if known.ended is None]
 
 
-def _is_remarkable(data: Mapping[str, Any]) -> bool:
+def _is_remarkable(record: Record) -> bool:
     """Whether something was found, changed or failed, so that losing the record would matter most."""
-    if data.get("outcome") != "passed":
+    if record.outcome != "passed":
         return True
-    steps = data.get("steps")
-    checks = steps.get("checks", ()) if isinstance(steps, Mapping) else ()
-    return any(isinstance(check, Mapping) and check.get("outcome") in ("found", "broken") for check in checks)
+    return any(check.result not in ("passed", "skipped", "not run") for check in record.checks)
 
 
 def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> Any:

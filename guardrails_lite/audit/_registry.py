@@ -40,8 +40,10 @@ class Known:
     """The epoch of the registry's key when the stream was opened."""
     ended: Mapping[str, Any] | None = None
     """The entry that ended it: ``size``, ``root``, ``leaf``, and after a crash ``torn``."""
-    expired: list[Mapping[str, Any]] = field(default_factory=list)
-    """Its segments that retention has removed."""
+    expired: Mapping[str, Any] | None = None
+    """The last of its segments that retention has removed: how far it went, and how it goes on."""
+    heads: dict[int, str] = field(default_factory=dict)
+    """Sizes at which a head of the log recorded its root."""
 
 
 class Registry:
@@ -135,7 +137,7 @@ class Registry:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(
                 f"{path}: the signing key of this log cannot be read ({type(error).__name__}), so "
-                "nothing can be added to it. Log to another directory; this one stays readable and verifiable."
+                "nothing can be added to it. Log to another directory; this one stays readable."
             ) from error
         if not 0 <= epoch - at < len(secrets_held):
             raise _damaged(self.path, f"it is at epoch {epoch}, its key at {at}")
@@ -164,6 +166,8 @@ class Session:
     leaf: str
     frontier: Frontier
     torn: Mapping[str, Any] | None
+    note: str = ""
+    """The checkpoint of the newest entry, once one was added."""
 
     def append(self, kind: str, data: Mapping[str, Any]) -> None:
         """Add one entry, signed by today's key, and move on to the next key.
@@ -190,12 +194,17 @@ class Session:
         self._write(line)
         self.sign(following)
 
+    def head(self, streams: list[tuple[str, int, str]]) -> str:
+        """Record how far each running stream has come; the checkpoint of that is the head of the log."""
+        self.append("head", {"streams": streams})
+        return self.note
+
     def sign(self, following: PrivateKey | None = None) -> None:
         """Checkpoint what is there under today's key, then forget it."""
         registry = self.registry
         following = following or self._following()
-        note = Checkpoint(registry.log, self.frontier.size, self.frontier.root()).signed(self.key)
-        self._write(checkpoint_line(REGISTRY, len(self.leaves), self.leaf, note))
+        self.note = Checkpoint(registry.log, self.frontier.size, self.frontier.root()).signed(self.key)
+        self._write(checkpoint_line(REGISTRY, len(self.leaves), self.leaf, self.note))
         self.key = following
         self.epoch += 1
         registry._save(self.algorithm, following, None, self.epoch)
@@ -227,6 +236,10 @@ class Session:
 def note_entry(known: dict[str, Known], kind: str, data: Mapping[str, Any], epoch: int) -> None:
     """Take one entry of the registry into what is known of the streams."""
     name = data.get("stream")
+    if kind == "head":
+        for stream, size, root in data.get("streams", ()):
+            if stream in known:
+                known[stream].heads[size] = root
     if not isinstance(name, str):
         return
     if kind == "stream.opened":
@@ -234,7 +247,7 @@ def note_entry(known: dict[str, Known], kind: str, data: Mapping[str, Any], epoc
     elif kind in ("stream.closed", "stream.recovered") and name in known:
         known[name].ended = {**data, "kind": kind}
     elif kind == "segment.expired" and name in known:
-        known[name].expired.append(data)
+        known[name].expired = data
 
 
 def read_config(path: Path) -> dict[str, Any]:

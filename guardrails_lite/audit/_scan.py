@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from guardrails_lite.audit._format import NO_LEAF, leaf_hash, parse
 from guardrails_lite.audit._merkle import Frontier
+from guardrails_lite.audit._note import Checkpoint, read_note
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +73,15 @@ def find_tail(directory: Path) -> Tail:
     frontier.extend(pending)
     closed = "log.closed" in kinds
     return Tail(frontier.size, leaf, frontier.root().hex(), closed, torn, tuple(opened))
+
+
+def last_checkpoint(directory: Path) -> Checkpoint | None:
+    """The newest checkpoint of the stream in *directory*, unchecked; None where it has none yet."""
+    for path in reversed(segments(directory)):
+        found = None
+        for line in lines(path):
+            if b'"t":"checkpoint"' in line[:300] and line.endswith(b"\n"):
+                found = line
+        if found is not None:
+            return read_note(json.loads(found)["d"]["note"])[0]
+    return None

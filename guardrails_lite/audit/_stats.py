@@ -15,8 +15,9 @@ def stats(directory: str | os.PathLike[str]) -> dict[str, Any]:
 
     Returns:
         ``calls``, ``outcomes``, ``unfinished`` (intents without a completion: a crash, or still
-        running), ``lost`` (records that gaps report), ``tokens``, ``cost_usd``, ``latency_us`` (p50, p95, p99),
-        ``models``, ``guards``, and ``rules``: for each rule how often it ran, found, broke and did not run.
+        running), ``lost`` (records that gaps report), ``tokens``, ``cost_usd``, ``latency_us``
+        (p50, p95, p99), ``models``, ``guards``, and ``rules``: for each rule how often it passed, found,
+        broke and did not run.
 
     Raises:
         ConfigError: *directory* is not a compliance log.
@@ -56,7 +57,7 @@ def stats(directory: str | os.PathLike[str]) -> dict[str, Any]:
         model["total_tokens"] += _number(usage.get("total_tokens"))
         for check in checks_of(data):
             rule = rules[str(check.get("rule"))]
-            rule[str(check.get("outcome"))] += 1
+            rule[str(check.get("result"))] += 1
             rule["duration_us"] += _number(check.get("duration_us"))
     return {
         "calls": outcomes.total(),
@@ -82,7 +83,7 @@ def percentiles(values: Iterable[int]) -> dict[str, int | None]:
 
 def checks_of(data: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """The checks in the payload of a completed call, whatever its shape."""
-    found = _mapping(data.get("steps")).get("checks", ())
+    found = data.get("checks")
     return [check for check in found if isinstance(check, Mapping)] if isinstance(found, list) else []
 
 

@@ -130,13 +130,15 @@ class Report:
         }
 
 
-def verify(directory: str | os.PathLike[str], *, key: str | None = None) -> Report:
+def verify(directory: str | os.PathLike[str], *, key: str | None = None, heads: Iterable[str] = ()) -> Report:
     """Check every entry, checkpoint and stream of the log in *directory*. It changes nothing.
 
     Args:
         directory: A directory that `AuditLog` made, or a copy of one.
         key: The content of the log's ``verify.key``, kept elsewhere since the log was made. Without it
             the key beside the log is used, which cannot show that the whole log was replaced.
+        heads: Heads of this log that were kept elsewhere (`AuditLog.head`, a witness). The log must
+            contain each of them, so one that was rolled back or rewritten is found out.
 
     Returns:
         The report; damage of any kind is in it, never an exception.
@@ -150,8 +152,9 @@ def verify(directory: str | os.PathLike[str], *, key: str | None = None) -> Repo
     first, source, problems = _first_key(root, config, key)
     registry = _Chain(REGISTRY, log, first)
     registry.read([root / "registry.jsonl"])
-    registry.finish(closed=True)
+    registry.finish()
     problems += registry.problems
+    problems += _against(root, log, heads)
     if not any(problem.state == "unreadable" for problem in problems):
         problems += _agree(root, config, registry)
     streams = []
@@ -213,6 +216,34 @@ def _agree(root: Path, config: dict[str, Any], registry: _Chain) -> list[Problem
     return problems
 
 
+def _against(root: Path, log: str, heads: Iterable[str]) -> Iterator[Problem]:
+    """Whether the registry contains each head that somebody kept."""
+    remembered = []
+    for text in heads:
+        try:
+            head = read_note(text)[0]
+        except BadNote as error:
+            yield Problem("tampered", "heads", None, f"a given head is not a checkpoint: {error}")
+            continue
+        if head.origin != log:
+            yield Problem("tampered", "heads", None, f"a given head is of another log, {head.origin!r}")
+        else:
+            remembered.append(head)
+    if not remembered:
+        return
+    frontier, roots = Frontier(), {}
+    for line in lines(root / "registry.jsonl") if (root / "registry.jsonl").exists() else ():
+        frontier.extend([leaf_hash(line.rstrip(b"\n"))])
+        roots[frontier.size] = frontier.root()
+    for head in remembered:
+        if head.size > frontier.size:
+            what = f"a head kept elsewhere has seen {head.size} entries, and there are {frontier.size}"
+            yield Problem("truncated", REGISTRY, frontier.size, what)
+        elif roots.get(head.size) != head.root:
+            what = f"its first {head.size} entries are not those of a head kept elsewhere"
+            yield Problem("truncated", REGISTRY, None, what)
+
+
 def _stream(
     root: Path, log: str, known: Known, epochs: list[PublicKey | None]
 ) -> tuple[StreamReport, list[Problem]]:
@@ -223,9 +254,12 @@ def _stream(
         chain.key = signer.stream_key(known.key, origin) if signer is not None else None
     except BadNote:
         chain.problem("tampered", None, "the registry's entry does not hold a key for it")
-    directory = root / "streams" / known.name
-    chain.read(segments(directory))
-    chain.finish(closed=known.ended is not None)
+    chain.wanted = dict(known.heads)
+    paths = segments(root / "streams" / known.name)
+    if known.expired is not None:
+        paths = chain.resume(known.expired, paths)
+    chain.read(paths)
+    chain.finish()
     ended: Literal["closed", "recovered", "open", "live"] = "open"
     if known.ended is not None:
         ended = "closed" if known.ended["kind"] == "stream.closed" else "recovered"
@@ -236,6 +270,11 @@ def _stream(
         ended = "live"
     if ended in ("open", "live"):
         _unsealed(chain, ended)
+    for size in sorted(chain.wanted):
+        if size > chain.size:
+            chain.problem("truncated", chain.size, f"a head of the log has seen {size} records of it")
+        elif not chain.problems:
+            chain.problem("tampered", None, f"its first {size} records are not those that a head has seen")
     state = _worst(chain.problems)
     sealed = chain.size if known.ended is not None else chain.sealed
     return StreamReport(known.name, state, chain.size, sealed, ended), chain.problems
@@ -251,8 +290,12 @@ def _compare(chain: _Chain, ended: Any) -> None:
         chain.problem("truncated", chain.size, f"records {chain.size} to {size - 1} are missing at its end")
     elif chain.size > size:
         chain.problem("tampered", size, f"it was ended after {size} records and has {chain.size}")
+    elif ended["kind"] == "stream.closed" and chain.sealed != size:
+        chain.problem(
+            "tampered", size - 1, "it was closed, and its last entry is not the checkpoint it must be"
+        )
     elif chain.frontier.root().hex() != ended.get("root"):
-        chain.problem("tampered", None, "its tree is not the one that the registry recorded at its end")
+        chain.problem("tampered", min(chain.sealed, size - 1), "it does not end as the registry recorded")
     elif len(chain.torn) != torn.get("bytes"):
         chain.problem(
             "tampered", size, f"{len(chain.torn)} bytes after its last line, where {torn} were recorded"
@@ -300,6 +343,8 @@ class _Chain:
     """For the registry: the streams it tells of."""
     epochs: list[PublicKey | None] = field(default_factory=list)
     """For the registry: the key of each epoch."""
+    wanted: dict[int, str] = field(default_factory=dict)
+    """Roots that it must have had at certain sizes; what is left was not met."""
     created: Any = None
     """For the registry: the description of the log in its first entry."""
     _leaf: str = NO_LEAF
@@ -309,13 +354,28 @@ class _Chain:
     _next_key: str | None = None
     _suspect: int | None = None
     """A record whose successor remembers another hash of it: one of the two was changed."""
-    _last_type: str = ""
+    _doubt: tuple[int, int] | None = None
+    """A line that says another number than its place has, and that number."""
     _last: bytes = b""
 
     def problem(self, state: State, record: int | None, message: str) -> None:
         """Add one problem, up to a limit: a damaged file must not fill the report."""
         if len(self.problems) < _MAX_PROBLEMS:
             self.problems.append(Problem(state, self.name, record, message))
+
+    def resume(self, expired: Any, paths: list[Path]) -> list[Path]:
+        """Go on behind the segments that retention removed, as the registry recorded it."""
+        try:
+            gone = int(expired["segment"])
+            self.size, self._leaf = int(expired["size"]), str(expired["leaf"])
+            self.frontier = Frontier(self.size, [bytes.fromhex(peak) for peak in expired["peaks"]])
+            self.sealed = self.size
+            for _ in range(gone if isinstance(self.key, HmacKey) else 1):
+                self.key = self.key.successor(str(expired["key"])) if self.key is not None else None
+        except (KeyError, TypeError, ValueError, BadNote):
+            self.problem("tampered", None, "the registry's entry on its expired segments is not whole")
+        self.wanted = {size: root for size, root in self.wanted.items() if size > self.size}
+        return [path for path in paths if int(path.stem) > gone]
 
     def read(self, paths: Iterable[Path]) -> None:
         """Check the lines of *paths*, which are the segments of this stream."""
@@ -333,6 +393,8 @@ class _Chain:
                 self.problem("unreadable", self.size, f"{path.name} cannot be read ({type(error).__name__})")
 
     def _line(self, line: bytes) -> None:
+        if self._doubt is not None:
+            self._resolve(*self._doubt, line)
         start = line_start(self.name, self.size, self._leaf)
         if not line.startswith(start):
             self._mismatch(line)
@@ -360,7 +422,6 @@ class _Chain:
         except BadLine as error:
             self.problem("tampered", self.size, str(error))
             return
-        self._last_type = entry.type
         declared = entry.data.get("next_key")
         if isinstance(declared, str):
             self._next_key = declared
@@ -388,15 +449,16 @@ class _Chain:
         elif (found.origin, found.size, found.extensions) != (self.origin, self.size, ()):
             self.problem("tampered", self.size, "a checkpoint of another stream or another size")
         elif found.root != self.frontier.root():
-            if not self.problems:
-                self.problem(
-                    "tampered",
-                    self.sealed,
-                    f"records {self.sealed} to {self.size - 1} are not what was signed",
-                )
+            if not self.problems and self.key is not None and not _signed(note, self.key):
+                self.problem("tampered", self.size, "its root is not the tree's, and not what was signed")
+            elif not self.problems:
+                span = f"records {self.sealed} to {self.size - 1}"
+                self.problem("tampered", self.sealed, f"{span} are not what was signed")
         else:
             self._notes.append((self.size, note))
             self.sealed = self.size + 1
+            if self.wanted.get(self.size) == found.root.hex():
+                del self.wanted[self.size]
         if self._next_key is not None:
             self._end_epoch()
 
@@ -430,30 +492,36 @@ class _Chain:
         try:
             entry = parse(line)
         except BadLine as error:
-            self.problem("tampered", n, f"cannot be read: {error}")
-            self._skip(line, n)
+            # A line may have been broken in two, and its first half looked well.
+            self.problem("tampered", n if _reads(self._last) else n - 1, f"cannot be read: {error}")
+            self._skip(line)
             return
         if entry.stream != self.name:
             self.problem("tampered", n, f"belongs to the stream {entry.stream!r}")
-            self._skip(line, n)
-        elif entry.n > n:
-            self.problem("tampered", n, f"records {n} to {entry.n - 1} are missing")
-            self._skip(line, entry.n)
-        elif entry.n < n:
-            self.problem("tampered", n, f"record {entry.n} stands in its place")
-            self._skip(line, entry.n)
+        elif entry.n != n:
+            self._doubt = (n, entry.n)
         elif not line.startswith(line_start(self.name, n, str(json.loads(line).get("p")))):
             self.problem("tampered", n, "is not spelled as the format spells it")
-            self._skip(line, n)
         elif self._suspect is not None:
-            self._settle(n)
-            self._skip(line, n)
+            self._settle(self._suspect + 1)
         else:
             self._suspect = n - 1
-            self._skip(line, n)
+        self._skip(line)
 
-    def _skip(self, line: bytes, n: int) -> None:
-        self.size = n
+    def _resolve(self, n: int, said: int, after: bytes | None) -> None:
+        """Decide, from the line *after* it, what a line at *n* that *said* another number is."""
+        self._doubt = None
+        if after is not None and after.startswith(line_start(self.name, n + 1, self._leaf)):
+            self.problem("tampered", n, "its number was changed")
+            return
+        if said > n:
+            self.problem("tampered", n, f"records {n} to {said - 1} are missing")
+        else:
+            self.problem("tampered", n, f"record {said} stands in its place")
+        if after is not None and after.startswith(line_start(self.name, said + 1, self._leaf)):
+            self.size = said + 1
+
+    def _skip(self, line: bytes) -> None:
         if b'"t":"checkpoint"' in line[:400]:
             self.checkpoints += 1
             if self.name == REGISTRY:
@@ -464,8 +532,10 @@ class _Chain:
         self._suspect = None
         self.problem("tampered", max(record, 0), "its bytes are not those that were chained")
 
-    def finish(self, *, closed: bool) -> None:
+    def finish(self) -> None:
         """Check what can only be checked at the end."""
+        if self._doubt is not None:
+            self._resolve(*self._doubt, None)
         if self._suspect is not None:
             self._settle(self._last_blame(self._suspect))
         self.frontier.extend(self._pending)
@@ -480,11 +550,8 @@ class _Chain:
                 self.problem(
                     "unsealed", self.size, f"its last line was never finished ({len(self.torn)} bytes)"
                 )
-        elif self._last and self.sealed != self.size and not self.problems:
-            try:
-                parse(self._last)
-            except BadLine as error:
-                self.problem("tampered", self.size - 1, f"cannot be read: {error}")
+        elif self.sealed != self.size and not self.problems and not _reads(self._last):
+            self.problem("tampered", self.size - 1, "cannot be read")
 
     def _last_blame(self, suspect: int) -> int:
         """Which of the last two lines was changed: the checkpoint at the end signs the one before it."""
@@ -495,6 +562,13 @@ class _Chain:
         before = self.frontier.copy()
         before.extend(self._pending[:-1])
         return suspect + 1 if before.root() == found.root else suspect
+
+
+def _reads(line: bytes) -> bool:
+    try:
+        return not line or bool(parse(line))
+    except BadLine:
+        return False
 
 
 def _signed(note: str, key: PublicKey) -> bool:

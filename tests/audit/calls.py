@@ -1,22 +1,11 @@
-"""Calls to log: what the engine hands to a sink, without an engine."""
+"""Calls to log: real intents and records, without an engine."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Told:
-    """An intent or a record, as a sink receives it."""
-
-    id: str
-    data: Mapping[str, Any]
-    texts: tuple[tuple[str, str, str], ...] = field(default=())
-
-    def to_dict(self) -> Mapping[str, Any]:
-        return self.data
+from guardrails_lite._messages import Usage
+from guardrails_lite._record import AttemptStep, CheckStep, FindingCount, Intent, Record
 
 
 def call_id(number: int) -> str:
@@ -24,65 +13,56 @@ def call_id(number: int) -> str:
     return f"{number:032x}"
 
 
-def intent(number: int = 1, **data: Any) -> Told:
+def intent(number: int = 1, **changes: Any) -> Intent:
     """That call *number* is about to be made."""
-    return Told(call_id(number), {"guard": "support", "model": "m-1", **data})
-
-
-def record(
-    number: int = 1, *, outcome: str = "passed", texts: tuple[tuple[str, str, str], ...] = (), **data: Any
-) -> Told:
-    """The record of call *number*."""
-    whole = {
+    told: dict[str, Any] = {
         "id": call_id(number),
         "guard": "support",
         "digest": "d" * 64,
         "mode": "enforce",
-        "operation": "chat",
         "style": "sync",
         "model": "m-1",
-        "started": 1764000000.0 + number,
-        "duration_us": 1000 + number,
-        "outcome": outcome,
-        "error": None,
-        "steps": {
-            "checks": [
-                {
-                    "rule": "block(injection)",
-                    "validator": "injection",
-                    "side": "input",
-                    "roles": ["user"],
-                    "outcome": "found" if outcome == "blocked" else "passed",
-                    "action": "block" if outcome == "blocked" else None,
-                    "findings": [
-                        {"message": "an instruction", "category": "INJECTION", "score": 0.9, "count": 1}
-                    ]
-                    if outcome == "blocked"
-                    else [],
-                    "texts": 1,
-                    "duration_us": 40,
-                    "error": None,
-                }
-            ],
-            "attempts": [
-                {
-                    "target": "primary",
-                    "model": "m-1",
-                    "n": 1,
-                    "outcome": "ok",
-                    "error": None,
-                    "status": 200,
-                    "duration_us": 900,
-                    "wait_s": 0.0,
-                    "usage": None,
-                }
-            ],
-            "tools": [],
-            "notes": [],
-        },
-        "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "estimated": False},
-        "cost_usd": 0.001,
-        "who": {"tenant": "acme", "api_key": "k-1"},
+        "started": 1_764_000_000.0 + number,
+        "who": {"tenant": "acme"},
+        "input_chars": 40,
     }
-    whole.update(data)
-    return Told(call_id(number), whole, texts)
+    return Intent(**{**told, **changes})
+
+
+def record(number: int = 1, **changes: Any) -> Record:
+    """The record of call *number*; one that is blocked has a finding of the injection rule."""
+    blocked = changes.get("outcome") == "blocked"
+    check = CheckStep(
+        rule="block(injection())",
+        side="input",
+        attempt=0,
+        result="found" if blocked else "passed",
+        action="block" if blocked else None,
+        findings=(FindingCount("asks to forget the instructions", "INJECTION", 0.9, 1),) if blocked else (),
+        texts=1,
+        known=0,
+        duration_us=40.0,
+        error=None,
+    )
+    usage = Usage(10, 5)
+    attempt = AttemptStep("primary", "m-1", 1, "answered", None, 200, 900.0, 0.0, usage, 0.001)
+    told: dict[str, Any] = {
+        "id": call_id(number),
+        "guard": "support",
+        "digest": "d" * 64,
+        "mode": "enforce",
+        "style": "sync",
+        "model": "m-1",
+        "started": 1_764_000_000.0 + number,
+        "duration_us": 1000.0 + number,
+        "outcome": "passed",
+        "error": "Blocked" if blocked else None,
+        "steps": (check,) if blocked else (check, attempt),
+        "usage": None if blocked else usage,
+        "cost_usd": None if blocked else 0.001,
+        "input_chars": 40,
+        "output_chars": 0 if blocked else 20,
+        "unscreened": (),
+        "who": {"tenant": "acme", "user": "ada@example.org"},
+    }
+    return Record(**{**told, **changes})

@@ -139,8 +139,8 @@ def test_values_json_cannot_hold_never_fail_a_call(tmp_path: Path) -> None:
         "cyclic": cyclic,
     }
     log = AuditLog(tmp_path / "log")
-    log(record(1, odd=odd))
-    (entry,) = log.records()
+    log.event("application", {"odd": odd})
+    (entry,) = log.records("application")
     assert entry.data["degraded"] is True
     assert entry.data["odd"]["big"] == 2**70
     assert log.verify().ok
