@@ -34,8 +34,8 @@ def test_all_is_complete_sorted_and_what_dir_shows(module: str) -> None:
         if not name.startswith("_") and not isinstance(value, ModuleType) and name != "annotations"
     }
 
-    assert list(package.__all__) == sorted(package.__all__)
-    assert public - {"TYPE_CHECKING", "Any"} <= set(package.__all__)
+    assert list(package.__all__) == sorted(package.__all__, key=_constants_then_classes_then_functions)
+    assert public - {"TYPE_CHECKING", "Any", "import_module"} <= set(package.__all__)
     assert set(package.__all__) <= set(dir(package))
 
 
@@ -68,6 +68,10 @@ def test_each_entry_point_loads_and_is_in_the_reference(group: str) -> None:
 def test_the_version_is_that_of_the_distribution() -> None:
     """`guardrails_lite.__version__` names what is installed."""
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*", guardrails_lite.__version__)
+
+
+def _constants_then_classes_then_functions(name: str) -> tuple[bool, bool, str]:
+    return not name.isupper(), not name[0].isupper(), name
 
 
 def _is_listed(name: str) -> bool:
