@@ -344,7 +344,7 @@ class AuditLog:
         self._let_go()
         wall = self._clock.wall_ns()
         at = time.strftime("%Y%m%dt%H%M%S", time.gmtime(wall // 10**9))
-        name = f"{at}-{os.getpid()}-{secrets.token_hex(6)}"
+        name = f"{at}{wall // 1000 % 10**6:06d}-{os.getpid()}-{secrets.token_hex(6)}"
         with self._registry.session() as session:
             recovered = [
                 found for known in _open_streams(session) if (found := self._recover(session, known))
