@@ -40,13 +40,13 @@ class Tool:
     """What the provider is sent, in its strict form where it has one."""
     function: Callable[..., Any] | None
     """What `ToolCall.run` calls; None for a tool that is only described."""
-    arguments: Schema | None
+    arguments: Schema[Any] | None
     """What the arguments are checked against; None for a ``custom`` tool, which takes free text."""
     approve: Approve | None = None
     approve_timeout_s: float | None = None
     max_calls: int | None = None
     """The most calls in one conversation."""
-    result: Schema | None = None
+    result: Schema[Any] | None = None
     """What results are checked against."""
     only_after: tuple[str, ...] = ()
     """Tools of which each must have returned before this one may be called."""
@@ -118,8 +118,29 @@ class Tool:
             result = await asyncio.to_thread(self._call, function, tool_call)
         return await asyncio.to_thread(self._finish, key, result) if write else self._finish(key, result)
 
+    def rewritten(self, tool_call: ToolCall, arguments: str) -> ToolCall:
+        """*tool_call* with other arguments, checked again: what a rule that masks leaves of it.
+
+        Raises:
+            Blocked: they no longer fit, so the call cannot be let through in any form.
+        """
+        if self.arguments is None:
+            return replace(tool_call, arguments=arguments, value=arguments)
+        parsed = self.arguments.parse_arguments(arguments)
+        if not parsed.ok:
+            from guardrails_lite._schema import feedback
+
+            raise Blocked(
+                f"what a rule left of the arguments of tool {self.name!r} no longer fits: "
+                f"{feedback(parsed.problems, limit_bytes=500)}. Block instead, or let "
+                "the schema take the mask.",
+                outcome="tool denied",
+            )
+        return replace(tool_call, arguments=arguments, value=parsed.value)
+
     def _runnable(self, tool_call: ToolCall) -> Callable[..., Any]:
-        if tool_call.tool is None or tool_call.name != self.name or tool_call.value is None:
+        checked_by = None if tool_call.tool is None else tool_call.tool.name
+        if checked_by != self.name or tool_call.name != self.name or tool_call.value is None:
             raise ConfigError(
                 f"this is no checked call of tool {self.name!r}. Take the call from the reply of a guard "
                 "that declares the tool."
@@ -132,8 +153,6 @@ class Tool:
         return self.function
 
     def _call(self, function: Callable[..., Any], tool_call: ToolCall) -> Any:
-        if self.kind == "custom":
-            return function(tool_call.value)
         values = dict(tool_call.value)
         only_by_place = [
             values.pop(parameter.name)
@@ -284,9 +303,7 @@ def _with_terms(
         raise ConfigError(f"only_after={after!r} {named} holds the tool itself, so it could never be called")
     checked = made.result
     if result is not None:
-        from guardrails_lite._schema import Schema
-
-        checked = result if isinstance(result, Schema) else Schema.of(result)
+        checked = _compiled(result, f"result= {named}")
     return replace(
         made,
         approve=approve,
@@ -299,14 +316,12 @@ def _with_terms(
 
 
 def _of_function(function: Callable[..., Any], name: str | None, description: str | None) -> Tool:
-    from guardrails_lite._schema import Schema
-
     bare: Any = getattr(function, "func", function)
     named = _name(
         name or getattr(function, "__name__", None) or getattr(bare, "__name__", type(function).__name__)
     )
     text, described = read_docstring(inspect.getdoc(bare))
-    schema = Schema.of(arguments_type(function, named, described))
+    schema = arguments_schema(named, arguments_type(function, named, described))
     return Tool(
         named,
         _definition(named, text if description is None else description, schema),
@@ -317,11 +332,9 @@ def _of_function(function: Callable[..., Any], name: str | None, description: st
 
 
 def _of_type(declared: type, name: str | None, description: str | None) -> Tool:
-    from guardrails_lite._schema import Schema
-
     named = _name(name or declared.__name__)
     text = inspect.cleandoc(declared.__dict__.get("__doc__") or "")
-    schema = Schema.of(declared)
+    schema = arguments_schema(named, declared)
     return Tool(
         named,
         _definition(named, text if description is None else description, schema),
@@ -332,8 +345,6 @@ def _of_type(declared: type, name: str | None, description: str | None) -> Tool:
 
 
 def _of_definition(declared: Mapping[str, Any], name: str | None, description: str | None) -> Tool:
-    from guardrails_lite._schema import Schema
-
     kind, body = body_of(declared)
     if kind not in ("function", "custom"):
         raise ConfigError(
@@ -345,7 +356,35 @@ def _of_definition(declared: Mapping[str, Any], name: str | None, description: s
     definition = {"type": kind, kind: changed}
     if kind == "custom":
         return Tool(named, definition, None, None, declared=declared)
-    return Tool(named, definition, None, Schema.of(parameters_schema(body, named)), declared=declared)
+    return Tool(
+        named, definition, None, arguments_schema(named, parameters_schema(body, named)), declared=declared
+    )
+
+
+def arguments_schema(name: str, declared: Any) -> Schema[Any]:
+    """The compiled schema of a tool's arguments.
+
+    Raises:
+        ConfigError: it cannot be compiled, or is not the schema of an object.
+    """
+    from guardrails_lite.schemas.strict import is_object
+
+    schema = _compiled(declared, f"the arguments of tool {name!r}")
+    if not is_object(schema.json_schema):
+        raise ConfigError(
+            f"the arguments of tool {name!r} must be an object with properties, not {schema!r}. "
+            "Declare a function, a model or a TypedDict."
+        )
+    return schema
+
+
+def _compiled(declared: Any, what: str) -> Schema[Any]:
+    from guardrails_lite._schema import Schema
+
+    try:
+        return Schema.of(declared)
+    except ConfigError as error:
+        raise ConfigError(f"{what} cannot be checked: {error}") from error
 
 
 def body_of(definition: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -387,9 +426,14 @@ def _renamed(made: Tool, name: str | None, description: str | None) -> Tool:
     return replace(made, name=named, definition={"type": kind, kind: body})
 
 
-def _definition(name: str, description: str, schema: Schema) -> dict[str, Any]:
-    parameters = schema.json_schema
-    body = {"name": name, **({"description": description} if description else {}), "parameters": parameters}
+def _definition(name: str, description: str, schema: Schema[Any]) -> dict[str, Any]:
+    sent = schema.response_format()["json_schema"]
+    body = {
+        "name": name,
+        **({"description": description} if description else {}),
+        "parameters": sent["schema"],
+        "strict": sent["strict"],
+    }
     return {"type": "function", "function": body}
 
 

@@ -19,7 +19,14 @@ from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Choice, Message, ToolCall
 from guardrails_lite._texts import plain
 from guardrails_lite._tools._history import History, PastCall
-from guardrails_lite._tools._tool import Tool, body_of, canonical_arguments, parameters_schema, tool
+from guardrails_lite._tools._tool import (
+    Tool,
+    arguments_schema,
+    body_of,
+    canonical_arguments,
+    parameters_schema,
+    tool,
+)
 from guardrails_lite._tools._verdicts import ToolReason, Verdict, reason_of
 
 if TYPE_CHECKING:
@@ -123,7 +130,7 @@ class _Terms:
 
     kind: str
     tool: Tool
-    also: Schema | None = None
+    also: Schema[Any] | None = None
     """The request's own schema, where the guard declares the tool differently."""
 
 
@@ -225,7 +232,7 @@ def _is_about_tools(message: Message) -> bool:
     return get(message, "role") == "tool" or bool(get(message, "tool_calls"))
 
 
-def _result_problems(past: PastCall, schema: Schema) -> list[Problem]:
+def _result_problems(past: PastCall, schema: Schema[Any]) -> list[Problem]:
     from guardrails_lite._messages import get
 
     content = past.result
@@ -423,7 +430,7 @@ def _terms_of(kind: str, name: str, body: Mapping[str, Any], declared: Tool | No
         )
     schema = None
     if kind == "function":
-        schema = _schema_of(json.dumps(parameters_schema(body, name), sort_keys=True, default=repr))
+        schema = _schema_of(name, json.dumps(parameters_schema(body, name), sort_keys=True, default=repr))
     if declared is None:
         definition = {"type": kind, kind: dict(body)}
         return _Terms(kind, Tool(name, definition, None, schema, declared=definition))
@@ -432,11 +439,9 @@ def _terms_of(kind: str, name: str, body: Mapping[str, Any], declared: Tool | No
 
 
 @functools.lru_cache(maxsize=256)
-def _schema_of(text: str) -> Schema:
+def _schema_of(name: str, text: str) -> Schema[Any]:
     """The compiled schema of a request's tool; requests repeat their tools, so the newest are kept."""
-    from guardrails_lite._schema import Schema
-
-    return Schema.of(json.loads(text))
+    return arguments_schema(name, json.loads(text))
 
 
 def _choice(choice: Any) -> tuple[frozenset[str] | None, bool]:
