@@ -156,7 +156,7 @@ class Check(Effect["list[Checked]"]):
     call: Call = field(repr=False)
 
     def run(self) -> list[Checked]:
-        return [_check(rule, self.text, self.call) for rule in self.rules]
+        return [check(rule, self.text, self.call) for rule in self.rules]
 
     async def arun(self) -> list[Checked]:
         waiting = [rule for rule in self.rules if rule.validator.kind != "plain" or rule.timeout_s]
@@ -169,7 +169,8 @@ class Check(Effect["list[Checked]"]):
         return [task.result() for task in tasks]
 
 
-def _check(rule: Rule, text: str, call: Call) -> Checked:
+def check(rule: Rule, text: str, call: Call) -> Checked:
+    """Run one validator over one text, in this thread."""
     validator = rule.validator
     began = time.perf_counter_ns()
     try:
@@ -207,7 +208,7 @@ def _find(validator: Validator, text: str, call: Call) -> Sequence[Finding]:
     if inspect.isawaitable(found) or hasattr(found, "__aiter__"):
         _discard(found)
         raise TypeError(f"validator {validator.name!r} returned something to await; make it `async def`")
-    return list(found)  # type: ignore[arg-type]
+    return list(found)
 
 
 async def _afind(validator: Validator, text: str, call: Call) -> Sequence[Finding]:

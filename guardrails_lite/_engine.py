@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from guardrails_lite._tools import Offered
 
 T = TypeVar("T")
+Groups = Sequence[Sequence[Tally]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +185,11 @@ async def check_text(
     story = Story(plan, call, "check")
     story.input_chars = len(text)
     rules = plan.input if side == "input" else plan.output
-    groups, counts = rules.groups(role, story.tallies(rules))
+    groups = rules.groups(role, story.tallies(rules))
     left: str | None = None
     stopped: Stop | None = None
     try:
-        left = await screen(groups, counts, text, call)
+        left = await screen(groups, text, call)
         story.output_chars = len(left)
     except Stop as stop:
         stopped = stop
@@ -220,29 +221,32 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
             story.texts += [("input", piece.role, piece.text) for piece in pieces]
         return call, None
     tallies = story.tallies(side)
+    by_role: dict[str, list[list[Tally]]] = {}
     rewritten: dict[Piece, str] = {}
     fall_back: Stop | None = None
     newest = len(call.messages) - 1
     for piece in pieces:
-        groups, counts = side.groups(piece.role, tallies)
+        groups = by_role.get(piece.role)
+        if groups is None:
+            groups = by_role[piece.role] = side.groups(piece.role, tallies)
         if not groups:
             continue
-        key = hash((piece.role, piece.text, len(piece.text)))
-        if piece.message != newest and key in plan.memo:
-            for tally in (tally for each in counts for tally in each):
+        old = piece.message != newest
+        if old and (piece.role, piece.text) in plan.memo:
+            for tally in (tally for group in groups for tally in group):
                 tally.known += 1
                 tally.result = "passed" if tally.result == "not run" else tally.result
             continue
         try:
-            text = await screen(groups, counts, piece.text, call)
+            text = await screen(groups, piece.text, call)
         except Stop as stop:
             if stop.verb != "fall_back":
                 raise _blocked(stop, piece.path) from None
             fall_back, text = fall_back or stop, piece.text
         if text != piece.text:
             rewritten[piece] = text
-        elif not side.sampled and not any(tally.result != "passed" for each in counts for tally in each):
-            plan.memo.add(key)
+        elif not side.sampled and all(tally.result == "passed" for group in groups for tally in group):
+            plan.memo.add((piece.role, piece.text))
     if plan.captures:
         story.texts += [("input", piece.role, rewritten.get(piece, piece.text)) for piece in pieces]
     if fall_back is not None and not plan.fallback:
@@ -284,6 +288,11 @@ async def _asked_again(story: Story, call: Call, invalid: Invalid) -> Call:
         story.attempt = attempt
         story.input_chars += chars
     return replace(call, messages=(*call.messages, *added.messages))
+
+
+def _choices_asked(call: Call) -> int:
+    n = call.params.get("n")
+    return n if type(n) is int and n > 0 else 1
 
 
 def _completion_limit(call: Call) -> int | None:
@@ -374,8 +383,9 @@ class _Attempt:
         self.reply = reply
         self._judge(reply, offered)
         checked, value = await self._checked(reply, offered)
-        raw = write_reply(raw, reply, checked)
-        checked = replace(checked, raw=raw)
+        if checked is not reply:
+            raw = write_reply(raw, reply, checked)
+            checked = replace(checked, raw=raw)
         if self.live:
             self.story.released += len(checked.text)
             await Release(raw)
@@ -389,7 +399,7 @@ class _Attempt:
                 self.story.opened = True
                 await Opened()
             hold = not self.live or plan.output.holds or plan.schema is not None
-            tallies = {} if hold else self.story.tallies(plan.output)
+            tallies = [] if hold else self.story.tallies(plan.output)
             incoming = self.incoming = Incoming(self.story, self.call, tallies, hold=hold)
             on_name = None if offered is None else _early_refusal(offered)
             try:
@@ -425,6 +435,8 @@ class _Attempt:
             wants_tools=offered is not None,
             accept=self.plan.accept,
             wants_json=self.plan.schema is not None,
+            n=_choices_asked(self.call),
+            from_client=self.target.completion,
         )
         if failure is None:
             return
@@ -485,8 +497,16 @@ class _Attempt:
                 )
                 choices.append(choice)
             else:
-                choices.append(replace(choice, tool_calls=tuple(verdict.call for verdict in verdicts)))
+                choices.append(
+                    replace(choice, tool_calls=tuple(self._scoped(verdict.call) for verdict in verdicts))
+                )
         return replace(reply, choices=tuple(choices))
+
+    def _scoped(self, call: ToolCall) -> ToolCall:
+        """The call, its tool bound to this record: a write then happens once, however often it is run."""
+        if call.tool is None or call.tool.effects != "write":
+            return call
+        return replace(call, tool=call.tool.within(self.story.id))
 
     async def _approved(self, verdict: Any) -> Any:
         tool = verdict.call.tool
@@ -526,51 +546,56 @@ class _Attempt:
         if not side.rules:
             self._capture(reply)
             return reply, False
-        tallies = self.story.tallies(side)
-        groups, counts = side.groups("assistant", tallies)
+        groups = side.groups("assistant", self.story.tallies(side))
         choices: list[Choice] = []
+        changed = False
         for choice in reply.choices:
             try:
-                text = choice.text and await screen(groups, counts, choice.text, self.call)
-                if text and self.plan.schema is not None and "\\" in text:
-                    text = await self._screened_json(text, groups, counts)
-                refusal = choice.refusal and await screen(groups, counts, choice.refusal, self.call)
-                calls = tuple([await self._screened_call(call, groups, counts) for call in choice.tool_calls])
+                left = await self._screened_choice(choice, groups)
             except Stop as stop:
                 if stop.verb == "reask":
                     raise about_rule(reply, stop, choice.text or "") from None
                 raise
-            changed = replace(choice, text=text, refusal=refusal, tool_calls=calls)
-            choices.append(choice if changed == choice else changed)
-        screened = replace(reply, choices=tuple(choices))
-        self._capture(screened)
-        return screened, screened.choices != reply.choices
+            changed = changed or left is not choice
+            choices.append(left)
+        if changed:
+            reply = replace(reply, choices=tuple(choices))
+        self._capture(reply)
+        return reply, changed
+
+    async def _screened_choice(self, choice: Choice, groups: Groups) -> Choice:
+        text = choice.text and await screen(groups, choice.text, self.call)
+        if text and self.plan.schema is not None and "\\" in text:
+            text = await self._screened_json(text, groups)
+        refusal = choice.refusal and await screen(groups, choice.refusal, self.call)
+        calls = choice.tool_calls
+        if calls:
+            calls = tuple([await self._screened_call(call, groups) for call in calls])
+        if text == choice.text and refusal == choice.refusal and calls == choice.tool_calls:
+            return choice
+        return replace(choice, text=text, refusal=refusal, tool_calls=calls)
 
     def _capture(self, reply: Reply) -> None:
         if self.plan.captures:
             self.story.texts += [("output", "assistant", choice.text or "") for choice in reply.choices]
 
-    async def _screened_call(
-        self, call: ToolCall, groups: Sequence[Any], counts: Sequence[Sequence[Tally]]
-    ) -> ToolCall:
+    async def _screened_call(self, call: ToolCall, groups: Groups) -> ToolCall:
         if not call.arguments:
             return call
-        text = await self._screened_json(call.arguments, groups, counts)
+        text = await self._screened_json(call.arguments, groups)
         if text == call.arguments:
             return call
         if call.tool is None:
             return replace(call, arguments=text)
         return call.tool.rewritten(call, text)
 
-    async def _screened_json(
-        self, text: str, groups: Sequence[Any], counts: Sequence[Sequence[Tally]]
-    ) -> str:
+    async def _screened_json(self, text: str, groups: Groups) -> str:
         strings = json_strings(text)
         if strings is None:
-            return await screen(groups, counts, text, self.call)
+            return await screen(groups, text, self.call)
         replaced: dict[int | None, str] = {}
         for nth, string in enumerate(strings):
-            left = await screen(groups, counts, string, self.call)
+            left = await screen(groups, string, self.call)
             if left != string:
                 replaced[nth] = left
         return with_json_strings(text, replaced) if replaced else text
@@ -698,7 +723,7 @@ def _fail(missed: _Unanswered, gave_up: Sequence[tuple[Target, Exception]], targ
             f"{target.name} returned {missed.failure.error_type}; expected a string, a chat completion, "
             "a dict of that shape, or a stream of either"
         )
-    raise _exhausted([*gave_up, (target, missed)], wanted=1) from None  # type: ignore[list-item]
+    raise _exhausted([*gave_up, (target, missed)], wanted=1) from None
 
 
 def _blocked(stop: Stop, where: str) -> Blocked:

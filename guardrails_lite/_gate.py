@@ -23,7 +23,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from guardrails_lite._screen import (
-    Group,
     Stop,
     Tally,
     in_order,
@@ -40,21 +39,14 @@ if TYPE_CHECKING:
 class Gate:
     """All rules of one side over one growing text."""
 
-    def __init__(
-        self, groups: Sequence[Group], tallies: Sequence[Sequence[Tally]], call: Call, *, hold: bool
-    ) -> None:
+    def __init__(self, groups: Sequence[Sequence[Tally]], call: Call, *, hold: bool) -> None:
         self._call = call
         self._groups = groups
-        self._tallies = tallies
         if not hold:
-            for tally in (tally for counts in tallies for tally in counts):
+            for tally in (tally for group in groups for tally in group):
                 tally.texts += 1
         self._held: list[str] | None = [] if hold else None
-        self._stages = (
-            []
-            if hold
-            else [_Stage(group, counts, call) for group, counts in zip(groups, tallies, strict=True)]
-        )
+        self._stages = [] if hold else [_Stage(group, call) for group in groups]
 
     async def feed(self, text: str) -> tuple[str, Stop | None]:
         """Take more text; return what may be released, and the rule that stops after it, if any."""
@@ -68,7 +60,7 @@ class Gate:
         if self._held is None:
             return await self._through("", last=True)
         try:
-            return await screen(self._groups, self._tallies, "".join(self._held), self._call), None
+            return await screen(self._groups, "".join(self._held), self._call), None
         except Stop as stop:
             return "", stop
 
@@ -84,11 +76,10 @@ class Gate:
 class _Stage:
     """One group of rules over a growing text."""
 
-    def __init__(self, group: Group, tallies: Sequence[Tally], call: Call) -> None:
+    def __init__(self, group: Sequence[Tally], call: Call) -> None:
         self._group = group
-        self._tallies = tallies
         self._call = call
-        self._window = max(rule.validator.window or 1 for rule in group)
+        self._window = max(tally.rule.validator.window or 1 for tally in group)
         self._text = ""
         self._base = 0  # the position of the first character of _text
         self._settled = 0  # every position before this one is settled
@@ -114,8 +105,8 @@ class _Stage:
         fresh = range(self._settled, settled + last)  # at the end an empty finding may sit behind the text
         stopped: list[tuple[int, Stop]] = []
         spans: list[tuple[int, int, str]] = []
-        seen = await look(self._group, self._tallies, self._text, self._call)
-        for rule, tally, findings in zip(self._group, self._tallies, seen, strict=True):
+        seen = await look(self._group, self._text, self._call)
+        for tally, findings in zip(self._group, seen, strict=True):
             if findings is None:
                 if broken := stop_of_broken(tally):
                     stopped.append((self._released, broken))
@@ -123,14 +114,14 @@ class _Stage:
             now = [finding for finding in findings if finding.span is None or base + finding.span[0] in fresh]
             if now:
                 tally.found(now)
-                if rule.rewrites:
+                if tally.rule.rewrites:
                     spans = [
                         (base + start, base + end, mask)
                         for start, end, mask in in_order(now, len(self._text))
                     ]
-                elif stops(rule):
+                elif stops(tally.rule):
                     first = min(self._released if f.span is None else base + f.span[0] for f in now)
-                    stopped.append((first, Stop(rule, now)))
+                    stopped.append((first, Stop(tally.rule, now)))
         if stopped:
             at, stop = min(stopped, key=lambda found: found[0])
             return self._up_to(min(at, settled)), stop

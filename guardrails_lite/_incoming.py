@@ -6,7 +6,7 @@ The chunk that ends a choice, and the usage report, wait for the end: they say t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._effects import END, Read, Release
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Incoming:
     """One streamed reply."""
 
-    def __init__(self, story: Story, call: Call, tallies: dict[int, Tally], *, hold: bool) -> None:
+    def __init__(self, story: Story, call: Call, tallies: Sequence[Tally], *, hold: bool) -> None:
         self._story = story
         self._call = call
         self._tallies = tallies
@@ -95,8 +95,8 @@ class Incoming:
     def _gate(self) -> Gate | None:
         if self._hold:
             return None
-        groups, tallies = self._story.plan.output.groups("assistant", self._tallies)
-        return Gate(groups, tallies, self._call, hold=False)
+        groups = self._story.plan.output.groups("assistant", self._tallies)
+        return Gate(groups, self._call, hold=False)
 
     async def _release(self, chunk: Chunk, index: int, part: _Part, text: str, stop: Stop | None) -> None:
         if text:

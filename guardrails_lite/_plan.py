@@ -28,14 +28,15 @@ class Memo:
         self._new: set[int] = set()
         self._old: set[int] = set()
 
-    def __contains__(self, key: int) -> bool:
+    def __contains__(self, text: tuple[str, str]) -> bool:
+        key = hash(text)
         return key in self._new or key in self._old
 
-    def add(self, key: int) -> None:
-        """Remember *key*; what has not been asked for since the last generation is forgotten."""
+    def add(self, text: tuple[str, str]) -> None:
+        """Remember a role's text; what was not added again for a generation is forgotten."""
         if len(self._new) >= _MEMO_SIZE:
             self._old, self._new = self._new, set()
-        self._new.add(key)
+        self._new.add(hash(text))
 
 
 class HasDigest(Protocol):

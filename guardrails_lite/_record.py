@@ -118,8 +118,7 @@ class Intent:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """The account of one guarded call."""
 
     id: str
@@ -139,7 +138,7 @@ class Record:
     outcome: OutcomeName
     error: str | None
     """The class of the exception the caller got; None where the caller got a value."""
-    steps: tuple[Step, ...] = field(repr=False)
+    steps: tuple[Step, ...]
     """What happened, in order."""
     usage: Usage | None
     """Tokens of all attempts together."""
@@ -150,10 +149,14 @@ class Record:
     """Characters of the reply that the caller got."""
     unscreened: tuple[str, ...]
     """Kinds of message parts that hold no text and so were not checked, such as ``image_url``."""
-    who: Mapping[str, str] = field(default_factory=dict, repr=False)
+    who: Mapping[str, str] = {}  # never changed
     """Who called: what `bound` and the tracing of the application say."""
-    texts: tuple[tuple[str, str, str], ...] = field(default=(), repr=False)
+    texts: tuple[tuple[str, str, str], ...] = ()
     """``(side, role, text)`` after redaction; empty unless a sink asks for captured text."""
+
+    def __repr__(self) -> str:
+        named = f"{self.guard!r}, " if self.guard else ""
+        return f"Record({named}{self.outcome!r}, id={self.id!r}, {len(self.steps)} steps)"
 
     @property
     def checks(self) -> tuple[CheckStep, ...]:

@@ -10,55 +10,59 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from guardrails_lite._effects import Check, Checked
+from guardrails_lite._effects import Check, Checked, check
 from guardrails_lite._record import CheckResult, CheckStep, FindingCount
 from guardrails_lite._rules import Finding, Rule
 
 if TYPE_CHECKING:
     from guardrails_lite._messages import Call
 
-Group = tuple[Rule, ...]
 _SEVERITY = {"block": 0, "redact": 0, "fall_back": 1, "reask": 2}
 
 
 class Side:
     """The rules of one side of a guard, prepared once: which apply to which role, and in which groups."""
 
-    __slots__ = ("_by_role", "holds", "name", "rules", "sampled")
+    __slots__ = ("_by_role", "_names", "holds", "name", "rules", "sampled")
 
     def __init__(self, name: Literal["input", "output"], rules: Sequence[Rule]) -> None:
         self.name = name
         self.rules = tuple(rules)
         self.holds = any(rule.holds for rule in rules)
         self.sampled = any(rule.share < 1 for rule in rules)
-        self._by_role: dict[str, tuple[Group, ...]] = {}
+        self._names = [repr(rule) for rule in rules]
+        self._by_role: dict[str, tuple[tuple[int, ...], ...]] = {}
 
-    def tallies(self, attempt: int) -> dict[int, Tally]:
-        """Fresh counts for every rule, by the rule's identity."""
-        return {id(rule): Tally(rule, self.name, attempt) for rule in self.rules}
+    def tallies(self, attempt: int) -> list[Tally]:
+        """Fresh counts, one for each rule."""
+        return [
+            Tally(rule, name, self.name, attempt) for rule, name in zip(self.rules, self._names, strict=True)
+        ]
 
-    def groups(self, role: str, tallies: dict[int, Tally]) -> tuple[Sequence[Group], list[list[Tally]]]:
-        """The groups that apply to *role*, with their counts."""
+    def groups(self, role: str, tallies: Sequence[Tally]) -> list[list[Tally]]:
+        """The rules that apply to *role*, as the counts of each group in turn."""
         groups = self._by_role.get(role)
         if groups is None:
-            groups = groups_of(rule for rule in self.rules if rule.roles is None or role in rule.roles)
+            groups = self._groups(
+                place for place, rule in enumerate(self.rules) if rule.roles is None or role in rule.roles
+            )
             if len(self._by_role) < 16:  # roles are the provider's, but nothing stops a caller inventing some
                 self._by_role[role] = groups
         if self.sampled:
-            kept = [rule for group in groups for rule in group if tallies[id(rule)].result != "skipped"]
-            groups = groups_of(kept)
-        return groups, [[tallies[id(rule)] for rule in group] for group in groups]
+            groups = self._groups(
+                place for group in groups for place in group if tallies[place].result != "skipped"
+            )
+        return [[tallies[place] for place in group] for group in groups]
 
-
-def groups_of(rules: Iterable[Rule]) -> tuple[Group, ...]:
-    """Split rules, in order, into groups that look at the same text."""
-    groups: list[list[Rule]] = []
-    for rule in rules:
-        if groups and not rule.rewrites and not groups[-1][0].rewrites:
-            groups[-1].append(rule)
-        else:
-            groups.append([rule])
-    return tuple(map(tuple, groups))
+    def _groups(self, places: Iterable[int]) -> tuple[tuple[int, ...], ...]:
+        groups: list[list[int]] = []
+        for place in places:
+            alone = self.rules[place].rewrites
+            if groups and not alone and not self.rules[groups[-1][0]].rewrites:
+                groups[-1].append(place)
+            else:
+                groups.append([place])
+        return tuple(map(tuple, groups))
 
 
 class Stop(Exception):  # a signal inside the engine, not an error
@@ -73,16 +77,31 @@ class Stop(Exception):  # a signal inside the engine, not an error
     @property
     def verb(self) -> Literal["block", "fall_back", "reask"]:
         """What to do: a `redact` that cannot mask blocks."""
-        return self.rule.verb if self.rule.verb in ("fall_back", "reask") else "block"  # type: ignore[return-value]
+        return self.rule.verb if self.rule.verb in ("fall_back", "reask") else "block"
 
 
 class Tally:
     """What one rule did on one side of one attempt, counted up as texts come."""
 
-    __slots__ = ("action", "attempt", "error", "findings", "known", "ns", "result", "rule", "side", "texts")
+    __slots__ = (
+        "action",
+        "attempt",
+        "error",
+        "findings",
+        "known",
+        "name",
+        "ns",
+        "result",
+        "rule",
+        "side",
+        "texts",
+    )
 
-    def __init__(self, rule: Rule, side: Literal["input", "output", "field"], attempt: int) -> None:
+    def __init__(
+        self, rule: Rule, name: str, side: Literal["input", "output", "field"], attempt: int
+    ) -> None:
         self.rule = rule
+        self.name = name
         self.side = side
         self.attempt = attempt
         self.result: CheckResult = "not run"
@@ -112,7 +131,7 @@ class Tally:
     def step(self) -> CheckStep:
         """The step of the record."""
         return CheckStep(
-            repr(self.rule),
+            self.name,
             self.side,
             self.attempt,
             self.result,
@@ -130,17 +149,21 @@ class Tally:
         )
 
 
-async def look(
-    group: Group, tallies: Sequence[Tally], text: str, call: Call
-) -> list[Sequence[Finding] | None]:
+async def look(group: Sequence[Tally], text: str, call: Call) -> list[Sequence[Finding] | None]:
     """Run the validators of a group over one text. None stands for a validator that broke."""
-    answers = await Check(group, text, call)
+    if len(group) == 1 and group[0].rule.is_instant:
+        answers = [check(group[0].rule, text, call)]
+    else:
+        answers = await Check([tally.rule for tally in group], text, call)
     seen: list[Sequence[Finding] | None] = []
-    for tally, checked in zip(tallies, answers, strict=True):
+    for tally, checked in zip(group, answers, strict=True):
         tally.ns += checked.duration_ns
         if tally.result == "not run":
             tally.result = "passed"
-        seen.append(checked.findings if _is_sound(tally, checked, text) else None)
+        if checked.error is None and not checked.findings:
+            seen.append(())
+        else:
+            seen.append(checked.findings if _is_sound(tally, checked, text) else None)
     return seen
 
 
@@ -184,26 +207,26 @@ def worst(stops: Sequence[Stop]) -> Stop:
     return min(stops, key=lambda stop: _SEVERITY[stop.verb])
 
 
-async def screen(groups: Sequence[Group], tallies: Sequence[Sequence[Tally]], text: str, call: Call) -> str:
+async def screen(groups: Sequence[Sequence[Tally]], text: str, call: Call) -> str:
     """Run all groups over one whole text and return what is left of it.
 
     Raises:
         Stop: a rule stops it.
     """
-    for group, counts in zip(groups, tallies, strict=True):
-        stopped: list[Stop] = []
-        for tally in counts:
+    for group in groups:
+        stopped: list[Stop] | None = None
+        seen = await look(group, text, call)
+        for tally, findings in zip(group, seen, strict=True):
             tally.texts += 1
-        for rule, tally, findings in zip(group, counts, await look(group, counts, text, call), strict=True):
             if findings is None:
                 if broken := stop_of_broken(tally):
-                    stopped.append(broken)
+                    stopped = [*(stopped or ()), broken]
             elif findings:
                 tally.found(findings)
-                if rule.rewrites:
+                if tally.rule.rewrites:
                     text = masked(text, findings)
-                elif stops(rule):
-                    stopped.append(Stop(rule, findings))
+                elif stops(tally.rule):
+                    stopped = [*(stopped or ()), Stop(tally.rule, findings)]
         if stopped:
             raise worst(stopped)
     return text

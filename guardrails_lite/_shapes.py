@@ -278,15 +278,11 @@ def _write_tool_call(nth: int, call: ToolCall, like: Any) -> Any:
         if call.kind == "function"
         else {"name": call.name, "input": call.arguments}
     )
-    written = {"index": nth, "id": call.id, "type": call.kind, call.kind: body}
+    written: dict[str, Any] = {"index": nth, "id": call.id, "type": call.kind, call.kind: body}
     if hasattr(like, "model_copy"):
         from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
 
-        return (
-            ChoiceDeltaToolCall.model_construct(**written)
-            if call.kind != "function"
-            else (ChoiceDeltaToolCall.model_validate(written))
-        )
+        return ChoiceDeltaToolCall.model_validate(written)
     return written
 
 

@@ -72,13 +72,13 @@ class Story:
         self.unscreened: tuple[str, ...] = ()
         self.texts: list[tuple[str, str, str]] = []
 
-    def tallies(self, side: Side) -> dict[int, Tally]:
+    def tallies(self, side: Side) -> list[Tally]:
         """Begin the checks of a side in this attempt; each rule's count becomes a step."""
         tallies = side.tallies(self.attempt)
-        self.steps += tallies.values()
+        self.steps += tallies
         if side.sampled:
             chance = int(self.id[:8], 16) / 0x1_0000_0000
-            for tally in tallies.values():
+            for tally in tallies:
                 if chance >= tally.rule.share:
                     tally.result = "skipped"
         return tallies

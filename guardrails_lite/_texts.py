@@ -9,25 +9,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from guardrails_lite._messages import Message, get
 
+_CONTENT = ("content",)
 _TEXT_KEYS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One text of one message."""
+class Piece(NamedTuple):
+    """One text of one message. A named tuple, for there are many and they are short-lived."""
 
     message: int
     where: tuple[str | int, ...]
     """The path inside the message, such as ``("content", 0, "text")``."""
     role: str
-    text: str = field(repr=False)
+    text: str
     nth: int | None = None
     """For a string inside JSON text at `where`: its place in the order of `json_strings`."""
+
+    def __repr__(self) -> str:
+        return f"Piece({self.path!r}, role={self.role!r})"
 
     @property
     def path(self) -> str:
@@ -41,6 +43,11 @@ def pieces_of(messages: Sequence[Message]) -> tuple[list[Piece], list[str]]:
     pieces: list[Piece] = []
     unscreened: list[str] = []
     for index, message in enumerate(messages):
+        if type(message) is dict and len(message) == 2:  # the plain case, without a generator
+            role, content = message.get("role"), message.get("content")
+            if type(role) is str and type(content) is str:
+                pieces.append(Piece(index, _CONTENT, role, content))
+                continue
         pieces.extend(_pieces_of_message(index, message, unscreened))
     return pieces, unscreened
 
