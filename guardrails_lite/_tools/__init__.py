@@ -1,14 +1,16 @@
 """Tools: how they are declared, and the check of every call before the application sees it.
 
-Read in this order: `_tool` (what a tool is), `_toolbox` (what a request offers and the verdicts on what
-comes back), `_verdicts` (their closed set of reasons, and how the model is told), `_assembler` (calls from
-the deltas of a stream), `_ledger` (writes that happen at most once), `_history`, `_signatures`,
-`_docstrings` (what those read from).
+Read in this order: `_tool` (what a tool is, and how a checked call runs), `_declare` (how one is made),
+`_toolbox` (what a request offers), `_turn` (the verdict on each call that comes back), `_verdicts` (the
+closed set of reasons, and how the model is told), `_assembler` (calls from the deltas of a stream),
+`_ledger` (writes that happen at most once); `_history`, `_signatures` and `_docstrings` are what those
+read from.
 """
 
 from guardrails_lite._tools._assembler import ToolCallAssembler
+from guardrails_lite._tools._declare import tool
 from guardrails_lite._tools._ledger import EffectLedger, EffectState, MemoryLedger, SqliteLedger
-from guardrails_lite._tools._tool import Approve, Effects, Tool, tool
+from guardrails_lite._tools._tool import Approve, Effects, Tool
 from guardrails_lite._tools._toolbox import Offered, Toolbox
 from guardrails_lite._tools._verdicts import TOOL_REASONS, ToolReason, Verdict, feedback_messages
 

@@ -7,9 +7,10 @@ declared tools, and where both name a tool, the call must satisfy both.
 
 from __future__ import annotations
 
-import difflib
+import copy
 import functools
 import json
+import marshal
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,25 +19,18 @@ from typing import TYPE_CHECKING, Any
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Choice, Message, ToolCall
 from guardrails_lite._texts import plain
+from guardrails_lite._tools._declare import arguments_schema, body_of, parameters_schema, tool
 from guardrails_lite._tools._history import History, PastCall
-from guardrails_lite._tools._tool import (
-    Tool,
-    arguments_schema,
-    body_of,
-    canonical_arguments,
-    parameters_schema,
-    tool,
-)
-from guardrails_lite._tools._verdicts import ToolReason, Verdict, reason_of
+from guardrails_lite._tools._tool import Tool
+from guardrails_lite._tools._turn import Terms, Turn, listed
+from guardrails_lite._tools._verdicts import Verdict
 
 if TYPE_CHECKING:
     from guardrails_lite._schema import Schema
     from guardrails_lite.schemas.problems import Problem
 
-MOST_CALLS = 128
-"""Calls in one turn. More are a model that runs in circles."""
-MOST_CUSTOM_CHARS = 1_000_000
-"""Characters of free text for one custom tool."""
+MOST_REQUESTS = 64
+"""Different sets of tools that are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +38,8 @@ class Toolbox:
     """The tools a guard declares. Make one with `Toolbox.of`."""
 
     tools: tuple[Tool, ...] = ()
+    _seen: _Requests = field(default_factory=lambda: _Requests(), repr=False, compare=False)
+    """What recent requests offered, since requests repeat their tools."""
 
     @classmethod
     def of(cls, declared: Iterable[Any]) -> Toolbox:
@@ -57,6 +53,8 @@ class Toolbox:
                 f"tools= takes a list of tools, not {type(declared).__name__}. Put it in a list."
             )
         tools = tuple(item if isinstance(item, Tool) else tool(item) for item in declared)
+        if not tools:
+            return _EMPTY
         names = Counter(made.name for made in tools)
         for name, times in names.items():
             if times > 1:
@@ -99,18 +97,55 @@ class Toolbox:
         given = _is_given(own)
         if given and (isinstance(own, (str, Mapping)) or not isinstance(own, Iterable)):
             raise ConfigError(f"tools= of the request must be a list of tool dicts, not {type(own).__name__}")
-        request_tools = tuple(own) if given else None  # type: ignore[arg-type]  # checked above
-        choice = params.get("tool_choice")
-        parallel = params.get("parallel_tool_calls")
-        return _offered(self, request_tools, choice if _is_given(choice) else None, parallel is not False)
+        own = tuple(own) if given else None  # type: ignore[arg-type]  # checked above
+        choice = params.get("tool_choice") if _is_given(params.get("tool_choice")) else None
+        parallel = params.get("parallel_tool_calls") is not False
+        key = _content(own, choice, parallel)
+        if key is not None and (known := self._seen.get(key)) is not None:
+            return known
+        offered = _offered(self, copy.deepcopy(own), choice, parallel)
+        if key is not None:
+            self._seen.put(key, offered)
+        return offered
 
     def __bool__(self) -> bool:
         return bool(self.tools)
 
 
+class _Requests:
+    """The newest things offered, by the content of the request."""
+
+    __slots__ = ("_found",)
+
+    def __init__(self) -> None:
+        self._found: dict[bytes, Offered] = {}
+
+    def get(self, key: bytes) -> Offered | None:
+        return self._found.get(key)
+
+    def put(self, key: bytes, offered: Offered) -> None:
+        if len(self._found) >= MOST_REQUESTS:
+            self._found = {}
+        self._found[key] = offered
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+def _content(*parts: object) -> bytes | None:
+    """The content of plain data as bytes; None for a client's objects. Quicker than JSON by far."""
+    try:
+        return marshal.dumps(parts, 2)  # type: ignore[arg-type]  # what it cannot take is caught
+    except ValueError:
+        return None
+
+
 def _is_given(value: object) -> bool:
     """Whether a parameter was passed: not None, and not a client's own word for "leave it out"."""
     return value is not None and type(value).__name__ not in ("NotGiven", "Omit")
+
+
+_EMPTY = Toolbox()
 
 
 def _refuse_circles(tools: Sequence[Tool]) -> None:
@@ -124,21 +159,11 @@ def _refuse_circles(tools: Sequence[Tool]) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Terms:
-    """What one offered name must satisfy."""
-
-    kind: str
-    tool: Tool
-    also: Schema[Any] | None = None
-    """The request's own schema, where the guard declares the tool differently."""
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class Offered:
     """What one request offers: pure, and shared by the attempts of a call."""
 
-    terms: Mapping[str, _Terms]
+    terms: Mapping[str, Terms]
     withheld: frozenset[str] = frozenset()
     """Names the guard declares that this request does not offer."""
     allowed: frozenset[str] | None = None
@@ -188,7 +213,7 @@ class Offered:
             messages: The conversation before it, without the feedback of refused turns.
             ran: How often each tool has run that the messages do not show.
         """
-        turn = _Turn(self, History.of(messages) if messages else _NO_HISTORY, ran or {})
+        turn = Turn(self, History.of(messages) if messages else _NO_HISTORY, ran or {}, len(calls))
         return tuple(turn.verdict(nth, call) for nth, call in enumerate(calls))
 
     def check_results(self, messages: Sequence[Message]) -> tuple[Problem, ...]:
@@ -251,147 +276,13 @@ def _result_problems(past: PastCall, schema: Schema[Any]) -> list[Problem]:
     return [replace(problem, path=where + problem.path[1:]) for problem in problems]
 
 
-class _Turn:
-    """The calls of one turn, judged one after another."""
-
-    def __init__(self, offered: Offered, history: History, ran: Mapping[str, int]) -> None:
-        self._offered = offered
-        self._history = history
-        self._ran = ran
-        self._ids: set[str] = set()
-        self._seen: set[tuple[str, str]] = set()
-        self._times: Counter[str] = Counter()
-
-    def verdict(self, nth: int, call: ToolCall) -> Verdict:
-        """Say what is wrong with *call*, the *nth* of the turn, or that nothing is."""
-        terms = self._offered.terms.get(call.name)
-        if terms is None:
-            return self._unknown(call)
-        place = self._place(nth, call, terms)
-        if place is not None:
-            return _refuse(call, *place)
-        verdict = _arguments(call, terms)
-        if not verdict.ok:
-            return verdict
-        against = self._against(verdict.call, terms.tool)
-        if against is not None:
-            return replace(_refuse(call, *against), edits=verdict.edits)
-        self._times[call.name] += 1
-        return replace(verdict, needs_approval=terms.tool.approve is not None)
-
-    def _unknown(self, call: ToolCall) -> Verdict:
-        offered = self._offered
-        if call.name in offered.withheld:
-            return _refuse(call, "not offered", f"a tool of this request: {_listed(offered.terms)}")
-        near = _nearest(call.name, list(offered.terms))
-        meant = f"{near}, or another tool of this request" if near else "a tool of this request"
-        return replace(_refuse(call, "unknown name", f"{meant}: {_listed(offered.terms)}"), near=near)
-
-    def _place(self, nth: int, call: ToolCall, terms: _Terms) -> tuple[ToolReason, str] | None:
-        """What is wrong with the call as such, whatever its arguments are."""
-        offered = self._offered
-        if offered.allowed is not None and call.name not in offered.allowed:
-            return (
-                "excluded by tool_choice",
-                f"one of {_listed(offered.allowed)}" if offered.allowed else "no tool call",
-            )
-        if call.kind != terms.kind:
-            return "wrong type", f"a call of type {terms.kind}"
-        if not call.id:
-            return "no id", "an id of its own"
-        if call.id in self._ids:
-            return "duplicate id", "an id of its own"
-        self._ids.add(call.id)
-        if nth and not offered.parallel:
-            return "parallel not allowed", "one tool call in each turn"
-        if nth >= MOST_CALLS:
-            return "over its limit", f"at most {MOST_CALLS} tool calls in one turn"
-        return None
-
-    def _against(self, call: ToolCall, made: Tool) -> tuple[ToolReason, str] | None:
-        """What is wrong with a well-formed call in view of the calls around it and of its terms."""
-        same = (call.name, canonical_arguments(call.arguments))
-        past = self._history.calls
-        for earlier in past:
-            if earlier.id == call.id and (earlier.name, canonical_arguments(earlier.arguments)) == same:
-                return "duplicate id", "an id of its own"
-        repeats = same in self._seen or (
-            made.effects == "write"
-            and any(
-                earlier.message > self._history.last_user
-                and earlier.name == call.name
-                and canonical_arguments(earlier.arguments) == same[1]
-                for earlier in past
-            )
-        )
-        self._seen.add(same)
-        if repeats and made.effects != "read":
-            return "identical repeat", "each call once"
-        if made.max_calls is not None:
-            told = sum(earlier.name == call.name for earlier in past)
-            if max(told, self._ran.get(call.name, 0)) + self._times[call.name] >= made.max_calls:
-                return "over its limit", f"at most {made.max_calls} calls of this tool"
-        for other in made.only_after:
-            returned = any(earlier.name == other and earlier.answered_at is not None for earlier in past)
-            if not returned and not self._ran.get(other):
-                return "out of order", f"a result of {other} first"
-        if made.approve == "deny":
-            return "denied", "no call of this tool"
-        return None
-
-
-def _refuse(call: ToolCall, reason: ToolReason, expectation: str) -> Verdict:
-    return Verdict(call).refused(reason, expectation)
-
-
-def _arguments(call: ToolCall, terms: _Terms) -> Verdict:
-    if terms.tool.arguments is None:
-        if len(call.arguments) > MOST_CUSTOM_CHARS:
-            return _refuse(call, "too large", f"at most {MOST_CUSTOM_CHARS} characters")
-        return Verdict(replace(call, value=call.arguments, tool=terms.tool))
-    parsed = terms.tool.arguments.parse_arguments(call.arguments)
-    problems = parsed.problems
-    if not problems and terms.also is not None:
-        problems = terms.also.check(parsed.json)
-    if problems:
-        return Verdict(call, reason_of(problems), problems, parsed.edits)
-    text = call.arguments
-    if parsed.repaired:
-        text = json.dumps(parsed.json, ensure_ascii=False, separators=(",", ":"))
-    return Verdict(replace(call, arguments=text, value=parsed.value, tool=terms.tool), edits=parsed.edits)
-
-
-def _listed(names: Iterable[str]) -> str:
-    shown = sorted(names)
-    return ", ".join(shown[:20]) + (", ..." if len(shown) > 20 else "") if shown else "it has none"
-
-
-def _nearest(name: str, names: Sequence[str]) -> str | None:
-    """The name that *name* was meant to be, if one is close: another spelling, a prefix too many, a typo."""
-    if not name or len(name) > 100:
-        return None
-    plain_name = _folded(name)
-    folded = {_folded(known): known for known in names}
-    if plain_name in folded:
-        return folded[plain_name]
-    last = _folded(name.replace(":", ".").replace("/", ".").rsplit(".", 1)[-1])
-    if last in folded:
-        return folded[last]
-    close = difflib.get_close_matches(plain_name, list(folded), n=1, cutoff=0.75)
-    return folded[close[0]] if close else None
-
-
-def _folded(name: str) -> str:
-    return "".join(character for character in name.lower() if character.isalnum())
-
-
 # What a request offers
 
 
 def _offered(box: Toolbox, own: tuple[Any, ...] | None, choice: Any, parallel: bool) -> Offered:
     unchecked: list[str] = []
     if own is None:
-        terms = {made.name: _Terms(made.kind, made) for made in box.tools}
+        terms = {made.name: Terms(made.kind, made) for made in box.tools}
     else:
         terms = {}
         declared = {made.name: made for made in box.tools}
@@ -410,7 +301,7 @@ def _offered(box: Toolbox, own: tuple[Any, ...] | None, choice: Any, parallel: b
     allowed, required = _choice(choice)
     if allowed is not None and (missing := sorted(allowed - terms.keys())):
         raise ConfigError(
-            f"tool_choice names {missing[0]!r}, which is not offered; expected one of {_listed(terms)}"
+            f"tool_choice names {missing[0]!r}, which is not offered; expected one of {listed(terms)}"
         )
     return Offered(
         terms=terms,
@@ -423,7 +314,7 @@ def _offered(box: Toolbox, own: tuple[Any, ...] | None, choice: Any, parallel: b
     )
 
 
-def _terms_of(kind: str, name: str, body: Mapping[str, Any], declared: Tool | None) -> _Terms:
+def _terms_of(kind: str, name: str, body: Mapping[str, Any], declared: Tool | None) -> Terms:
     if declared is not None and declared.kind != kind:
         raise ConfigError(
             f"tool {name!r} is {declared.kind!r} on the guard and {kind!r} in the request. Make them agree."
@@ -433,9 +324,9 @@ def _terms_of(kind: str, name: str, body: Mapping[str, Any], declared: Tool | No
         schema = _schema_of(name, json.dumps(parameters_schema(body, name), sort_keys=True, default=repr))
     if declared is None:
         definition = {"type": kind, kind: dict(body)}
-        return _Terms(kind, Tool(name, definition, None, schema, declared=definition))
+        return Terms(kind, Tool(name, definition, None, schema, declared=definition))
     ours = declared.definition[kind].get("parameters")
-    return _Terms(kind, declared, None if ours == body.get("parameters") else schema)
+    return Terms(kind, declared, None if ours == body.get("parameters") else schema)
 
 
 @functools.lru_cache(maxsize=256)

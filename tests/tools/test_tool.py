@@ -160,6 +160,21 @@ class TestDeclaring:
         (verdict,) = Toolbox.of([f]).offered({}).check((ToolCall("a", "f", '{"days": 0}'),), ())
         assert verdict.reason == "out of range"
 
+    def test_explain_says_who_enforces_what(self) -> None:
+        """The provider is held to what its strict form has; the rest is held here."""
+
+        def f(name: Annotated[str, Field(min_length=2, pattern="a+")]) -> None: ...
+
+        explained = tool(f).explain()
+        assert explained is not None
+        assert explained.strict
+        assert {line.keyword: line.enforced for line in explained.lines if line.path.endswith("name")} == {
+            "type": "provider",
+            "minLength": "here",
+            "pattern": "provider",
+        }
+        assert tool({"type": "custom", "custom": {"name": "shell"}}).explain() is None
+
     def test_a_custom_tool_takes_free_text(self) -> None:
         """Its text is checked for nothing but its size, and says so by having no schema."""
         made = tool({"type": "custom", "custom": {"name": "shell", "description": "Run."}})

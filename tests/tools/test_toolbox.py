@@ -158,6 +158,23 @@ class TestOffering:
 
         assert first is box.offered({"tools": [WEATHER]}).terms["get_weather"].tool.arguments
 
+    def test_a_tool_that_was_changed_in_place_is_read_again(self) -> None:
+        """What is remembered is remembered by content, not by identity."""
+        own = json.loads(json.dumps([WEATHER]))
+        assert reasons(call(arguments={"city": "x", "zip": "1"}), tools=own) == ["undeclared"]
+        own[0]["function"]["parameters"]["properties"]["zip"] = {"type": "string"}
+
+        assert reasons(call(arguments={"city": "x", "zip": "1"}), tools=own) == [None]
+        assert reasons(call(arguments={"city": "x", "zip": "1"}), tools=[WEATHER]) == ["undeclared"]
+
+    def test_memory_stays_flat_over_many_different_requests(self) -> None:
+        """An application that makes up tools as it goes is not remembered for ever."""
+        box = Toolbox.of([refund])
+        for nth in range(200):
+            box.offered({"tools": [{"type": "custom", "custom": {"name": f"tool_{nth}"}}]})
+
+        assert len(box._seen) <= 64
+
     def test_nothing_offered_is_false(self) -> None:
         """The engine looks no further then."""
         assert not Toolbox.of([]).offered({})
