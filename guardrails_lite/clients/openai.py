@@ -54,7 +54,7 @@ def wrap(guard: Guard[Any], client: C) -> C:
             "AsyncAzureOpenAI. For anything else decorate the function that calls it: @guard."
         )
     kind = cast("type[Any]", type(client))
-    twin = object.__new__(_twin_of(kind))  # type: ignore[arg-type]  # a class is hashable
+    twin: Any = object.__new__(_twin_of(kind))  # type: ignore[arg-type]  # a class is hashable
     twin.__dict__.update(_without_resources(kind, vars(client)), _guard=guard)
     return cast("C", twin)
 
