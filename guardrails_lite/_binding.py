@@ -33,6 +33,8 @@ class Binding:
     is_prompt: bool
     params: Mapping[str, int | None]
     """Parameters of the request that it takes, with their positions."""
+    defaults: Mapping[str, Any]
+    """What these are when the caller leaves them out."""
     open_ended: bool
     """It takes any keyword."""
     blocks: bool
@@ -58,6 +60,11 @@ class Binding:
             positions[name],
             is_prompt,
             {key: place for key, place in positions.items() if key in REQUEST_PARAMS},
+            {
+                each.name: each.default
+                for each in parameters.values()
+                if each.name in REQUEST_PARAMS and each.default not in (each.empty, None)
+            },
             any(each.kind is each.VAR_KEYWORD for each in parameters.values()),
             is_blocking(function),
             _answer_shape(function),
@@ -84,11 +91,10 @@ class Binding:
             messages: tuple[Any, ...] = ({"role": "user", "content": value},)
         else:
             messages = messages_of(value)
-        params = {
-            name: args[place]
-            for name, place in self.params.items()
-            if place is not None and place < len(args)
-        }
+        params = dict(self.defaults)
+        for name, place in self.params.items():
+            if place is not None and place < len(args):
+                params[name] = args[place]
         if kwargs:
             params.update(
                 (name, value)

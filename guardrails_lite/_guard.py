@@ -323,9 +323,9 @@ class Guard(Generic[T]):
         Raises:
             ConfigError: the file cannot be read, or says something that cannot work; with the place.
         """
-        from guardrails_lite._files import guard_from_file
+        from guardrails_lite._files import settings_from_file
 
-        return guard_from_file(path)
+        return cls(**settings_from_file(path))
 
     @property
     def name(self) -> str | None:
@@ -469,7 +469,7 @@ def _one_call(function: Any, messages: Any, params: dict[str, Any]) -> tuple[Cal
     if not callable(function):
         raise TypeError(f"expected a function that calls a model, not {type(function).__name__}")
     if isinstance(messages, str):
-        prompt = Binding(function, "prompt", 0, True, {}, True, False, None)
+        prompt = Binding(function, "prompt", 0, True, {}, {}, True, False, None)
         call = Call(messages_of(messages), params)
 
         def send(sent: Call, _: float | None) -> Any:

@@ -1,0 +1,176 @@
+"""Guards in files: TOML, or YAML with the extra ``yaml``.
+
+::
+
+    name = "support"
+    mode = "enforce"                      # or "monitor"
+    log = "audit"                         # a directory: an AuditLog
+
+    [[input]]
+    redact = "pii"                        # verb = validator, by its entry point
+    entities = ["EMAIL_ADDRESS"]          # arguments of the validator
+
+    [[input]]
+    block = "injection"
+    on_error = "open"                     # options of the rule: roles, on_error, timeout_s, mode, share
+
+    [schema]                              # a JSON Schema
+
+    [retry]
+    attempts = 4
+
+    [budget]
+    deadline_s = 20
+
+    [[fallback]]
+    model = "gpt-5-mini"                  # overrides of the request; or answer = "Sorry, try later."
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from guardrails_lite import _rules
+from guardrails_lite._errors import ConfigError
+from guardrails_lite._plugins import load
+from guardrails_lite._rules import Rule
+from guardrails_lite._targets import Target, target
+from guardrails_lite.reliability import Budget, Retry
+
+_VERBS: Mapping[str, Callable[..., Rule]] = {
+    "block": _rules.block,
+    "redact": _rules.redact,
+    "reask": _rules.reask,
+    "fall_back": _rules.fall_back,
+    "warn": _rules.warn,
+}
+_RULE_OPTIONS = frozenset({"roles", "on_error", "timeout_s", "mode", "share"})
+_KEYS = ("name", "mode", "log", "accept", "input", "output", "schema", "retry", "budget", "fallback")
+
+
+def settings_from_file(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The arguments of `Guard` that a file describes.
+
+    Raises:
+        ConfigError: it cannot be read, or says something that cannot work; with the place.
+    """
+    file = Path(path)
+    told = _read(file)
+    unknown = [key for key in told if key not in _KEYS]
+    if unknown:
+        raise ConfigError(f"{file}: {unknown[0]!r} is no setting of a guard; there are {', '.join(_KEYS)}")
+    settings: dict[str, Any] = {key: told[key] for key in ("name", "mode", "accept", "schema") if key in told}
+    for side in ("input", "output"):
+        settings[side] = [
+            _rule(file, f"{side}[{place}]", each) for place, each in enumerate(_list(file, told, side))
+        ]
+    settings["fallback"] = [
+        _target(file, f"fallback[{place}]", each) for place, each in enumerate(_list(file, told, "fallback"))
+    ]
+    if "retry" in told:
+        settings["retry"] = _made(file, "retry", Retry, told["retry"])
+    if "budget" in told:
+        settings["budget"] = _made(file, "budget", Budget, told["budget"])
+    if "log" in told:
+        settings["log"] = _log(file, told["log"])
+    return settings
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror})") from None
+    if file.suffix in (".yaml", ".yml"):
+        told = _yaml(file, data)
+    elif file.suffix == ".toml":
+        try:
+            told = tomllib.loads(data.decode("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{file}: is no TOML: {error}") from None
+    else:
+        raise ConfigError(f"{file}: expected a .toml, .yaml or .yml file")
+    if not isinstance(told, dict):
+        raise ConfigError(f"{file}: expected settings such as name and input, not a {type(told).__name__}")
+    return told
+
+
+def _yaml(file: Path, data: bytes) -> Any:
+    try:
+        import yaml  # type: ignore[import-untyped,unused-ignore]
+    except ImportError:
+        raise ConfigError(
+            f"{file}: reading YAML needs PyYAML: pip install 'guardrails-lite[yaml]', or write TOML"
+        ) from None
+    try:
+        return yaml.safe_load(data)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}" if mark is not None else ""
+        raise ConfigError(f"{file}: is no YAML{where}") from None
+
+
+def _list(file: Path, told: Mapping[str, Any], key: str) -> list[Any]:
+    value = told.get(key, [])
+    if not isinstance(value, list):
+        raise ConfigError(f"{file}: {key} must be a list: [[{key}]]")
+    return value
+
+
+def _rule(file: Path, place: str, told: Any) -> Rule:
+    if not isinstance(told, dict):
+        raise ConfigError(f'{file}: {place} must be a table such as block = "injection"')
+    verbs = [verb for verb in _VERBS if verb in told]
+    if len(verbs) != 1:
+        raise ConfigError(
+            f"{file}: {place} names {'no verb' if not verbs else ' and '.join(verbs)}; "
+            f"expected exactly one of {', '.join(_VERBS)}"
+        )
+    verb = verbs[0]
+    name = told[verb]
+    if not isinstance(name, str):
+        raise ConfigError(
+            f"{file}: {place}.{verb} must be the name of a validator, not {type(name).__name__}"
+        )
+    options = {key: value for key, value in told.items() if key in _RULE_OPTIONS}
+    arguments = {key: value for key, value in told.items() if key not in _RULE_OPTIONS and key != verb}
+    try:
+        return _VERBS[verb](load(name, arguments), **options)
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {place}: {error}") from error
+
+
+def _target(file: Path, place: str, told: Any) -> Target:
+    if not isinstance(told, dict):
+        raise ConfigError(f'{file}: {place} must be a table such as model = "gpt-5-mini"')
+    overrides = dict(told)
+    answer = overrides.pop("answer", None)
+    try:
+        return target(answer, **overrides)
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {place}: {error}") from error
+
+
+def _made(file: Path, key: str, kind: Callable[..., Any], told: Any) -> Any:
+    if not isinstance(told, dict):
+        raise ConfigError(f"{file}: {key} must be a table: [{key}]")
+    try:
+        return kind(**told)
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {key}: {error}") from error
+    except TypeError:
+        known = ", ".join(getattr(kind, "__dataclass_fields__", ()))
+        unknown = next((name for name in told if name not in known), "?")
+        raise ConfigError(f"{file}: {key}.{unknown} is no setting of it; there are {known}") from None
+
+
+def _log(file: Path, told: Any) -> Any:
+    from guardrails_lite.audit import AuditLog
+
+    if not isinstance(told, str):
+        raise ConfigError(f"{file}: log must be a directory, not {type(told).__name__}")
+    return AuditLog(file.parent / told)

@@ -1,0 +1,58 @@
+"""Validators by name: entry points of the group ``guardrails_lite.validators``, loaded when asked for."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from guardrails_lite._errors import ConfigError
+from guardrails_lite._rules import Validator
+
+GROUP = "guardrails_lite.validators"
+
+
+def names() -> list[str]:
+    """The validators that installed packages announce."""
+    from importlib.metadata import entry_points
+
+    return sorted({entry.name for entry in entry_points(group=GROUP)})
+
+
+def load(name: str, arguments: dict[str, Any]) -> Validator:
+    """Make the validator that is announced as *name*, with *arguments*.
+
+    Raises:
+        ConfigError: no package announces it, it cannot be imported, or it does not take the arguments.
+    """
+    from importlib.metadata import entry_points
+
+    found = tuple(entry_points(group=GROUP, name=name))
+    if not found:
+        near = difflib.get_close_matches(name, names(), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(
+            f"no installed package has a validator {name!r}.{hint} "
+            f"There are: {', '.join(names()) or 'none'}. "
+            "pip install guardrails-lite-validators brings the shipped ones."
+        )
+    try:
+        made = found[0].load()
+    except Exception as error:
+        raise ConfigError(
+            f"validator {name!r} ({found[0].value}) cannot be imported: {type(error).__name__}"
+        ) from error
+    if isinstance(made, Validator):
+        if arguments:
+            raise ConfigError(f"validator {name!r} takes no arguments, but {', '.join(arguments)} is given")
+        return made
+    try:
+        validator = made(**arguments)
+    except TypeError as error:
+        raise ConfigError(
+            f"validator {name!r} cannot be made with {', '.join(arguments) or 'nothing'}: {error}"
+        ) from error
+    if not isinstance(validator, Validator):
+        raise ConfigError(
+            f"{found[0].value} makes a {type(validator).__name__}; expected a validator, see @validator"
+        )
+    return validator

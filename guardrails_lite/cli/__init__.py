@@ -1,0 +1,52 @@
+"""The command ``guardrails-lite``: demo, check, scan, log.
+
+Exit codes: 0 done, nothing found; 1 something found; 2 wrong use, or a log that was tampered with;
+3 a log cut short or rolled back; 4 a log with an unsealed tail; 5 something that cannot be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+_COMMANDS = {
+    "demo": "real calls against a scripted model: what a guard does",
+    "check": "explain and lint a guard in TOML or YAML",
+    "scan": "run a guard over text or JSON lines",
+    "log": "list, show, count and verify a compliance log",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="guardrails-lite",
+        description="Guard chat-completion calls, and review what happened.",
+        epilog="Exit codes: 0 nothing found, 1 found, 2 wrong use or tampered log, 3 log cut short, "
+        "4 unsealed tail, 5 unreadable.",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    modules = {}
+    for name, summary in _COMMANDS.items():
+        modules[name] = importlib.import_module(f"guardrails_lite.cli._{name}")
+        modules[name].add_arguments(commands.add_parser(name, help=summary, description=f"{summary}."))
+    arguments = parser.parse_args(argv)
+    if arguments.version:
+        import guardrails_lite
+
+        print(f"guardrails-lite {guardrails_lite.__version__}")
+        return 0
+    if arguments.command is None:
+        parser.print_help(sys.stderr)
+        return 2
+    try:
+        return int(modules[arguments.command].run(arguments))
+    except BrokenPipeError:  # the reader, `head` say, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130

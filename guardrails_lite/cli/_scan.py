@@ -1,0 +1,123 @@
+"""``guardrails-lite scan``: run a guard's rules over text or JSON lines, with no model call."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from guardrails_lite import _rules
+from guardrails_lite._errors import ConfigError
+from guardrails_lite._guard import Decision, Guard
+from guardrails_lite._plugins import load
+from guardrails_lite.cli._terminal import fail, print_table, progress, safe
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("files", nargs="*", help="text or .jsonl files; none, or -: standard input")
+    parser.add_argument("--guard", metavar="FILE", help="a guard in TOML or YAML")
+    parser.add_argument(
+        "--validators",
+        metavar="NAMES",
+        default="pii,secrets,injection",
+        help="without --guard: which (%(default)s)",
+    )
+    parser.add_argument(
+        "--side", choices=("input", "output"), default="input", help="whose rules (%(default)s)"
+    )
+    parser.add_argument("--jsonl", action="store_true", help="every line is JSON, whatever the file's name")
+    parser.add_argument(
+        "--field", default="text", help="the field of a JSON line that holds the text (%(default)s)"
+    )
+    parser.add_argument("--redact", action="store_true", help="print each text as the rules leave it")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a text")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Scan; 0 when nothing was found, 1 when something was, 2 for wrong use, 5 for what cannot be read."""
+    try:
+        guard = _guard(arguments)
+        texts = list(_texts(arguments))
+    except ConfigError as error:
+        return fail(error)
+    except (OSError, ValueError) as error:
+        return fail(error, 5)
+    return asyncio.run(_scan(guard, texts, arguments))
+
+
+async def _scan(guard: Guard[Any], texts: list[tuple[str, str]], arguments: argparse.Namespace) -> int:
+    rows: list[tuple[str, str, str]] = []
+    verdicts: Counter[str] = Counter()
+    for where, text in progress(texts, total=len(texts), what="texts"):
+        decision = await guard.acheck(text, side=arguments.side)
+        found = _found(decision)
+        verdicts[decision.verdict if found or not decision.ok else "passed"] += 1
+        if arguments.json:
+            told: dict[str, Any] = {"where": where, "verdict": decision.verdict, "found": found}
+            if arguments.redact:
+                told["text"] = decision.text
+            print(json.dumps(told))
+        elif arguments.redact:
+            print(decision.text if decision.text is not None else f"[{decision.verdict}]")
+        elif found or not decision.ok:
+            rows.append(
+                (where, decision.verdict, ", ".join(f"{each['what']} x{each['times']}" for each in found))
+            )
+    if not arguments.json and not arguments.redact:
+        if rows:
+            print_table(("where", "verdict", "found"), rows)
+        print(
+            safe(", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items())) or "no texts")
+        )
+    return 1 if set(verdicts) - {"passed"} else 0
+
+
+def _found(decision: Decision) -> list[dict[str, Any]]:
+    return [
+        {"rule": step.rule, "what": finding.category or finding.message, "times": finding.times}
+        for step in decision.record.checks
+        for finding in step.findings
+    ]
+
+
+def _guard(arguments: argparse.Namespace) -> Guard[Any]:
+    if arguments.guard:
+        return Guard.from_file(arguments.guard)
+    rules = [
+        (_rules.redact if name in ("pii", "secrets", "presidio") else _rules.warn)(load(name, {}))
+        for name in arguments.validators.split(",")
+        if name
+    ]
+    return Guard(name="scan", input=rules, output=rules)
+
+
+def _texts(arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    for name in arguments.files or ["-"]:
+        if name == "-":
+            lines, is_json = sys.stdin.read(), arguments.jsonl
+        else:
+            lines, is_json = (
+                Path(name).read_text(encoding="utf-8"),
+                arguments.jsonl or name.endswith(".jsonl"),
+            )
+        where = "stdin" if name == "-" else name
+        for number, line in enumerate(lines.splitlines(), 1):
+            if not line.strip():
+                continue
+            if is_json:
+                try:
+                    line = json.loads(line)[arguments.field]
+                except (ValueError, KeyError, TypeError) as error:
+                    problem = (
+                        "is no JSON" if isinstance(error, ValueError) else f"has no field {arguments.field!r}"
+                    )
+                    raise ValueError(f"{where}:{number} {problem}") from None
+                if not isinstance(line, str):
+                    raise ValueError(f"{where}:{number}: the field {arguments.field!r} is no text")
+            yield f"{where}:{number}", line

@@ -1,0 +1,73 @@
+"""Printing to a terminal: tables, JSON, progress, and text that cannot take the terminal over."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def safe(value: object) -> str:
+    """*value* as text in which nothing steers the terminal or hides from the reader.
+
+    Control characters, escape codes, direction marks and invisible characters become their numbers.
+    """
+    return "".join(
+        character
+        if character == " " or unicodedata.category(character)[0] not in "CZ"
+        else f"\\u{{{ord(character):x}}}"
+        for character in str(value)
+    )
+
+
+def print_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows under a head, in columns as wide as they need."""
+    cells = [list(head), *([safe(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    for row in cells:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def print_json(value: Any) -> None:
+    """Print JSON that is safe on a terminal too: everything beyond ASCII is escaped."""
+    print(json.dumps(value, indent=2, default=str))
+
+
+def fail(message: object, code: int = 2) -> int:
+    """Say on standard error what is wrong; return the exit code."""
+    print(f"guardrails-lite: {safe(message)}", file=sys.stderr)
+    return code
+
+
+def progress(items: Iterable[T], *, total: int | None, what: str) -> Iterator[T]:
+    """Pass *items* on, and draw a bar on standard error while it is a terminal."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    drawn = began = time.monotonic()
+    done = 0
+    try:
+        for item in items:
+            yield item
+            done += 1
+            now = time.monotonic()
+            if now - drawn > 0.1:
+                drawn = now
+                _draw(done, total, what, now - began)
+        _draw(done, total, what, time.monotonic() - began)
+    finally:
+        print(file=sys.stderr)
+
+
+def _draw(done: int, total: int | None, what: str, seconds: float) -> None:
+    rate = done / seconds if seconds > 0 else 0
+    bar = ""
+    if total:
+        filled = min(30, 30 * done // total)
+        bar = f"[{'#' * filled}{'.' * (30 - filled)}] {done}/{total} "
+    print(f"\r{bar or f'{done} '}{what}, {rate:,.0f}/s\x1b[K", end="", file=sys.stderr, flush=True)
