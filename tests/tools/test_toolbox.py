@@ -161,11 +161,11 @@ class TestOffering:
     def test_a_tool_that_was_changed_in_place_is_read_again(self) -> None:
         """What is remembered is remembered by content, not by identity."""
         own = json.loads(json.dumps([WEATHER]))
-        assert reasons(call(arguments={"city": "x", "zip": "1"}), tools=own) == ["undeclared"]
+        assert reasons(call(arguments={"city": "x", "zip": "1"}), box=[], tools=own) == ["undeclared"]
         own[0]["function"]["parameters"]["properties"]["zip"] = {"type": "string"}
 
-        assert reasons(call(arguments={"city": "x", "zip": "1"}), tools=own) == [None]
-        assert reasons(call(arguments={"city": "x", "zip": "1"}), tools=[WEATHER]) == ["undeclared"]
+        assert reasons(call(arguments={"city": "x", "zip": "1"}), box=[], tools=own) == [None]
+        assert reasons(call(arguments={"city": "x", "zip": "1"}), box=[], tools=[WEATHER]) == ["undeclared"]
 
     def test_memory_stays_flat_over_many_different_requests(self) -> None:
         """An application that makes up tools as it goes is not remembered for ever."""
