@@ -174,9 +174,9 @@ class Schema(Generic[T]):
 
     def with_texts(self, plain: object, new: Mapping[Pointer, str]) -> Parsed:
         """The verdict on a value (`Parsed.json`) with other texts at some places: what redaction leaves."""
-        from guardrails_lite.schemas.fields import replaced
+        from guardrails_lite.schemas.fields import replaced_by
 
-        plain, data, notes = read(json.dumps(replaced(plain, new)))
+        plain, data, notes = read(json.dumps(replaced_by(plain, new)))
         return self._verdict(self._check, plain, data, notes)
 
     # -- what the provider is told -------------------------------------------------------------------
@@ -311,11 +311,18 @@ def _canonical(plain: object) -> str:
     return json.dumps(plain, sort_keys=True)
 
 
-def _of_dict(declared: dict[str, Any], documents: Mapping[str, Any] | None) -> Schema[Any]:
+def part_schema(declared: dict[str, Any], *, assert_formats: bool) -> Schema[Any]:
+    """A part of a schema, made a schema of its own."""
+    return _of_dict(declared, None, assert_formats=assert_formats)
+
+
+def _of_dict(
+    declared: dict[str, Any], documents: Mapping[str, Any] | None, *, assert_formats: bool = True
+) -> Schema[Any]:
     from guardrails_lite.schemas.dialects import compile_schema
     from guardrails_lite.schemas.strict import close, is_object, to_send
 
-    check = compile_schema(declared, documents=documents)
+    check = compile_schema(declared, documents=documents, assert_formats=assert_formats)
     schema = check.json_schema
     sent = to_send(schema, name=str(schema.get("title") or "reply"))
     closed = close(schema, draft=check.draft)

@@ -452,5 +452,5 @@ def _check_schema(document: dict[str, Any], draft: int) -> None:
         place = "$" + "".join(f"[{part!r}]" for part in pointer)
         raise ConfigError(
             f"schema={{...}} is not a valid JSON Schema: {error.message[:200]} (at {place}). It was read "
-            f"as {document.get('$schema', DEFAULT_DRAFT)}; if it is written for another draft, name that in $schema."
+            f"as {document.get('$schema', DEFAULT_DRAFT)}; if it is for another draft, name that in $schema."
         ) from error

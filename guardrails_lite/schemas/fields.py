@@ -109,18 +109,20 @@ def texts(shape: Shape, value: object, pointer: Pointer = ()) -> Iterator[tuple[
                 yield from texts(one, member, (*pointer, key))
 
 
-def replaced(value: object, new: Mapping[Pointer, str]) -> object:
-    """A copy of *value* with other texts at some places."""
+def replaced_by(value: object, new: Mapping[Pointer, object]) -> object:
+    """A copy of *value* with other values at some places; a property that is not there is added."""
     if () in new:
         return new[()]
     if not new or not isinstance(value, (dict, list)):
         return value
-    under: dict[str | int, dict[Pointer, str]] = {}
-    for pointer, text in new.items():
-        under.setdefault(pointer[0], {})[pointer[1:]] = text
+    under: dict[str | int, dict[Pointer, object]] = {}
+    for pointer, member in new.items():
+        under.setdefault(pointer[0], {})[pointer[1:]] = member
     changed: Any = value.copy()
     for name, inner in under.items():
-        changed[name] = replaced(child(value, name), inner)
+        if isinstance(changed, list) and not (isinstance(name, int) and name < len(changed)):
+            continue
+        changed[name] = replaced_by(child(value, name), inner)
     return changed
 
 

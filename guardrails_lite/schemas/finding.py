@@ -20,6 +20,7 @@ from guardrails_lite.schemas.reading import Fault, Refused
 _REASONING = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.DOTALL)
 _FENCE = re.compile(r"(?:```|~~~)[ \t]*([A-Za-z0-9_+-]{0,20})[ \t]*\r?\n?")
 _OPENER = re.compile(r"[\[{]")
+_JOINS = " \t\r\n,;"
 _MAX_TRIES = 64
 """Values tried in one reply; past it the reply is refused."""
 _MAX_READ = 4
@@ -52,8 +53,14 @@ def candidates(text: str) -> tuple[list[Candidate], Fault]:
         if fault.begun:
             return [], fault
     else:
-        if not text[mended.end :].strip():
+        rest = text[mended.end :].strip()
+        if not rest:
             return [Candidate(None, _noting(mended, dropped))], Fault("no json")
+        if mended.text[0] in "{[":
+            # It starts with its answer; what follows may talk about it, not replace it.
+            if rest.lstrip(_JOINS)[:1] in ("{", "["):
+                return [], Fault("several values", mended.end, "one JSON value")
+            return [Candidate("prose", _noting(mended, dropped))], Fault("no json")
     search = _Search(text)
     kinds: tuple[tuple[EditKind, Iterator[Mended]], ...] = (
         ("fence", search.fenced()),
@@ -75,7 +82,7 @@ def candidates(text: str) -> tuple[list[Candidate], Fault]:
 def _run_together(text: str, values: list[Candidate]) -> bool:
     """Whether two values stand side by side, so that none of them is the whole answer."""
     between = (text[one.mended.end : two.mended.marks[0][1]] for one, two in pairwise(values))
-    return any(not gap.strip(" \t\r\n,;") for gap in between)
+    return any(not gap.strip(_JOINS) for gap in between)
 
 
 def _without_reasoning(text: str) -> tuple[str, tuple[Edit, ...]]:

@@ -8,6 +8,7 @@ undeclared is ignored; a model that wants extra properties says so with ``extra=
 from __future__ import annotations
 
 import functools
+import json
 import sys
 import types
 import typing
@@ -105,6 +106,10 @@ class ModelCheck:
             return None, [Defect((), "too deep", "nesting that can be checked")]
         return value, self.undeclared(plain)
 
+    def accepts(self, plain: object) -> bool:
+        """Whether a value made of JSON's own types fits as it stands."""
+        return not self.judge(plain, json.dumps(plain).encode())[1]
+
     def judge_wrapped(self, plain: dict[str, Any], data: bytes) -> tuple[object, list[Defect]]:
         """The same for a value that came under the wrapper's name."""
         load = _wrapping(self)
@@ -118,6 +123,10 @@ class ModelCheck:
     def code(self) -> list[str]:
         """What of the user's code takes part in the verdict, by name and content."""
         return sorted(_functions(self.adapter.core_schema))
+
+    def rewrites(self) -> bool:
+        """Whether a validator of the model may take what its JSON Schema does not describe."""
+        return _rewrites(self.adapter.core_schema)
 
     def undeclared(self, value: object) -> list[Defect]:
         """Properties that are not declared, where pydantic was not asked to refuse them."""
@@ -277,6 +286,31 @@ def _functions(schema: object) -> set[str]:
             if code is not None and not str(getattr(inner, "__module__", "")).startswith("pydantic"):
                 found.add(f"{inner.__qualname__} {code_digest(code)}")
     return found
+
+
+_REWRITING = frozenset(
+    {"function-before", "function-wrap", "function-plain", "call", "custom-error", "arguments"}
+)
+_LOOSENING = ("strip_whitespace", "missing", "populate_by_name", "validate_by_name", "coerce_numbers_to_str")
+
+
+def _rewrites(schema: object) -> bool:
+    seen: set[int] = set()
+    waiting = [schema]
+    while waiting:
+        item = waiting.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, dict):
+            if item.get("type") in _REWRITING or any(item.get(key) for key in _LOOSENING):
+                return True
+            if isinstance(item.get("validation_alias"), list):
+                return True
+            waiting.extend(value for key, value in item.items() if key not in ("metadata", "serialization"))
+        elif isinstance(item, (list, tuple)):
+            waiting.extend(item)
+    return False
 
 
 _Step = tuple[bool, str | int]

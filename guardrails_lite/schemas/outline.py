@@ -14,6 +14,7 @@ from guardrails_lite.schemas.problems import Pointer, child, step
 _IN_PLACE = ("allOf", "anyOf", "oneOf")
 _MAX_FORMS = 200
 _MAX_PHRASE = 300
+_MAX_DEPTH = 30
 _NOUNS = {
     "null": "null",
     "boolean": "true or false",
@@ -110,13 +111,26 @@ class Outline:
         return self.types_of(self.declared(pointer))
 
     def types_of(self, schemas: list[dict[str, Any]]) -> frozenset[str]:
-        found: set[str] = set()
-        for schema in schemas:
-            for form in self.forms(schema):
-                found |= _types(form)
-            if not any(_types(form) for form in self.forms(schema)):
-                return ALL_TYPES
-        return frozenset(found) or ALL_TYPES
+        """The types that any of *schemas* takes; every type that is not ruled out is there."""
+        found = frozenset[str]().union(*(self._types(schema, 0) for schema in schemas))
+        return found if schemas else ALL_TYPES
+
+    def _types(self, schema: object, depth: int) -> frozenset[str]:
+        if schema is False:
+            return frozenset()
+        if not isinstance(schema, dict) or depth > _MAX_DEPTH:
+            return ALL_TYPES
+        found = frozenset(_types(schema)) or ALL_TYPES
+        if "number" in found:
+            found |= {"integer"}
+        if "$ref" in schema:
+            found &= self._types(self.resolve(schema["$ref"]), depth + 1)
+        for keyword in ("anyOf", "oneOf"):
+            if isinstance(schema.get(keyword), list):
+                found &= frozenset[str]().union(*(self._types(one, depth + 1) for one in schema[keyword]))
+        for one in schema.get("allOf") or ():
+            found &= self._types(one, depth + 1)
+        return found
 
     # -- words ---------------------------------------------------------------------------------------
 
@@ -230,8 +244,6 @@ def _types(form: Mapping[str, Any]) -> set[str]:
     values = [form["const"]] if "const" in form else form.get("enum")
     if isinstance(values, list):
         return {type_of(value) for value in values}
-    if "properties" in form and "$ref" not in form:
-        return {"object"}
     return set()
 
 
