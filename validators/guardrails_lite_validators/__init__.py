@@ -1,1 +1,54 @@
-"""x."""
+"""Validators for guardrails-lite that need no model, no network and microseconds.
+
+Each public name is a function that returns a `Validator`; put a verb around it::
+
+    from guardrails_lite import Guard, block, redact
+    from guardrails_lite_validators import injection, pii, secrets
+
+    guard = Guard(input=[redact(pii()), block(injection())], output=[redact(secrets())])
+
+Importing this package loads none of them: a detector's module is imported when its name is first used,
+and its tables when it first sees a text.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from guardrails_lite_validators._hidden_text import hidden_text
+    from guardrails_lite_validators._injection import injection
+    from guardrails_lite_validators._keywords import keywords
+    from guardrails_lite_validators._length import length
+    from guardrails_lite_validators._pii import pii
+    from guardrails_lite_validators._presidio import presidio
+    from guardrails_lite_validators._regex import regex
+    from guardrails_lite_validators._secrets import secrets
+    from guardrails_lite_validators._urls import urls
+
+__all__ = [
+    "hidden_text",
+    "injection",
+    "keywords",
+    "length",
+    "pii",
+    "presidio",
+    "regex",
+    "secrets",
+    "urls",
+]
+
+_HOME = {name: f"_{name}" for name in __all__}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,282 @@
+"""`secrets`: keys, tokens, passwords and private keys.
+
+Told by a vendor's form, by a structure (PEM, JSON web token, credentials in a URL) or by the name they
+are given (``api_key = …``, "my password is …"). Placeholders, references to variables, hashes, UUIDs,
+integrity digests and public keys are not secrets.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from guardrails_lite._rules import Finding, Validator, validator
+from guardrails_lite_validators._spans import outermost
+
+LONGEST = 440
+"""The most characters of one secret that a finding covers; what follows is no use without them."""
+WINDOW = 640
+
+Candidate = tuple[str, int, int]
+
+MESSAGES = {
+    "API_KEY": "contains a key or token of a known form",
+    "JSON_WEB_TOKEN": "contains a JSON web token",
+    "PASSWORD": "contains a password",
+    "PRIVATE_KEY": "contains a private key",
+    "SECRET": "contains a secret by the name it is given",
+    "URL_CREDENTIALS": "contains a password inside a URL",
+}
+
+
+def secrets() -> Validator:
+    """Find credentials: vendors' keys, private keys, web tokens, passwords and assigned secrets.
+
+    The category says which kind (`MESSAGES` lists them). A private key is masked line by line, so that
+    a stream need not be held for it; a block of more than eight such lines is taken for one whatever
+    its first line said, so long certificates are masked in part.
+    """
+
+    @validator(name="secrets", window=WINDOW)
+    def find(text: str) -> list[Finding]:
+        return outermost(
+            Finding(
+                MESSAGES[kind], span=(start, min(end, start + LONGEST)), category=kind, score=_SCORES[kind]
+            )
+            for kind, start, end in _candidates(text)
+        )
+
+    return find
+
+
+_SCORES = {
+    "API_KEY": 0.95,
+    "JSON_WEB_TOKEN": 0.9,
+    "PASSWORD": 0.7,
+    "PRIVATE_KEY": 1.0,
+    "SECRET": 0.75,
+    "URL_CREDENTIALS": 0.9,
+}
+
+
+def _candidates(text: str) -> Iterator[Candidate]:
+    yield from _vendor_keys(text)
+    if "PRIVATE KEY" in text or "PuTTY-User-Key" in text:
+        yield from _private_keys(text)
+    yield from _key_lines(text)
+    if "://" in text:
+        yield from _url_passwords(text)
+    lowered = text.lower()
+    if any(word in lowered for word in _NAMING_GATES):
+        yield from _assigned(text)
+
+
+# --- forms of vendors -------------------------------------------------------------------------------
+
+_WORD = re.compile(r"[A-Za-z0-9_\-]+")
+
+
+def _vendor_keys(text: str) -> Iterator[Candidate]:
+    from guardrails_lite_validators import _secret_formats as formats
+
+    table = formats.by_beginning()
+    at = 0
+    for chunk in text.split():
+        if len(chunk) < 16 and chunk != "FlyV1":
+            continue
+        at = text.index(chunk, at)
+        end = at + len(chunk)
+        for word in _WORD.finditer(text, at, end):
+            start = word.start()
+            for _, pattern in table.get(text[start : start + 2], ()):
+                found = pattern.match(text, start)
+                if found is not None and not is_placeholder(found.group()):
+                    yield "API_KEY", start, found.end()
+                    break
+            if text.startswith("eyJ", start):
+                yield from _web_token(text, start)
+        at = end
+    for _, literal, pattern in formats.after_literal():
+        at = text.find(literal)
+        while at >= 0:
+            found = pattern.match(text, at + len(literal))
+            if found is not None and not is_placeholder(found.group()):
+                yield "API_KEY", at + len(literal), found.end()
+            at = text.find(literal, at + 1)
+    for _, literal, pattern in formats.around_literal():
+        at = text.find(literal)
+        while at >= 0:
+            for found in pattern.finditer(text, max(at - 100, 0), at + 100):
+                if not is_placeholder(found.group()):
+                    yield "API_KEY", *found.span()
+            at = text.find(literal, at + 1)
+
+
+_JWT = re.compile(r"(eyJ[A-Za-z0-9_-]{8,200})\.[A-Za-z0-9_-]{8,300}(?:\.[A-Za-z0-9_-]{0,400})?")
+
+
+def _web_token(text: str, start: int) -> Iterator[Candidate]:
+    """A token whose first part is a JSON object that names an algorithm (RFC 7515)."""
+    found = _JWT.match(text, start)
+    if found is None:
+        return
+    head = found.group(1)
+    try:
+        header = base64.urlsafe_b64decode(head + "=" * (-len(head) % 4))
+    except (binascii.Error, ValueError):
+        return
+    if b'"alg"' in header:
+        yield "JSON_WEB_TOKEN", start, min(found.end(), start + LONGEST)
+
+
+# --- private keys -----------------------------------------------------------------------------------
+
+_PEM = re.compile(
+    r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=\s\\:,.()\-]{0,400}"
+)
+
+
+def _private_keys(text: str) -> Iterator[Candidate]:
+    for found in _PEM.finditer(text):
+        yield "PRIVATE_KEY", *found.span()
+    at = text.find("PuTTY-User-Key")
+    while at >= 0:
+        yield "PRIVATE_KEY", at, min(at + LONGEST, len(text))
+        at = text.find("PuTTY-User-Key", at + 1)
+
+
+_BLOCK_LINE = re.compile(r"(?:\n|\\n)(?=((?:[A-Za-z0-9+/]{70}|[A-Za-z0-9+/]{64}))(?:\r?\n|\\n))")
+
+
+def _key_lines(text: str) -> Iterator[Candidate]:
+    """Lines deep inside a block of key material, where its first line is out of sight."""
+    if len(text) < 400:
+        return
+    lines = [found.span(1) for found in _BLOCK_LINE.finditer(text)]
+    for position in range(6, len(lines)):
+        start, end = lines[position]
+        first = lines[position - 6]
+        if start - first[0] <= 6 * 72 + 6 and not _is_decoded_text(text[start:end]):
+            yield "PRIVATE_KEY", start, end
+
+
+def _is_decoded_text(line: str) -> bool:
+    return base64.b64decode(line + "=" * (-len(line) % 4), validate=False).isascii()
+
+
+# --- passwords in URLs ------------------------------------------------------------------------------
+
+_URL_PASSWORD = re.compile(r"://[^\s/:@\"'<>]{0,64}:([^\s/@\"'<>]{3,100})@[\w\[.-]")
+
+
+def _url_passwords(text: str) -> Iterator[Candidate]:
+    at = text.find("://")
+    while at >= 0:
+        found = _URL_PASSWORD.match(text, at)
+        if found is not None and not is_placeholder(found.group(1)) and not _is_reference(found.group(1)):
+            yield "URL_CREDENTIALS", *found.span(1)
+        at = text.find("://", at + 3)
+
+
+# --- values that are named as secrets ---------------------------------------------------------------
+
+_NAMING_GATES = (
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "key",
+    "credential",
+    "bearer",
+    "authorization",
+    "contras",
+    "kennwort",
+    "mot de",
+)
+_NAME = (
+    r"(?P<password>passwords?|passwd|passwort|kennwort|passphrase|pass[_-]?code|pwd|pass|contraseña|mot\sde\spasse|senha)"
+    r"|(?P<secret>(?:api|access|secret|private|auth|signing|encryption|master|account|app|client|storage|shared|admin"
+    r"|deploy|license|webhook|session|service|consumer)"
+    r"[_\-. ]?(?:key|token|secret)(?:[_-]?(?:id|base|value))?"
+    r"|secrets?|tokens?|apikey|credentials?|bearer|authorization)"
+)
+_ASSIGNED = re.compile(
+    rf"(?:{_NAME})[\w.\-]{{0,16}}[\"'`\])]{{0,3}}"
+    r"(?:\s{0,3}(?:=>|:=|={1,3}|:(?!//|:))\s{0,3}|\s{1,2}(?:is|was|ist|est|es|são|to|of)(?:\s{1,2}(?:now|set\sto))?[:\s]\s{0,2}|(?<=earer)\s|(?<=--password)\s|(?<=-key)\s)"
+    r"(?:(?:basic|bearer|token)\s)?(?P<quote>[\"'`]{0,3})(?P<value>[^\s\"'`<>{}\[\]()\\;,]{5,200})(?P<close>[\"'`]?)",
+    re.IGNORECASE,
+)
+
+
+def _assigned(text: str) -> Iterator[Candidate]:
+    found = _ASSIGNED.search(text)
+    while found is not None:
+        value = found["value"].rstrip(".!?:")
+        start = found.start("value")
+        if found["password"]:
+            if _is_password(value, quoted=bool(found["quote"])):
+                yield "PASSWORD", start, start + len(value)
+        elif _is_key_like(value):
+            yield "SECRET", start, start + len(value)
+        found = _ASSIGNED.search(text, found.start() + 1)
+
+
+def _is_password(value: str, *, quoted: bool) -> bool:
+    if len(value) < 6 or is_placeholder(value) or _is_reference(value):
+        return False
+    kinds = sum(
+        (
+            any(char.islower() for char in value),
+            any(char.isupper() for char in value),
+            any(char.isdigit() for char in value),
+            any(not char.isalnum() and char not in "._-/" for char in value),
+        )
+    )
+    return (
+        kinds >= 3
+        or (kinds == 2 and any(char.isdigit() for char in value))
+        or (quoted and len(value) >= 12 and kinds >= 2)
+    )
+
+
+def _is_key_like(value: str) -> bool:
+    if len(value) < 12 or is_placeholder(value) or _is_reference(value):
+        return False
+    if not any(char.isdigit() for char in value) or not any(char.isalpha() for char in value):
+        return False
+    if "/" in value and (value.startswith(("/", "./", "http")) or value.count("/") > 2):
+        return False
+    return entropy(value) >= 3.0
+
+
+_PLACEHOLDER = re.compile(
+    r"(?i)example|placeholder|your|changeme|change_me|dummy|redacted|sample|xxxx|\*{3}|\.\.\.|0000000|1111111|12345678(?!\d*[a-z]{8})"
+    r"|abcdef(?:gh|01|12)|deadbeef|insert|replace|todo|fixme|fake|mock|foobar|my[_-]?(?:secret|token|key|pass)|<|\u2026"
+    r"|(?:test|demo|invalid|default|none|null|undefined|hidden|masked|secret|password|passwd|token|string|value|apikey|api_key)(?![a-z]*\d)"
+)
+
+
+def is_placeholder(value: str) -> bool:
+    """Whether a value stands for a secret in documentation rather than being one."""
+    return bool(_PLACEHOLDER.search(value)) or len(set(value)) < 5
+
+
+_REFERENCE = re.compile(
+    r"(?i)^\$|^%\w+%$|^\{\{|^@|^(?:os|env|process|self|this|config|settings|secrets?|vars?|data|request|req|ctx|kwargs|args|options|params|user"
+    r"|props|state|app|form|body)\.|getenv|environ|\.get$|^[a-z_]+(?:\.[a-z_]+)+$|^(?:[a-z]+_)*[a-z]+$|^[a-z]+(?:[A-Z][a-z]+)+$|^--|^sha(?:256|384|512)[-:]"
+)
+
+
+def _is_reference(value: str) -> bool:
+    """A variable, an attribute, a shell or template reference: a name for a secret that is elsewhere."""
+    return bool(_REFERENCE.search(value))
+
+
+def entropy(value: str) -> float:
+    """Shannon's bits per character."""
+    size = len(value)
+    return -sum(count / size * math.log2(count / size) for count in Counter(value).values())
