@@ -19,6 +19,14 @@ R = TypeVar("R")
 Core = Coroutine[Effect[Any], Any, R]
 
 
+class StreamClosed(BaseException):
+    """Thrown into the engine when the consumer of a stream leaves.
+
+    Not `GeneratorExit`: Python does not throw that one into what a coroutine awaits, but closes it, and
+    then the engine could not await the effects that close the upstream and write the record.
+    """
+
+
 @dataclass(slots=True)
 class _Done:
     """The engine has ended, with this result."""
@@ -118,8 +126,8 @@ class Live:
         """Stop: close the upstream and complete the record. Closing an ended stream does nothing."""
         core, self._core = self._core, None
         if core is not None:
-            with contextlib.suppress(GeneratorExit, StopIteration):
-                _advance(core, None, core.throw(GeneratorExit()))
+            with contextlib.suppress(StreamClosed, StopIteration):
+                _advance(core, None, core.throw(StreamClosed()))
 
     def __del__(self) -> None:
         self.close()
@@ -166,11 +174,11 @@ class AsyncLive:
             return
         if self._loop.is_closed():  # nothing can be awaited any more; the record can still be completed
             with contextlib.suppress(BaseException):
-                _advance(core, None, core.throw(GeneratorExit()))
+                _advance(core, None, core.throw(StreamClosed()))
         else:  # as the loop does for an async generator that was left behind
             self._loop.call_soon_threadsafe(self._loop.create_task, _stop(core))
 
 
 async def _stop(core: Core[Any]) -> None:
-    with contextlib.suppress(GeneratorExit, StopIteration):
-        await _aadvance(core, None, core.throw(GeneratorExit()))
+    with contextlib.suppress(StreamClosed, StopIteration):
+        await _aadvance(core, None, core.throw(StreamClosed()))

@@ -19,7 +19,7 @@ and the law carries over. When any rule must see the whole reply, all of them wa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from guardrails_lite._screen import (
@@ -46,7 +46,7 @@ class Gate:
             for tally in (tally for group in groups for tally in group):
                 tally.texts += 1
         self._held: list[str] | None = [] if hold else None
-        self._stages = [] if hold else [_Stage(group, call) for group in groups]
+        self._stages = [] if hold else [stage for group in groups for stage in _stages_of(group, call)]
 
     async def feed(self, text: str) -> tuple[str, Stop | None]:
         """Take more text; return what may be released, and the rule that stops after it, if any."""
@@ -73,6 +73,36 @@ class Gate:
         return text, stopped
 
 
+def _stages_of(group: Sequence[Tally], call: Call) -> Iterator[_Stage | _Watch]:
+    """A group as stages: what keeps text back, and what only watches it go by."""
+    watching = [tally for tally in group if tally.rule.watches]
+    keeping = [tally for tally in group if not tally.rule.watches]
+    if keeping:
+        yield _Stage(keeping, call)
+    if watching:
+        yield _Watch(watching, call)
+
+
+class _Watch:
+    """A group that looks at the whole text when it is there, and keeps none of it back."""
+
+    def __init__(self, group: Sequence[Tally], call: Call) -> None:
+        self._group = group
+        self._call = call
+        self._parts: list[str] = []
+
+    async def feed(self, text: str, *, last: bool) -> tuple[str, Stop | None]:
+        self._parts.append(text)
+        if last:
+            seen = await look(self._group, "".join(self._parts), self._call)
+            for tally, findings in zip(self._group, seen, strict=True):
+                if findings is None:
+                    stop_of_broken(tally)
+                elif findings:
+                    tally.found(findings)
+        return text, None
+
+
 class _Stage:
     """One group of rules over a growing text."""
 
@@ -84,6 +114,7 @@ class _Stage:
         self._base = 0  # the position of the first character of _text
         self._settled = 0  # every position before this one is settled
         self._released = 0  # every position before this one is released, or masked
+        self._seen: list[tuple[int, int]] = []  # spans found in the text at hand
 
     async def feed(self, text: str, *, last: bool) -> tuple[str, Stop | None]:
         self._text += text
@@ -93,10 +124,19 @@ class _Stage:
             return "", None
         out, stop = await self._settle(settled, last=last)
         self._settled = settled
-        keep = max(self._base, settled - self._window + 1)
+        keep = self._between_findings(settled - self._window + 1)
         self._text = self._text[keep - self._base :]
         self._base = keep
         return out, stop
+
+    def _between_findings(self, keep: int) -> int:
+        """The last position up to *keep* that is inside no finding.
+
+        A scan that begins inside one would cut a row of findings that touch each other differently.
+        """
+        while inside := [start for start, end in self._seen if start < keep < end]:
+            keep = min(inside)
+        return max(self._base, keep)
 
     async def _settle(self, settled: int, *, last: bool) -> tuple[str, Stop | None]:
         if not self._text:
@@ -106,6 +146,12 @@ class _Stage:
         stopped: list[tuple[int, Stop]] = []
         spans: list[tuple[int, int, str]] = []
         seen = await look(self._group, self._text, self._call)
+        self._seen = [
+            (base + finding.span[0], base + finding.span[1])
+            for findings in seen
+            for finding in findings or ()
+            if finding.span is not None
+        ]
         for tally, findings in zip(self._group, seen, strict=True):
             if findings is None:
                 if broken := stop_of_broken(tally):

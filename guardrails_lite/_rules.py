@@ -232,6 +232,11 @@ class Rule:
         return self.verb == "redact" and self.mode == "enforce"
 
     @property
+    def watches(self) -> bool:
+        """Whether it looks at the whole text without keeping any of it back."""
+        return self.validator.window is None and not self.holds
+
+    @property
     def holds(self) -> bool:
         """Whether a streamed reply must be held back whole for this rule."""
         if self.mode == "monitor" or self.verb == "warn":

@@ -57,8 +57,9 @@ class Side:
     def _groups(self, places: Iterable[int]) -> tuple[tuple[int, ...], ...]:
         groups: list[list[int]] = []
         for place in places:
-            alone = self.rules[place].rewrites
-            if groups and not alone and not self.rules[groups[-1][0]].rewrites:
+            rule = self.rules[place]
+            before = self.rules[groups[-1][0]] if groups else None
+            if before and not rule.rewrites and not before.rewrites:
                 groups[-1].append(place)
             else:
                 groups.append([place])

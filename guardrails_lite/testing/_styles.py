@@ -53,12 +53,12 @@ class Style:
             case "astream":
                 return model.astream
 
-    def call(self, guard: Any, model: Callable[..., Any], messages: Any, **params: Any) -> Any:
+    def call(self, guard: Any, model: Callable[..., Any], messages: Any, /, **params: Any) -> Any:
         """Make one guarded call to its end and return its `Outcome`; an async one runs in its own loop."""
         return self.released(guard, model, messages, **params)[1]
 
     def released(
-        self, guard: Any, model: Callable[..., Any], messages: Any, **params: Any
+        self, guard: Any, model: Callable[..., Any], messages: Any, /, **params: Any
     ) -> tuple[list[Any], Any]:
         """Like `call`, and also return the pieces as they were released; whole replies have none."""
         function = self.model(model)

@@ -1,0 +1,147 @@
+"""Everything that reaches the model is screened, and everything else of a request stays as it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from guardrails_lite import Blocked, Guard, block, redact
+from guardrails_lite._texts import json_strings, pieces_of
+from guardrails_lite.testing import ScriptedModel
+from tests.engine.conftest import word
+
+MASKED = "[REDACTED]"
+HISTORY: list[dict[str, Any]] = [
+    {"role": "system", "content": "ada"},
+    {
+        "role": "user",
+        "content": [{"type": "text", "text": "ada"}, {"type": "image_url", "image_url": {"url": "x"}}],
+    },
+    {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [
+            {
+                "id": "c1",
+                "type": "function",
+                "function": {"name": "find", "arguments": '{"who": "\\u0061da", "ada": 1}'},
+            }
+        ],
+    },
+    {"role": "tool", "tool_call_id": "c1", "content": "ada"},
+    {"role": "user", "name": "ada", "content": "ada"},
+]
+
+
+def test_every_text_of_a_request_is_screened() -> None:
+    """All roles, parts, names, tool results, and strings inside tool arguments, escaped or not."""
+    model = ScriptedModel(["ok"])
+
+    outcome = Guard(input=[redact(word("ada"))]).run(model, HISTORY)
+
+    got = model.calls[0].messages
+    assert got[0]["content"] == MASKED
+    assert got[1]["content"][0]["text"] == MASKED
+    assert json.loads(got[2]["tool_calls"][0]["function"]["arguments"]) == {"who": MASKED, MASKED: 1}
+    assert got[3]["content"] == MASKED
+    assert (got[4]["name"], got[4]["content"]) == (MASKED, MASKED)
+    assert outcome.record.unscreened == ("image_url",)
+
+
+def test_the_callers_messages_are_never_changed() -> None:
+    """A request is rewritten in a copy."""
+    before = json.dumps(HISTORY)
+
+    Guard(input=[redact(word("ada"))]).run(ScriptedModel(["ok"]), HISTORY)
+
+    assert json.dumps(HISTORY) == before
+
+
+def test_what_no_rule_touches_is_sent_as_it_was() -> None:
+    """Messages that nothing was found in are the caller's own objects, byte for byte."""
+    seen: list[Any] = []
+    message = {"role": "user", "content": "${not} a {template} $$", "extra": object()}
+
+    Guard(input=[redact(word("ada"))]).run(lambda messages: seen.append(messages) or "ok", [message])
+
+    assert seen[0][0] is message
+
+
+def test_history_that_passed_is_not_screened_again() -> None:
+    """A conversation costs one screening a turn, not one a message."""
+    guard = Guard(input=[block(word("bad"))])
+    turns = [{"role": "user", "content": "one"}, {"role": "assistant", "content": "two"}]
+
+    guard.run(ScriptedModel(["ok"]), [*turns, {"role": "user", "content": "three"}])
+    again = guard.run(
+        ScriptedModel(["ok"]),
+        [*turns, {"role": "user", "content": "three"}, {"role": "user", "content": "four"}],
+    )
+
+    assert (again.record.checks[0].texts, again.record.checks[0].known) == (1, 3)
+
+
+def test_history_that_was_masked_is_masked_again() -> None:
+    """Only what passed is remembered, so a mask is never forgotten."""
+    guard = Guard(input=[redact(word("ada"))])
+    turns = [{"role": "user", "content": "ada"}, {"role": "user", "content": "go on"}]
+    for _ in range(3):
+        model = ScriptedModel(["ok"])
+        guard.run(model, turns)
+        assert model.calls[0].messages[0]["content"] == MASKED
+
+
+def test_a_client_object_in_the_history_is_screened() -> None:
+    """Applications append the client's own message objects."""
+    from openai.types.chat import ChatCompletionMessage
+
+    model = ScriptedModel(["ok"])
+    Guard(input=[redact(word("ada"))]).run(
+        model, [ChatCompletionMessage(role="assistant", content="ada"), {"role": "user", "content": "hi"}]
+    )
+
+    assert model.calls[0].messages[0]["content"] == MASKED
+
+
+@pytest.mark.parametrize("content", [None, [], "", [{"type": "input_audio"}], 7, [None]], ids=repr)
+def test_odd_content_is_no_error_of_ours(content: Any) -> None:
+    """Null, empty and non-text content pass; what cannot be screened is recorded as such."""
+    outcome = Guard(input=[block(word("bad"))]).run(
+        lambda messages: "ok", [{"role": "user", "content": content}]
+    )
+
+    assert outcome.record.outcome == "passed"
+
+
+def test_a_block_names_the_place() -> None:
+    """The message says which text of the request was stopped, not what it was."""
+    with pytest.raises(Blocked, match=r"messages\[2\].tool_calls\[0\].function.arguments"):
+        Guard(input=[block(word("ada"), roles=["assistant"])]).run(ScriptedModel(["no"]), HISTORY)
+
+
+@pytest.mark.parametrize(
+    "messages", [None, 7, {"role": "user"}, ["hello"]], ids=["none", "number", "dict", "list of str"]
+)
+def test_what_is_no_list_of_messages_is_a_clear_type_error(messages: Any) -> None:
+    """The error says what was expected."""
+    with pytest.raises(TypeError, match=r"messages(\[0\])? must be a"):
+        Guard().run(ScriptedModel(["no"]), messages)
+
+
+def test_strings_of_json_are_found_in_the_order_in_which_they_are_put_back() -> None:
+    """Keys and values, nested, in one fixed order."""
+    assert json_strings('{"a": ["b", {"c": "d"}], "e": 1}') == ["a", "b", "c", "d", "e"]
+    assert json_strings("no json") is None
+    assert json_strings("[" * 100_000) is None
+    assert pieces_of([])[0] == []
+
+
+def test_params_reach_the_function(call: Callable[..., Any]) -> None:
+    """Parameters of the request are passed on as keywords."""
+    _, outcome, model = call(Guard(), ["ok"], "hi", model="m-1", temperature=0)
+
+    assert model.calls[0].params == {"model": "m-1", "temperature": 0}
+    assert outcome.record.model == "m-1"

@@ -1,0 +1,262 @@
+"""What each verb does, whichever way the guard is called."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from guardrails_lite import (
+    Blocked,
+    Exhausted,
+    Finding,
+    Guard,
+    block,
+    fall_back,
+    reask,
+    redact,
+    target,
+    validator,
+    warn,
+)
+from guardrails_lite.testing import STYLES, ScriptedModel, Style
+from tests.engine.conftest import NOW, word
+
+Call = Callable[..., Any]
+
+
+def sent(model: ScriptedModel, nth: int = -1) -> Any:
+    """What the model was told last."""
+    told = model.calls[nth].messages
+    return told if isinstance(told, str) else told[-1]["content"]
+
+
+def test_redact_masks_the_request_before_it_is_sent(call: Call) -> None:
+    """What an input rule masks never reaches the model."""
+    guard = Guard(input=[redact(word("secret", category="WORD"))])
+
+    _, outcome, model = call(guard, ["fine"], "my secret is a secret")
+
+    assert sent(model) == "my [WORD] is a [WORD]"
+    assert outcome.record.outcome == "passed"
+    assert outcome.record.checks[0].findings[0].times == 2
+
+
+def test_redact_masks_the_reply(call: Call) -> None:
+    """What an output rule masks never reaches the caller, however the reply is cut into pieces."""
+    text, outcome, _ = call(Guard(output=[redact(word("secret", window=8))]), ["it is secret, yes"])
+
+    assert text == "it is [REDACTED], yes"
+    assert outcome.reply.text == "it is [REDACTED], yes"
+
+
+def test_block_on_the_input_sends_nothing(call: Call) -> None:
+    """A blocked request never leaves, and the error carries the record."""
+    model = ScriptedModel(["never"])
+    with pytest.raises(Blocked, match=r"block\(word\(text='bad'\)\) stopped messages\[0\].content") as caught:
+        call(Guard(input=[block(word("bad"))]), [lambda _: model([])], "a bad thing")
+
+    assert model.calls == []
+    assert caught.value.record is not None
+    assert caught.value.record.outcome == "blocked"
+    assert caught.value.record.attempts == ()
+    assert caught.value.findings[0].message == "contains the word"
+
+
+def test_block_on_the_output_is_final(call: Call) -> None:
+    """A blocked reply is neither retried nor answered by a fallback."""
+    guard = Guard(output=[block(word("bad"))], fallback=[target("sorry")], retry=NOW)
+    with pytest.raises(Blocked) as caught:
+        call(guard, ["a bad thing", "never"])
+
+    assert len(caught.value.record.attempts) == 1
+
+
+def test_warn_changes_nothing_and_is_recorded(call: Call) -> None:
+    """A warning is in the record and nowhere else."""
+    text, outcome, model = call(
+        Guard(input=[warn(word("odd"))], output=[warn(word("odd"))]), ["odd too"], "odd"
+    )
+
+    assert (sent(model), text) == ("odd", "odd too")
+    assert [(step.side, step.result, step.action) for step in outcome.record.checks] == [
+        ("input", "found", "warn"),
+        ("output", "found", "warn"),
+    ]
+
+
+def test_reask_sends_the_reply_back_without_what_was_found(call: Call) -> None:
+    """The model is told what was wrong, and not shown again what a rule objected to."""
+    guard = Guard(output=[reask(word("Globex"))], retry=NOW)
+
+    text, outcome, model = call(guard, ["ask Globex", "ask us"], [{"role": "user", "content": "whom?"}])
+
+    assert text == "ask us"
+    assert outcome.record.outcome == "re-asked"
+    echo, feedback = model.calls[1].messages[1:]
+    assert echo == {"role": "assistant", "content": "ask [REDACTED]"}
+    assert "contains the word" in feedback["content"]
+    assert "Globex" not in str(model.calls[1].messages)
+
+
+def test_reask_gives_up_after_its_budget(call: Call) -> None:
+    """The same failure twice ends the loop: asking again does not help."""
+    with pytest.raises(Exhausted) as caught:
+        call(Guard(output=[reask(word("bad"))], retry=NOW), ["bad", "bad", "bad", "bad"])
+
+    assert caught.value.outcome == "blocked"
+    assert len(caught.value.record.attempts) == 2
+
+
+def test_fall_back_on_the_output_asks_the_next_target(call: Call) -> None:
+    """A rule that names the fallback is the only way past what it found."""
+    guard = Guard(output=[fall_back(word("bad"))], fallback=[target("a fixed answer")])
+
+    text, outcome, _ = call(guard, ["bad"])
+
+    assert text == "a fixed answer"
+    assert outcome.record.outcome == "fell back"
+
+
+def test_fall_back_on_the_input_skips_the_primary(call: Call) -> None:
+    """What the primary may not see goes to the fallback."""
+    guard = Guard(input=[fall_back(word("private"))], fallback=[target("a local answer")])
+
+    text, outcome, model = call(guard, ["never"], "something private")
+
+    assert (text, model.calls) == ("a local answer", [])
+    assert outcome.record.outcome == "fell back"
+
+
+def test_fall_back_without_a_fallback_blocks(call: Call) -> None:
+    """Where nobody is left to ask, the finding is a block."""
+    with pytest.raises(Blocked):
+        call(Guard(input=[fall_back(word("private"))]), ["never"], "private")
+
+
+def test_rules_see_what_the_rules_before_them_left(call: Call) -> None:
+    """A judge after a mask never sees what was masked."""
+    seen: list[str] = []
+
+    @validator
+    def judge(text: str) -> Iterator[Finding]:
+        seen.append(text)
+        yield from ()
+
+    call(Guard(input=[redact(word("ada")), block(judge)]), ["ok"], "ada is here")
+
+    assert seen == ["[REDACTED] is here"]
+
+
+@validator
+def broken(text: str) -> Iterator[Finding]:
+    """A validator with a bug."""
+    raise KeyError(text)
+
+
+def test_a_broken_check_blocks_and_is_recorded_as_broken(call: Call) -> None:
+    """Fail closed, and say so: broken is not found."""
+    with pytest.raises(Blocked, match="could not be checked") as caught:
+        call(Guard(input=[block(broken)]), ["never"], "swordfish")
+
+    step = caught.value.record.checks[0]
+    assert (step.result, step.action, step.error) == ("broken", "block", "KeyError")
+    assert "swordfish" not in str(caught.value) + repr(caught.value.record)
+
+
+def test_a_broken_redaction_blocks(call: Call) -> None:
+    """What cannot be masked may not pass."""
+    with pytest.raises(Blocked):
+        call(Guard(output=[redact(broken)]), ["swordfish"])
+
+
+def test_open_on_error_lets_pass_visibly(call: Call) -> None:
+    """`on_error="open"` is a decision, and the record shows it."""
+    _, outcome, _ = call(Guard(input=[block(broken, on_error="open")]), ["fine"])
+
+    assert (outcome.record.checks[0].result, outcome.record.checks[0].action) == ("broken", "open")
+
+
+@pytest.mark.parametrize("bad", [[Finding("x", span=(0, 99))], ["not a finding"]], ids=["span", "type"])
+def test_a_validator_that_breaks_its_contract_is_broken(call: Call, bad: list[Any]) -> None:
+    """A span outside the text, or something that is no finding, is a bug and counts as one."""
+    with pytest.raises(Blocked, match="could not be checked"):
+        call(Guard(input=[block(validator(lambda text: bad))]), ["never"])
+
+
+def test_a_check_that_takes_too_long_times_out(call: Call) -> None:
+    """`timeout_s` bounds a validator, also a blocking one under a synchronous call."""
+
+    @validator(blocking=True)
+    def slow(text: str) -> list[Finding]:
+        time.sleep(0.3)
+        return []
+
+    with pytest.raises(Blocked) as caught:
+        call(Guard(input=[block(slow, timeout_s=0.02)]), ["never"])
+
+    assert caught.value.record.checks[0].result == "timed out"
+
+
+def test_monitor_changes_and_stops_nothing(call: Call) -> None:
+    """A monitoring guard records what it would have done."""
+    guard = Guard(input=[redact(word("ada"))], output=[block(word("bad"))], mode="monitor")
+
+    text, outcome, model = call(guard, ["a bad reply"], "ada")
+
+    assert (sent(model), text) == ("ada", "a bad reply")
+    assert [step.action for step in outcome.record.checks] == ["monitor", "monitor"]
+    assert outcome.record.outcome == "passed"
+
+
+def test_roles_narrow_a_rule(call: Call) -> None:
+    """A rule for users leaves the system's words alone."""
+    guard = Guard(input=[redact(word("ada"), roles=["user"])])
+
+    _, _, model = call(
+        guard, ["ok"], [{"role": "system", "content": "ada"}, {"role": "user", "content": "ada"}]
+    )
+
+    assert [message["content"] for message in model.calls[0].messages] == ["ada", "[REDACTED]"]
+
+
+def test_a_share_of_zero_skips_a_rule_and_says_so(call: Call) -> None:
+    """A rule that is not in this call's share is recorded as skipped."""
+    _, outcome, _ = call(Guard(input=[block(word("bad"), share=0.0)]), ["ok"], "bad")
+
+    assert outcome.record.checks[0].result == "skipped"
+
+
+@pytest.mark.parametrize("style", [style for style in STYLES if style.is_async], ids=str)
+def test_async_validators_judge_side_by_side(style: Style) -> None:
+    """Neighbours that rewrite nothing run together; an async generator is a validator too."""
+    together = asyncio.Barrier(2)
+
+    @validator
+    async def first(text: str) -> list[Finding]:
+        await asyncio.wait_for(together.wait(), 5)
+        return []
+
+    @validator
+    async def second(text: str) -> AsyncIterator[Finding]:
+        await asyncio.wait_for(together.wait(), 5)
+        yield Finding("seen")
+
+    outcome = style.call(Guard(input=[block(first), warn(second)]), ScriptedModel(["ok"]), "hi")
+
+    assert [step.result for step in outcome.record.checks] == ["passed", "found"]
+
+
+@pytest.mark.parametrize("style", [style for style in STYLES if not style.is_async], ids=str)
+def test_an_async_validator_under_a_synchronous_call_is_a_clear_error(style: Style) -> None:
+    """The message names the rule and the way out."""
+
+    @validator
+    async def slow(text: str) -> list[Finding]:
+        return []
+
+    with pytest.raises(TypeError, match=r"block\(slow\) is async, but the guard was called synchronously"):
+        style.call(Guard(input=[block(slow)]), ScriptedModel(["never"]), "hi")
