@@ -1,34 +1,93 @@
 """What happens when a model call fails: pure policies, told the time and never waiting themselves.
 
-Nothing here does I/O, sleeps or reads a clock. The engine asks ("may I send?", "how long do I wait?"),
-a driver waits and sends, and the outcome is told back. So every policy runs the same under threads, loops
-and a test's clock.
+The engine asks ("may I send?", "how long do I wait?"), a driver waits and sends, and the outcome is told
+back. So every policy runs the same under threads, loops and a test's clock. Three modules touch the world:
+`_bounded_client.py` (sockets), `_turns.py` (waiting) and the stores that several processes share.
 """
 
 from __future__ import annotations
 
-from guardrails_lite.reliability._bounded_client import bound_of, bounded_client
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from guardrails_lite.reliability._budget import Admission, Budget, Ledger, Refusal
 from guardrails_lite.reliability._classify import Action, Blame, Failure, Kind, classify, classify_body_error
 from guardrails_lite.reliability._deadline import time_left_s, time_limit
 from guardrails_lite.reliability._prices import Price
 from guardrails_lite.reliability._retry import Retry
 
+if TYPE_CHECKING:
+    from guardrails_lite.reliability._bounded_client import bound_of, bounded_client
+    from guardrails_lite.reliability._breaker import Breaker
+    from guardrails_lite.reliability._hedge import Hedge, race
+    from guardrails_lite.reliability._limits import Limits
+    from guardrails_lite.reliability._retry_budget import RetryBudget
+    from guardrails_lite.reliability._stores import MemoryStore, Store
+    from guardrails_lite.reliability._turns import await_turn, wait_turn
+    from guardrails_lite.reliability._turnstile import Permit, TurnedAway, Turnstile, Turnstiles, Waiting
+    from guardrails_lite.reliability._upstream import Place, Upstream
+
 __all__ = [
     "Action",
     "Admission",
     "Blame",
+    "Breaker",
     "Budget",
     "Failure",
+    "Hedge",
     "Kind",
     "Ledger",
+    "Limits",
+    "MemoryStore",
+    "Permit",
+    "Place",
     "Price",
     "Refusal",
     "Retry",
+    "RetryBudget",
+    "Store",
+    "TurnedAway",
+    "Turnstile",
+    "Turnstiles",
+    "Upstream",
+    "Waiting",
+    "await_turn",
     "bound_of",
     "bounded_client",
     "classify",
     "classify_body_error",
+    "race",
     "time_left_s",
     "time_limit",
+    "wait_turn",
 ]
+
+_LATER = {
+    "Breaker": "_breaker",
+    "Hedge": "_hedge",
+    "Limits": "_limits",
+    "MemoryStore": "_stores",
+    "Permit": "_turnstile",
+    "Place": "_upstream",
+    "RetryBudget": "_retry_budget",
+    "Store": "_stores",
+    "TurnedAway": "_turnstile",
+    "Turnstile": "_turnstile",
+    "Turnstiles": "_turnstile",
+    "Upstream": "_upstream",
+    "Waiting": "_turnstile",
+    "await_turn": "_turns",
+    "bound_of": "_bounded_client",
+    "bounded_client": "_bounded_client",
+    "race": "_hedge",
+    "wait_turn": "_turns",
+}
+"""Names that are loaded when first asked for, so that a guard that needs none of them imports none."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+    globals()[name] = found
+    return found

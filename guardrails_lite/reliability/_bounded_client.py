@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import importlib
 import threading
-import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
 from typing import Any, Literal, TypeVar
@@ -52,6 +51,8 @@ def bound_of(client: object) -> Bound:
     may linger until its own time-out. ``"cancellation"``: an asynchronous client is cancelled.
     ``"cooperative"``: nothing but the callable's own use of `time_left_s`.
     """
+    from urllib.request import getproxies
+
     http_client = getattr(client, "_client", None)
     names = {kind.__name__ for kind in type(client).__mro__}
     if "AsyncAPIClient" in names:
@@ -59,7 +60,7 @@ def bound_of(client: object) -> Bound:
     if "SyncAPIClient" not in names or not hasattr(client, "copy") or _family(http_client) is None:
         return "cooperative"
     # A proxy from the environment is chosen by the HTTP client itself unless it is given a transport.
-    plain = type(http_client).__name__ == "SyncHttpxClientWrapper" and not urllib.request.getproxies()
+    plain = type(http_client).__name__ == "SyncHttpxClientWrapper" and not getproxies()
     return "socket" if plain or getattr(http_client, "guardrails_lite_bounded", False) else "thread"
 
 

@@ -1,0 +1,82 @@
+"""Where the state of an upstream lives: in this process, or where several processes can reach it.
+
+Breakers, limits, pauses and allowances are plain objects that are told the time and hold no lock. A store
+takes them out, lets one function change them, and puts them back, as one step that no other caller can
+come between. So each of them is written once and works in one process, on one host and on many.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from guardrails_lite.reliability._forks import on_fork
+
+R = TypeVar("R")
+
+
+class State(Protocol):
+    """Something a store can keep."""
+
+    def dump(self) -> list[Any]:
+        """The state as JSON can hold it."""
+
+    def load(self, dumped: list[Any]) -> None:
+        """Take over what `dump` gave."""
+
+
+Key = tuple[str, type[State]]
+"""The name of a state, and how to make it when there is none yet."""
+
+
+class Store(Protocol):
+    """Keeps states and changes them one caller at a time."""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether `update` waits for a disk or a network, so that an event loop asks from a thread."""
+
+    @property
+    def poll_s(self) -> float | None:
+        """How often a waiting caller must look, since other processes cannot wake it. None: never."""
+
+    @property
+    def divisor(self) -> int:
+        """By how many the limits are divided: 1, or the number of workers while they cannot agree."""
+
+    def now_s(self) -> float:
+        """The time on the clock that the states of this store are kept in."""
+
+    def update(self, keys: Sequence[Key], step: Callable[..., R]) -> R:
+        """Give the states named by *keys* to *step*, keep what it makes of them, return what it returns.
+
+        *step* may be run again when another process came between, so it must change nothing else.
+        """
+
+
+class MemoryStore:
+    """Keeps states in this process: the default. A forked child starts with none."""
+
+    blocks = False
+    poll_s = None
+    divisor = 1
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.now_s = clock
+        self._states: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        on_fork(self)
+
+    def update(self, keys: Sequence[Key], step: Callable[..., R]) -> R:
+        """Change the states in place, under a lock that is held for microseconds."""
+        with self._lock:
+            states = self._states
+            found = [states.get(name) or states.setdefault(name, kind()) for name, kind in keys]
+            return step(*found)
+
+    def start_afresh(self) -> None:
+        """Forget what belongs to the parent process."""
+        self._states = {}
+        self._lock = threading.Lock()

@@ -1,0 +1,454 @@
+"""The way to one upstream: a call asks, waits for its turn or is turned away, and reports how it went.
+
+One step decides on everything at once (is a breaker open, did the server ask for a pause, is there room,
+is a second try paid for), so no caller comes between the question and the answer. Callers wait in the
+order they came. Nothing here sleeps: `_turns.py` waits, in a thread or on an event loop.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from guardrails_lite.reliability._breaker import Circuit, Verdict
+from guardrails_lite.reliability._classify import Failure
+from guardrails_lite.reliability._forks import on_fork
+from guardrails_lite.reliability._limits import NO_LIMITS, Limits, Meter
+from guardrails_lite.reliability._pause import Pause
+from guardrails_lite.reliability._retry_budget import Allowance, SecondTry
+from guardrails_lite.reliability._stores import Key, MemoryStore, Store
+from guardrails_lite.reliability._upstream import Place, Upstream
+
+LEASE_S = 900.0
+"""How long a place is kept for a call that has no deadline and never reports back."""
+_GRACE_S = 5.0
+_SAMPLES = 100
+_UNASKED_PAUSE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """A call may set off. Whatever becomes of it, the permit goes back to `Turnstile.settle`, once."""
+
+    id: str
+    at_s: float
+    tokens: int
+    epochs: tuple[int, int, int]
+    divisor: int
+
+    @property
+    def is_degraded(self) -> bool:
+        """The shared store did not answer, so this process went by its own part of the limits."""
+        return self.divisor > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A call has a place in the queue. It goes back to `Turnstile.poll` or `Turnstile.leave`."""
+
+    ticket: str
+    tokens: int
+    ready_s: float
+    """In how many seconds it is worth asking again; infinite: when woken."""
+    patience_ends_s: float
+    lease_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """A call may not go to this upstream now: ask another one, or fail."""
+
+    reason: Literal["circuit open", "retry budget spent", "no time to wait", "queue full", "too large"]
+    scope: Literal["account", "endpoint", "model"] = "model"
+    retry_in_s: float | None = None
+    """In how many seconds it is worth asking again, where that is known."""
+
+    @property
+    def failure(self) -> Failure:
+        """What this means for the ladder: nothing was sent, so the next target is asked."""
+        return Failure(
+            "overloaded" if self.reason == "circuit open" else "rate limited",
+            "caller",
+            "fall back",
+            retry_after_s=self.retry_in_s,
+            error_type=self.reason,
+        )
+
+
+Turn = Permit | Waiting | TurnedAway
+
+
+class Lane:
+    """The state of one model at one endpoint under one account."""
+
+    __slots__ = ("allowance", "circuit", "first_content_s", "meter", "pause", "queue", "throttled")
+
+    def __init__(self) -> None:
+        self.circuit = Circuit()
+        self.meter = Meter()
+        self.pause = Pause()
+        self.allowance = Allowance()
+        self.queue: list[list[Any]] = []
+        """Who waits, in order: ticket, tokens, until when its place is kept."""
+        self.first_content_s: list[float] = []
+        """How long the first content of the recent calls took."""
+        self.throttled = 0
+        """How many rate limits came without saying for how long, one after another."""
+
+    def dump(self) -> list[Any]:
+        """The state as JSON can hold it."""
+        parts = (self.circuit, self.meter, self.pause, self.allowance)
+        return [*(part.dump() for part in parts), self.queue, self.first_content_s, self.throttled]
+
+    def load(self, dumped: list[Any]) -> None:
+        """Take over what `dump` gave."""
+        circuit, meter, pause, allowance, self.queue, self.first_content_s, self.throttled = dumped
+        self.circuit.load(circuit)
+        self.meter.load(meter)
+        self.pause.load(pause)
+        self.allowance.load(allowance)
+
+
+class Turnstile:
+    """Admits calls to one upstream. Safe under threads, event loops and forks."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        place: Place,
+        *,
+        store: Store | None = None,
+        dice: Callable[[], float] = random.random,
+    ) -> None:
+        self.upstream = upstream
+        self.place = place
+        self.store: Store = store if store is not None else MemoryStore()
+        self._dice = dice
+        self._keys: tuple[Key, Key, Key] = (
+            (f"account {place.account}", Circuit),
+            (f"endpoint {place.endpoint}", Circuit),
+            (f"lane {place.account} {place.endpoint} {place.model}", Lane),
+        )
+        self._breaker = upstream.breaker
+        self._wakers: dict[str, Callable[[], None]] = {}
+        self.start_afresh()
+        on_fork(self)
+
+    def start_afresh(self) -> None:
+        """Forget the parent process's waiting callers."""
+        self._wakers.clear()
+        self._prefix = f"{os.getpid():x}.{time.time_ns() & 0xFFFFFFFF:x}."
+        self._numbers = itertools.count()
+
+    def ask(
+        self,
+        *,
+        tokens: int = 0,
+        patience_s: float = math.inf,
+        lease_s: float | None = None,
+        second_try: SecondTry | None = None,
+    ) -> Turn:
+        """Ask to set off.
+
+        Args:
+            tokens: What the call may use at most, prompt and completion; the estimate is corrected later.
+            patience_s: How long the caller is willing to wait. Where it is known to take longer, the call
+                is turned away at once.
+            lease_s: How long the call may take, after which its place is free even if it never reports.
+            second_try: It repeats a call (`"throttled"` or `"failed"`) or runs beside one (`"hedge"`).
+        """
+        ticket = f"{self._prefix}{next(self._numbers)}"
+        lease_s = LEASE_S if lease_s is None else lease_s + _GRACE_S
+
+        def step(account: Circuit, endpoint: Circuit, lane: Lane) -> Turn:
+            now_s, divisor = self.store.now_s(), self.store.divisor
+            limits = self._limits(divisor)
+            shut = self._shut(account, endpoint, lane, now_s)
+            if shut is not None:
+                return shut
+            if limits.tpm is not None and tokens > limits.tpm:
+                return TurnedAway("too large")
+            self._forget_the_gone(lane, now_s)
+            ready_s = self._ready_at_s(lane, limits, tokens, now_s)
+            if ready_s - now_s > patience_s and ready_s != math.inf:
+                return TurnedAway("no time to wait", retry_in_s=ready_s - now_s)
+            goes = ready_s <= now_s and not lane.queue
+            if not goes and (patience_s <= 0 or len(lane.queue) >= limits.queue):
+                return TurnedAway("queue full" if patience_s > 0 else "no time to wait")
+            if not self._pays(lane, second_try, now_s):
+                return TurnedAway("retry budget spent")
+            if goes:
+                return self._enter(account, endpoint, lane, limits, ticket, tokens, now_s, lease_s, divisor)
+            lane.queue.append([ticket, tokens, now_s + min(patience_s, LEASE_S) + _GRACE_S])
+            wait_s = math.inf if lane.queue[0][0] != ticket else ready_s - now_s
+            return Waiting(ticket, tokens, wait_s, now_s + patience_s, lease_s)
+
+        return self.store.update(self._keys, step)
+
+    def ring_at(self, waiting: Waiting, wake: Callable[[], None]) -> None:
+        """Have *wake* called, from any thread, when the waiting caller should poll. Poll once after this."""
+        self._wakers[waiting.ticket] = wake
+
+    def poll(self, waiting: Waiting) -> Turn:
+        """Ask again, from the place in the queue."""
+
+        def step(account: Circuit, endpoint: Circuit, lane: Lane) -> tuple[Turn, str | None]:
+            now_s, divisor = self.store.now_s(), self.store.divisor
+            limits = self._limits(divisor)
+            self._forget_the_gone(lane, now_s)
+            place = next((at for at, (ticket, *_) in enumerate(lane.queue) if ticket == waiting.ticket), None)
+            turn: Turn
+            shut = self._shut(account, endpoint, lane, now_s)
+            if shut is not None:
+                turn = shut
+            elif place is None and lane.queue:
+                # The place was lost, as when a shared store was emptied: queue up anew.
+                lane.queue.append([waiting.ticket, waiting.tokens, now_s + LEASE_S])
+                return _again(waiting, math.inf), None
+            elif place:
+                return _again(waiting, math.inf), None
+            else:
+                ready_s = self._ready_at_s(lane, limits, waiting.tokens, now_s)
+                if ready_s > waiting.patience_ends_s and ready_s != math.inf:
+                    turn = TurnedAway("no time to wait", retry_in_s=ready_s - now_s)
+                elif ready_s > now_s:
+                    if place is None:
+                        lane.queue.append([waiting.ticket, waiting.tokens, now_s + LEASE_S])
+                    return _again(waiting, ready_s - now_s), None
+                else:
+                    turn = self._enter(
+                        account,
+                        endpoint,
+                        lane,
+                        limits,
+                        waiting.ticket,
+                        waiting.tokens,
+                        now_s,
+                        waiting.lease_s,
+                        divisor,
+                    )
+            if place is not None:
+                del lane.queue[place]
+            return turn, _head(lane)
+
+        turn, head = self.store.update(self._keys, step)
+        if not isinstance(turn, Waiting):
+            self._wakers.pop(waiting.ticket, None)
+            self._wake(head)
+        return turn
+
+    def leave(self, waiting: Waiting) -> None:
+        """Give up a place in the queue: the caller was cancelled, or its patience has ended."""
+        self._wakers.pop(waiting.ticket, None)
+
+        def step(lane: Lane) -> str | None:
+            lane.queue = [place for place in lane.queue if place[0] != waiting.ticket]
+            return _head(lane)
+
+        self._wake(self.store.update(self._keys[2:], step))
+
+    def settle(
+        self,
+        permit: Permit,
+        failure: Failure | None = None,
+        *,
+        tokens: int | None = None,
+        first_content_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Report how the call went. A cancelled one is reported too, as `Failure.of("cancelled")`.
+
+        Args:
+            permit: What `ask` or `poll` gave.
+            failure: How it failed; None: it was answered.
+            tokens: What it used, where that is known.
+            first_content_s: How many seconds its first content took.
+            headers: The response's, names in lower case, for its rate limits.
+        """
+        judged = _verdicts(failure)
+        sent = failure is None or failure.status is not None or failure.maybe_billed
+        sent = sent or failure.kind == "cancelled"  # before or after it left, nobody knows
+        if failure is not None and failure.status is not None and tokens is None:
+            tokens = 0  # an error status is no completion
+
+        def step(account: Circuit, endpoint: Circuit, lane: Lane) -> str | None:
+            now_s, divisor = self.store.now_s(), self.store.divisor
+            limits = self._limits(divisor)
+            # The epochs of a permit from the shared store mean nothing here, and the other way round.
+            verdicts = judged if divisor == permit.divisor else _NEUTRAL
+            took_s = now_s - permit.at_s
+            breaker = self._breaker
+            if breaker is not None:
+                circuits = (account, endpoint, lane.circuit)
+                for circuit, epoch, verdict in zip(circuits, permit.epochs, verdicts, strict=True):
+                    measured_s = took_s if first_content_s is None else first_content_s
+                    circuit.leave(
+                        breaker, permit.id, epoch, verdict, now_s=now_s, took_s=measured_s, random=self._dice
+                    )
+                if _condemns_the_account(failure):
+                    account.trip(breaker, now_s=now_s, random=self._dice)
+            lane.meter.leave(
+                limits, permit.id, reserved=permit.tokens, used=tokens, sent_s=permit.at_s, sent=sent
+            )
+            lane.pause.leave(permit.id, good=failure is None)
+            if failure is None:
+                lane.throttled = 0
+                if first_content_s is not None:
+                    lane.first_content_s.append(first_content_s)
+                    del lane.first_content_s[:-_SAMPLES]
+            elif failure.is_throttling and failure.blame != "prompt":
+                self._pause(lane, failure, now_s)
+            if headers:
+                lane.meter.hear(headers, now_s=now_s, wall_clock_s=time.time())
+            return _head(lane)
+
+        self._wake(self.store.update(self._keys, step))
+
+    def hedge_after_s(self) -> float | None:
+        """After how many seconds without content a second request is worth it; None: never."""
+        hedge = self.upstream.hedge
+        if hedge is None:
+            return None
+        return self.store.update(self._keys[2:], lambda lane: hedge.delay_s(lane.first_content_s))
+
+    def _limits(self, divisor: int) -> Limits:
+        limits = self.upstream.limits or NO_LIMITS
+        return limits if divisor == 1 else limits.shared_by(divisor)
+
+    def _shut(self, account: Circuit, endpoint: Circuit, lane: Lane, now_s: float) -> TurnedAway | None:
+        breaker = self._breaker
+        if breaker is None:
+            return None
+        if not account.admits(breaker, now_s):
+            return TurnedAway("circuit open", "account", max(account.retry_at_s(now_s) - now_s, 0.0))
+        if not endpoint.admits(breaker, now_s):
+            return TurnedAway("circuit open", "endpoint", max(endpoint.retry_at_s(now_s) - now_s, 0.0))
+        if not lane.circuit.admits(breaker, now_s):
+            return TurnedAway("circuit open", "model", max(lane.circuit.retry_at_s(now_s) - now_s, 0.0))
+        return None
+
+    def _ready_at_s(self, lane: Lane, limits: Limits, tokens: int, now_s: float) -> float:
+        return max(lane.pause.ready_at_s(now_s), lane.meter.ready_at_s(limits, tokens, now_s))
+
+    def _pays(self, lane: Lane, second_try: SecondTry | None, now_s: float) -> bool:
+        budget = self.upstream.retries
+        if budget is None:
+            return True
+        if second_try is None:
+            lane.allowance.earn(budget)
+            return True
+        return lane.allowance.spend(budget, second_try, now_s)
+
+    def _enter(
+        self,
+        account: Circuit,
+        endpoint: Circuit,
+        lane: Lane,
+        limits: Limits,
+        ticket: str,
+        tokens: int,
+        now_s: float,
+        lease_s: float,
+        divisor: int,
+    ) -> Permit:
+        ends_s = now_s + lease_s
+        epochs = (
+            account.enter(ticket, lease_ends_s=ends_s),
+            endpoint.enter(ticket, lease_ends_s=ends_s),
+            lane.circuit.enter(ticket, lease_ends_s=ends_s),
+        )
+        lane.meter.enter(limits, ticket, tokens, now_s=now_s, lease_ends_s=ends_s)
+        lane.pause.enter(ticket, lease_ends_s=ends_s)
+        return Permit(ticket, now_s, tokens, epochs, divisor)
+
+    def _pause(self, lane: Lane, failure: Failure, now_s: float) -> None:
+        if failure.retry_after_s is not None:
+            lane.pause.begin(failure.retry_after_s, now_s=now_s, random=self._dice)
+        elif failure.kind == "rate limited":
+            seconds = _UNASKED_PAUSE_S * 2 ** min(lane.throttled, 4)
+            lane.throttled += 1
+            lane.pause.begin(seconds * self._dice(), now_s=now_s, random=self._dice)
+
+    def _forget_the_gone(self, lane: Lane, now_s: float) -> None:
+        """A caller that died keeps its place in a shared queue only so long."""
+        while lane.queue and lane.queue[0][2] <= now_s:
+            del lane.queue[0]
+
+    def _wake(self, ticket: str | None) -> None:
+        wake = self._wakers.get(ticket) if ticket is not None else None
+        if wake is not None:
+            wake()
+
+
+def _head(lane: Lane) -> str | None:
+    return lane.queue[0][0] if lane.queue else None
+
+
+def _again(waiting: Waiting, ready_s: float) -> Waiting:
+    return Waiting(waiting.ticket, waiting.tokens, ready_s, waiting.patience_ends_s, waiting.lease_s)
+
+
+_GOOD: tuple[Verdict, Verdict, Verdict] = ("good", "good", "good")
+_NEUTRAL: tuple[Verdict, Verdict, Verdict] = ("neutral", "neutral", "neutral")
+
+
+def _verdicts(failure: Failure | None) -> tuple[Verdict, Verdict, Verdict]:
+    """What an outcome says about the account, the endpoint and the model.
+
+    A server error is held against the model that gave it: the others of the same endpoint may be well. Only
+    what happens before a model is reached is held against the endpoint.
+    """
+    if failure is None or failure.kind in ("refused", "truncated"):
+        return _GOOD
+    if failure.kind == "rate limited":
+        return _NEUTRAL
+    match failure.blame:
+        case "network" | "provider":
+            return "neutral", "bad", "bad"
+        case "endpoint":
+            return "good", "neutral", "bad"
+        case "model":
+            return "good", "good", "bad"
+    return _NEUTRAL
+
+
+def _condemns_the_account(failure: Failure | None) -> bool:
+    """A spent quota or a wrong key fails for every model; "forbidden" may be true of one model only."""
+    return failure is not None and (
+        failure.kind == "quota" or (failure.kind == "auth" and failure.status != 403)
+    )
+
+
+class Turnstiles:
+    """The turnstiles of this process: callers of the same upstream share one.
+
+    Args:
+        store: Where their state lives; default: in this process.
+    """
+
+    def __init__(self, store: Store | None = None, *, dice: Callable[[], float] = random.random) -> None:
+        self.store: Store = store if store is not None else MemoryStore()
+        self._dice = dice
+        self._all: dict[tuple[Upstream, Place], Turnstile] = {}
+        self._lock = threading.Lock()
+        on_fork(self)
+
+    def of(self, upstream: Upstream, place: Place) -> Turnstile:
+        """The turnstile for *place*, the same one for every caller."""
+        found = self._all.get((upstream, place))
+        if found is None:
+            with self._lock:
+                made = Turnstile(upstream, place, store=self.store, dice=self._dice)
+                found = self._all.setdefault((upstream, place), made)
+        return found
+
+    def start_afresh(self) -> None:
+        """Give up a lock that another thread of the parent may have held."""
+        self._lock = threading.Lock()
