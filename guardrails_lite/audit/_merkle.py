@@ -34,16 +34,19 @@ class Frontier:
             raise ValueError(f"a tree of {size} leaves has {size.bit_count()} peaks, not {len(self.peaks)}")
 
     def extend(self, leaves: Iterable[bytes]) -> None:
-        """Add *leaves* on the right."""
-        peaks, size, sha = self.peaks, self.size, sha256
-        for leaf in leaves:
-            node, height = leaf, size
-            while height & 1:
-                node = sha(b"\x01" + peaks.pop() + node).digest()
-                height >>= 1
-            peaks.append(node)
-            size += 1
-        self.size = size
+        """Add *leaves* on the right, a whole level of the tree at a time."""
+        nodes, height, sha = list(leaves), 0, sha256
+        size, added, fresh = self.size, len(nodes), []
+        while nodes:
+            if size >> height & 1:
+                nodes.insert(0, self.peaks.pop())
+            if len(nodes) & 1:
+                fresh.append(nodes.pop())
+            pairs = iter(nodes)
+            nodes = [sha(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
+            height += 1
+        self.peaks += reversed(fresh)
+        self.size = size + added
 
     def root(self) -> bytes:
         """The root of the tree as it stands."""
