@@ -173,6 +173,14 @@ class AuditLog:
         data = intent.to_dict(pseudonym=self._pseudonyms.of)
         self._put("call.intent", intent.id, self._encode(data), self.mode == "strict")
 
+    def append(self, kind: str, ident: str, data: Mapping[str, Any]) -> None:
+        """Write one entry of *kind* without waiting for the disk."""
+        self._put(kind, ident, self._encode(data), False)
+
+    def pseudonym(self, kind: str, value: str) -> str:
+        """What stands in this log for *value*, which is a *kind* such as ``"user"``."""
+        return self._pseudonyms.of(kind, value)
+
     def event(self, kind: str, data: Mapping[str, Any], *, id: str | None = None) -> str:
         """Write an entry of another *kind*, wait until it is durable, and return its id.
 
