@@ -9,9 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from guardrails_lite.schemas.outline import Outline
 from guardrails_lite.schemas.problems import Code, Pointer, Problem
+
+MAX_DEFECTS = 1000
+"""How many errors of a checker are looked at: what is wrong a thousand times is wrong."""
+MAX_PROBLEMS = 100
+"""How many problems a verdict has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,7 @@ def problems_of(defects: Iterable[Defect], outline: Outline, value: object) -> t
             _expectation(pointer, code, expectation, undeclared, outline),
             code,
         ): None
-        for (pointer, code, expectation), undeclared in merged.items()
+        for (pointer, code, expectation), undeclared in islice(merged.items(), MAX_PROBLEMS)
     }
     return tuple(problems)
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.schemas import formats, keywords
-from guardrails_lite.schemas.defects import Defect
+from guardrails_lite.schemas.defects import MAX_DEFECTS, Defect
 from guardrails_lite.schemas.keywords import Node, Part
 from guardrails_lite.schemas.outline import Outline
 from guardrails_lite.schemas.patterns import Pattern, UnsupportedPattern, compile_pattern
@@ -101,7 +102,7 @@ class RawCheck:
         try:
             if self._node.check(value, {}):
                 return []
-            return list(self._node.explain(value, ())) or [Defect((), "no branch")]
+            return list(islice(self._node.explain(value, ()), MAX_DEFECTS)) or [Defect((), "no branch")]
         except RecursionError:
             return [Defect((), "too deep", "nesting that can be checked")]
 

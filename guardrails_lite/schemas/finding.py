@@ -133,7 +133,7 @@ class _Search:
 
     def attempt(self, start: int) -> Mended | None:
         if self.tries >= _MAX_TRIES or self.left <= 0:
-            self.broken = Fault("several values", start, "one JSON value")
+            self.broken = Fault("no json", start, "JSON that is easy to tell from the text around it")
             return None
         self.tries += 1
         try:

@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
-from guardrails_lite.schemas.defects import Defect, best_branch
+from guardrails_lite.schemas.defects import MAX_DEFECTS, Defect, best_branch
 from guardrails_lite.schemas.patterns import Pattern
 from guardrails_lite.schemas.problems import Code, Pointer
 
@@ -442,7 +443,7 @@ def any_of(nodes: list[Node]) -> Part:
         return False
 
     def explain(value: Any, pointer: Pointer) -> list[Defect]:
-        return best_branch((list(node.explain(value, pointer)) for node in nodes), len(pointer))
+        return best_branch((_some(node, value, pointer) for node in nodes), len(pointer))
 
     return _combined(nodes, check, explain)
 
@@ -464,9 +465,13 @@ def exactly_one_of(nodes: list[Node]) -> Part:
             return [
                 Defect(pointer, "no branch", f"exactly one of {len(nodes)} forms, and more than one fits")
             ]
-        return best_branch((list(node.explain(value, pointer)) for node in nodes), len(pointer))
+        return best_branch((_some(node, value, pointer) for node in nodes), len(pointer))
 
     return _combined(nodes, check, explain)
+
+
+def _some(node: Node, value: Any, pointer: Pointer) -> list[Defect]:
+    return list(islice(node.explain(value, pointer), MAX_DEFECTS))
 
 
 def none_of(node: Node) -> Part:

@@ -45,6 +45,8 @@ _ESCAPES = frozenset('"\\/bfnrt')
 _HEX = re.compile(r"[0-9A-Fa-f]{4}")
 _NEXT_KEY = re.compile(r'"[^"\\\n]{0,200}"\s{0,20}:')
 _MAX_REPEATED = 64
+_MAX_GUESSES = 32
+"""Past these a text is not almost JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,6 +377,8 @@ class _Mender:
         self.edits.append(Edit(kind, offset))
 
     def guess(self, kind: EditKind, offset: int) -> None:
+        if len(self.guessed) >= _MAX_GUESSES:
+            self.refuse("not json", "valid JSON")
         self.edits.append(Edit(kind, offset, lossless=False))
         self.guessed.append(tuple(level.name for level in self.levels))
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._rules import _code_digest as code_digest
-from guardrails_lite.schemas.defects import Defect, best_branch
+from guardrails_lite.schemas.defects import MAX_DEFECTS, Defect, best_branch
 from guardrails_lite.schemas.outline import Outline
 from guardrails_lite.schemas.problems import Code, Pointer, child
 from guardrails_lite.schemas.strict import WRAPPER
@@ -137,7 +137,7 @@ class ModelCheck:
     def defects(self, error: ValidationError, value: object) -> list[Defect]:
         """What pydantic found, as defects."""
         located = []
-        for detail in error.errors(include_url=False, include_input=False):
+        for detail in error.errors(include_url=False, include_input=False)[:MAX_DEFECTS]:
             steps = _align(detail, value)
             located.append((steps, _defect(detail, steps, value)))
         return _best(located, 0, 0)

@@ -8,7 +8,7 @@ integer beyond a double      refused
 lone surrogate               refused, raw or escaped: it is not text
 byte order mark              dropped and noted
 more than 200 levels         refused
-more than 4 million chars    refused
+more than 2 million chars    refused
 ===========================  ==========================================================
 
 The clean path is one pass of the parser that the OpenAI client brings (jiter) and one look for digits.
@@ -26,7 +26,7 @@ from guardrails_lite.schemas.problems import Code, Edit, Pointer
 
 MAX_DEPTH = 200
 """Levels of nesting. It is jiter's and pydantic-core's own limit; ours is stated so that all agree."""
-MAX_CHARS = 4_000_000
+MAX_CHARS = 2_000_000
 """Characters of one text."""
 MAX_SAFE_INTEGER = 2**53 - 1
 """The largest integer that every JSON reader keeps (RFC 8259, section 6)."""
