@@ -124,8 +124,15 @@ class Peer:
 class Listener:
     """Listen on 127.0.0.1 and give each request to `answer`, until the `with` block ends."""
 
-    def __init__(self, *, answer: Callable[[Peer, Request], None], keep: int = 10_000) -> None:
+    def __init__(
+        self,
+        *,
+        answer: Callable[[Peer, Request], None],
+        greet: Callable[[Peer], None] | None = None,
+        keep: int = 10_000,
+    ) -> None:
         self._answer = answer
+        self._greet = greet  # what is done with a connection before anything is read from it
         self._requests: deque[Request] = deque(maxlen=keep)
         self._peers: set[Peer] = set()
         self._threads: set[threading.Thread] = set()
@@ -196,6 +203,8 @@ class Listener:
 
     def _serve(self, peer: Peer) -> None:
         try:
+            if self._greet is not None:
+                self._greet(peer)
             while (request := peer.read_request()) is not None:
                 with self._lock:
                     self._count += 1
