@@ -8,8 +8,10 @@ if TYPE_CHECKING:
     from guardrails_lite.audit._disk import Clock, Disk
     from guardrails_lite.audit._format import Entry
     from guardrails_lite.audit._log import AuditLog
+    from guardrails_lite.audit._privacy import erase, find_subject, hold, holds, release, reveal
     from guardrails_lite.audit._read import Damage, read
     from guardrails_lite.audit._stats import stats
+    from guardrails_lite.audit._vault import Erased
     from guardrails_lite.audit._verify import Problem, Report, StreamReport, verify
     from guardrails_lite.audit._witness import read_heads, witness_command, witness_file, witness_syslog
 
@@ -25,6 +27,13 @@ _HOMES = {
     "read": "_read",
     "stats": "_stats",
     "read_heads": "_witness",
+    "Erased": "_vault",
+    "erase": "_privacy",
+    "find_subject": "_privacy",
+    "hold": "_privacy",
+    "holds": "_privacy",
+    "release": "_privacy",
+    "reveal": "_privacy",
     "verify": "_verify",
     "witness_command": "_witness",
     "witness_file": "_witness",
@@ -37,11 +46,18 @@ __all__ = [
     "Damage",
     "Disk",
     "Entry",
+    "Erased",
     "Problem",
     "Report",
     "StreamReport",
+    "erase",
+    "find_subject",
+    "hold",
+    "holds",
     "read",
     "read_heads",
+    "release",
+    "reveal",
     "stats",
     "verify",
     "witness_command",

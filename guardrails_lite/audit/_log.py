@@ -29,6 +29,7 @@ from guardrails_lite.audit._pseudonym import Pseudonyms
 from guardrails_lite.audit._registry import Registry, Session
 from guardrails_lite.audit._scan import find_tail, last_checkpoint
 from guardrails_lite.audit._stream import NO_ID, Stream
+from guardrails_lite.audit._vault import Vault
 
 if TYPE_CHECKING:
     from guardrails_lite._record import Intent, Record
@@ -62,6 +63,9 @@ class AuditLog:
             `LogUnavailable`. ``"spill"``: its record goes to the log at *spill*. ``"open"``: it goes on,
             and the number of lost records is written as a ``gap`` as soon as writing works again.
         spill: The directory for ``on_failure="spill"``, best on another volume.
+        capture: What is kept of texts. ``"metadata"``: nothing but counts. ``"redacted"`` and
+            ``"sealed"``: what the record carries as its texts, in an encrypted vault, never in the log
+            itself; needs `cryptography`.
         signing: How checkpoints are signed; default: ``"ed25519"`` where `cryptography` is installed
             (extra ``[audit]``), otherwise ``"hmac-sha256"``. Decided when the log is made.
         keys: Where the keys live; default: ``keys`` in *directory*. Another volume or user is better.
@@ -83,6 +87,7 @@ class AuditLog:
         mode: LogMode = "commit",
         on_failure: OnFailure = "closed",
         spill: str | os.PathLike[str] | None = None,
+        capture: Capture = "metadata",
         signing: Algorithm | None = None,
         keys: str | os.PathLike[str] | None = None,
         checkpoint_every: int = 256,
@@ -102,7 +107,10 @@ class AuditLog:
             )
         if checkpoint_every < 1 or segment_bytes < 4096:
             raise ConfigError("AuditLog: checkpoint_every must be at least 1 and segment_bytes at least 4096")
-        self._repr = _call_text(directory, mode=mode, on_failure=on_failure, spill=spill, signing=signing)
+        self.capture: Capture = _one_of("capture", capture, ("none", "metadata", "redacted", "sealed"))
+        self._repr = _call_text(
+            directory, mode=mode, on_failure=on_failure, spill=spill, capture=capture, signing=signing
+        )
         self._clock = clock or Clock()
         self._disk = disk or Disk()
         self._every = checkpoint_every
@@ -114,6 +122,7 @@ class AuditLog:
         self._keys = Path(keys).absolute() if keys is not None else self.directory / "keys"
         self._registry = Registry(self.directory, self._keys, clock=self._clock, encode=self._encode)
         self._pseudonyms = Pseudonyms(self._keys / "pseudonym.key")
+        self.vault = Vault(self.directory / "vault", self._keys / "vault.key", disk=self._disk)
         self._spill = AuditLog(spill, mode=mode, keys=None) if spill is not None else None
         self._reset()
         with _PREPARING:
@@ -131,6 +140,10 @@ class AuditLog:
             raise ConfigError(
                 "AuditLog(signing='ed25519') needs `cryptography`: install guardrails-lite[audit]"
             )
+        if self.capture in ("redacted", "sealed") and not has_cryptography():
+            raise ConfigError(
+                f"AuditLog(capture={self.capture!r}) needs `cryptography`: install guardrails-lite[audit]"
+            )
         try:
             for part in ("streams", "open"):
                 _disk.make_private(self.directory / part)
@@ -140,6 +153,8 @@ class AuditLog:
             self._registry.create_or_load(algorithm, {})
             with _disk.locked(self._registry.lock_path):
                 self._pseudonyms.load()
+                if self.capture in ("redacted", "sealed") or (self._keys / "vault.key").exists():
+                    self.vault.load()
         except OSError as error:
             raise ConfigError(
                 f"AuditLog({str(self.directory)!r}): the directory cannot be written "
@@ -163,8 +178,10 @@ class AuditLog:
     # -- the sink -------------------------------------------------------------------------------------
 
     def __call__(self, record: Record) -> None:
-        """Write the record of a finished call."""
+        """Write the record of a finished call, and seal its texts where they are captured."""
         data = record.to_dict(pseudonym=self._pseudonyms.of)
+        if self.capture in ("redacted", "sealed") and record.texts:
+            data["content"] = self._sealed(record)
         wait = self.mode == "strict" or (self.mode == "commit" and _is_remarkable(record))
         self._put("call.completed", record.id, self._encode(data), wait)
 
@@ -173,6 +190,16 @@ class AuditLog:
         data = intent.to_dict(pseudonym=self._pseudonyms.of)
         self._put("call.intent", intent.id, self._encode(data), self.mode == "strict")
 
+    def _sealed(self, record: Record) -> dict[str, str]:
+        user = record.who.get("user")
+        subject = self._pseudonyms.of("user", user) if user is not None else f"call:{record.id}"
+        try:
+            box = self.vault.put(record.id, subject, record.texts)
+        except OSError as error:
+            # The record matters more than the texts: it is written, and says that they are missing.
+            return {"capture": self.capture, "failed": type(error).__name__}
+        return {"capture": self.capture, "commit": box.commit, "ref": box.ref}
+
     def append(self, kind: str, ident: str, data: Mapping[str, Any]) -> None:
         """Write one entry of *kind* without waiting for the disk."""
         self._put(kind, ident, self._encode(data), False)
@@ -180,6 +207,10 @@ class AuditLog:
     def pseudonym(self, kind: str, value: str) -> str:
         """What stands in this log for *value*, which is a *kind* such as ``"user"``."""
         return self._pseudonyms.of(kind, value)
+
+    def pseudonyms_of(self, kind: str, value: str) -> list[str]:
+        """All that *value* may be called in this log: one pseudonym for each period of its key."""
+        return self._pseudonyms.all_of(kind, value)
 
     def event(self, kind: str, data: Mapping[str, Any], *, id: str | None = None) -> str:
         """Write an entry of another *kind*, wait until it is durable, and return its id.
@@ -269,6 +300,7 @@ class AuditLog:
         if self._witness is not None:
             with contextlib.suppress(Exception):  # the stream that could tell of it has ended
                 self._witness(self.head())
+        self.vault.close()
         if self._spill is not None:
             self._spill.close()
 
@@ -302,6 +334,7 @@ class AuditLog:
                 finally:
                     self._writing = False
             if wait:
+                self.vault.sync()
                 stream.sync(size)
         except (OSError, ConfigError) as error:
             self._failed(kind, ident, body, error, must)
@@ -500,7 +533,7 @@ def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> Any:
 
 
 def _call_text(directory: str | os.PathLike[str], **options: object) -> str:
-    plain = {"mode": "commit", "on_failure": "closed", "spill": None, "signing": None}
+    plain = {"mode": "commit", "on_failure": "closed", "spill": None, "capture": "metadata", "signing": None}
     told = [f"{name}={value!r}" for name, value in options.items() if value != plain[name]]
     return f"AuditLog({', '.join([repr(os.fspath(directory)), *told])})"
 
@@ -523,6 +556,8 @@ def _after_fork_in_child() -> None:
     _FORKING.clear()
     for log in list(_LIVE):
         stream, holds = log._stream, log._holds
+        log.vault._lock = threading.Lock()
+        log.vault.close()
         log._reset(parent=stream.name if stream is not None else None)
         if stream is not None:
             stream.abandon()

@@ -1,0 +1,100 @@
+"""What the log does for people: find what is about them, show it, hold it, forget it.
+
+Each of these is itself an entry of the log, so that a data-protection officer can show that it was done, by
+whom and why. None of them changes an entry: after an erasure every proof still holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from guardrails_lite._errors import ConfigError
+from guardrails_lite.audit._format import Entry
+from guardrails_lite.audit._vault import Texts, box_of
+
+if TYPE_CHECKING:
+    from guardrails_lite.audit._log import AuditLog
+
+
+def find_subject(log: AuditLog, value: str, *, kind: str = "user") -> Iterator[Entry]:
+    """The completed calls of the person *value*, whom the log knows by pseudonym only."""
+    names = set(log.pseudonyms_of(kind, value))
+    for entry in log.records():
+        who = entry.data.get("who")
+        if isinstance(who, dict) and who.get(kind) in names:
+            yield entry
+
+
+def reveal(log: AuditLog, call: str, *, reader: str, reason: str) -> Texts:
+    """The captured texts of the call with the id *call*. Reading them is recorded first.
+
+    Args:
+        reader: Who reads.
+        reason: Why: a ticket, a complaint. It goes into the log as it is.
+
+    Raises:
+        LookupError: there is no such call, nothing was captured, or it was erased (`Erased`).
+        ConfigError: *reader* or *reason* is empty.
+    """
+    if not reader or not reason:
+        raise ConfigError("reveal(...) needs reader= and reason=: opening captured text is itself recorded")
+    for entry in log.records():
+        if entry.id == call:
+            box = box_of(entry.data)
+            if box is None:
+                raise LookupError(f"call {call} has no captured text: the log's capture level was 'metadata'")
+            log.event("log.read", {"call": call, "reader": reader, "reason": reason})
+            return log.vault.take(call, box)
+    raise LookupError(f"no call {call} in {str(log.directory)!r}")
+
+
+def hold(log: AuditLog, value: str, *, owner: str, reason: str, kind: str = "user") -> str:
+    """Place a legal hold on a person: until it is released nothing of theirs is erased. Its id."""
+    names = log.pseudonyms_of(kind, value)
+    return log.event("hold.placed", {"subjects": names, "owner": owner, "reason": reason})
+
+
+def release(log: AuditLog, hold_id: str, *, owner: str, reason: str) -> None:
+    """Release the hold *hold_id*.
+
+    Raises:
+        LookupError: no such hold is in force.
+    """
+    if hold_id not in holds(log):
+        raise LookupError(f"no hold {hold_id} is in force in {str(log.directory)!r}")
+    log.event("hold.released", {"hold": hold_id, "owner": owner, "reason": reason})
+
+
+def holds(log: AuditLog) -> dict[str, Entry]:
+    """The holds in force, by id."""
+    placed: dict[str, Entry] = {}
+    for entry in log.records(None):
+        if entry.type == "hold.placed":
+            placed[entry.id] = entry
+        elif entry.type == "hold.released":
+            placed.pop(str(entry.data.get("hold")), None)
+    return placed
+
+
+def erase(log: AuditLog, value: str, *, request: str, basis: str, kind: str = "user") -> int:
+    """Destroy the keys of a person's captured texts, and record it. How many keys there were.
+
+    The entries stay, under a pseudonym; their commitments can no longer be opened by anybody.
+
+    Args:
+        request: Names the request, for the receipt.
+        basis: The legal basis, for the receipt.
+
+    Raises:
+        ConfigError: the person is under a legal hold, which beats erasure.
+    """
+    names = log.pseudonyms_of(kind, value)
+    for hold_id, entry in holds(log).items():
+        if set(names) & set(entry.data.get("subjects", ())):
+            raise ConfigError(
+                f"the person is under legal hold {hold_id}; release it first, or refuse the request"
+            )
+    count = log.vault.erase(names)
+    log.event("erasure", {"subjects": names, "keys": count, "request": request, "basis": basis})
+    return count

@@ -1,0 +1,219 @@
+"""The vault: texts, encrypted under a key for each person, so that forgetting the key forgets the texts.
+
+The chained record never holds text. It holds a commitment, SHA-256(salt ‖ texts), and where in the vault the
+box is; salt and texts are inside the box, AES-256-GCM under the person's key. Destroying that key makes
+the box unreadable and the commitment meaningless, and no line of the log has to change.
+
+``vault/<name>.boxes`` holds the boxes of one process, ``vault/<name>.keys`` the keys, wrapped under the log's
+own key, in slots of fixed size that are overwritten in place. What a copy-on-write file system, a
+snapshot or a backup keeps is beyond us: keep the log's own key (``keys/vault.key``) out of backups.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from guardrails_lite._errors import ConfigError
+from guardrails_lite.audit._disk import Disk, make_private, replace_secret
+
+Texts = tuple[tuple[str, str, str], ...]
+"""(side, role, text) of each captured text."""
+
+_SLOT: Final = 80
+_TAG: Final = 16
+_NONCE: Final = 12
+_WRAPPED: Final = 48
+_KEPT: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Where a call's texts are, and what binds them to its record."""
+
+    ref: str
+    """``<name>:<offset>:<length>:<slot>``."""
+    commit: str
+    """SHA-256(salt ‖ texts), in hex."""
+
+
+class Erased(LookupError):
+    """The key of these texts was destroyed."""
+
+
+class Vault:
+    """The vault in *directory*, under the key kept at *key_path*."""
+
+    def __init__(self, directory: Path, key_path: Path, *, disk: Disk) -> None:
+        self.directory = directory
+        self._key_path = key_path
+        self._disk = disk
+        self._lock = threading.Lock()
+        self._boxes = self._slots = -1
+        self._name = ""
+        self._offset = self._count = 0
+        self._subjects: dict[str, tuple[bytes, int]] = {}
+        self._key = b""
+
+    def load(self) -> None:
+        """Read the vault's key, making it when there is none."""
+        if not self._key_path.exists():
+            replace_secret(self._key_path, secrets.token_bytes(32))
+        self._key = self._key_path.read_bytes()
+        if len(self._key) != 32:
+            raise ConfigError(
+                f"{self._key_path}: the vault's key must be 32 bytes; restore it from where it is kept"
+            )
+
+    def put(self, call: str, subject: str, texts: Texts) -> Box:
+        """Seal the *texts* of *call* under the key of *subject*, which is a pseudonym.
+
+        Raises:
+            OSError: they could not be written.
+        """
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        salt = secrets.token_bytes(32)
+        body = json.dumps(texts, ensure_ascii=True).encode()
+        with self._lock:
+            if self._boxes < 0:
+                self._open()
+            key, slot = self._subject_key(subject)
+            nonce = secrets.token_bytes(_NONCE)
+            box = nonce + AESGCM(key).encrypt(nonce, salt + body, call.encode())
+            try:
+                self._disk.write_all(self._boxes, box)
+            except OSError:
+                self._disk.truncate(self._boxes, self._offset)
+                raise
+            ref = f"{self._name}:{self._offset}:{len(box)}:{slot}"
+            self._offset += len(box)
+        return Box(ref, sha256(salt + body).hexdigest())
+
+    def take(self, call: str, box: Box) -> Texts:
+        """The texts of *call*.
+
+        Raises:
+            Erased: their key was destroyed.
+            ValueError: the box is not what the record commits to.
+        """
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        name, offset, length, slot = _place(box.ref)
+        with (self.directory / f"{name}.keys").open("rb") as keys:
+            keys.seek(slot * _SLOT)
+            held = keys.read(_SLOT)
+        if not any(held[:_TAG]):
+            raise Erased("the key of these texts was destroyed; see the log's `erasure` entries")
+        with (self.directory / f"{name}.boxes").open("rb") as boxes:
+            boxes.seek(offset)
+            sealed = boxes.read(length)
+        try:
+            key = self._unwrap(held)
+            plain = AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], call.encode())
+        except InvalidTag as error:
+            raise ValueError("the box or its key was changed") from error
+        if sha256(plain).hexdigest() != box.commit:
+            raise ValueError("the box is not the one that the record commits to")
+        return tuple((side, role, text) for side, role, text in json.loads(plain[32:]))
+
+    def erase(self, subjects: Iterable[str]) -> int:
+        """Destroy the keys of *subjects* in every process's files; how many there were."""
+        tags = {_tag(subject) for subject in subjects}
+        count = 0
+        for path in sorted(self.directory.glob("*.keys")):
+            fd = os.open(path, os.O_RDWR)
+            try:
+                for slot, tag in enumerate(_tags(fd)):
+                    if tag in tags:
+                        os.pwrite(fd, b"\0" * _SLOT, slot * _SLOT)
+                        count += 1
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        with self._lock:
+            self._subjects.clear()
+        return count
+
+    def sync(self) -> None:
+        """Return once all boxes and keys are on the disk."""
+        with self._lock:
+            for fd in (self._slots, self._boxes):
+                if fd >= 0:
+                    self._disk.sync(fd)
+
+    def close(self) -> None:
+        """Let go of the files; the next box goes into new ones."""
+        with self._lock:
+            for fd in (self._slots, self._boxes):
+                if fd >= 0:
+                    os.close(fd)
+            self._boxes = self._slots = -1
+            self._subjects.clear()
+
+    def _open(self) -> None:
+        make_private(self.directory)
+        self._name = f"{os.getpid()}-{secrets.token_hex(6)}"
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self._slots = os.open(self.directory / f"{self._name}.keys", flags, 0o600)
+        self._boxes = os.open(self.directory / f"{self._name}.boxes", flags | os.O_APPEND, 0o600)
+        self._offset = self._count = 0
+
+    def _subject_key(self, subject: str) -> tuple[bytes, int]:
+        found = self._subjects.get(subject)
+        tag = _tag(subject)
+        # Another process may have erased this person since: a destroyed key is never used again.
+        if found is not None and os.pread(self._slots, _TAG, found[1] * _SLOT) == tag:
+            return found
+        key, slot = secrets.token_bytes(32), self._count
+        os.pwrite(self._slots, (tag + self._wrap(key, tag)).ljust(_SLOT, b"\0"), slot * _SLOT)
+        self._count += 1
+        if len(self._subjects) >= _KEPT:
+            self._subjects.clear()
+        self._subjects[subject] = (key, slot)
+        return key, slot
+
+    def _wrap(self, key: bytes, tag: bytes) -> bytes:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        nonce = secrets.token_bytes(_NONCE)
+        return nonce + AESGCM(self._key).encrypt(nonce, key, tag)
+
+    def _unwrap(self, slot: bytes) -> bytes:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        tag, nonce = slot[:_TAG], slot[_TAG : _TAG + _NONCE]
+        wrapped = slot[_TAG + _NONCE : _TAG + _NONCE + _WRAPPED]
+        return AESGCM(self._key).decrypt(nonce, wrapped, tag)
+
+
+def box_of(data: Any) -> Box | None:
+    """The box that a completed call's payload points to; None where nothing was captured."""
+    content = data.get("content")
+    if not isinstance(content, dict) or "ref" not in content:
+        return None
+    return Box(str(content["ref"]), str(content["commit"]))
+
+
+def _tag(subject: str) -> bytes:
+    return sha256(b"glog/1 subject\0" + subject.encode()).digest()[:_TAG]
+
+
+def _tags(fd: int) -> Iterator[bytes]:
+    for slot in range(os.fstat(fd).st_size // _SLOT):
+        yield os.pread(fd, _TAG, slot * _SLOT)
+
+
+def _place(ref: str) -> tuple[str, int, int, int]:
+    name, offset, length, slot = ref.split(":")
+    if "/" in name or name.startswith("."):
+        raise ValueError("a vault reference that names no file of the vault")
+    return name, int(offset), int(length), int(slot)
