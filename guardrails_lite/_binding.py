@@ -109,7 +109,7 @@ class Binding:
         def send(sent: Call, timeout_s: float | None) -> Any:
             if sent is call:
                 return self.function(*args, **kwargs)
-            return self.function(*self._args(sent, args, kwargs), **self._kwargs(call, sent, kwargs))
+            return self.function(*self._args(sent, args, kwargs), **self._kwargs(sent, args, kwargs))
 
         return Target("primary", _name(self.function), send, blocks=self.blocks, answer=self.answer)
 
@@ -122,13 +122,14 @@ class Binding:
                 changed[place] = sent.params[name]
         return tuple(changed)
 
-    def _kwargs(self, call: Call, sent: Call, kwargs: dict[str, Any]) -> dict[str, Any]:
+    def _kwargs(self, sent: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         changed = dict(kwargs)
         if self.parameter in kwargs:
             changed[self.parameter] = self._value(sent)
         for name, value in sent.params.items():
-            by_keyword = name in kwargs or name not in call.params
-            if by_keyword and (self.open_ended or name in self.params):
+            place = self.params.get(name)
+            by_position = place is not None and place < len(args)
+            if not by_position and (self.open_ended or name in self.params):
                 changed[name] = value
         return changed
 
