@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from guardrails_lite.reliability._breaker import Breaker
     from guardrails_lite.reliability._hedge import Hedge, race
     from guardrails_lite.reliability._limits import Limits
+    from guardrails_lite.reliability._redis_store import RedisStore
     from guardrails_lite.reliability._retry_budget import RetryBudget
+    from guardrails_lite.reliability._sqlite_store import SQLiteStore
     from guardrails_lite.reliability._stores import MemoryStore, Store
     from guardrails_lite.reliability._turns import await_turn, wait_turn
     from guardrails_lite.reliability._turnstile import Permit, TurnedAway, Turnstile, Turnstiles, Waiting
@@ -42,9 +44,11 @@ __all__ = [
     "Permit",
     "Place",
     "Price",
+    "RedisStore",
     "Refusal",
     "Retry",
     "RetryBudget",
+    "SQLiteStore",
     "Store",
     "TurnedAway",
     "Turnstile",
@@ -69,7 +73,9 @@ _LATER = {
     "MemoryStore": "_stores",
     "Permit": "_turnstile",
     "Place": "_upstream",
+    "RedisStore": "_redis_store",
     "RetryBudget": "_retry_budget",
+    "SQLiteStore": "_sqlite_store",
     "Store": "_stores",
     "TurnedAway": "_turnstile",
     "Turnstile": "_turnstile",

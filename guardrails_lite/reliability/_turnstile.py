@@ -23,6 +23,7 @@ from guardrails_lite.reliability._forks import on_fork
 from guardrails_lite.reliability._limits import NO_LIMITS, Limits, Meter
 from guardrails_lite.reliability._pause import Pause
 from guardrails_lite.reliability._retry_budget import Allowance, SecondTry
+from guardrails_lite.reliability._shared_store import DegradingStore, SharedStore
 from guardrails_lite.reliability._stores import Key, MemoryStore, Store
 from guardrails_lite.reliability._upstream import Place, Upstream
 
@@ -273,8 +274,9 @@ class Turnstile:
             headers: The response's, names in lower case, for its rate limits.
         """
         judged = _verdicts(failure)
+        # A cancelled call may or may not have left: nobody knows.
         sent = failure is None or failure.status is not None or failure.maybe_billed
-        sent = sent or failure.kind == "cancelled"  # before or after it left, nobody knows
+        sent = sent or (failure is not None and failure.kind == "cancelled")
         if failure is not None and failure.status is not None and tokens is None:
             tokens = 0  # an error status is no completion
 
@@ -426,15 +428,26 @@ def _condemns_the_account(failure: Failure | None) -> bool:
     )
 
 
+def _never_in_the_way(store: Store | SharedStore | None) -> Store:
+    match store:
+        case None:
+            return MemoryStore()
+        case SharedStore():
+            return DegradingStore(store)
+    return store
+
+
 class Turnstiles:
     """The turnstiles of this process: callers of the same upstream share one.
 
     Args:
-        store: Where their state lives; default: in this process.
+        store: Where their state lives: a `SQLiteStore`, a `RedisStore`; default: in this process.
     """
 
-    def __init__(self, store: Store | None = None, *, dice: Callable[[], float] = random.random) -> None:
-        self.store: Store = store if store is not None else MemoryStore()
+    def __init__(
+        self, store: Store | SharedStore | None = None, *, dice: Callable[[], float] = random.random
+    ) -> None:
+        self.store: Store = _never_in_the_way(store)
         self._dice = dice
         self._all: dict[tuple[Upstream, Place], Turnstile] = {}
         self._lock = threading.Lock()

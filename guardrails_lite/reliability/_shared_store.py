@@ -1,0 +1,104 @@
+"""What a shared store does when it is down or slow: wait briefly, then go by a part of the limits.
+
+A shared store must never be what stops the calls, and never be what lets all of them through. When it does
+not answer in time, the process keeps its own states for a while, under limits divided by the number of
+workers, and looks again later.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from guardrails_lite.reliability._stores import Key, MemoryStore
+
+R = TypeVar("R")
+
+_FIRST_LOOK_S = 1.0
+_LONGEST_LOOK_S = 30.0
+
+
+class StoreUnavailable(Exception):
+    """The shared store did not answer in time, or answered nonsense."""
+
+
+@runtime_checkable
+class SharedStore(Protocol):
+    """A store that other processes reach too. It raises `StoreUnavailable` rather than wait."""
+
+    @property
+    def workers(self) -> int:
+        """How many processes share it, for the time in which they cannot agree."""
+
+    @property
+    def poll_s(self) -> float | None:
+        """How often a waiting caller looks."""
+
+    def now_s(self) -> float:
+        """The time of the update that is being made."""
+
+    def update(self, keys: Sequence[Key], step: Callable[..., R]) -> R:
+        """Change the states as one step; see `Store`."""
+
+
+class DegradingStore:
+    """Keeps states in a shared store, and in this process while that does not answer."""
+
+    blocks = True
+
+    def __init__(self, shared: SharedStore, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.poll_s = shared.poll_s
+        self._shared = shared
+        self._local = MemoryStore(clock=clock)
+        self._clock = clock
+        self._look_at_s = 0.0
+        self._misses = 0
+        self._here = threading.local()
+
+    @property
+    def divisor(self) -> int:
+        """1 inside an update of the shared store, the number of workers inside one of our own."""
+        return self._shared.workers if getattr(self._here, "local", False) else 1
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether the shared store did not answer when it was last asked."""
+        return self._misses > 0
+
+    def now_s(self) -> float:
+        """The time on the clock of the store that is being updated."""
+        return self._local.now_s() if getattr(self._here, "local", False) else self._shared.now_s()
+
+    def update(self, keys: Sequence[Key], step: Callable[..., R]) -> R:
+        """Change the states as one step, in the shared store if it answers."""
+        now_s = self._clock()
+        if self._misses == 0 or now_s >= self._look_at_s:
+            if self._misses:
+                self._look_at_s = now_s + _FIRST_LOOK_S  # the others need not look meanwhile
+            try:
+                found = self._shared.update(keys, step)
+            except StoreUnavailable:
+                wait_s = min(_FIRST_LOOK_S * 2 ** min(self._misses, 10), _LONGEST_LOOK_S)
+                self._look_at_s = self._clock() + wait_s
+                self._misses += 1
+            else:
+                self._misses = 0
+                return found
+        self._here.local = True
+        try:
+            return self._local.update(keys, step)
+        finally:
+            self._here.local = False
+
+
+def loaded(kind: Callable[[], Any], dumped: object) -> Any:
+    """A state made of what was kept; a new one where that is nonsense."""
+    state = kind()
+    if dumped is not None:
+        try:
+            state.load(dumped)
+        except (TypeError, ValueError, KeyError, AttributeError, IndexError):
+            return kind()
+    return state
