@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from guardrails_lite.schemas.finding import Candidate
     from guardrails_lite.schemas.models import ModelCheck
     from guardrails_lite.schemas.outline import Outline
+    from guardrails_lite.schemas.strict import Explanation
 
 __all__ = [
     "Code",
@@ -45,6 +46,7 @@ __all__ = [
     "Parsed",
     "Problem",
     "Schema",
+    "explain_schema",
     "feedback",
     "fingerprint",
 ]
@@ -299,6 +301,20 @@ class Schema(Generic[T]):
             )
             for pointer in places
         )
+
+
+def explain_schema(declared: object) -> Explanation:
+    """Who enforces what of a schema: the provider while it writes, this library afterwards, or nobody.
+
+    Print it: it is a table with one line for each keyword, and the reasons why the strict form is not
+    possible where it is not.
+
+    Args:
+        declared: What `Schema.of` takes.
+    """
+    from guardrails_lite.schemas.strict import explain
+
+    return explain(Schema.of(declared).json_schema)
 
 
 def _refused(fault: Fault) -> Parsed:

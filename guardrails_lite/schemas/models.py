@@ -166,10 +166,10 @@ def adapt(declared: Any) -> ModelCheck:
 
 def name_of(declared: object) -> str:
     """How a type is written in code."""
+    if declared is None or declared is types.NoneType:
+        return "None"
     if isinstance(declared, type) and not isinstance(declared, types.GenericAlias):
         return declared.__qualname__.rpartition("<locals>.")[2]
-    if declared is None:
-        return "None"
     origin, arguments = typing.get_origin(declared), typing.get_args(declared)
     if origin is typing.Annotated:
         metadata = "".join(f", {one!r}" for one in declared.__metadata__)  # type: ignore[attr-defined]
@@ -197,12 +197,15 @@ def _modern(declared: Any) -> Any:
 
         hints = typing_extensions.get_type_hints(declared, include_extras=True)
         required: frozenset[str] = getattr(declared, "__required_keys__", frozenset())
-        fields = {
-            name: typing_extensions.Required[_modern(_bare(hint))]
-            if name in required
-            else typing_extensions.NotRequired[_modern(_bare(hint))]
-            for name, hint in hints.items()
-        }
+        fields = {}
+        for name, hint in hints.items():
+            # Under postponed annotations the class does not know its own NotRequired; the hint does.
+            said: Any = typing.get_origin(hint)
+            needed = said is typing.Required or (said is not typing.NotRequired and name in required)
+            inner = _modern(_bare(hint))
+            fields[name] = (
+                typing_extensions.Required[inner] if needed else typing_extensions.NotRequired[inner]
+            )
         made = typing_extensions.TypedDict(declared.__name__, fields)  # type: ignore[misc]  # made at run time
         made.__module__, made.__doc__ = declared.__module__, declared.__doc__
         return made
