@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from guardrails_lite.reliability._turns import await_turn, wait_turn
     from guardrails_lite.reliability._turnstile import Permit, TurnedAway, Turnstile, Turnstiles, Waiting
     from guardrails_lite.reliability._upstream import Place, Upstream
+    from guardrails_lite.reliability._worst_case import WorstCase, contradictions, worst_case
 
 __all__ = [
     "Action",
@@ -55,15 +56,18 @@ __all__ = [
     "Turnstiles",
     "Upstream",
     "Waiting",
+    "WorstCase",
     "await_turn",
     "bound_of",
     "bounded_client",
     "classify",
     "classify_body_error",
+    "contradictions",
     "race",
     "time_left_s",
     "time_limit",
     "wait_turn",
+    "worst_case",
 ]
 
 _LATER = {
@@ -82,11 +86,14 @@ _LATER = {
     "Turnstiles": "_turnstile",
     "Upstream": "_upstream",
     "Waiting": "_turnstile",
+    "WorstCase": "_worst_case",
     "await_turn": "_turns",
     "bound_of": "_bounded_client",
     "bounded_client": "_bounded_client",
+    "contradictions": "_worst_case",
     "race": "_hedge",
     "wait_turn": "_turns",
+    "worst_case": "_worst_case",
 }
 """Names that are loaded when first asked for, so that a guard that needs none of them imports none."""
 

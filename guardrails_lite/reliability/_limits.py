@@ -164,8 +164,9 @@ class Meter:
 def _room_at_s(slots: dict[int, int], limit: int, amount: int, now_s: float) -> float:
     """When *amount* more fits into the sliding minute. Forgets the slots that have left it."""
     oldest = int((now_s - MINUTE_S) // _SLOT_S)
-    for slot in [slot for slot in slots if slot < oldest]:
-        del slots[slot]
+    if next(iter(slots), oldest) < oldest:  # slots are in order of time
+        for slot in [slot for slot in slots if slot < oldest]:
+            del slots[slot]
     excess = sum(slots.values()) + amount - limit
     if excess <= 0:
         return now_s

@@ -84,7 +84,9 @@ def price_of(model: str | None, prices: Mapping[str, Price] | None = None) -> Pr
     if model is None:
         return None
     for table in (prices or {}, PRICES):
-        found = table.get(model) or table.get(_undated(model))
+        found = table.get(model)
+        if found is None:
+            found = table.get(_undated(model))
         if found is not None:
             return found
     return None

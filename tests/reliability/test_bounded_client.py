@@ -95,8 +95,8 @@ FAULTS: dict[str, tuple[Serve, bool, int]] = {
     "S22 keep-alive comments": (every(0.02, b": ping\n\n", SSE), True, 1),
     "S23 silence after content": (every(60, b"", SSE + CHUNK), True, 1),
     "S24 slow content": (every(0.03, CHUNK, SSE), True, 1),
-    "request never read": (reads_nothing, False, 8_000_000),
-    "request read slowly": (reads_a_little, False, 8_000_000),
+    "request never read": (reads_nothing, False, 5_000_000),
+    "request read slowly": (reads_a_little, False, 5_000_000),
 }
 
 
@@ -110,13 +110,13 @@ def ask(client: openai.OpenAI, *, stream: bool, size: int = 1) -> None:
 
 
 def in_time(call: Callable[[], float]) -> None:
-    """*call* takes the limit, give or take what is allowed; the machine's own pauses may spoil two tries."""
-    for _ in range(3):
+    """*call* takes the limit, give or take what is allowed; the machine's own pauses may spoil four tries."""
+    for _ in range(5):
         took = call()
         assert took >= LIMIT_S - 0.01
         if took <= LIMIT_S + LATE_S:
             return
-    raise AssertionError(f"{took:.3f} s for a limit of {LIMIT_S} s, three times")
+    raise AssertionError(f"{took:.3f} s for a limit of {LIMIT_S} s, five times")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
