@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from guardrails_lite.audit._format import Entry
     from guardrails_lite.audit._log import AuditLog
     from guardrails_lite.audit._privacy import erase, find_subject, hold, holds, release, reveal
+    from guardrails_lite.audit._proof import Proof, check_proof, prove
     from guardrails_lite.audit._read import Damage, read
     from guardrails_lite.audit._stats import stats
     from guardrails_lite.audit._vault import Erased
@@ -22,6 +23,9 @@ _HOMES = {
     "Disk": "_disk",
     "Entry": "_format",
     "Problem": "_verify",
+    "Proof": "_proof",
+    "check_proof": "_proof",
+    "prove": "_proof",
     "Report": "_verify",
     "StreamReport": "_verify",
     "read": "_read",
@@ -48,12 +52,15 @@ __all__ = [
     "Entry",
     "Erased",
     "Problem",
+    "Proof",
     "Report",
     "StreamReport",
+    "check_proof",
     "erase",
     "find_subject",
     "hold",
     "holds",
+    "prove",
     "read",
     "read_heads",
     "release",
