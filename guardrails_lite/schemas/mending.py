@@ -108,6 +108,8 @@ class _Mender:
         self.guessed: list[Pointer] = []
         self.levels: list[_Level] = []
         self.repeats = 0
+        self.begun = False
+        """A comma or a colon was read: it is JSON, if broken, and not a bracket in prose."""
 
     def value(self) -> Mended:
         while True:
@@ -164,6 +166,7 @@ class _Mender:
                 self.refuse("cut off", "a complete value: it ends before it is closed")
             comma = self.at
             if here == ",":
+                self.begun = True
                 self.at += 1
                 self.space()
                 if self.text.startswith(level.closer, self.at):
@@ -203,6 +206,7 @@ class _Mender:
         self.space()
         if not self.text.startswith(":", self.at):
             self.refuse("cut off" if self.at >= len(self.text) else "not json", "a colon after the name")
+        self.begun = True
         self.emit(":")
         self.at += 1
 
@@ -383,5 +387,5 @@ class _Mender:
         self.guessed.append(tuple(level.name for level in self.levels))
 
     def refuse(self, code: Code, expectation: str) -> NoReturn:
-        begun = any(piece in (",", ":") for piece in self.out)
-        raise Refused(Fault(code, self.at, expectation, begun or bool(code == "cut off" and self.levels)))
+        begun = self.begun or (code == "cut off" and bool(self.levels))
+        raise Refused(Fault(code, self.at, expectation, begun))

@@ -96,6 +96,8 @@ class StreamParser:
         """A value whose end was seen, until what follows shows that it is whole."""
         self._closed: list[Pointer] = []
         self._judges = True
+        self._begun = False
+        self._doomed: Problem | None = None
         self._complete = False
         self._stopped = False
         self.hopeless: tuple[Problem, ...] = ()
@@ -250,6 +252,7 @@ class StreamParser:
             return at
         if text[at] != ":":
             return self._stop(text)
+        self._begin_for_certain()
         level = self._levels[-1]
         plan = level.plan
         if plan is not None and plan.shut and level.name not in plan.properties:
@@ -295,6 +298,7 @@ class StreamParser:
         self._settle(level)
         if here != ",":
             return self._close(at)
+        self._begin_for_certain()
         if level.names is None:
             level.name = int(level.name or 0) + 1
             self._state = self._value
@@ -335,6 +339,7 @@ class StreamParser:
         if not self._levels:
             self._complete = True
             self._closed.append(())
+            self._begin_for_certain()
             self._stopped = True
         return at + 1
 
@@ -367,9 +372,19 @@ class StreamParser:
             pointer, root = pointer[1:], child(root, WRAPPER)
         return Outline(self._schema.json_schema).path(pointer, root)
 
+    def _begin_for_certain(self) -> None:
+        """From here on this is the reply's JSON: a bracket alone may still turn out to be prose."""
+        self._begun = True
+        if self._doomed is not None:
+            self.hopeless = (self._doomed,)
+
     def _give_up(self, problem: Problem) -> None:
-        if not self.hopeless and (self._judges or problem.code in ("too large", "too deep")):
+        if problem.code in ("too large", "too deep"):
             self.hopeless = (problem,)
+        elif self._judges and self._doomed is None:
+            self._doomed = problem
+            if self._begun:
+                self.hopeless = (problem,)
 
 
 def _blank(text: str, at: int) -> int:

@@ -1,0 +1,254 @@
+"""Streams: the verdict of the whole, no false alarm, and each character once."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Annotated, Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, BeforeValidator, Field
+
+from guardrails_lite._schema import Schema
+from guardrails_lite.schemas.streaming import Partial, StreamParser
+from schema.values import VALUES
+
+
+class Line(BaseModel):
+    sku: str
+    qty: int = Field(ge=0)
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: int
+
+
+class Order(BaseModel):
+    id: int
+    lines: list[Line] = []
+    who: Cat | Line | None = None
+    tag: str = "x"
+    rates: dict[str, float] = {}
+
+
+RAW: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "integer"},
+        "lines": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"sku": {"type": "string"}, "qty": {"type": "integer", "minimum": 0}},
+                "required": ["sku", "qty"],
+                "additionalProperties": False,
+            },
+        },
+        "who": {"oneOf": [{"type": "null"}, {"type": "object", "required": ["lives"]}]},
+        "tag": {"type": "string", "maxLength": 3},
+        "rates": {"type": "object", "additionalProperties": {"type": "number"}},
+    },
+    "required": ["id"],
+    "additionalProperties": False,
+}
+SCHEMAS = {
+    "model": Schema.of(Order),
+    "raw": Schema.of(RAW),
+    "list": Schema.of(list[Line]),
+    "union": Schema.of(Cat | Line),
+    "integer": Schema.of(int),
+    "text": Schema.of(str),
+}
+LOOSE = st.recursive(
+    st.sampled_from(
+        [1, 1.0, -1, 1.5, "1", "x", "true", None, True, "[]", "{}", '{"sku":"a","qty":"1"}', "cat"]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["id", "lines", "who", "tag", "rates", "sku", "qty", "kind", "lives", "value", "zz"]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=10,
+)
+FRAMES = st.sampled_from(
+    [
+        "%s",
+        " %s ",
+        "%s and so on",
+        "```json\n%s\n```",
+        '```\n%s\n```\n```\n{"id":1}\n```',
+        '%s {"id":1}',
+        "so: %s",
+        '{"id":1,"tag":null,"id":%s}',
+        '{"value":%s}',
+    ]
+)
+
+
+def chunked(text: str, sizes: list[int]) -> list[str]:
+    chunks, at = [], 0
+    for size in sizes:
+        chunks.append(text[at : at + size])
+        at += size
+    return [*chunks, text[at:]]
+
+
+def streamed(schema: Schema[Any], chunks: list[str]) -> tuple[StreamParser, list[Partial]]:
+    parser = StreamParser(schema)
+    return parser, [parser.feed(chunk) for chunk in chunks]
+
+
+@given(st.sampled_from(sorted(SCHEMAS)), LOOSE, FRAMES, st.lists(st.integers(0, 9), max_size=20))
+def test_a_stream_that_is_hopeless_could_not_be_accepted(
+    name: str, value: object, frame: str, sizes: list[int]
+) -> None:
+    """Whatever is called hopeless is refused, and the end of a stream is the verdict of the whole."""
+    schema = SCHEMAS[name]
+    text = frame.replace("%s", json.dumps(value))
+    parser, _ = streamed(schema, chunked(text, sizes))
+    verdict = schema.parse(text)
+    assert parser.finish() == verdict
+    assert not (parser.hopeless and verdict.ok)
+
+
+@given(
+    st.sampled_from(sorted(SCHEMAS)),
+    LOOSE,
+    st.text('{}[]":, \n1a`', max_size=12),
+    st.sampled_from(
+        ['"', '"}', "}", "]}", "null}", '1,"tag":"x"}', ' {"id":1}', '```\n{"id":1}\n```', "e1}"]
+    ),
+)
+def test_no_continuation_mends_what_is_hopeless(name: str, value: object, noise: str, rest: str) -> None:
+    """From the moment a stream is hopeless, nothing that follows is accepted."""
+    schema = SCHEMAS[name]
+    text = json.dumps(value)
+    parser = StreamParser(schema)
+    for at, character in enumerate(text):
+        parser.feed(character)
+        if parser.hopeless:
+            for tail in (rest, noise + rest, text[at + 1 :] + rest, text[at + 1 :] + noise):
+                assert not schema.parse(text[: at + 1] + tail).ok
+            return
+
+
+@given(VALUES, st.lists(st.integers(0, 5), max_size=60))
+def test_any_chunking_gives_the_value(value: object, sizes: list[int]) -> None:
+    """Down to single characters and split escapes, the last partial is the value, and it is complete."""
+    schema = Schema.of({"type": "object"})
+    text = json.dumps({"a": value})
+    _, partials = streamed(schema, chunked(text, sizes))
+    assert partials[-1].value == {"a": value}
+    assert partials[-1].is_complete
+
+
+@given(VALUES)
+def test_what_is_closed_does_not_change(value: object) -> None:
+    """A place that is not open keeps its value to the end."""
+    schema = Schema.of({"type": "object"})
+    text = json.dumps({"a": value, "b": [value]})
+    closed: dict[tuple[str | int, ...], str] = {}
+    parser = StreamParser(schema)
+
+    def at(pointer: tuple[str | int, ...], root: Any) -> str:
+        for name in pointer:
+            root = root[name]
+        return json.dumps(root)
+
+    for character in text:
+        partial = parser.feed(character)
+        for pointer, then in closed.items():
+            assert at(pointer, partial.value) == then
+            assert not partial.is_open(pointer) or pointer == ()
+        for pointer in partial.closed:
+            closed[pointer] = at(pointer, partial.value)
+    assert () in closed
+    assert ("a",) in closed
+
+
+HOPELESS = [
+    ("model", '{"id":[', "$.id: an integer (wrong type)"),
+    ("model", '{"id":"x",', "$.id: an integer (wrong type)"),
+    ("model", '{"id":1,"lines":[{"sku":"a","qty":-1}', "$.lines[0].qty: an integer >= 0 (wrong type)"),
+    ("model", '{"id":1,"lines":[{"sku":"a"}', "$.lines[0].qty: an integer >= 0, which is missing (missing)"),
+    ("model", '{"id":1,"zz":', "$: no properties but id, lines, who, tag, rates (1 undeclared) (undeclared)"),
+    (
+        "model",
+        '{"id":1,"who":{"kind":"cow","lives":1},',
+        "$.who: an object or null (wrong type)",
+    ),
+    ("raw", '{"id":1,"tag":"long",', "$.tag: a string of at most 3 characters (wrong type)"),
+    ("raw", '{"id":1,"rates":{"a":1,"b":"x"}', "$.rates[key 1]: a number (wrong type)"),
+    ("list", '{"value":[{"sku":"a","qty":1},{"sku":[', "$[1].sku: a string (wrong type)"),
+    ("list", '[{"sku":"a","qty":1},3,', "$[1]: an object with sku, qty (wrong type)"),
+]
+
+
+def test_a_bracket_that_may_be_prose_is_not_judged() -> None:
+    """A reply may begin with a bracket that is none of its JSON."""
+    text = '[1 more thing] {"id":1}'
+    assert SCHEMAS["model"].parse(text).ok
+    parser, _ = streamed(SCHEMAS["model"], list(text))
+    assert parser.hopeless == ()
+
+
+@pytest.mark.parametrize(("name", "text", "problem"), HOPELESS)
+def test_the_first_mistake_that_nothing_mends_ends_the_stream(name: str, text: str, problem: str) -> None:
+    """It is told at the character that makes it certain, not before."""
+    parser = StreamParser(SCHEMAS[name])
+    parser.feed(text[:-1])
+    assert parser.hopeless == ()
+    parser.feed(text[-1])
+    assert [f"{one} ({one.code})" for one in parser.hopeless] == [problem]
+
+
+class Lenient(BaseModel):
+    n: Annotated[int, BeforeValidator(lambda value: len(value) if isinstance(value, list) else value)]
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        (Schema.of(Lenient), '{"n":[1,2]}'),
+        (SCHEMAS["model"], '```\n{"id":[]}\n``` ```\n{"id":1}\n```'),
+        (SCHEMAS["model"], '{"id":"1","lines":"[]","tag":null}'),
+        (SCHEMAS["text"], "{not JSON"),
+    ],
+)
+def test_there_is_no_early_word_where_the_end_may_differ(schema: Schema[Any], text: str) -> None:
+    """Validators that rewrite, other fences, fitting: the parser waits."""
+    parser, _ = streamed(schema, list(text))
+    assert parser.hopeless == ()
+
+
+def test_a_partial_under_the_wrapper_is_the_value() -> None:
+    """The provider's strict form wraps a list; the reader sees the list, item by item."""
+    parser = StreamParser(SCHEMAS["list"])
+    partial = parser.feed('{"value":[{"sku":"a","qty":1},{"sku":"b')
+    assert partial.value == [{"sku": "a", "qty": 1}, {"sku": "b"}]
+    assert partial.open == (1, "sku")
+    assert (0,) in partial.closed
+    assert parser.feed('","qty":2}]}').is_complete
+
+
+def test_the_cost_of_a_chunk_does_not_grow() -> None:
+    """At chunk 7,000 as at chunk 1,000, also inside one long string."""
+    rows = ",".join(f'{{"sku":"SKU-{number:05}","qty":{number}}}' for number in range(2000))
+    for text in (f'{{"id":1,"lines":[{rows}]}}', '{"id":1,"tag":"' + "word " * 9000 + '"}'):
+        chunks = [text[at : at + 6] for at in range(0, len(text), 6)]
+        times = []
+        parser = StreamParser(SCHEMAS["model"])
+        for chunk in chunks:
+            began = time.perf_counter()
+            parser.feed(chunk)
+            times.append(time.perf_counter() - began)
+        early, late = sorted(times[1000:1400])[200], sorted(times[6600:7000])[200]
+        assert late < 5 * early + 50e-6
