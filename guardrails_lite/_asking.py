@@ -95,6 +95,22 @@ def about_rule(reply: Reply, stop: Stop, text: str) -> Invalid:
     )
 
 
+def about_field(choice: Choice, path: str, stop: Stop) -> Invalid:
+    """A typed reply in one field of which a `reask` rule found something."""
+    reasons = "\n".join(dict.fromkeys(f"{path}: it {finding.message}" for finding in stop.findings))
+    asked = (
+        f"Your last reply was not accepted:\n{reasons or f'{path}: it could not be checked'}\n"
+        "Reply again with the corrected JSON and nothing else."
+    )
+    return Invalid(
+        _turn(WITHHELD, asked),
+        fingerprint=f"{stop.rule!r}\0{reasons}",
+        what=f"{stop.rule!r} found something at {path}",
+        because="rule",
+        kind="blocked",
+    )
+
+
 def _hidden(text: str, findings: Sequence[Finding]) -> str:
     return masked(text, findings) if findings else WITHHELD
 

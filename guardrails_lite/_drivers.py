@@ -40,12 +40,13 @@ def _advance(core: Core[Any], until: type | None, effect: Any = None) -> Any:
         if effect is None:
             effect = core.send(None)
         while type(effect) is not until:
+            failed: BaseException | None = None
             try:
                 answer = effect.run()
             except BaseException as error:  # the engine decides what every error means
-                effect = core.throw(error)
-            else:
-                effect = core.send(answer)
+                failed = error
+            # Thrown out here, for an error raised inside an `except` drags the handled one along.
+            effect = core.send(answer) if failed is None else core.throw(failed)
     except StopIteration as done:
         return _Done(done.value)
     return effect
@@ -57,12 +58,13 @@ async def _aadvance(core: Core[Any], until: type | None, effect: Any = None) -> 
         if effect is None:
             effect = core.send(None)
         while type(effect) is not until:
+            failed: BaseException | None = None
             try:
                 answer = await effect.arun()
             except BaseException as error:  # the engine decides what every error means
-                effect = core.throw(error)
-            else:
-                effect = core.send(answer)
+                failed = error
+            # Thrown out here, for an error raised inside an `except` drags the handled one along.
+            effect = core.send(answer) if failed is None else core.throw(failed)
     except StopIteration as done:
         return _Done(done.value)
     return effect

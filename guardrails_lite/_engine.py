@@ -22,12 +22,13 @@ nobody's to handle (cancellation, an interrupt, a closed stream) pass through; t
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar
 
-from guardrails_lite._asking import Invalid, about_missing_call, about_rule, about_schema
+from guardrails_lite._asking import Invalid, about_field, about_missing_call, about_rule, about_schema
 from guardrails_lite._effects import Ask, Close, Opened, Release, Send, Sleep, Write
 from guardrails_lite._errors import (
     Blocked,
@@ -39,7 +40,7 @@ from guardrails_lite._errors import (
 from guardrails_lite._incoming import FrameError, Incoming
 from guardrails_lite._messages import Call, Choice, Reply, ToolCall
 from guardrails_lite._screen import Stop, Tally, screen
-from guardrails_lite._shapes import UnreadableError, is_stream, read_reply, write_reply
+from guardrails_lite._shapes import UnreadableError, is_stream, read_reply, with_parsed, write_reply
 from guardrails_lite._story import Story, outcome_of
 from guardrails_lite._texts import Piece, json_strings, pieces_of, rewrite, with_json_strings
 from guardrails_lite.reliability import Admission, Failure, Ledger, Refusal, classify, classify_body_error
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from guardrails_lite._record import Record, Style
     from guardrails_lite._targets import Target
     from guardrails_lite._tools import Offered
+    from guardrails_lite.schemas.problems import Parsed
 
 T = TypeVar("T")
 Groups = Sequence[Sequence[Tally]]
@@ -104,7 +106,7 @@ async def _ladder(story: Story, call: Call, primary: Target, *, live: bool) -> t
     call, past_primary = await screen_request(story, call)
     if plan.intent_sinks:
         await Write(plan.intent_sinks, story.intent())
-    offered, call = _declared(plan, call)
+    offered, call = _declared(plan, call, primary)
     ledger = Ledger(plan.budget, now_s=plan.clock())
     targets = (primary, *(target.behind(primary) for target in plan.fallback))
     gave_up: list[tuple[Target, _Unanswered | Invalid | Stop]] = []
@@ -256,8 +258,11 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
     return call, fall_back
 
 
-def _declared(plan: Plan, call: Call) -> tuple[Offered | None, Call]:
+def _declared(plan: Plan, call: Call, primary: Target) -> tuple[Offered | None, Call]:
     """What the request and the guard declare together: the tools offered and the form of the answer."""
+    if plan.schema is not None and primary.completion and "response_format" not in call.params:
+        asked = {**call.params, "response_format": plan.schema.response_format()}
+        call = replace(call, params=asked)
     offered = None
     if plan.toolbox is not None or "tools" in call.params or "functions" in call.params:
         from guardrails_lite._tools import Toolbox
@@ -386,6 +391,8 @@ class _Attempt:
         if checked is not reply:
             raw = write_reply(raw, reply, checked)
             checked = replace(checked, raw=raw)
+        if self.plan.schema is not None:
+            with_parsed(raw, value)
         if self.live:
             self.story.released += len(checked.text)
             await Release(raw)
@@ -449,11 +456,11 @@ class _Attempt:
         """Tool calls, output schema, output rules, in this order; the reply as they leave it."""
         reply = await self._checked_tools(reply, offered)
         if self.plan.schema is not None:
-            reply, values = self._parsed(reply)
+            reply, values = await self._parsed(reply)
         reply, changed = await self._screened(reply)
         if self.plan.schema is not None:
             if changed:
-                reply, values = self._parsed(reply)
+                reply, values = await self._parsed(reply)
             return reply, values[0] if values else None
         return reply, None
 
@@ -518,11 +525,14 @@ class _Attempt:
         self.story.note("approved" if answer else "denied", tool.name)
         return verdict if answer else replace(verdict, reason="denied")
 
-    def _parsed(self, reply: Reply) -> tuple[Reply, list[Any]]:
+    async def _parsed(self, reply: Reply) -> tuple[Reply, list[Any]]:
+        """The typed value of every choice, after the rules on its fields."""
         schema = self.plan.schema
         assert schema is not None
         values: list[Any] = []
+        choices: list[Choice] = []
         for choice in reply.choices:
+            choices.append(choice)
             if choice.tool_calls or choice.text is None:
                 values.append(None)
                 continue
@@ -532,8 +542,44 @@ class _Attempt:
                 self.story.note("repair", ", ".join(sorted({edit.kind for edit in parsed.edits})))
             if not parsed.ok:
                 self._refuse(about_schema(choice, parsed.problems))
+            elif schema.field_rules:
+                left = await self._screened_fields(choice, parsed)
+                if left is not parsed:
+                    choices[-1] = replace(choice, text=json.dumps(left.json, ensure_ascii=False))
+                    parsed = left
             values.append(parsed.value if parsed.ok else choice.text)
+        if any(new is not old for new, old in zip(choices, reply.choices, strict=True)):
+            reply = replace(reply, choices=tuple(choices))
         return reply, values
+
+    async def _screened_fields(self, choice: Choice, parsed: Parsed) -> Parsed:
+        """Run the rules that the schema declares on single fields, and report them by path."""
+        schema = self.plan.schema
+        assert schema is not None
+        tallies: dict[tuple[str, int], Tally] = {}
+        new: dict[Any, str] = {}
+        for found in schema.field_texts(parsed.json):
+            rule = found.rule if self.plan.enforce else replace(found.rule, mode="monitor")
+            tally = tallies.get((found.path, id(found.rule)))
+            if tally is None:
+                name = f"{rule!r} at {found.path}"
+                tally = tallies[found.path, id(found.rule)] = Tally(rule, name, "field", self.story.attempt)
+                self.story.steps.append(tally)
+            text = new.get(found.pointer, found.text)
+            try:
+                left = await screen([[tally]], text, self.call)
+            except Stop as stop:
+                if stop.verb == "reask":
+                    raise about_field(choice, found.path, stop) from None
+                raise
+            if left != text:
+                new[found.pointer] = left
+        if not new:
+            return parsed
+        masked = schema.with_texts(parsed.json, new)
+        if not masked.ok:
+            self._refuse(about_schema(choice, masked.problems))
+        return masked
 
     def _refuse(self, invalid: Invalid) -> None:
         if self.plan.enforce:

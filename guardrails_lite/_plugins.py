@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from typing import Any
 
 from guardrails_lite._errors import ConfigError
@@ -16,6 +17,20 @@ def names() -> list[str]:
     from importlib.metadata import entry_points
 
     return sorted({entry.name for entry in entry_points(group=GROUP)})
+
+
+def _called(made: Any, arguments: dict[str, Any]) -> object:
+    """Call *made* by name, also where its parameters go by position; a list fills ``*names``."""
+    named = dict(arguments)
+    positional: list[Any] = []
+    for each in inspect.signature(made).parameters.values():
+        if each.name not in named:
+            continue
+        if each.kind is each.POSITIONAL_ONLY:
+            positional.append(named.pop(each.name))
+        elif each.kind is each.VAR_POSITIONAL and isinstance(named[each.name], list):
+            positional += named.pop(each.name)
+    return made(*positional, **named)
 
 
 def load(name: str, arguments: dict[str, Any]) -> Validator:
@@ -46,7 +61,7 @@ def load(name: str, arguments: dict[str, Any]) -> Validator:
             raise ConfigError(f"validator {name!r} takes no arguments, but {', '.join(arguments)} is given")
         return made
     try:
-        validator = made(**arguments)
+        validator = _called(made, arguments)
     except TypeError as error:
         raise ConfigError(
             f"validator {name!r} cannot be made with {', '.join(arguments) or 'nothing'}: {error}"

@@ -213,7 +213,9 @@ class _Story:
         """A decorated function with a schema: a wrong answer is asked again, and comes back typed."""
         from guardrails_lite import Guard
 
-        @(self.guard | Guard(schema=Invoice))
+        guard: Guard[Any] = self.guard | Guard(schema=Invoice)
+
+        @guard
         def extract(messages: list[Any], model: str = self.model) -> Any:
             return self.client.chat.completions.create(model=model, messages=messages)
 

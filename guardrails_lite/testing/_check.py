@@ -300,6 +300,10 @@ def _check_time(trial: _Trial, examples: list[str], limit_s: float) -> None:
 
 
 def _timed(trial: _Trial, text: str, place: str) -> float:
-    started = time.thread_time()
-    trial.find(text, place)
-    return time.thread_time() - started
+    """Seconds of this thread; where that is long, the least of three, since a busy machine adds to it."""
+    spent: list[float] = []
+    while len(spent) < 3 and (not spent or spent[0] > 0.02):
+        started = time.thread_time()
+        trial.find(text, place)
+        spent.append(time.thread_time() - started)
+    return min(spent)

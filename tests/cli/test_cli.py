@@ -1,0 +1,241 @@
+"""The command line, as a user runs it: in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guardrails_lite import AuditLog, Blocked, Guard, block, redact
+from guardrails_lite.cli import main
+from guardrails_lite.cli._terminal import safe
+from tests.engine.conftest import word
+
+GUARD = """
+name = "support"
+log = "audit"
+
+[[input]]
+redact = "pii"
+
+[[input]]
+block = "keywords"
+words = ["forbidden"]
+roles = ["user"]
+
+[retry]
+attempts = 2
+
+[budget]
+deadline_s = 20
+
+[[fallback]]
+model = "small"
+
+[[fallback]]
+answer = "Sorry."
+"""
+
+
+@pytest.fixture
+def guard_file(tmp_path: Path) -> Path:
+    """A guard in TOML."""
+    file = tmp_path / "guard.toml"
+    file.write_text(GUARD)
+    return file
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A log of three calls, the last one blocked."""
+    directory = tmp_path / "log"
+    audit = AuditLog(directory)
+    guard = Guard(name="desk", input=[redact(word("ada")), block(word("bad"))], log=audit)
+    for said in ("hello", "ada", "bad"):
+        with contextlib.suppress(Blocked):
+            guard.run(lambda messages, model: "fine", [{"role": "user", "content": said}], model="m-1")
+    audit.close()
+    return directory
+
+
+def test_the_demo_tells_its_story() -> None:
+    """Every chapter comes out as told, with no key and no network."""
+    done = subprocess.run(
+        [sys.executable, "-m", "guardrails_lite", "demo"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the model is scripted" in done.stdout
+    assert "[EMAIL_ADDRESS]" in done.stdout
+    assert "Invoice(customer='Acme', total=12.0)" in done.stdout
+    assert "intact" in done.stdout
+    assert "tampered" in done.stdout
+    assert "WRONG" not in done.stdout
+
+
+def test_check_explains_a_guard(guard_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What happens in which order, in sentences."""
+    assert main(["check", str(guard_file)]) == 0
+
+    out = capsys.readouterr().out
+    assert "block(keywords(words=('forbidden',)" in out or "block(keywords(" in out
+    assert "then target(model='small')" in out
+    assert "all within 20 s" in out
+
+
+def test_check_gives_json(guard_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """For another program."""
+    main(["check", "--json", str(guard_file)])
+
+    assert json.loads(capsys.readouterr().out)["digest"] == Guard.from_file(guard_file).digest
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name = ", "is no TOML"),
+        ("nmae = 'x'", "'nmae' is no setting of a guard; there are name"),
+        (
+            "[[input]]\nblock = 'pji'",
+            r"input[0]: no installed package has a validator 'pji'. Did you mean 'pii'?",
+        ),
+        ("[[input]]\nstop = 'pii'", "input[0] names no verb; expected exactly one of block"),
+        ("[[input]]\nblock = 'pii'\nwhere = 1", "input[0]: validator 'pii' cannot be made with where"),
+        ("[[input]]\nblock = 'pii'\non_error = 'x'", "on_error='x'"),
+        ("[[input]]\nreask = 'pii'", "cannot be an input rule"),
+        ("[retry]\nattempts = 0", "retry: attempts=0 of Retry must be a whole number"),
+        ("[retry]\ntries = 1", "retry.tries is no setting of it; there are attempts"),
+        ("input = 'pii'", "input must be a list: [[input]]"),
+        ("[[fallback]]\n", "fallback[0]: target() names nothing"),
+    ],
+)
+def test_check_says_what_is_wrong_and_where(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    """The file, the place, what was expected."""
+    file = tmp_path / "guard.toml"
+    file.write_text(text)
+
+    assert main(["check", str(file)]) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    if "cannot be an input rule" not in said:
+        assert str(file) in err
+
+
+def test_check_of_a_missing_file_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """No traceback."""
+    assert main(["check", "nowhere.toml"]) == 2
+    assert "nowhere.toml: cannot be read" in capsys.readouterr().err
+
+
+def test_yaml_is_the_same_guard(tmp_path: Path, guard_file: Path) -> None:
+    """A guard in YAML has the digest of the same guard in TOML."""
+    pytest.importorskip("yaml", reason="PyYAML is an extra")
+    file = tmp_path / "guard.yaml"
+    file.write_text(
+        "name: support\ninput:\n- {redact: pii}\n- {block: keywords, words: [forbidden], roles: [user]}\n"
+        "retry: {attempts: 2}\nbudget: {deadline_s: 20}\nfallback: [{model: small}, {answer: Sorry.}]\n"
+    )
+
+    assert Guard.from_file(file).digest == Guard.from_file(guard_file).digest
+
+
+def test_scan_finds_in_text_and_json_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 1 and the place of what was found; 0 when there is nothing."""
+    (tmp_path / "clean.txt").write_text("nothing here\n")
+    (tmp_path / "some.jsonl").write_text('{"text": "mail ada@example.com"}\n{"text": "fine"}\n')
+
+    assert main(["scan", str(tmp_path / "clean.txt")]) == 0
+    assert main(["scan", str(tmp_path / "some.jsonl")]) == 1
+    out = capsys.readouterr().out
+    assert "some.jsonl:1" in out
+    assert "EMAIL_ADDRESS x1" in out
+    assert "ada@example.com" not in out
+
+
+def test_scan_redacts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each text as the rules leave it."""
+    (tmp_path / "a.txt").write_text("mail ada@example.com\n")
+
+    main(["scan", "--redact", "--validators", "pii", str(tmp_path / "a.txt")])
+
+    assert capsys.readouterr().out == "mail [EMAIL_ADDRESS]\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code"), [("a.jsonl", "{", 5), ("b.jsonl", '{"x": 1}', 5), ("c.jsonl", '{"text": 1}', 5)]
+)
+def test_scan_of_unreadable_lines_says_which(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text: str, code: int
+) -> None:
+    """The file and the line, not its content."""
+    (tmp_path / name).write_text(text)
+
+    assert main(["scan", str(tmp_path / name)]) == code
+    assert f"{name}:1" in capsys.readouterr().err
+
+
+def test_log_ls_lists_and_filters(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line a call; `--outcome` narrows."""
+    assert main(["log", "ls", str(log)]) == 0
+    assert capsys.readouterr().out.count("desk") == 3
+    main(["log", "ls", str(log), "--outcome", "blocked", "--json"])
+    calls: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    assert [call["outcome"] for call in calls] == ["blocked"]
+
+
+def test_log_show_tells_every_step(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the beginning of its id."""
+    main(["log", "ls", str(log), "--json"])
+    call = json.loads(capsys.readouterr().out)[1]
+
+    assert main(["log", "show", str(log), call["id"][:10]]) == 0
+    out = capsys.readouterr().out
+    assert "redact(word(text='ada'))" in out
+    assert "answered" in out
+    assert main(["log", "show", str(log), "zz"]) == 1
+
+
+def test_log_stats_counts(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Calls by outcome, in words and in JSON."""
+    assert main(["log", "stats", str(log), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["calls"], told["outcomes"]["blocked"]) == (3, 1)
+    assert main(["log", "stats", str(log)]) == 0
+
+
+def test_log_verify_finds_a_flipped_bit(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """0 when whole, 2 when not; a directory that is no log is 5."""
+    assert main(["log", "verify", str(log)]) == 0
+    segment = next(log.rglob("*.jsonl"))
+    data = bytearray(segment.read_bytes())
+    data[len(data) // 2] ^= 1
+    segment.write_bytes(data)
+    assert main(["log", "verify", str(log)]) == 2
+    assert main(["log", "verify", str(log.parent)]) == 5
+    capsys.readouterr()
+
+
+def test_hostile_text_cannot_steer_the_terminal() -> None:
+    """Escape codes, direction marks and invisible characters are shown as their numbers."""
+    assert safe("a\x1b[31mb\u202ec\u200bd\ne") == "a\\u{1b}[31mb\\u{202e}c\\u{200b}d\\u{a}e"
+    assert safe("ordinary é 漢字 🙂") == "ordinary é 漢字 🙂"
+
+
+def test_no_command_prints_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """Wrong use is exit code 2."""
+    assert main([]) == 2
+    assert "demo" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["nonsense"])
+    assert main(["--version"]) == 0

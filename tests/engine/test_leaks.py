@@ -1,0 +1,154 @@
+"""No prompt, reply, argument or secret in any byte of a record, log, error, traceback or repr."""
+
+from __future__ import annotations
+
+import io
+import logging
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Annotated, Any
+
+import pytest
+from pydantic import BaseModel
+
+from guardrails_lite import (
+    AuditLog,
+    Budget,
+    Finding,
+    Guard,
+    Outcome,
+    Retry,
+    block,
+    bound,
+    reask,
+    redact,
+    structlog_sink,
+    target,
+    validator,
+)
+from guardrails_lite.testing import STYLES, ScriptedModel, Style, completion, tool_call
+from tests.engine.conftest import NOW, word
+
+SECRETS = {
+    "prompt": "swordfish-prompt",
+    "system": "swordfish-system",
+    "reply": "swordfish-reply",
+    "argument": "swordfish-argument",
+    "key": "swordfish-key",
+    "error": "swordfish-error",
+    "user": "swordfish-user",
+    "history": "swordfish-history",
+}
+MESSAGES = [
+    {"role": "system", "content": SECRETS["system"]},
+    {"role": "user", "content": SECRETS["history"]},
+    {"role": "user", "content": SECRETS["prompt"]},
+]
+
+
+class Note(BaseModel):
+    text: Annotated[str, block(word("-reply"))]
+
+
+class Plain(BaseModel):
+    number: int
+
+
+def find(number: int) -> str:
+    """Find something."""
+    return str(number)
+
+
+@validator
+def angry(text: str) -> Iterator[Finding]:
+    """Break, quoting the text, as careless code does."""
+    raise ValueError(f"cannot judge {text}")
+
+
+class ProviderError(Exception):
+    """What a client raises: it quotes the request and the key."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.status_code = 400
+        self.response = SimpleNamespace(headers={})
+        self.body = {"error": {"message": message, "code": f"{message} with spaces"}}
+
+
+BAD_CALL = completion(tool_calls=[tool_call(SECRETS["argument"], {SECRETS["argument"]: SECRETS["argument"]})])
+WRONG_CALL = completion(tool_calls=[tool_call("find", {"number": SECRETS["argument"], SECRETS["key"]: 1})])
+BROKEN_CALL = completion(tool_calls=[tool_call("find", '{"number": "' + SECRETS["argument"])])
+REPLY = f"the answer is {SECRETS['reply']}"
+WRONG = f'{{"number": "{SECRETS["reply"]}", "{SECRETS["key"]}": 1}}'
+
+CASES: dict[str, tuple[dict[str, Any], list[Any]]] = {
+    "passed": ({}, [REPLY]),
+    "masked": ({"input": [redact(word("swordfish"))], "output": [redact(word("swordfish"))]}, [REPLY]),
+    "blocked input": ({"input": [block(word("-prompt"))]}, []),
+    "blocked output": ({"output": [block(word("-reply"))]}, [REPLY]),
+    "re-asked": ({"output": [reask(word("-reply"))]}, [REPLY, "x -reply", "y -reply"]),
+    "broken check": ({"input": [block(angry)]}, []),
+    "broken output check": ({"output": [block(angry)]}, [REPLY]),
+    "schema": ({"schema": Plain}, [WRONG, WRONG]),
+    "schema in prose": ({"schema": Plain}, [REPLY, f"{REPLY} {{", f"[{REPLY}"]),
+    "field": ({"schema": Note}, [f'{{"text": "{SECRETS["reply"]}"}}']),
+    "unknown tool": ({"tools": [find]}, [BAD_CALL, BAD_CALL]),
+    "wrong argument": ({"tools": [find]}, [WRONG_CALL, WRONG_CALL]),
+    "broken argument": ({"tools": [find]}, [BROKEN_CALL, BROKEN_CALL]),
+    "provider error": ({}, [ProviderError(f"bad request: {SECRETS['error']}")]),
+    "connection error": ({}, [ConnectionError(SECRETS["error"])] * 3),
+    "truncated": ({}, [completion(REPLY, finish_reason="length")]),
+    "refused": ({}, [completion(None, refusal=SECRETS["reply"])]),
+    "filtered": ({}, [completion(REPLY, finish_reason="content_filter")]),
+    "budget": ({"budget": Budget(tokens=1)}, [REPLY]),
+    "exhausted": ({"fallback": [target(model="m-2")]}, [ConnectionError(SECRETS["error"])] * 6),
+}
+
+
+@pytest.mark.parametrize("style", STYLES, ids=str)
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_of_the_text_is_in_anything_that_is_kept_or_shown(
+    case: str, style: Style, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every ending, every style: the record, both logs, the error, its traceback, every repr."""
+    settings, script = CASES[case]
+    records: list[Any] = []
+    log = AuditLog(tmp_path / "audit")
+    guard = Guard(name="g", retry=NOW, log=[log, records.append, structlog_sink()], **settings)
+    shown = io.StringIO()
+    caplog.set_level(logging.DEBUG)
+    model = ScriptedModel(script)
+    with bound(user=SECRETS["user"], tenant="acme"):
+        try:
+            outcome: Outcome[Any] = style.call(guard, model, MESSAGES, model="m-1")
+            print(
+                repr(outcome),
+                repr(outcome.reply),
+                repr(outcome.record),
+                repr(outcome.reply.tool_calls),
+                file=shown,
+            )
+        except Exception as error:
+            traceback.print_exception(error, file=shown)
+            print(
+                repr(error), str(error), vars(error).keys(), repr(getattr(error, "findings", "")), file=shown
+            )
+            print(repr(getattr(error, "record", "")), file=shown)
+    log.close()
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "audit").rglob("*") if path.is_file())
+    told = shown.getvalue() + caplog.text + repr([record.to_dict() for record in records]) + repr(guard)
+
+    for name, secret in SECRETS.items():
+        assert secret.encode() not in kept, f"the {name} is in the log"
+        assert secret not in told, f"the {name} is shown"
+    assert len(records) == 1, "one record a call, however it ended"
+
+
+@pytest.mark.parametrize("style", STYLES, ids=str)
+def test_a_retry_object_or_a_target_shows_no_secret(style: Style) -> None:
+    """Settings print; what they close over does not."""
+    fallback = target(lambda messages, **params: SECRETS["reply"])
+
+    assert SECRETS["reply"] not in repr(Guard(fallback=[fallback], retry=Retry(wait=lambda attempt: 0.0)))
