@@ -45,31 +45,32 @@ def lines(path: Path) -> Iterator[bytes]:
 
 
 def find_tail(directory: Path) -> Tail:
-    """Where the stream in *directory* ends, by reading its last segment.
+    """Where the stream in *directory* ends, by reading its last segment that has an entry.
 
     Raises:
         ValueError: that segment does not begin as one does.
     """
-    paths = segments(directory)
-    if not paths:
-        return Tail(0, NO_LEAF, Frontier().root().hex(), False, b"", ())
     frontier, leaf, torn, kinds = Frontier(), NO_LEAF, b"", ("", "")
     pending: list[bytes] = []
     opened: dict[str, None] = {}
-    for at, line in enumerate(lines(paths[-1])):
-        if not line.endswith(b"\n"):
-            torn = line
+    for path in reversed(segments(directory)):
+        for at, line in enumerate(lines(path)):
+            if not line.endswith(b"\n"):
+                torn = line
+                break
+            entry = parse(line)
+            if at == 0 and entry.n:
+                frontier = Frontier(entry.n, [bytes.fromhex(peak) for peak in entry.data["peaks"]])
+            digest = leaf_hash(line[:-1])
+            pending.append(digest)
+            leaf, kinds = digest.hex(), (kinds[1], entry.type)
+            if entry.type == "call.intent":
+                opened[entry.id] = None
+            elif entry.type == "call.completed":
+                opened.pop(entry.id, None)
+        if pending:
             break
-        entry = parse(line)
-        if at == 0 and entry.n:
-            frontier = Frontier(entry.n, [bytes.fromhex(peak) for peak in entry.data["peaks"]])
-        digest = leaf_hash(line[:-1])
-        pending.append(digest)
-        leaf, kinds = digest.hex(), (kinds[1], entry.type)
-        if entry.type == "call.intent":
-            opened[entry.id] = None
-        elif entry.type == "call.completed":
-            opened.pop(entry.id, None)
+        # The process died while it began this segment, so the stream ends in the one before.
     frontier.extend(pending)
     closed = "log.closed" in kinds
     return Tail(frontier.size, leaf, frontier.root().hex(), closed, torn, tuple(opened))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import select
 import signal
 import sys
 import time
@@ -33,6 +34,9 @@ def main(directory: str, runs: int, seed: int, mode: str) -> None:
                 log(record(number, outcome="blocked" if number % 7 == 0 else "passed"))
                 os.write(theirs, b"%d\n" % number)
         os.close(theirs)
+        # Most are killed while they log, some already while they open their stream.
+        if rng.random() < 0.8:
+            select.select([mine], [], [], 10)
         time.sleep(rng.uniform(0.0, 0.03))
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
