@@ -9,7 +9,7 @@ from typing import Any
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Call
-from guardrails_lite._targets import Target, is_blocking
+from guardrails_lite._targets import Primary, is_blocking
 
 REQUEST_PARAMS = frozenset(
     {
@@ -39,6 +39,7 @@ class Binding:
     """It takes any keyword."""
     blocks: bool
     answer: Callable[[str, Call], Any] | None
+    name: str
 
     @classmethod
     def of(cls, function: Callable[..., Any], *, prompt: str | None) -> Binding:
@@ -68,6 +69,7 @@ class Binding:
             any(each.kind is each.VAR_KEYWORD for each in parameters.values()),
             is_blocking(function),
             _answer_shape(function),
+            _name(function),
         )
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
@@ -103,7 +105,7 @@ class Binding:
             )
         return Call(messages, params)
 
-    def target(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Target:
+    def target(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Primary:
         """The function, with these arguments, as the primary target of *call*."""
 
         def send(sent: Call, timeout_s: float | None) -> Any:
@@ -111,7 +113,7 @@ class Binding:
                 return self.function(*args, **kwargs)
             return self.function(*self._args(sent, args, kwargs), **self._kwargs(sent, args, kwargs))
 
-        return Target("primary", _name(self.function), send, blocks=self.blocks, answer=self.answer)
+        return Primary(self.name, send, self.blocks, self.answer)
 
     def _args(self, sent: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         changed = list(args)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from guardrails_lite._messages import Call, ToolCall
     from guardrails_lite._record import Intent, Record
     from guardrails_lite._rules import Finding, Rule, Validator
-    from guardrails_lite._targets import Target
+    from guardrails_lite._targets import Primary, Target
     from guardrails_lite._tools import Tool
 
 T = TypeVar("T")
@@ -53,13 +53,13 @@ class Effect(Generic[T]):
 class Send(Effect[Any]):
     """Call a target. The answer is whatever it returns; a stream comes back as a `Source`."""
 
-    target: Target
+    target: Target | Primary
     call: Call
     timeout_s: float | None = None
 
     def run(self) -> Any:
         raw = self.target.send(self.call, self.timeout_s)
-        if inspect.isawaitable(raw):
+        if hasattr(type(raw), "__await__"):
             _discard(raw)
             raise TypeError(
                 f"{self.target!r} is async, but the guard was called synchronously. "
@@ -78,7 +78,7 @@ class Send(Effect[Any]):
             raw = await asyncio.to_thread(self.target.send, self.call, self.timeout_s)
         else:
             raw = self.target.send(self.call, self.timeout_s)
-        return await raw if inspect.isawaitable(raw) else raw
+        return await raw if hasattr(type(raw), "__await__") else raw
 
 
 def _discard(awaitable: Any) -> None:
@@ -311,7 +311,7 @@ class Write(Effect[None]):
     def run(self) -> None:
         for sink in self.sinks:
             written = sink(self.entry)
-            if inspect.isawaitable(written):
+            if written is not None and inspect.isawaitable(written):
                 _discard(written)
                 raise TypeError(
                     f"sink {sink!r} is async, but the guard was called synchronously. Use a plain function."
@@ -320,5 +320,5 @@ class Write(Effect[None]):
     async def arun(self) -> None:
         for sink in self.sinks:
             written = sink(self.entry)
-            if inspect.isawaitable(written):
+            if written is not None and inspect.isawaitable(written):
                 await written

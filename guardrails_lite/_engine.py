@@ -38,20 +38,23 @@ from guardrails_lite._errors import (
     StreamInterrupted,
 )
 from guardrails_lite._incoming import FrameError, Incoming
+from guardrails_lite._integrity import judge
 from guardrails_lite._messages import Call, Choice, Reply, ToolCall
 from guardrails_lite._screen import Stop, Tally, screen
 from guardrails_lite._shapes import UnreadableError, is_stream, read_reply, with_parsed, write_reply
 from guardrails_lite._story import Story, outcome_of
 from guardrails_lite._texts import Piece, json_strings, pieces_of, rewrite, with_json_strings
 from guardrails_lite.reliability import Admission, Failure, Ledger, Refusal, classify, classify_body_error
+from guardrails_lite.sinks import default_sink, is_silent
 
 if TYPE_CHECKING:
     from guardrails_lite._plan import Plan
     from guardrails_lite._record import Record, Style
-    from guardrails_lite._targets import Target
+    from guardrails_lite._targets import Primary, Target
     from guardrails_lite._tools import Offered
     from guardrails_lite.schemas.problems import Parsed
 
+_DEFAULT_SINKS = (default_sink,)
 T = TypeVar("T")
 Groups = Sequence[Sequence[Tally]]
 
@@ -69,7 +72,7 @@ class Outcome(Generic[T]):
 
 
 async def exchange(
-    plan: Plan, call: Call, primary: Target, style: Style, *, live: bool = False
+    plan: Plan, call: Call, primary: Target | Primary, style: Style, *, live: bool = False
 ) -> Outcome[Any]:
     """Make one guarded call.
 
@@ -95,12 +98,12 @@ async def exchange(
         raise
     story.output_chars = sum(len(choice.text or "") for choice in reply.choices)
     record = story.end(story.success, None)
-    if plan.sinks:
+    if plan.sinks and not (plan.sinks == _DEFAULT_SINKS and is_silent(record)):
         await Write(plan.sinks, record)
     return Outcome(value, reply, record)
 
 
-async def _ladder(story: Story, call: Call, primary: Target, *, live: bool) -> tuple[Reply, Any]:
+async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: bool) -> tuple[Reply, Any]:
     """Screen the request, then climb: attempts, re-asks and targets, until a reply passes."""
     plan = story.plan
     call, past_primary = await screen_request(story, call)
@@ -109,7 +112,7 @@ async def _ladder(story: Story, call: Call, primary: Target, *, live: bool) -> t
     offered, call = _declared(plan, call, primary)
     ledger = Ledger(plan.budget, now_s=plan.clock())
     targets = (primary, *(target.behind(primary) for target in plan.fallback))
-    gave_up: list[tuple[Target, _Unanswered | Invalid | Stop]] = []
+    gave_up: list[tuple[Target | Primary, _Unanswered | Invalid | Stop]] = []
     asked, invalid = call, None
     if past_primary is not None:
         gave_up.append((primary, past_primary))
@@ -258,7 +261,7 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
     return call, fall_back
 
 
-def _declared(plan: Plan, call: Call, primary: Target) -> tuple[Offered | None, Call]:
+def _declared(plan: Plan, call: Call, primary: Target | Primary) -> tuple[Offered | None, Call]:
     """What the request and the guard declare together: the tools offered and the form of the answer."""
     if plan.schema is not None and primary.completion and "response_format" not in call.params:
         asked = {**call.params, "response_format": plan.schema.response_format()}
@@ -326,7 +329,7 @@ class _Attempt:
     def __init__(
         self,
         story: Story,
-        target: Target,
+        target: Target | Primary,
         call: Call,
         ledger: Ledger,
         admission: Admission,
@@ -435,8 +438,6 @@ class _Attempt:
 
     def _judge(self, reply: Reply, offered: Offered | None) -> None:
         """Is the reply whole? Nothing else is looked at before that."""
-        from guardrails_lite._integrity import judge
-
         failure = judge(
             reply,
             wants_tools=offered is not None,
@@ -711,7 +712,7 @@ def _early_refusal(offered: Offered) -> Any:
     return on_name
 
 
-def _unreadable(unreadable: UnreadableError, raw: Any, target: Target) -> Failure:
+def _unreadable(unreadable: UnreadableError, raw: Any, target: Target | Primary) -> Failure:
     """A target whose shape we know sent something else: a fault of the transport. A function's is its bug."""
     if target.completion or target.kind == "client":
         return Failure.of("malformed reply", error_type=str(unreadable), maybe_billed=True)
@@ -721,7 +722,7 @@ def _unreadable(unreadable: UnreadableError, raw: Any, target: Target) -> Failur
 # --- how it ends -------------------------------------------------------------------------------------
 
 
-def _is_wanted(target: Target, gave_up: Sequence[tuple[Target, Exception]]) -> bool:
+def _is_wanted(target: Target | Primary, gave_up: Sequence[tuple[Target | Primary, Exception]]) -> bool:
     """Whether a fallback is for the kind of failure that led here."""
     if target.on == "any" or not gave_up:
         return True
@@ -756,7 +757,9 @@ _OUTCOMES: dict[str, Any] = {
 }
 
 
-def _fail(missed: _Unanswered, gave_up: Sequence[tuple[Target, Exception]], target: Target) -> NoReturn:
+def _fail(
+    missed: _Unanswered, gave_up: Sequence[tuple[Target | Primary, Exception]], target: Target | Primary
+) -> NoReturn:
     """End the call at a failure that neither a retry nor another target can mend."""
     kind = missed.failure.kind
     if kind in ("refused", "content filtered"):
@@ -779,7 +782,7 @@ def _blocked(stop: Stop, where: str) -> Blocked:
     return Blocked(f"{stop.rule!r} stopped {where}: {what}", outcome="blocked", findings=stop.findings)
 
 
-def _exhausted(gave_up: Sequence[tuple[Target, Any]], *, wanted: int) -> GuardrailsError:
+def _exhausted(gave_up: Sequence[tuple[Target | Primary, Any]], *, wanted: int) -> GuardrailsError:
     parts = []
     for target, why in gave_up:
         said = why.failure.kind if isinstance(why, _Unanswered) else getattr(why, "what", "stopped by a rule")
@@ -799,7 +802,7 @@ def _exhausted(gave_up: Sequence[tuple[Target, Any]], *, wanted: int) -> Guardra
     return error
 
 
-def _with_cause(error: GuardrailsError, gave_up: Sequence[tuple[Target, Any]]) -> GuardrailsError:
+def _with_cause(error: GuardrailsError, gave_up: Sequence[tuple[Target | Primary, Any]]) -> GuardrailsError:
     if gave_up:
         error.__cause__ = _exhausted(gave_up, wanted=0)
     return error

@@ -18,7 +18,7 @@ from guardrails_lite._messages import Call
 from guardrails_lite._plan import Plan
 from guardrails_lite._rules import Finding, Mode, Role, Rule, Validator
 from guardrails_lite._screen import Side
-from guardrails_lite._targets import Target, is_blocking
+from guardrails_lite._targets import Primary, Target, is_blocking
 from guardrails_lite.reliability import Budget, Retry
 from guardrails_lite.sinks import default_sink
 
@@ -294,12 +294,12 @@ class Guard(Generic[T]):
 
     # --- for the client adapters ---
 
-    def _begin(self, target: Target, call: Call) -> Outcome[Any] | Live:
+    def _begin(self, target: Target | Primary, call: Call) -> Outcome[Any] | Live:
         live = bool(call.params.get("stream"))
         style: Style = "stream" if live else "sync"
         return begin(exchange(self._plan_for(style), call, target, style, live=live))
 
-    async def _abegin(self, target: Target, call: Call) -> Outcome[Any] | AsyncLive:
+    async def _abegin(self, target: Target | Primary, call: Call) -> Outcome[Any] | AsyncLive:
         live = bool(call.params.get("stream"))
         style: Style = "async stream" if live else "async"
         return await abegin(exchange(self._plan, call, target, style, live=live))
@@ -464,12 +464,12 @@ def _decorate(guard: Guard[Any], function: Callable[..., Any], *, prompt: str | 
     return plain
 
 
-def _one_call(function: Any, messages: Any, params: dict[str, Any]) -> tuple[Call, Target]:
+def _one_call(function: Any, messages: Any, params: dict[str, Any]) -> tuple[Call, Primary]:
     """The call and the target of `run` and its siblings."""
     if not callable(function):
         raise TypeError(f"expected a function that calls a model, not {type(function).__name__}")
     if isinstance(messages, str):
-        prompt = Binding(function, "prompt", 0, True, {}, {}, True, False, None)
+        prompt = Binding(function, "prompt", 0, True, {}, {}, True, False, None, "prompt")
         call = Call(messages_of(messages), params)
 
         def send(sent: Call, _: float | None) -> Any:
@@ -482,7 +482,7 @@ def _one_call(function: Any, messages: Any, params: dict[str, Any]) -> tuple[Cal
             return function(list(sent.messages), **sent.params)
 
     name = getattr(function, "__name__", type(function).__name__)
-    return call, Target("primary", name, send, blocks=is_blocking(function))
+    return call, Primary(name, send, is_blocking(function))
 
 
 # --- checking the settings ---------------------------------------------------------------------------
@@ -527,7 +527,7 @@ def _instance(key: str, value: Any, kind: type[Any]) -> Any:
     return value
 
 
-def _fallback(fallback: Any) -> tuple[Target, ...]:
+def _fallback(fallback: Any) -> tuple[Target | Primary, ...]:
     if isinstance(fallback, Target):
         raise ConfigError(f"fallback= of Guard takes a list: fallback=[{fallback!r}]")
     targets = _listed("fallback", fallback)
@@ -604,7 +604,7 @@ def _plan_of(settings: dict[str, Any], guard: Guard[Any]) -> Plan:
     )
 
 
-def _check_answers(fallback: tuple[Target, ...], schema: Any) -> None:
+def _check_answers(fallback: tuple[Target | Primary, ...], schema: Any) -> None:
     for each in fallback:
         if each.kind == "answer" and schema is not None:
             problems = schema.parse(each.subject).problems

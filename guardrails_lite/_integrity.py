@@ -82,6 +82,8 @@ def judge(
     """
     raw = reply.raw
     if isinstance(raw, str):
+        if raw and not (from_client or wants_json or wants_tools) and raw.isascii() and not raw.isspace():
+            return None  # a function's own text: nothing can vouch for it but itself
         if from_client:
             return _failure("malformed reply")
     elif raw is not None and (error := get(raw, "error")):

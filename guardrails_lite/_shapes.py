@@ -46,9 +46,10 @@ class Chunk:
 
 def is_stream(raw: object) -> bool:
     """Whether *raw* yields chunks rather than being a reply itself."""
+    if type(raw) is str or type(raw) is dict or hasattr(raw, "model_fields_set"):
+        return False
     return not isinstance(raw, (str, bytes, Mapping, list, tuple)) and (
-        isinstance(raw, (Iterator, AsyncIterator))
-        or ((hasattr(raw, "__iter__") or hasattr(raw, "__aiter__")) and not hasattr(raw, "model_fields_set"))
+        isinstance(raw, (Iterator, AsyncIterator)) or hasattr(raw, "__iter__") or hasattr(raw, "__aiter__")
     )
 
 

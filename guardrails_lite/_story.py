@@ -15,7 +15,7 @@ from guardrails_lite._who import who_calls
 if TYPE_CHECKING:
     from guardrails_lite._messages import Call, Usage
     from guardrails_lite._plan import Plan
-    from guardrails_lite._targets import Target
+    from guardrails_lite._targets import Primary, Target
     from guardrails_lite.reliability import Failure
 
 
@@ -93,7 +93,7 @@ class Story:
 
     def attempted(
         self,
-        target: Target,
+        target: Target | Primary,
         model: str | None,
         *,
         failure: Failure | None,

@@ -46,7 +46,7 @@ class Target:
         """*call* as this target gets it."""
         return replace(call, params={**call.params, **self.overrides}) if self.overrides else call
 
-    def behind(self, primary: Target) -> Target:
+    def behind(self, primary: Target | Primary) -> Target:
         """This fallback, able to send: one that only overrides goes through the *primary*."""
         if self.kind == "override":
             return replace(self, sender=primary.sender, blocks=primary.blocks, completion=primary.completion)
@@ -68,6 +68,34 @@ class Target:
         if self.kind == "answer":
             return repr(self.subject)
         return str(getattr(self.subject, "__qualname__", type(self.subject).__name__))
+
+
+class Primary:
+    """Where a call goes first: made anew for each call, so it is no more than it needs to be."""
+
+    __slots__ = ("answer", "blocks", "name", "sender")
+    kind: Literal["primary"] = "primary"
+    on: On = "any"
+    completion = False
+
+    def __init__(
+        self, name: str, sender: Sender, blocks: bool, answer: Callable[[str, Call], Any] | None = None
+    ) -> None:
+        self.name = name
+        self.sender = sender
+        self.blocks = blocks
+        self.answer = answer
+
+    def send(self, call: Call, timeout_s: float | None) -> Any:
+        """Send *call* and return what comes back, which may have to be awaited."""
+        return self.sender(call, timeout_s)
+
+    def prepare(self, call: Call) -> Call:
+        """*call* as it is."""
+        return call
+
+    def __repr__(self) -> str:
+        return f"{self.name}()"
 
 
 def target(subject: Any = None, /, *, on: On = "any", **overrides: Any) -> Target:

@@ -20,12 +20,17 @@ _LEVELS = {"passed": logging.INFO, "repaired": logging.INFO, "re-asked": logging
 
 def default_sink(record: Record) -> None:
     """One event a call to the ``guardrails_lite`` logger: silent unless the application listens."""
-    level = _LEVELS.get(record.outcome, logging.WARNING)
-    if _logger.isEnabledFor(level) and _logger.hasHandlers() and not _is_silent(_logger):
+    if not is_silent(record):
         structlog_sink()(record)
 
 
-def _is_silent(logger: logging.Logger) -> bool:
+def is_silent(record: Record) -> bool:
+    """Whether nobody listens to the event of *record*."""
+    level = _LEVELS.get(record.outcome, logging.WARNING)
+    return not _logger.isEnabledFor(level) or _has_no_ear(_logger)
+
+
+def _has_no_ear(logger: logging.Logger) -> bool:
     """Whether every handler that would be called is a null handler."""
     at: logging.Logger | None = logger
     while at is not None:
