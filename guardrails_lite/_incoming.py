@@ -204,11 +204,12 @@ class _Part:
             from guardrails_lite._tools import ToolCallAssembler
 
             self._assembler = ToolCallAssembler()
-        chars = sum(self._assembler.add(delta) for delta in deltas)
-        if on_tool_name is not None:
-            for name in self._assembler.fresh_names():
+        before: int = self._assembler.chars
+        for delta in deltas:
+            name = self._assembler.add(delta)
+            if name is not None and on_tool_name is not None:
                 on_tool_name(name)
-        return int(chars)
+        return int(self._assembler.chars) - before
 
     def calls(self) -> tuple[ToolCall, ...]:
         """The tool calls as assembled."""

@@ -43,17 +43,23 @@ class _Growing:
 class ToolCallAssembler:
     """Collect the tool-call deltas of one choice; `calls` has what they make."""
 
-    __slots__ = ("_by_id", "_by_index", "_calls", "_fresh", "_last")
+    __slots__ = ("_by_id", "_by_index", "_calls", "_last", "chars")
 
     def __init__(self) -> None:
         self._calls: list[_Growing] = []
         self._by_index: dict[Hashable, _Growing] = {}
         self._by_id: dict[tuple[Hashable | None, str], _Growing] = {}
         self._last: _Growing | None = None
-        self._fresh: list[_Growing] = []
+        self.chars = 0
+        """Characters of names and arguments so far."""
 
-    def add(self, delta: Any) -> int:
-        """Take one delta, a dict or a client's object; return how many characters it brings."""
+    def add(self, delta: Any) -> str | None:
+        """Take one delta, a dict or a client's object.
+
+        Returns:
+            The name so far of the call it belongs to, where the delta has made it grow:
+            `Offered.known_prefix` says whether it can still become one that may be called. Else None.
+        """
         custom = get(delta, "custom")
         body = custom if custom is not None else get(delta, "function")
         name = _string(get(body, "name"))
@@ -69,28 +75,16 @@ class ToolCallAssembler:
             and call.name_chars == len(name)
             and "".join(call.name) == name
         )
-        chars = len(text)
-        if grown:
-            call.name.append(name)
-            call.name_chars += len(name)
-            chars += len(name)
-            if not any(call is fresh for fresh in self._fresh):
-                self._fresh.append(call)
+        self.chars += len(text)
         if text:
             call.arguments.append(text)
-        return chars
-
-    def fresh_names(self) -> list[str]:
-        """The names so far, of calls whose name has grown since this was last asked.
-
-        `Offered.known_prefix` says whether such a beginning can still become a name that may be called.
-        """
+        if not grown:
+            return None
+        call.name.append(name)
+        call.name_chars += len(name)
+        self.chars += len(name)
         # A name that is far too long was refused long ago; joining it each time would be quadratic.
-        names = [
-            "".join(call.name) for call in self._fresh if call.name_chars - len(call.name[-1]) <= _LONG_NAME
-        ]
-        self._fresh.clear()
-        return names
+        return "".join(call.name) if call.name_chars - len(name) <= _LONG_NAME else None
 
     def calls(self) -> tuple[ToolCall, ...]:
         """The calls so far, by index where each has one, else in the order of their first deltas."""
