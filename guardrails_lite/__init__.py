@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from guardrails_lite._guard import Decision, Guard
     from guardrails_lite._messages import Call, Choice, Reply, ToolCall, Usage
     from guardrails_lite._record import Record
+    from guardrails_lite._schema import explain_schema
     from guardrails_lite._targets import Target, target
     from guardrails_lite._tools import Tool, tool
     from guardrails_lite._who import bound
@@ -66,6 +67,7 @@ __all__ = [
     "Validator",
     "block",
     "bound",
+    "explain_schema",
     "fall_back",
     "reask",
     "redact",
@@ -93,6 +95,7 @@ _ELSEWHERE = {
     "ToolCall": "_messages",
     "Usage": "_messages",
     "bound": "_who",
+    "explain_schema": "_schema",
     "structlog_sink": "sinks",
     "target": "_targets",
     "tool": "_tools",
