@@ -10,7 +10,7 @@ from guardrails_lite.testing.faults._server import FaultServer
 from guardrails_lite.testing.faults._status import STATUS_FAULTS
 from guardrails_lite.testing.faults._stream import STREAM_FAULTS
 from guardrails_lite.testing.faults._system import SYSTEM_FAULTS
-from guardrails_lite.testing.faults._trial import Observation
+from guardrails_lite.testing.faults._trial import WAYS, Observation, Way
 
 FAULTS: dict[str, Fault] = {
     fault.id: fault
@@ -18,4 +18,14 @@ FAULTS: dict[str, Fault] = {
 }
 """The whole catalogue, by id."""
 
-__all__ = ["FAULTS", "Fault", "FaultServer", "Matrix", "Observation", "Variant", "faults_matrix"]
+__all__ = [
+    "FAULTS",
+    "WAYS",
+    "Fault",
+    "FaultServer",
+    "Matrix",
+    "Observation",
+    "Variant",
+    "Way",
+    "faults_matrix",
+]

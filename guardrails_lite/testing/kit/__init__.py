@@ -1,0 +1,8 @@
+"""The failure kit: broken replies made for a user's own schema and tools."""
+
+from __future__ import annotations
+
+from guardrails_lite.testing.kit._broken import BrokenReply, broken_replies
+from guardrails_lite.testing.kit._kit import Caught, KitReport, failure_kit
+
+__all__ = ["BrokenReply", "Caught", "KitReport", "broken_replies", "failure_kit"]
