@@ -9,6 +9,14 @@ from typing import Any
 from guardrails_lite._messages import Message, get
 
 
+class Feedback(dict[str, Any]):
+    """A message of ours about a refused turn, sent like any other.
+
+    Its calls were never let through and its answers are no results, so limits and orders do not count
+    them. It is told by its type, because any text could also be written by a tool or a model.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class PastCall:
     """A tool call of an earlier turn, with the message that answers it."""
@@ -38,13 +46,18 @@ class History:
 
     @classmethod
     def of(cls, messages: Sequence[Message]) -> History:
-        """Read *messages*. A tool message belongs to the nearest assistant message above it."""
+        """Read *messages*. A tool message belongs to the nearest assistant message above it.
+
+        Messages that tell the model of a refused turn are passed over: what they hold did not happen.
+        """
         calls: list[PastCall] = []
         strays: list[int] = []
         repeats: list[int] = []
         last_user = -1
         open_calls: dict[str, int] = {}
         for place, message in enumerate(messages):
+            if isinstance(message, Feedback):
+                continue
             role = get(message, "role")
             if role == "user":
                 last_user = place

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from guardrails_lite._messages import Choice, ToolCall
+from guardrails_lite._tools._history import Feedback
 from guardrails_lite._tools._tool import NAME
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ _MOST_TOLD = 16
 
 def feedback_messages(
     choice: Choice, verdicts: Sequence[Verdict], *, limit_bytes: int = 2000
-) -> list[Mapping[str, Any]]:
+) -> list[Feedback]:
     """The turn of *choice* as the provider accepts it: the assistant's calls, and an answer to each.
 
     Arguments that are no JSON object are sent back as ``{}``, names and ids that the provider would
@@ -125,10 +126,11 @@ def feedback_messages(
         for verdict, identity in zip(told, ids, strict=True)
     ]
     answers = [
-        {"role": "tool", "tool_call_id": identity, "content": _explained(verdict, share)}
+        Feedback(role="tool", tool_call_id=identity, content=_explained(verdict, share))
         for verdict, identity in zip(told, ids, strict=True)
     ]
-    return [{"role": "assistant", "content": choice.text or None, "tool_calls": calls}, *answers]
+    echo = Feedback(role="assistant", content=choice.text or None, tool_calls=calls)
+    return [echo, *answers]
 
 
 def _told(verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardrails_lite._messages import Choice, ToolCall
-from guardrails_lite._tools import Toolbox, feedback_messages
+from guardrails_lite._tools import Toolbox, feedback_messages, tool
 from guardrails_lite._tools._history import History
 
 WEATHER = {
@@ -51,7 +51,7 @@ CALLS = st.lists(
 def test_the_history_is_one_that_the_provider_accepts(calls: list[ToolCall]) -> None:
     """Whatever the model called: each call answered once, ids unique, names and arguments in order."""
     messages = told(*calls)
-    history = History.of(messages)
+    history = History.of([dict(message) for message in messages])
 
     assert messages[0]["role"] == "assistant"
     assert not history.strays
@@ -155,3 +155,28 @@ def test_asking_again_for_the_same_fault_costs_the_same() -> None:
     sizes = {size(told(ToolCall(f"call_{nth}", "get_weather", '{"city": 3}'))) for nth in range(5)}
 
     assert len(sizes) == 1
+
+
+def test_a_refused_turn_is_no_history() -> None:
+    """A call that was refused counts against no limit, and its answer is no result of the tool."""
+    box = Toolbox.of(
+        [
+            {"name": "look_up", "parameters": WEATHER},
+            tool({"name": "refund", "parameters": WEATHER}, only_after="look_up", max_calls=1),
+        ]
+    )
+    refused = (ToolCall("a", "look_up", "{}"), ToolCall("b", "refund", "{}"))
+    offered = box.offered({})
+    told_of = feedback_messages(Choice(tool_calls=refused), offered.check(refused, ()))
+    again = (ToolCall("b", "refund", '{"city": "Oslo"}'),)
+
+    assert [verdict.reason for verdict in offered.check(again, told_of)] == ["out of order"]
+    assert [verdict.reason for verdict in offered.check(again, told_of, ran={"look_up": 1})] == [None]
+    assert offered.check_results(told_of) == ()
+
+
+def test_feedback_is_sent_like_any_message() -> None:
+    """It is a dict to the client and to JSON."""
+    message = told(ToolCall("a", "get_weather", "{}"))[1]
+
+    assert json.loads(json.dumps(message)) == message == dict(message)
