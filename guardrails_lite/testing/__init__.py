@@ -1,4 +1,8 @@
-"""What tests of guarded code need: scripted models, real servers, faults, and checks of validators."""
+"""What tests of guarded code need: a scripted model, a real server, and checks for validators.
+
+Two more are imported by their own names: `guardrails_lite.testing.faults`, what providers and networks do
+wrong, and `guardrails_lite.testing.kit`, what models do wrong, for your own schema and tools.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +24,8 @@ if TYPE_CHECKING:
     )
     from guardrails_lite.testing._styles import STYLES, Style
     from guardrails_lite.testing._wire import Peer, Request
-    from guardrails_lite.testing.faults import FAULTS, FaultServer, faults_matrix
-    from guardrails_lite.testing.kit import broken_replies, failure_kit
 
 _HOMES = {
-    "FAULTS": "faults",
-    "FaultServer": "faults",
     "HttpReply": "_server",
     "LoopbackProcess": "_process",
     "LoopbackServer": "_server",
@@ -38,21 +38,16 @@ _HOMES = {
     "Style": "_styles",
     "Wire": "_server",
     "assembled": "_shapes",
-    "broken_replies": "kit",
     "check_validator": "_check",
     "chunks": "_shapes",
     "completion": "_shapes",
     "error_body": "_shapes",
-    "failure_kit": "kit",
-    "faults_matrix": "faults",
     "tool_call": "_shapes",
     "with_choices": "_shapes",
 }
 
 __all__ = [
-    "FAULTS",
     "STYLES",
-    "FaultServer",
     "HttpReply",
     "LoopbackProcess",
     "LoopbackServer",
@@ -64,13 +59,10 @@ __all__ = [
     "Style",
     "Wire",
     "assembled",
-    "broken_replies",
     "check_validator",
     "chunks",
     "completion",
     "error_body",
-    "failure_kit",
-    "faults_matrix",
     "tool_call",
     "with_choices",
 ]
