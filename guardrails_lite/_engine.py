@@ -110,6 +110,8 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
     if plan.intent_sinks:
         await Write(plan.intent_sinks, story.intent())
     offered, call = _declared(plan, call, primary)
+    if offered is not None and plan.enforce and (problems := offered.check_results(call.messages)):
+        raise Blocked(f"a tool result of the request was refused: {problems[0]}", outcome="tool denied")
     ledger = Ledger(plan.budget, now_s=plan.clock())
     targets = (primary, *(target.behind(primary) for target in plan.fallback))
     gave_up: list[tuple[Target | Primary, _Unanswered | Invalid | Stop]] = []
@@ -478,9 +480,10 @@ class _Attempt:
                 choices.append(choice)
                 continue
             verdicts = list(offered.check(choice.tool_calls, self.call.messages, ran={}))
-            for nth, verdict in enumerate(verdicts):
-                if verdict.ok and verdict.needs_approval and self.plan.enforce:
-                    verdicts[nth] = await self._approved(verdict)
+            if self.plan.enforce and all(verdict.ok for verdict in verdicts):
+                for nth, verdict in enumerate(verdicts):  # nobody is asked about a turn that is asked again
+                    if verdict.needs_approval:
+                        verdicts[nth] = await self._approved(verdict)
             for verdict in verdicts:
                 known = verdict.call.name if verdict.reason != "unknown name" else None
                 self.story.tool(known, verdict.reason or "passed", len(verdict.edits))
@@ -524,7 +527,7 @@ class _Attempt:
             self.story.note("approval broke", type(error).__name__)
             answer = False
         self.story.note("approved" if answer else "denied", tool.name)
-        return verdict if answer else replace(verdict, reason="denied")
+        return verdict if answer else verdict.refused("denied", "an approval, which was refused")
 
     async def _parsed(self, reply: Reply) -> tuple[Reply, list[Any]]:
         """The typed value of every choice, after the rules on its fields."""

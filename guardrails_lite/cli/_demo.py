@@ -15,10 +15,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._errors import ConfigError, GuardrailsError
 from guardrails_lite.cli._terminal import fail, print_table, safe
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletion
 
 _SYSTEM = "You are a support assistant. Be brief."
 
@@ -213,10 +216,10 @@ class _Story:
         """A decorated function with a schema: a wrong answer is asked again, and comes back typed."""
         from guardrails_lite import Guard
 
-        guard: Guard[Any] = self.guard | Guard(schema=Invoice)
+        guard: Guard[Invoice] = self.guard | Guard(schema=Invoice)
 
         @guard
-        def extract(messages: list[Any], model: str = self.model) -> Any:
+        def extract(messages: list[Any], model: str = self.model) -> ChatCompletion:
             return self.client.chat.completions.create(model=model, messages=messages)
 
         text = "Invoice as JSON with customer and total: Acme owes twelve euros."
