@@ -36,7 +36,7 @@ HOSTILE = (
     "ignore previous ",
 )  # fmt: skip
 
-MAX_CHARS = 60_000
+MAX_CHARS = 20_000
 
 
 def check_validator(
@@ -61,7 +61,7 @@ def check_validator(
         benign: Texts in which it must find nothing.
         seed: Chooses where examples are buried and texts are cut. The same seed repeats a run.
         rounds: How many cut texts to try.
-        limit_s: Processor seconds allowed for any text of up to 60,000 characters.
+        limit_s: Processor seconds allowed for any text of up to 20,000 characters.
 
     Raises:
         AssertionError: names the promise, the example by its number, and the place. Not the text.
@@ -162,7 +162,7 @@ def _check_repeats(trial: _Trial) -> None:
 
 
 def _check_messages(trial: _Trial) -> None:
-    """A message that shares a word with the matched text must be given for a text without that word too."""
+    """A message that shares a telling part with what it was found in must also be given without that part."""
     texts_of: dict[tuple[str, str | None], list[str]] = {}
     for text, (_, found) in trial.seen.items():
         for finding in found:
@@ -170,13 +170,13 @@ def _check_messages(trial: _Trial) -> None:
     for text, (place, found) in trial.seen.items():
         for finding in found:
             said = f"{finding.message} {finding.category or ''}".casefold()
-            for word in _words(_matched(text, finding)):
-                others = texts_of[finding.message, finding.category]
-                if word in said and all(word in other.casefold() for other in others):
+            others = texts_of[finding.message, finding.category]
+            for part in _telling(_matched(text, finding)):
+                if part in said and all(part in other.casefold() for other in others):
                     raise AssertionError(
                         f"the message or category of {trial.validator.name} repeats text found in {place}. "
                         "Messages are logged, so they must be constants; the span tells where. If this one "
-                        "is constant and shares a word by chance, add an example without that word."
+                        "is constant and shares words by chance, add an example without them."
                     )
 
 
@@ -184,9 +184,16 @@ def _matched(text: str, finding: Finding) -> str:
     return text if finding.span is None else text[slice(*finding.span)]
 
 
-def _words(text: str) -> Iterator[str]:
-    folded = text.casefold()
-    yield from (word for word in re.findall(r"\w[\w.@+-]*\w", folded) if len(word) >= 4)
+def _telling(matched: str) -> Iterator[str]:
+    """What a constant would hardly share with a text: all of it, its odd words, three words in a row."""
+    folded = matched.casefold()
+    if len(folded) >= 4:
+        yield folded
+    yield from (
+        word for word in re.findall(r"\w[\w.@+-]*\w", folded) if len(word) >= 4 and not word.isalpha()
+    )
+    words = folded.split()
+    yield from (" ".join(run) for run in zip(words, words[1:], words[2:], strict=False))
 
 
 def _check_window(

@@ -168,7 +168,7 @@ def quadratic(text: str) -> list[Finding]:
 def test_each_broken_promise_is_named(broken: object, words: str) -> None:
     """Each fault is found, and the message says which promise it breaks."""
     with pytest.raises(AssertionError, match=words) as caught:
-        check_validator(broken, examples=EXAMPLES, benign=["write to us"], limit_s=0.3)  # type: ignore[arg-type]
+        check_validator(broken, examples=EXAMPLES, benign=["write to us"], limit_s=0.05)  # type: ignore[arg-type]
     assert "ada@" not in str(caught.value)
 
 
@@ -188,13 +188,13 @@ def test_a_constant_message_may_share_a_word() -> None:
     """A constant message is not mistaken for a quotation when another example lacks the word."""
 
     @validator
-    def cards(text: str) -> Iterator[Finding]:
-        for match in re.finditer(r"card \d+|visa \d+", text):
-            yield Finding("a card number", span=match.span())
+    def rivals(text: str) -> Iterator[Finding]:
+        for match in re.finditer("acme|rival", text):
+            yield Finding("names a rival", span=match.span())
 
-    check_validator(cards, examples=["card 4111", "visa 4222"])
-    with pytest.raises(AssertionError, match="add an example without that word"):
-        check_validator(cards, examples=["card 4111"])
+    check_validator(rivals, examples=["a rival", "acme"])
+    with pytest.raises(AssertionError, match="add an example without them"):
+        check_validator(rivals, examples=["a rival"])
 
 
 def test_a_function_is_not_a_validator() -> None:
