@@ -220,7 +220,8 @@ class _Story:
 
         @guard
         def extract(messages: list[Any], model: str = self.model) -> ChatCompletion:
-            return self.client.chat.completions.create(model=model, messages=messages)
+            reply: ChatCompletion = self.client.chat.completions.create(model=model, messages=messages)
+            return reply
 
         text = "Invoice as JSON with customer and total: Acme owes twelve euros."
         self._say("you", text)
