@@ -25,6 +25,7 @@ from guardrails_lite.schemas.problems import (
     Parsed,
     Pointer,
     Problem,
+    accepted,
     feedback,
     fingerprint,
 )
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from guardrails_lite.schemas.finding import Candidate
     from guardrails_lite.schemas.models import ModelCheck
     from guardrails_lite.schemas.outline import Outline
+    from guardrails_lite.schemas.streaming import Plans
     from guardrails_lite.schemas.strict import Explanation
 
 __all__ = [
@@ -78,6 +80,8 @@ class Schema(Generic[T]):
     _shape: Shape | None = field(repr=False)
     _sent: dict[str, Any] = field(repr=False)
     _takes_bare_text: bool = field(repr=False)
+    _plans: list[Plans | None] = field(default_factory=list, repr=False)
+    """What `StreamParser` knows of it, made for the first stream: one, or none yet."""
 
     @classmethod
     def of(cls, declared: object, *, documents: Mapping[str, Any] | None = None) -> Schema[Any]:
@@ -106,6 +110,9 @@ class Schema(Generic[T]):
             plain, data, notes = read(text)
         except Refused as refused:
             return self._search(text, refused.fault)
+        value, defects = self._check.judge(plain, data)
+        if not defects:
+            return accepted(value, plain, notes)
         verdict = self._verdict(self._check, plain, data, notes)
         return verdict if verdict.ok else self._fitted(verdict, text)
 
@@ -216,7 +223,7 @@ class Schema(Generic[T]):
         """Check a value that was read; also under the wrapper, where one is used."""
         value, defects = check.judge(plain, data)
         if not defects:
-            return Parsed(value, plain, (), notes)
+            return accepted(value, plain, notes)
         if self._wraps and isinstance(plain, dict) and plain.keys() == {WRAPPER}:
             value, defects = check.judge_wrapped(plain, data)
             plain = plain[WRAPPER]

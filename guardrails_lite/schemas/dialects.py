@@ -1,7 +1,8 @@
 """JSON Schema of draft 4, 6, 7, 2019-09 and 2020-12, compiled offline.
 
 The drafts differ in which keywords there are and how references are found; `referencing` follows the
-references, `jsonschema` checks that a schema is one, and `keywords` is what is left once that is done.
+references, `jsonschema` says what is wrong with a schema that is none, and `keywords` is what is left once
+that is done.
 References are resolved when the schema is compiled, from the schema itself and the documents given with it:
 nothing is ever fetched. Formats are asserted.
 """
@@ -161,12 +162,13 @@ class _Compiler:
         """Keeps what `known` names by id from being collected."""
         self.remembers = False
 
-    def document(self, document: dict[str, Any]) -> Node:
+    def document(self, document: dict[str, Any], *, is_known: bool = False) -> Node:
         import referencing.exceptions
         from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  # it has no types
 
         draft = draft_of(document, self.documents)
-        _check_schema(document, draft)
+        if not is_known:
+            _check_schema(document, draft)
         texts = repr(document) + repr(self.documents)
         self.remembers = "unevaluated" in texts
         registry: Registry[Any] = REGISTRY.with_resources(
@@ -441,7 +443,19 @@ def _specification(draft: int) -> Any:
     }[draft]
 
 
+@functools.cache
+def _metaschema(draft: int) -> RawCheck:
+    """The schema of schemas, compiled like any other."""
+    from jsonschema_specifications import REGISTRY
+
+    [uri] = [uri for uri, number in DRAFTS.items() if number == draft]
+    document = REGISTRY.contents(uri)
+    return RawCheck(document, _Compiler({}, assert_formats=False).document(document, is_known=True), draft)
+
+
 def _check_schema(document: dict[str, Any], draft: int) -> None:
+    if _metaschema(draft).accepts(document):
+        return
     import jsonschema  # type: ignore[import-untyped]  # it has no types
 
     try:

@@ -104,7 +104,7 @@ class ModelCheck:
             return None, self.defects(error, plain)
         except RecursionError:
             return None, [Defect((), "too deep", "nesting that can be checked")]
-        return value, self.undeclared(plain)
+        return value, [] if self.extra is not None else self.undeclared(plain)
 
     def accepts(self, plain: object) -> bool:
         """Whether a value made of JSON's own types fits as it stands."""
@@ -118,7 +118,7 @@ class ModelCheck:
         except self.error as error:
             found = self.defects(error, plain)
             return None, [replace(one, pointer=one.pointer[1:]) for one in found]
-        return value[WRAPPER], self.undeclared(plain[WRAPPER])
+        return value[WRAPPER], [] if self.extra is not None else self.undeclared(plain[WRAPPER])
 
     def code(self) -> list[str]:
         """What of the user's code takes part in the verdict, by name and content."""
@@ -130,8 +130,6 @@ class ModelCheck:
 
     def undeclared(self, value: object) -> list[Defect]:
         """Properties that are not declared, where pydantic was not asked to refuse them."""
-        if self.extra == "forbid":
-            return []
         return _undeclared(self.outline, (), value)
 
     def defects(self, error: ValidationError, value: object) -> list[Defect]:

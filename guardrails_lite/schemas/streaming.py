@@ -544,7 +544,13 @@ def _stands_alone(schema: object) -> bool:
 
 
 def plans_of(schema: Schema[Any]) -> Plans | None:
-    """The plans of a schema; None where nothing can be said before the end."""
+    """The plans of a schema, made once; None where nothing can be said before the end."""
+    if not schema._plans:
+        schema._plans.append(_made(schema))
+    return schema._plans[0]
+
+
+def _made(schema: Schema[Any]) -> Plans | None:
     from guardrails_lite.schemas.models import ModelCheck
 
     check = schema._check
