@@ -154,14 +154,15 @@ def messages_of(value: Any) -> tuple[Any, ...]:
     """
     if isinstance(value, str):
         return ({"role": "user", "content": value},)
-    if isinstance(value, Mapping) or not hasattr(value, "__iter__"):
+    # The plain types first, here and below: an abstract class is slow to ask.
+    if type(value) is not list and (isinstance(value, Mapping) or not hasattr(value, "__iter__")):
         raise TypeError(
             f"messages must be a list of chat messages, not {type(value).__name__}. "
             'Pass [{"role": "user", "content": ...}].'
         )
     messages = tuple(value)
     for place, message in enumerate(messages):
-        if not isinstance(message, Mapping) and not hasattr(message, "role"):
+        if type(message) is not dict and not isinstance(message, Mapping) and not hasattr(message, "role"):
             raise TypeError(
                 f"messages[{place}] must be a dict with a role, or a client's message object, "
                 f"not {type(message).__name__}"

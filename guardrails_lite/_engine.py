@@ -40,7 +40,7 @@ from guardrails_lite._errors import (
 from guardrails_lite._incoming import FrameError, Incoming
 from guardrails_lite._integrity import judge
 from guardrails_lite._messages import Call, Choice, Reply, ToolCall
-from guardrails_lite._screen import Stop, Tally, screen
+from guardrails_lite._screen import Groups, Stop, Tally, screen
 from guardrails_lite._shapes import UnreadableError, is_stream, read_reply, with_parsed, write_reply
 from guardrails_lite._story import Story, outcome_of
 from guardrails_lite._texts import Piece, json_strings, pieces_of, rewrite, with_json_strings
@@ -56,7 +56,6 @@ if TYPE_CHECKING:
 
 _DEFAULT_SINKS = (default_sink,)
 T = TypeVar("T")
-Groups = Sequence[Sequence[Tally]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,7 @@ async def exchange(
             error.record = record
         await Write(plan.sinks, record)
         raise
-    story.output_chars = sum(len(choice.text or "") for choice in reply.choices)
+    story.output_chars = _chars(reply)
     record = story.end(story.success, None)
     if plan.sinks and not (plan.sinks == _DEFAULT_SINKS and is_silent(record)):
         await Write(plan.sinks, record)
@@ -109,11 +108,13 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
     call, past_primary = await screen_request(story, call)
     if plan.intent_sinks:
         await Write(plan.intent_sinks, story.intent())
-    offered, call = _declared(plan, call, primary)
+    offered: Offered | None = None
+    if call.params or plan.schema is not None or plan.toolbox is not None:
+        offered, call = _declared(plan, call, primary)
     if offered is not None and plan.enforce and (problems := offered.check_results(call.messages)):
         raise Blocked(f"a tool result of the request was refused: {problems[0]}", outcome="tool denied")
     ledger = Ledger(plan.budget, now_s=plan.clock())
-    targets = (primary, *(target.behind(primary) for target in plan.fallback))
+    targets = (primary, *[target.behind(primary) for target in plan.fallback])
     gave_up: list[tuple[Target | Primary, _Unanswered | Invalid | Stop]] = []
     asked, invalid = call, None
     if past_primary is not None:
@@ -134,7 +135,7 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
                 now_s=plan.clock(),
                 model=request.model,
                 prompt_chars=story.input_chars,
-                max_completion_tokens=_completion_limit(request),
+                max_completion_tokens=_completion_limit(request) if request.params else None,
                 fallbacks_left=left,
             )
             if isinstance(admission, Refusal):
@@ -220,15 +221,16 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
     """
     plan = story.plan
     pieces, unscreened = pieces_of(call.messages)
-    story.input_chars = sum(len(piece.text) for piece in pieces)
-    story.unscreened = tuple(dict.fromkeys(unscreened))
+    story.input_chars = sum([len(piece.text) for piece in pieces])
+    if unscreened:
+        story.unscreened = tuple(dict.fromkeys(unscreened))
     side = plan.input
     if not side.rules:
         if plan.captures:
             story.texts += [("input", piece.role, piece.text) for piece in pieces]
         return call, None
     tallies = story.tallies(side)
-    by_role: dict[str, list[list[Tally]]] = {}
+    by_role: dict[str, Groups] = {}
     rewritten: dict[Piece, str] = {}
     fall_back: Stop | None = None
     newest = len(call.messages) - 1
@@ -252,7 +254,7 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
             fall_back, text = fall_back or stop, piece.text
         if text != piece.text:
             rewritten[piece] = text
-        elif not side.sampled and all(tally.result == "passed" for group in groups for tally in group):
+        elif not side.sampled and _all_passed(groups):
             plan.memo.add((piece.role, piece.text))
     if plan.captures:
         story.texts += [("input", piece.role, rewritten.get(piece, piece.text)) for piece in pieces]
@@ -261,6 +263,14 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
     if rewritten:
         call = replace(call, messages=rewrite(call.messages, rewritten))
     return call, fall_back
+
+
+def _all_passed(groups: Groups) -> bool:
+    for group in groups:
+        for tally in group:
+            if tally.result != "passed":
+                return False
+    return True
 
 
 def _declared(plan: Plan, call: Call, primary: Target | Primary) -> tuple[Offered | None, Call]:
@@ -298,6 +308,13 @@ async def _asked_again(story: Story, call: Call, invalid: Invalid) -> Call:
         story.attempt = attempt
         story.input_chars += chars
     return replace(call, messages=(*call.messages, *added.messages))
+
+
+def _chars(reply: Reply) -> int:
+    chars = 0
+    for choice in reply.choices:
+        chars += len(choice.text or "")
+    return chars
 
 
 def _choices_asked(call: Call) -> int:
@@ -362,7 +379,10 @@ class _Attempt:
         """
         failure: Failure | None = None
         try:
-            raw = await self._send()
+            try:
+                raw = await Send(self.target, self.call, self._time_left_s())
+            except Exception as error:
+                raise self._missed(error) from None
             if is_stream(raw):
                 return await self._stream(raw, offered)
             return await self._whole(raw, offered)
@@ -376,12 +396,6 @@ class _Attempt:
             raise
         finally:
             self._book(failure)
-
-    async def _send(self) -> Any:
-        try:
-            return await Send(self.target, self.call, self._time_left_s())
-        except Exception as error:
-            raise self._missed(error) from None
 
     async def _whole(self, raw: Any, offered: Offered | None) -> tuple[Reply, Any]:
         try:
@@ -429,7 +443,8 @@ class _Attempt:
             if hold:
                 reply, value = await self._checked(reply, offered)
             else:
-                reply = await self._checked_tools(reply, offered)
+                if offered is not None:
+                    reply = await self._checked_tools(reply, offered)
                 reply = await incoming.finish_gates(reply)
                 value = reply.text
             if self.live:
@@ -445,7 +460,7 @@ class _Attempt:
             wants_tools=offered is not None,
             accept=self.plan.accept,
             wants_json=self.plan.schema is not None,
-            n=_choices_asked(self.call),
+            n=_choices_asked(self.call) if self.call.params else 1,
             from_client=self.target.completion,
         )
         if failure is None:
@@ -457,19 +472,19 @@ class _Attempt:
 
     async def _checked(self, reply: Reply, offered: Offered | None) -> tuple[Reply, Any]:
         """Tool calls, output schema, output rules, in this order; the reply as they leave it."""
-        reply = await self._checked_tools(reply, offered)
+        if offered is not None:
+            reply = await self._checked_tools(reply, offered)
         if self.plan.schema is not None:
             reply, values = await self._parsed(reply)
-        reply, changed = await self._screened(reply)
-        if self.plan.schema is not None:
-            if changed:
-                reply, values = await self._parsed(reply)
-            return reply, values[0] if values else None
-        return reply, None
+        checked = await self._screened(reply) if self.plan.output.rules else reply
+        self._capture(checked)
+        if self.plan.schema is None:
+            return checked, None
+        if checked is not reply:
+            checked, values = await self._parsed(checked)
+        return checked, values[0] if values else None
 
-    async def _checked_tools(self, reply: Reply, offered: Offered | None) -> Reply:
-        if offered is None:
-            return reply
+    async def _checked_tools(self, reply: Reply, offered: Offered) -> Reply:
         from guardrails_lite._tools import feedback_messages
 
         choices: list[Choice] = []
@@ -590,12 +605,9 @@ class _Attempt:
             raise invalid
         self.story.note("would have been refused", invalid.because)
 
-    async def _screened(self, reply: Reply) -> tuple[Reply, bool]:
-        """Run the output rules over every text of the reply; say whether any text changed."""
+    async def _screened(self, reply: Reply) -> Reply:
+        """Run the output rules over every text of the reply; itself where no text changed."""
         side = self.plan.output
-        if not side.rules:
-            self._capture(reply)
-            return reply, False
         groups = side.groups("assistant", self.story.tallies(side))
         choices: list[Choice] = []
         changed = False
@@ -608,10 +620,7 @@ class _Attempt:
                 raise
             changed = changed or left is not choice
             choices.append(left)
-        if changed:
-            reply = replace(reply, choices=tuple(choices))
-        self._capture(reply)
-        return reply, changed
+        return replace(reply, choices=tuple(choices)) if changed else reply
 
     async def _screened_choice(self, choice: Choice, groups: Groups) -> Choice:
         text = choice.text and await screen(groups, choice.text, self.call)
@@ -680,7 +689,7 @@ class _Attempt:
             usage = usage or self.incoming.usage
             chars = self.incoming.chars
         elif self.reply is not None:
-            chars = sum(len(choice.text or "") for choice in self.reply.choices)
+            chars = _chars(self.reply)
         cost = self.ledger.settle(self.admission, usage, failure=failure, completion_chars=chars)
         self.story.attempted(
             self.target,

@@ -6,9 +6,9 @@ people are pseudonyms wherever a record leaves the process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 from guardrails_lite._errors import OutcomeName
 from guardrails_lite._messages import Usage
@@ -89,6 +89,13 @@ class NoteStep(NamedTuple):
 Step = CheckStep | AttemptStep | ToolStep | NoteStep
 
 
+class Told(Protocol):
+    """What can still be told as a step."""
+
+    def step(self) -> Step:
+        """The step."""
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
     """Written before the provider is contacted, so that a crash leaves a trace."""
@@ -118,9 +125,8 @@ class Intent:
         }
 
 
-class Record(NamedTuple):
-    """The account of one guarded call."""
-
+class _Account(NamedTuple):
+    # What a `Record` holds: apart from it, because a named tuple's own class cannot override a field.
     id: str
     """32 hexadecimal digits: the call's name in every log."""
     guard: str | None
@@ -138,8 +144,7 @@ class Record(NamedTuple):
     outcome: OutcomeName
     error: str | None
     """The class of the exception the caller got; None where the caller got a value."""
-    steps: tuple[Step, ...]
-    """What happened, in order."""
+    steps: Sequence[Step | Told]
     usage: Usage | None
     """Tokens of all attempts together."""
     cost_usd: float | None
@@ -154,9 +159,34 @@ class Record(NamedTuple):
     texts: tuple[tuple[str, str, str], ...] = ()
     """``(side, role, text)`` after redaction; empty unless a sink asks for captured text."""
 
+
+class Record(_Account):
+    """The account of one guarded call."""
+
+    __slots__ = ()
+
     def __repr__(self) -> str:
         named = f"{self.guard!r}, " if self.guard else ""
         return f"Record({named}{self.outcome!r}, id={self.id!r}, {len(self.steps)} steps)"
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What happened, in order. Worked out by whoever reads it, for most records are never read."""
+        told: Any = self[_STEPS]
+        steps: list[Any] = [step if isinstance(step, tuple) else step.step() for step in told]
+        return tuple(steps)
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return (*self[:_STEPS], self.steps, *self[_STEPS + 1 :])  # copied and pickled as told
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Record) and self.__getnewargs__() == other.__getnewargs__()
+
+    def __ne__(self, other: object) -> bool:  # a tuple has its own
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.id)
 
     @property
     def checks(self) -> tuple[CheckStep, ...]:
@@ -208,6 +238,9 @@ class Record(NamedTuple):
             "unscreened": list(self.unscreened),
             "who": _who(self.who, pseudonym),
         }
+
+
+_STEPS = _Account._fields.index("steps")
 
 
 def _check_dict(step: CheckStep) -> dict[str, Any]:

@@ -17,29 +17,28 @@ from guardrails_lite._rules import Finding, Rule
 if TYPE_CHECKING:
     from guardrails_lite._messages import Call
 
+Groups = Sequence[Sequence["Tally"]]
 _SEVERITY = {"block": 0, "redact": 0, "fall_back": 1, "reask": 2}
 
 
 class Side:
     """The rules of one side of a guard, prepared once: which apply to which role, and in which groups."""
 
-    __slots__ = ("_by_role", "_names", "holds", "name", "rules", "sampled")
+    __slots__ = ("_by_role", "_named", "holds", "name", "rules", "sampled")
 
     def __init__(self, name: Literal["input", "output"], rules: Sequence[Rule]) -> None:
         self.name = name
         self.rules = tuple(rules)
         self.holds = any(rule.holds for rule in rules)
         self.sampled = any(rule.share < 1 for rule in rules)
-        self._names = [repr(rule) for rule in rules]
+        self._named = [(rule, repr(rule)) for rule in self.rules]
         self._by_role: dict[str, tuple[tuple[int, ...], ...]] = {}
 
     def tallies(self, attempt: int) -> list[Tally]:
         """Fresh counts, one for each rule."""
-        return [
-            Tally(rule, name, self.name, attempt) for rule, name in zip(self.rules, self._names, strict=True)
-        ]
+        return [Tally(rule, name, self.name, attempt) for rule, name in self._named]
 
-    def groups(self, role: str, tallies: Sequence[Tally]) -> list[list[Tally]]:
+    def groups(self, role: str, tallies: Sequence[Tally]) -> Groups:
         """The rules that apply to *role*, as the counts of each group in turn."""
         groups = self._by_role.get(role)
         if groups is None:
@@ -52,6 +51,8 @@ class Side:
             groups = self._groups(
                 place for group in groups for place in group if tallies[place].result != "skipped"
             )
+        if len(groups) == 1 and len(groups[0]) == len(tallies):
+            return (tallies,)  # all in one group, as most guards have it: nothing to pick
         return [[tallies[place] for place in group] for group in groups]
 
     def _groups(self, places: Iterable[int]) -> tuple[tuple[int, ...], ...]:
@@ -84,19 +85,14 @@ class Stop(Exception):  # a signal inside the engine, not an error
 class Tally:
     """What one rule did on one side of one attempt, counted up as texts come."""
 
-    __slots__ = (
-        "action",
-        "attempt",
-        "error",
-        "findings",
-        "known",
-        "name",
-        "ns",
-        "result",
-        "rule",
-        "side",
-        "texts",
-    )
+    # Defaults of the class, not of the instance: most calls make some and find nothing.
+    result: CheckResult = "not run"
+    action: str | None = None
+    findings: dict[tuple[str, str | None], tuple[float | None, int]] | None = None
+    texts = 0
+    known = 0
+    ns = 0
+    error: str | None = None
 
     def __init__(
         self, rule: Rule, name: str, side: Literal["input", "output", "field"], attempt: int
@@ -105,13 +101,6 @@ class Tally:
         self.name = name
         self.side = side
         self.attempt = attempt
-        self.result: CheckResult = "not run"
-        self.action: str | None = None
-        self.findings: dict[tuple[str, str | None], tuple[float | None, int]] | None = None
-        self.texts = 0
-        self.known = 0
-        self.ns = 0
-        self.error: str | None = None
 
     def found(self, findings: Sequence[Finding]) -> None:
         """Count findings, by message and category."""
@@ -152,20 +141,27 @@ class Tally:
 
 async def look(group: Sequence[Tally], text: str, call: Call) -> list[Sequence[Finding] | None]:
     """Run the validators of a group over one text. None stands for a validator that broke."""
-    if len(group) == 1 and group[0].rule.is_instant:
-        answers = [check(group[0].rule, text, call)]
-    else:
-        answers = await Check([tally.rule for tally in group], text, call)
-    seen: list[Sequence[Finding] | None] = []
-    for tally, checked in zip(group, answers, strict=True):
-        tally.ns += checked.duration_ns
-        if tally.result == "not run":
-            tally.result = "passed"
-        if checked.error is None and not checked.findings:
-            seen.append(())
-        else:
-            seen.append(checked.findings if _is_sound(tally, checked, text) else None)
-    return seen
+    if seen := _at_once(group, text, call):
+        return seen
+    answers = await Check([tally.rule for tally in group], text, call)
+    return [_seen(tally, checked, text) for tally, checked in zip(group, answers, strict=True)]
+
+
+def _at_once(group: Sequence[Tally], text: str, call: Call) -> list[Sequence[Finding] | None] | None:
+    """Run a group of one that needs no driver; None for any other."""
+    if len(group) > 1 or not group[0].rule.is_instant:
+        return None
+    return [_seen(group[0], check(group[0].rule, text, call), text)]
+
+
+def _seen(tally: Tally, checked: Checked, text: str) -> Sequence[Finding] | None:
+    """Book one validator's answer: its findings, or None if it broke."""
+    tally.ns += checked.duration_ns
+    if tally.result == "not run":
+        tally.result = "passed"
+    if checked.error is None and not checked.findings:
+        return ()
+    return checked.findings if _is_sound(tally, checked, text) else None
 
 
 def _is_sound(tally: Tally, checked: Checked, text: str) -> bool:
@@ -208,7 +204,7 @@ def worst(stops: Sequence[Stop]) -> Stop:
     return min(stops, key=lambda stop: _SEVERITY[stop.verb])
 
 
-async def screen(groups: Sequence[Sequence[Tally]], text: str, call: Call) -> str:
+async def screen(groups: Groups, text: str, call: Call) -> str:
     """Run all groups over one whole text and return what is left of it.
 
     Raises:
@@ -216,7 +212,8 @@ async def screen(groups: Sequence[Sequence[Tally]], text: str, call: Call) -> st
     """
     for group in groups:
         stopped: list[Stop] | None = None
-        seen = await look(group, text, call)
+        # Tried here as well, for most groups are one plain rule and a coroutine costs more than that.
+        seen = _at_once(group, text, call) or await look(group, text, call)
         for tally, findings in zip(group, seen, strict=True):
             tally.texts += 1
             if findings is None:

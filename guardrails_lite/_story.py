@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from guardrails_lite._errors import GuardrailsError, OutcomeName
@@ -22,29 +21,22 @@ if TYPE_CHECKING:
 class Story:
     """Steps in order, counts as they grow, and the word the call will end with."""
 
-    __slots__ = (
-        "_began_ns",
-        "_who",
-        "attempt",
-        "call",
-        "cost_usd",
-        "fell_back",
-        "id",
-        "input_chars",
-        "opened",
-        "output_chars",
-        "plan",
-        "reasks",
-        "released",
-        "repaired",
-        "started",
-        "steps",
-        "style",
-        "texts",
-        "unpriced",
-        "unscreened",
-        "usage",
-    )
+    # Defaults of the class, not of the instance: most of them hold to the end of most calls.
+    attempt = 0
+    """The attempt under way, counted over all targets; 0 before the first."""
+    reasks = 0
+    repaired = False
+    fell_back = False
+    opened = False
+    """A stream has begun, so the caller has it."""
+    released = 0
+    """Characters given to the consumer of a stream."""
+    usage: Usage | None = None
+    cost_usd: float | None = 0.0
+    unpriced = False
+    input_chars = 0
+    output_chars = 0
+    unscreened: tuple[str, ...] = ()
 
     def __init__(self, plan: Plan, call: Call, style: Style) -> None:
         self._began_ns = time.perf_counter_ns()
@@ -55,21 +47,6 @@ class Story:
         self.started = plan.wall_clock()
         self._who = who_calls()
         self.steps: list[Step | Tally] = []
-        self.attempt = 0
-        """The attempt under way, counted over all targets; 0 before the first."""
-        self.reasks = 0
-        self.repaired = False
-        self.fell_back = False
-        self.opened = False
-        """A stream has begun, so the caller has it."""
-        self.released = 0
-        """Characters given to the consumer of a stream."""
-        self.usage: Usage | None = None
-        self.cost_usd: float | None = 0.0
-        self.unpriced = False
-        self.input_chars = 0
-        self.output_chars = 0
-        self.unscreened: tuple[str, ...] = ()
         self.texts: list[tuple[str, str, str]] = []
 
     def tallies(self, side: Side) -> list[Tally]:
@@ -163,7 +140,7 @@ class Story:
             (time.perf_counter_ns() - self._began_ns) / 1000,
             outcome,
             type(error).__name__ if error is not None else None,
-            tuple(_closed(self.steps)),
+            self.steps,
             self.usage,
             self.cost_usd,
             self.input_chars,
@@ -172,10 +149,6 @@ class Story:
             self._who,
             tuple(self.texts),
         )
-
-
-def _closed(steps: Iterable[Step | Tally]) -> Iterable[Step]:
-    return (step.step() if type(step) is Tally else step for step in steps)  # type: ignore[misc]
 
 
 def outcome_of(error: BaseException) -> OutcomeName:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from guardrails_lite._errors import BudgetExceeded, ConfigError, DeadlineExceeded
 from guardrails_lite.reliability._prices import Price, price_of
@@ -71,8 +71,7 @@ class Budget:
         return hash(repr(self))
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     """One attempt that may be made, and what was set aside for it."""
 
     model: str | None
@@ -170,7 +169,8 @@ class Ledger:
             fallbacks_left: How many targets could still be asked after this one.
         """
         budget = self.budget
-        left_s = self.time_left_s(now_s)
+        # Most budgets have a deadline only, so the other limits cost no call where they are not set.
+        left_s = math.inf if budget.deadline_s is None else self.started_at_s + budget.deadline_s - now_s
         if left_s <= 0:
             return Refusal(
                 "deadline",
@@ -183,7 +183,7 @@ class Ledger:
                 f"all {_times(budget.attempts, 'attempt')} of the budget are used. Raise Budget.attempts.",
             )
         prompt = estimate_tokens(prompt_chars)
-        asked = max(max_completion_tokens or 0, 0)
+        asked = max(max_completion_tokens, 0) if max_completion_tokens else 0
         room = None
         if budget.tokens is not None:
             room = budget.tokens - self.tokens - sum(held.reserved_tokens for held in self._open) - prompt
@@ -194,7 +194,7 @@ class Ledger:
                     f"{budget.tokens - self.tokens} of {budget.tokens} are left. "
                     "Raise Budget.tokens, or ask for a shorter completion.",
                 )
-        price = price_of(model, budget.prices)
+        price = price_of(model, budget.prices) if model is not None else None
         reserved_usd = 0.0 if price is None else (prompt * price.input_usd + asked * price.output_usd) / 1e6
         if budget.cost_usd is not None:
             if price is None:
@@ -216,12 +216,12 @@ class Ledger:
         share = 1 - budget.reserve if fallbacks_left else 1.0
         self.attempts += 1
         admission = Admission(
-            model=model,
-            ends_at_s=None if budget.deadline_s is None else now_s + left_s * share,
-            reserved_tokens=prompt + asked,
-            reserved_usd=reserved_usd,
-            max_completion_tokens=room,
-            prompt_tokens=prompt,
+            model,
+            None if budget.deadline_s is None else now_s + left_s * share,
+            prompt + asked,
+            reserved_usd,
+            room,
+            prompt,
         )
         self._open.append(admission)
         return admission
@@ -246,7 +246,7 @@ class Ledger:
             The attempt's cost in US dollars; None when its model has no price.
         """
         self._open.remove(admission)
-        price = price_of(admission.model, self.budget.prices)
+        price = price_of(admission.model, self.budget.prices) if admission.model is not None else None
         if usage is None or usage.prompt_tokens < 0 or usage.completion_tokens < 0 or usage.total_tokens <= 0:
             if failure is not None and not failure.maybe_billed:
                 return 0.0
@@ -268,7 +268,7 @@ class Ledger:
 
 def estimate_tokens(chars: int) -> int:
     """How many tokens *chars* characters are at most likely to be."""
-    return -(-max(chars, 0) // CHARS_PER_TOKEN)
+    return -(-chars // CHARS_PER_TOKEN) if chars > 0 else 0
 
 
 def _times(count: int, noun: str) -> str:
