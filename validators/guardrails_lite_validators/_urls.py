@@ -48,7 +48,7 @@ def urls(
     Raises:
         ConfigError: an entry that is a whole URL rather than a host, or a single string.
     """
-    allowed, denied = _hosts("allow", allow), _hosts("deny", deny)
+    allowed, denied = hosts_of("urls", "allow", allow), hosts_of("urls", "deny", deny)
     named = tuple_of_words("urls", "schemes", schemes)
     permitted = frozenset(scheme.lower().rstrip(":/") for scheme in named)
     closed = bool(allowed) or not denied
@@ -66,9 +66,9 @@ def urls(
         for span, scheme, host in links(text):
             if scheme and scheme not in permitted:
                 yield Finding("links with a scheme that is not allowed", span=span, category="URL")
-            elif _listed(host, denied):
+            elif is_listed(host, denied):
                 yield Finding("links to a denied host", span=span, category="URL")
-            elif closed and not _listed(host, allowed):
+            elif closed and not is_listed(host, allowed):
                 yield Finding("links to a host that is not allowed", span=span, category="URL")
 
     return find
@@ -109,16 +109,17 @@ def normal_host(host: str) -> str:
     return plain
 
 
-def _hosts(parameter: str, hosts: Iterable[str]) -> tuple[str, ...]:
+def hosts_of(function: str, parameter: str, hosts: Iterable[str]) -> tuple[str, ...]:
+    """Check a list of hosts given by a user, and bring it into the form that is compared."""
     if not isinstance(hosts, str):
         hosts = tuple(hosts)
         if not hosts:
             return ()
-    listed = tuple_of_words("urls", parameter, hosts)
+    listed = tuple_of_words(function, parameter, hosts)
     for host in listed:
         if "/" in host or "@" in host or host in ("*", "*."):
             raise ConfigError(
-                f"{parameter} of urls(...) has {host!r}; expected a host such as 'example.com' or "
+                f"{parameter} of {function}(...) has {host!r}; expected a host such as 'example.com' or "
                 "'*.example.com', without scheme, path or user name"
             )
     return tuple(
@@ -126,5 +127,6 @@ def _hosts(parameter: str, hosts: Iterable[str]) -> tuple[str, ...]:
     )
 
 
-def _listed(host: str, hosts: tuple[str, ...]) -> bool:
+def is_listed(host: str, hosts: tuple[str, ...]) -> bool:
+    """Whether a host is one of the entries, or a subdomain of one that begins with ``*.``."""
     return any(host.endswith(entry[1:]) if entry.startswith("*.") else host == entry for entry in hosts)

@@ -1,0 +1,140 @@
+"""`exfiltration`, `egress`, `output_injection`: what must not leave, and what must not run."""
+
+from __future__ import annotations
+
+import base64
+import codecs
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardrails_lite import ConfigError
+from guardrails_lite_validators import egress, exfiltration, output_injection
+
+SECRET = "Zx91-kQ7p-Lm20"
+PROMPT = (
+    "You are the support assistant of Acme. Never tell the discount code SUMMER. Answer politely, in English."
+)
+
+
+def _bytewise(form: str, between: str = "") -> Callable[[str], str]:
+    return lambda text: between.join(form.format(byte) for byte in text.encode())
+
+
+HIDE: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "lower": str.lower,
+    "upper": str.upper,
+    "spaced": " ".join,
+    "dashed": "-".join,
+    "lines": lambda text: text[:5] + "\n" + text[5:],
+    "zero-width": "\u200b".join,
+    "full-width": lambda text: "".join(chr(ord(c) + 0xFEE0) if c.isalnum() else c for c in text),
+    "reversed": lambda text: text[::-1],
+    "rot13": lambda text: codecs.encode(text, "rot13"),
+    "hex": lambda text: text.encode().hex(),
+    "hex in upper case, spaced": lambda text: text.encode().hex(" ").upper(),
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64 twice": lambda text: base64.b64encode(base64.b64encode(text.encode())).decode(),
+    "base64 of the reverse": lambda text: base64.b64encode(text[::-1].encode()).decode(),
+    "base32": lambda text: base64.b32encode(text.encode()).decode(),
+    "percent": _bytewise("%{:02x}"),
+    "escapes": _bytewise("\\x{:02x}"),
+    "unicode escapes": _bytewise("\\u{:04x}"),
+    "entities": _bytewise("&#{};"),
+    "decimal": _bytewise("{}", ", "),
+    "binary": _bytewise("{:08b}", " "),
+}
+
+
+@pytest.mark.parametrize("how", HIDE)
+def test_a_registered_value_is_found_in_every_form(how: str) -> None:
+    """Deterministic: encodings, splitting and case do not let it out."""
+    assert egress(values=[SECRET])(f"Sure: {HIDE[how](SECRET)} - done.")
+
+
+@given(before=st.text(max_size=9), after=st.text(max_size=9))
+def test_a_registered_value_is_found_in_base64_at_any_alignment(before: str, after: str) -> None:
+    """The value may stand anywhere in the text that was encoded."""
+    token = base64.b64encode(f"{before}{SECRET}{after}".encode()).decode()
+
+    assert egress(values=[SECRET])(token)
+
+
+@given(st.text(max_size=200))
+def test_ordinary_text_never_holds_a_registered_value(text: str) -> None:
+    """No false alarm by chance."""
+    assert not egress(values=[SECRET])(text)
+
+
+@pytest.mark.parametrize("how", ["plain", "upper", "spaced", "reversed", "rot13", "hex", "base64"])
+def test_a_long_run_of_the_prompt_is_found(how: str) -> None:
+    """A part is enough; a paraphrase is not a run."""
+    assert egress(prompt=PROMPT)(HIDE[how](PROMPT[5:]))
+    assert not egress(prompt=PROMPT)("I support customers of Acme and answer politely in English.")
+
+
+def test_egress_prints_no_value() -> None:
+    """Neither its repr nor its findings hold what they protect; its fingerprint tells values apart."""
+    guarded, other = egress(values=[SECRET], prompt=PROMPT), egress(values=["another-one"], prompt=PROMPT)
+
+    assert SECRET not in repr(guarded) + repr(guarded(SECRET)) + guarded.fingerprint
+    assert guarded != other
+
+
+@pytest.mark.parametrize(
+    "arguments", [{}, {"values": ["abc"]}, {"values": "a single string"}, {"prompt": "short"}]
+)
+def test_egress_refuses_what_chance_would_find(arguments: dict[str, object]) -> None:
+    """A short value would be found everywhere."""
+    with pytest.raises(ConfigError, match=r"egress\("):
+        egress(**arguments)  # type: ignore[arg-type]
+
+
+def test_exfiltration_spares_hosts_that_may_receive_data() -> None:
+    """Data may go where the user says."""
+    text = "![x](https://log.acme.test/p.png?data=The%20user%20name%20is%20Bob)"
+
+    assert exfiltration()(text)
+    assert not exfiltration(allow=["*.acme.test"])(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[docs](https://docs.python.org/3/library/re.html#re.compile)",
+        "![photo](https://images.example.com/photo-1503023345310?ixlib=rb-4.0.3&w=800&q=80)",
+        "https://github.com/acme/x/commit/0e322af87745eff34caffe4df68456ebc20d9068",
+        "https://docs.example.com/document/d/1BxiMVs0XRA5nFMdKvBdBZjgmUUqptlbs74OgvE2upms/edit",
+        "![avatar](https://www.gravatar.com/avatar/205e460b479e2e5b48aec07710c08d50?s=200)",
+        "https://example.com/blog/how-to-build-a-house?utm_source=newsletter&utm_campaign=spring_sale_2024",
+        "https://maps.example.com/?q=1600+Amphitheatre+Parkway,+Mountain+View",
+    ],
+)
+def test_ordinary_links_carry_no_data(text: str) -> None:
+    """Identifiers, hashes, sizes, searches and campaign names are what addresses are made of."""
+    assert exfiltration()(text) == []
+
+
+@pytest.mark.parametrize(
+    ("sink", "value"),
+    [
+        ("html", "<b onclick=x>"),
+        ("sql", "O'Brien"),
+        ("shell", "a; b"),
+        ("template", "{{ x }}"),
+        ("path", "../a"),
+    ],
+)
+def test_a_named_sink_counts_every_active_construct(sink: str, value: str) -> None:
+    """What is harmless in prose is not where it will be interpreted."""
+    assert output_injection(sink=sink)(value)
+    assert not output_injection()(value)
+
+
+def test_an_unknown_sink_is_refused() -> None:
+    """The error lists what there is."""
+    with pytest.raises(ConfigError, match="knows the sinks html, path, shell, sql, template"):
+        output_injection(sink="printer")

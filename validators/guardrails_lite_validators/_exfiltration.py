@@ -1,0 +1,250 @@
+"""`exfiltration`: links in a reply whose address carries data away.
+
+A page that renders a reply loads its images, frames and styles without being asked, so a link that the
+model was tricked into writing sends whatever its address holds. Each address is taken apart, wherever it
+stands (Markdown, reference definitions, HTML, CSS, plain text), and its parts are weighed: text in a
+parameter, encoded text, placeholders, personal data, names such as ``data=``, collecting hosts. A link
+that loads by itself weighs more than one that must be clicked.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import re
+from collections.abc import Iterable, Iterator
+from urllib.parse import unquote_plus
+
+from guardrails_lite._errors import ConfigError
+from guardrails_lite._rules import Finding, Validator, validator
+from guardrails_lite_validators._secrets import entropy
+from guardrails_lite_validators._spans import outermost
+from guardrails_lite_validators._urls import hosts_of, is_listed, normal_host
+
+LONGEST = 1000
+"""An address longer than this is cut here; its length alone makes it suspect where it loads by itself."""
+_BEFORE = 200
+
+
+def exfiltration(*, allow: Iterable[str] = (), threshold: float = 0.5) -> Validator:
+    """Find links that carry data in their address.
+
+    Args:
+        allow: Hosts that may receive data, as in `urls`.
+        threshold: The score, from 0 to 1, from which a link is reported.
+
+    Raises:
+        ConfigError: a host that is no host, or a threshold that is not from 0 to 1.
+    """
+    allowed = hosts_of("exfiltration", "allow", allow)
+    if not 0 <= threshold <= 1:
+        raise ConfigError(f"threshold={threshold!r} of exfiltration(...) must be from 0 to 1")
+    params: dict[str, object] = {"allow": list(allowed)} if allowed else {}
+    if threshold != 0.5:
+        params["threshold"] = threshold
+
+    @validator(name="exfiltration", window=_BEFORE + LONGEST + 40, params=params)
+    def find(text: str) -> list[Finding]:
+        return outermost(
+            Finding("links to an address that carries data", span=span, category="EXFILTRATION", score=score)
+            for span, score in _weighed(text, allowed)
+            if score >= threshold
+        )
+
+    return find
+
+
+def _weighed(text: str, allowed: tuple[str, ...]) -> Iterator[tuple[tuple[int, int], float]]:
+    at = text.find("//")
+    while at >= 0:
+        found = _ADDRESS.match(text, at)
+        if found is not None:
+            start = at
+            scheme = _SCHEME.search(text, max(at - 8, 0), at)
+            if scheme is not None:
+                start = scheme.start()
+            if scheme is not None or not at or text[at - 1] in "\"'(=[ \n<":
+                rest = found.group(1).rstrip(".,;:!?*_")
+                host, _, path = _split(rest)
+                if not is_listed(host, allowed):
+                    loads = _loads_by_itself(text, start)
+                    score = _score(host, path, loads=loads, cut=len(found.group(1)) >= LONGEST)
+                    yield (start, at + 2 + len(rest)), round(min(score, 1.0), 2)
+        at = text.find("//", at + 2)
+    for found in _ACTIVE.finditer(text):
+        yield found.span(), 0.8
+
+
+_ADDRESS = re.compile(
+    rf"//((?:[^\s<>\"'`|^\\\x00-\x1f)(]|\([^\s()\"']{{0,80}}\)|<[\w .-]{{1,40}}>){{1,{LONGEST}}})"
+)
+_SCHEME = re.compile(r"(?:https?|ftp|wss?):\Z", re.IGNORECASE)
+_ACTIVE = re.compile(
+    r"(?i)(?:\]\(|(?:href|src|action|data)\s{0,2}=\s{0,2}[\"']?)\s{0,3}(?:javascript|vbscript|data\s{0,1}:\s{0,1}text/html)\s{0,2}[:;,][^\s\"'>]{0,200}"
+)
+_LOADER = re.compile(
+    r"(?is)(?:!\[[^\]]{0,150}\]\(\s{0,3}<?"
+    r"|<(?:img|iframe|script|link|source|embed|object|video|audio|input|svg|image|use|body|table|td|meta|form|base|div|span|style)\b[^>]{0,180}"
+    r"|url\(\s{0,2}[\"']?|@import\s{1,2}[\"']?|\bsrc\s{0,2}=\s{0,2}[\"']?)\Z"
+)
+_REFERENCE = re.compile(r"(?:^|\n)\s{0,3}\[[^\]\n]{1,80}\]:\s{1,3}<?\Z")
+
+
+def _loads_by_itself(text: str, start: int) -> bool:
+    before = text[max(start - _BEFORE, 0) : start]
+    return bool(_LOADER.search(before[-_BEFORE:]) or _REFERENCE.search(before[-90:]))
+
+
+def _split(rest: str) -> tuple[str, str, str]:
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    return normal_host(authority.rpartition("@")[2]), authority, rest[len(authority) :]
+
+
+# --- weighing one address ---------------------------------------------------------------------------
+
+_COLLECTORS = re.compile(
+    r"(?:^|\.)(?:webhook\.site|requestbin\.\w+|pipedream\.net|ngrok(?:-free)?\.(?:io|app|dev)|burpcollaborator\.net|oastify\.com"
+    r"|interact\.sh|oast\.\w+|beeceptor\.com|requestcatcher\.com|hookb\.in|postb\.in|canarytokens\.\w+|dnslog\.\w+|ceye\.io"
+    r"|pastebin\.com|transfer\.sh|file\.io|trycloudflare\.com|serveo\.net|localtunnel\.me|loca\.lt)$"
+)
+_TELLING = re.compile(
+    r"(?i)^(?:data|exfil\w*|secrets?|leak\w*|stolen|steal|cookies?|passw\w*|pwd|pass|creds?|credentials?|ssn|conv\w*|chat\w*|history|hist"
+    r"|prompts?|sys\w*prompt|context|ctx|payload|info|dump|loot|api_?key|apikey|private\w*|user_?data|userinfo|summary|content|contents|memory|transcript"
+    r"|emails?|mail|phone|address|card|cc|iban|messages?|msg|note|log|out|output|result|answer|reply|response|text|body|x|d|p|b64|enc|blob|stuff|val|value|pii|balance|account\w*)$"
+)
+_HARMLESS = re.compile(
+    r"(?i)^(?:utm_\w+|q|query|search|s|k|keywords?|term|w|h|width|height|size|fit|crop|fm|format|quality|auto|dpr|v|ver|version|rev|id|ids|ixid|ixlib"
+    r"|page|p|tab|t|lang|hl|locale|ref|source|src|list|index|sort|order|filter|category|branch|style|logo|logocolor|label|color|theme|cache\w*|cb|ts"
+    r"|x-(?:amz|goog)-\w+|signature|sig|expires|key-pair-id|policy|awsaccesskeyid|fbclid|gclid|msclkid|si|feature|hash|etag|token|code|state|nonce|client_id|redirect_uri|scope"
+    r"|response_type|title|subject|url|u|link|img|image|name|lat|lon|lng|zoom|center|markers|chl|cht|chs|chd|d|r|f|default|alt|media|download|version_id)$"
+)
+_PLACEHOLDER = re.compile(
+    r"\{\{?\s?[\w .$-]{1,60}\}|\$\{?[A-Z_]{3,40}\}?|(?:%7B|%3C|\[|<)[\w .%+-]{2,60}(?:%7D|%3E|\]|>)"
+    r"|(?:INSERT|REPLACE|YOUR|USER|SECRET|CONVERSATION|SYSTEM|CHAT|DATA|SUMMARY)_[A-Z_]{2,40}"
+)
+_PERSONAL = re.compile(
+    r"[\w.+-]{1,64}(?:@|%40)[\w-]{1,60}\.\w{2,}|\b\d{3}-\d{2}-\d{4}\b|\b(?:\d[ -]?){13,19}\b|\+\d{9,14}"
+    r"|(?:sk|pk|ghp|xox[bp]|AKIA|AIza)[-_A-Za-z0-9]{12,}"
+)
+
+
+def _score(host: str, path: str, *, loads: bool, cut: bool) -> float:
+    score = 0.0
+    if _COLLECTORS.search(host):
+        score += 0.6
+    elif re.fullmatch(r"[\d.]+|\[.*|0x[\da-f]+", host):
+        score += 0.15
+    labels = host.split(".")[:-2]
+    if any(_is_opaque(label, 22) or _reads_as_text(label) for label in labels) or sum(map(len, labels)) > 60:
+        score += 0.5
+    if cut and loads:
+        score += 0.5
+    plain, _, fragment = path.partition("#")
+    route, _, query = plain.partition("?")
+    if _PLACEHOLDER.search(path):
+        score += 0.5 if loads else 0.35
+    if _PERSONAL.search(query) or _PERSONAL.search(fragment):
+        score += 0.6
+    parts = 0.0
+    for pair in re.split(r"[&;]", query)[:40] if query else []:
+        name, _, value = pair.partition("=")
+        parts = max(parts, _value_score(name if value else "", value or name, loads=loads))
+    if fragment and "=" in fragment:
+        name, _, value = fragment.rpartition("=")
+        parts = max(parts, _value_score(name, value, loads=loads) - 0.1)
+    return score + parts + _route_score(route, loads=loads)
+
+
+def _value_score(name: str, value: str, *, loads: bool) -> float:
+    if len(value) < 4:
+        return 0.0
+    text = unquote_plus(value)
+    telling, harmless = bool(_TELLING.match(name)), bool(_HARMLESS.match(name))
+    score = 0.0
+    if _reads_as_text(value) or _reads_as_text(text):
+        score = 0.7
+    elif text.startswith(("http://", "https://", "/")):
+        return 0.0
+    elif _words(text) >= 3:
+        score = (0.5 if loads else 0.3) if not harmless else (0.25 if loads else 0.0)
+    elif _is_opaque(text, 20) and not harmless:
+        score = 0.45 if loads else 0.3
+    elif not harmless and loads and len(text) >= 8 and not text.isalpha():
+        score = 0.15
+    if telling and not (harmless and score == 0.0):
+        score += 0.4 if loads else 0.25
+    if len(text) > 200 and not harmless:
+        score += 0.3
+    return score
+
+
+def _route_score(route: str, *, loads: bool) -> float:
+    best = 0.0
+    segments = route.split("/")[:30]
+    for position, segment in enumerate(segments):
+        name, _, ending = segment.rpartition(".")
+        part = name if name and len(ending) <= 5 else segment
+        if len(part) < 8:
+            continue
+        telling = (
+            position > 0 and bool(_TELLING.match(segments[position - 1])) and len(segments[position - 1]) > 2
+        )
+        if _reads_as_text(part):
+            best = max(best, 0.7)
+        elif ("%20" in part or "+" in part) and _words(unquote_plus(part)) >= 4:
+            best = max(best, 0.5 if loads else 0.3)
+        if telling and (_is_opaque(part, 16) or _words(unquote_plus(part)) >= 3):
+            best = max(best, 0.5)
+    return best
+
+
+def _words(text: str) -> int:
+    return len(re.findall(r"[^\W\d_]{2,}", text)) if re.search(r"[ ,;:|]", text) else 0
+
+
+def _is_opaque(text: str, least: int) -> bool:
+    """A long token that no one would type, and that is not a plain hash in hexadecimal."""
+    return (
+        len(text) >= least
+        and re.fullmatch(r"[\w+/=~.-]+", text) is not None
+        and not re.fullmatch(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f-]{36}|\d+", text, re.IGNORECASE)
+        and entropy(text) > 3.4
+        and any(char.isdigit() for char in text)
+        and any(char.isalpha() for char in text)
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _reads_as_text(token: str) -> bool:
+    """Whether a token is text in base64, base32, hexadecimal or turned around."""
+    if not 12 <= len(token) <= LONGEST or not re.fullmatch(r"[\w+/=%-]+", token):
+        return False
+    raw = token.replace("%3D", "=").replace("%2B", "+").replace("%2F", "/")
+    for candidate in (raw, raw[::-1]):
+        for decode in (_base64, bytes.fromhex, _base32):
+            try:
+                decoded = decode(candidate)
+            except (ValueError, binascii.Error):
+                continue
+            if len(decoded) >= 7 and _is_readable(decoded):
+                return True
+    return False
+
+
+def _base64(token: str) -> bytes:
+    plain = token.rstrip("=").replace("-", "+").replace("_", "/")
+    return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+
+
+def _base32(token: str) -> bytes:
+    plain = token.rstrip("=").upper()
+    return base64.b32decode(plain + "=" * (-len(plain) % 8))
+
+
+def _is_readable(data: bytes) -> bool:
+    try:
+        text = data.decode("ascii")
+    except UnicodeDecodeError:
+        return False
+    return text.isprintable() or all(char.isprintable() or char in "\r\n\t" for char in text)

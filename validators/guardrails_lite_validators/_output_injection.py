@@ -1,0 +1,210 @@
+"""`output_injection`: payloads in a reply that would do harm where the reply is put to use.
+
+A reply is data until something interprets it: a browser, a database, a shell, a template engine, a file
+system. Say where it will go and every active construct counts; leave it open and only what reads as an
+attack does, since a reply that teaches HTML or SQL is full of constructs.
+"""
+
+# ruff: noqa: E501 - a table reads best with one entry on one line
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Iterator
+
+from guardrails_lite._errors import ConfigError
+from guardrails_lite._rules import Finding, Validator, validator
+from guardrails_lite_validators._spans import every_match, outermost
+
+SINKS = {
+    "html": "would run as script or markup in a page",
+    "path": "would leave the folder it is meant for",
+    "shell": "would run as a command",
+    "sql": "would change the statement it is put into",
+    "template": "would run inside a template engine",
+}
+
+_ATTACKS: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {
+    "html": (
+        (
+            ("<script", "<\tscript", "%3cscript", "&lt;script"),
+            r"(?:<|%3c|&lt;)\s{0,3}script[^>]{0,120}(?:>|%3e|&gt;)\s{0,9}(?:[^<]{0,200}?)(?:alert|prompt|confirm|eval|fetch|document\s{0,2}\.\s{0,2}(?:cookie|location|write)|window\.location|localstorage|xmlhttprequest|string\.fromcharcode|atob|new\s+image)\s{0,3}[\(\[.=`]?",
+        ),
+        (
+            ("<script",),
+            r"<script[^>]{0,80}\ssrc\s{0,2}=\s{0,2}[\"']?(?:https?:)?//(?![\w.-]{0,60}(?:cdn|jsdelivr|unpkg|googleapis|cloudflare|jquery|bootstrap|google|stripe|polyfill))[^\s>]{1,200}",
+        ),
+        (
+            ("on",),
+            r"<[a-z][^>]{0,200}[\s/\"']on(?:error|load|mouse\w{2,6}|focus(?:in)?|toggle|start|begin|animation\w{0,12}|pageshow|pointer\w{2,8}|wheel|copy|beforeinput)\s{0,3}=\s{0,3}[\"']?[^>]{0,80}?(?:alert|prompt|confirm|eval|fetch|cookie|location|import|atob|fromcharcode|src\s{0,2}=)",
+        ),
+        (
+            ("on",),
+            r"<(?:svg|img|body|iframe|details|video|audio|marquee|math|object|embed|input|select|textarea)\b[^>]{0,160}?[\s/\"']on(?:error|load|toggle|start|focus|begin)\s{0,3}=\s{0,3}[\"']?[^\s>]{1,80}",
+        ),
+        (
+            ("script",),
+            r"(?:href|src|action|formaction|xlink:href|data)\s{0,2}=\s{0,2}[\"']?\s{0,4}(?:j\s{0,2}a\s{0,2}v\s{0,2}a\s{0,2}s\s{0,2}c\s{0,2}r\s{0,2}i\s{0,2}p\s{0,2}t|vbscript)\s{0,2}:(?!\s{0,2}(?:void\(0\)|;))[^\s>]{1,120}",
+        ),
+        (("script:",), r"\]\(\s{0,3}(?:javascript|vbscript):[^)]{1,120}"),
+        (
+            ("data:text/html", "data:image/svg", "srcdoc"),
+            r"data:(?:text/html|image/svg\+xml)[;,][^\s\"'>]{4,200}|<iframe[^>]{0,100}srcdoc\s{0,2}=",
+        ),
+        (
+            ("<meta", "<base", "expression(", "<iframe"),
+            r"<meta[^>]{0,60}http-equiv\s{0,2}=\s{0,2}[\"']?refresh[^>]{0,80}url\s{0,2}=|<base\s[^>]{0,20}href\s{0,2}=\s{0,2}[\"']?(?:https?:)?//|style[^>]{0,80}expression\(|<iframe[^>]{0,60}src\s{0,2}=\s{0,2}[\"']?(?:javascript|data):",
+        ),
+    ),
+    "sql": (
+        (
+            ("or", "and", "||"),
+            r"['\"`)]\s{0,3}(?:\)\s{0,2}){0,3}(?:or|and|\|\|)\s{1,3}(?:not\s{1,3})?(?:\(?['\"]?(\w{1,12})['\"]?\s{0,2}=\s{0,2}['\"]?\1\b|true\b|1\b\s{0,2}(?:--|#)|['\"]?\w{0,8}['\"]?\s{0,2}(?:like|<|>)\s{0,2}['\"]?)",
+        ),
+        (
+            ("select",),
+            r"(?:['\")]|\b\d{1,6})\s{0,3}(?:/\*.{0,20}?\*/)?\s{0,3}\)?\s{0,2}union(?:\s|/\*.{0,20}?\*/|\+|%20){1,4}(?:all(?:\s|/\*.{0,20}?\*/|\+|%20){1,4})?select\b",
+        ),
+        (
+            (";",),
+            r"['\"\d)]\s{0,3};\s{0,3}(?:drop|delete|truncate|alter|update|insert|exec(?:ute)?|shutdown|grant|create)\s{1,3}[\w\[]",
+        ),
+        (("--", "#", "/*"), r"\w{0,20}['\"]\s{0,2}\)?\s{0,2}(?:--(?:\s|-|$)|#\s{0,2}$|/\*)"),
+        (
+            ("sleep", "benchmark", "waitfor", "pg_sleep", "dbms_"),
+            r"(?:and|or|select|;|\|\||,|\()\s{0,3}\(?(?:select\s{1,3})?(?:pg_sleep|sleep|benchmark|dbms_\w{3,20}(?:\.\w{2,20})?)\s{0,2}\(\s{0,2}\d|waitfor\s{1,3}delay\s{1,3}['\"]",
+        ),
+        (
+            ("xp_", "load_file", "outfile", "dumpfile", "extractvalue", "updatexml", "utl_http"),
+            r"\bxp_(?:cmdshell|dirtree|regread)\b|\bload_file\s{0,2}\(|\binto\s{1,3}(?:out|dump)file\b|\b(?:extractvalue|updatexml)\s{0,2}\(\s{0,2}\d|\butl_http\.",
+        ),
+        (
+            ("order by", "group by", "having"),
+            r"['\")]\s{0,3}(?:order|group)\s{1,3}by\s{1,3}\d{1,3}\s{0,3}(?:--|#)|['\"]\s{0,3}having\s{1,3}\d\s{0,2}=\s{0,2}\d",
+        ),
+        (
+            ("information_schema", "sqlite_master", "sysobjects"),
+            r"['\"\d)]\s{0,3}(?:and|or|union|;).{0,80}(?:information_schema|sqlite_master|sysobjects)",
+        ),
+    ),
+    "shell": (
+        (
+            ("rm ",),
+            r"(?:[;&|`(]|\$\(|&&|\n|^)\s{0,3}(?:sudo\s{1,3})?rm\s{1,3}(?:-\w{1,6}\s{1,3}|--[\w-]{1,20}\s{1,3}){1,4}(?:/|~|\*|\$home|\.\s|\.\.)",
+        ),
+        (
+            ("curl", "wget", "fetch"),
+            r"\b(?:curl|wget|fetch)\b[^\n|;]{0,200}\|\s{0,3}(?:sudo\s{1,3})?(?:ba|z|da|k)?sh\b|\b(?:curl|wget)\b[^\n]{0,160}(?:\$\(|`|-d\s{0,2}@|--data(?:-binary)?\s{0,2}@|--post-file|-F\s{0,2}\w{0,12}=@|-o\s{0,2}/tmp/[^\n]{0,60}&&)",
+        ),
+        (
+            ("/dev/tcp", "/dev/udp", "mkfifo", "nc ", "ncat", "socat"),
+            r"/dev/(?:tcp|udp)/|\bmkfifo\b.{0,80}\|\s{0,3}(?:nc|/bin/sh)|\b(?:nc|ncat|netcat)\b[^\n]{0,60}\s-(?:\w{0,4}e\w{0,2}|c)\b|\bsocat\b[^\n]{0,80}exec:",
+        ),
+        (
+            ("/etc/", "whoami", " id", "uname", "ping", "sleep", "cat", "ls", "net user", "dir"),
+            r"(?:[;|&`]|\$\(|%0a|\|\||&&)\s{0,3}(?:/(?:usr/)?bin/)?(?:cat\s{1,3}/|whoami\b|id\b\s{0,2}(?:[;|&`)]|$)|uname\s{1,3}-a|ping\s{1,3}-[cn]\s|sleep\s{1,3}\d|ls\s{1,3}-\w{1,4}\s{1,3}/|net\s{1,3}user\b|type\s{1,3}[a-z]:\\|dir\s{1,3}[a-z]:\\)",
+        ),
+        (("base64",), r"base64\s{1,3}(?:-d|--decode|-D)[^\n|]{0,40}\|\s{0,3}(?:ba|z)?sh\b"),
+        (
+            ("powershell", "pwsh", "invoke-expression", "iex", "certutil"),
+            r"\b(?:powershell|pwsh)(?:\.exe)?\b[^\n]{0,80}\s-(?:e|en|enc|encodedcommand|nop|w\s{1,2}hidden)\b|\b(?:iex|invoke-expression)\b\s{0,3}\(?\s{0,2}\(?\s{0,2}(?:new-object|iwr|invoke-webrequest|\(new)|certutil\b[^\n]{0,60}-urlcache",
+        ),
+        (
+            ("$(", "`", "${ifs"),
+            r"\$\((?:curl|wget|cat|whoami|id|nc|bash|sh|rm|env|printenv)\b[^)]{0,80}\)|`(?:curl|wget|whoami|id|nc|cat\s{1,2}/etc)[^`\n]{0,80}`|\$\{ifs\}",
+        ),
+        (
+            (":()", "dd if", "chmod", "mkfs"),
+            r":\(\)\s{0,2}\{\s{0,2}:\|:&\s{0,2}\};:|\bdd\s{1,3}if=/dev/(?:zero|u?random)\s{1,3}of=/dev/|[;&|]\s{0,3}chmod\s{1,3}(?:\+s|4777|u\+s)|\bmkfs(?:\.\w{2,5})?\s{1,3}/dev/",
+        ),
+    ),
+    "template": (
+        (
+            ("{{", "{%", "${", "#{", "<%", "*{"),
+            r"(?:\{\{|\{%|\$\{|#\{|<%=?|\*\{)[^}%\n]{0,160}?(?:__(?:class|mro|globals|builtins|import|subclasses|init|base)__|\bself\.|\bconfig\b|\brequest\.(?:application|environ)|cycler|lipsum|joiner|namespace\.|popen|getruntime|processbuilder|t\(java|java\.lang|system\s{0,2}\(|exec\s{0,2}\(|eval\s{0,2}\(|constructor|process\.(?:env|mainmodule)|require\s{0,2}\(|freemarker|\bself\b\s{0,2}[\[|]|\|\s{0,2}attr\b|\['\\x|file\.open|io\.popen|getclass|forname|_self\.env|\bsystem\b\s{0,2}[`'\"(]|readlines)",
+        ),
+        (
+            ("{{", "${", "#{", "<%", "{", "@("),
+            r"(?:\{\{|\$\{|#\{|<%=|\*\{|@\()\s{0,3}['\"]?\d{1,6}['\"]?\s{0,2}\*\s{0,2}['\"]?\d{1,6}['\"]?\s{0,3}(?:\}\}?|%>|\))",
+        ),
+        (("${",), r"\$\{\s{0,2}(?:jndi|\$\{|lower:|upper:|env:|sys:|::-)[^}]{0,120}"),
+        (
+            ("#set", "<#assign", "{php}"),
+            r"#set\s{0,2}\(\s{0,2}\$\w{1,20}\s{0,2}=.{0,120}(?:class|runtime|exec)|<#assign\s[^>]{0,120}(?:execute|new\(\))|\{php\}",
+        ),
+    ),
+    "path": (
+        (
+            ("..", "%2e", "%252e", "%c0"),
+            r"(?:(?:\.\.|%2e%2e|%252e%252e|\.%2e|%2e\.|\.\.\.\.)(?:[/\\]{1,4}|%2f|%5c|%252f|%255c|%c0%af|;/)){2,40}[\w.%~-]{0,80}",
+        ),
+        (
+            ("/etc/", "/proc/", "/root/", "windows", "/var/log", ".ssh"),
+            r"(?:(?:file|php|zip|phar|expect)://[^\s\"'<>]{0,80}|(?<![\w])(?:\.\.?[/\\])?)(?:/etc/(?:passwd|shadow|hosts|sudoers)|/proc/self/(?:environ|cmdline|fd)|/root/\.ssh|[\\/]?(?:[a-z]:)?[\\/]windows[\\/](?:system32[\\/](?:config|drivers)|win\.ini|system\.ini)|[\w~/.-]{0,60}/\.ssh/(?:id_\w{2,8}|authorized_keys))(?:%00[\w.]{0,8}|\x00)?",
+        ),
+        (
+            ("php://", "file://", "phar://", "expect://", "gopher://", "dict://"),
+            r"(?:php://(?:filter|input)|phar://|expect://|gopher://|dict://|file:///?(?:etc|proc|c:|root|var|home))[^\s\"'<>]{0,120}",
+        ),
+        (("%00",), r"[\w/.-]{1,80}%00(?:\.\w{2,5})?"),
+    ),
+}
+_CONSTRUCTS: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {
+    "html": (
+        (("<",), r"<\s{0,2}(?:script|iframe|object|embed|applet|base|meta|link|form|svg|math|style|frameset|template)\b[^>]{0,200}"),
+        (("on",), r"<[a-z][^>]{0,200}[\s/\"']on[a-z]{3,20}\s{0,3}="),
+        (("script:", "data:"), r"(?:javascript|vbscript|data)\s{0,2}:"),
+    ),
+    "sql": ((("'", ";", "--", "/*"), r"'|;|--|/\*|\*/"),),
+    "shell": ((("`", "$", ";", "|", "&", ">", "<", "\n"), r"[`;|&<>\n]|\$[({\w]"),),
+    "template": ((("{{", "{%", "${", "#{", "<%"), r"\{\{|\{%|\$\{|#\{|<%"),),
+    "path": ((("..", "/", "\\", "\x00", "~", "%"), r"\.\.|^[/\\~]|^[a-z]:|\x00|%2e|%2f|%5c"),),
+}  # fmt: skip
+
+
+def output_injection(*, sink: str | None = None, sinks: Iterable[str] = tuple(SINKS)) -> Validator:
+    """Find script, SQL, shell, template and path payloads in a reply.
+
+    Args:
+        sink: Where the text will be put as it is, one of `SINKS`: then every active construct of it is a
+            finding, as it should be for a value that is to be plain text there. None: only payloads.
+        sinks: With no `sink`, which kinds of payloads to look for.
+
+    Raises:
+        ConfigError: an unknown sink.
+    """
+    chosen = (sinks,) if isinstance(sinks, str) else tuple(sinks)
+    unknown = {*chosen, *([sink] if sink else [])}.difference(SINKS)
+    if unknown or not chosen:
+        raise ConfigError(
+            f"output_injection(...) knows the sinks {', '.join(SINKS)}, not {sorted(unknown)!r}"
+        )
+    params: dict[str, object] = {"sink": sink} if sink else {}
+    if not sink and set(chosen) != set(SINKS):
+        params["sinks"] = sorted(chosen)
+    kinds = (sink,) if sink else chosen
+
+    @validator(name="output_injection", window=800, params=params)
+    def find(text: str) -> Iterator[Finding]:
+        lowered = text.lower() if text.isascii() else "".join(map(_lower, text))
+        yield from outermost(
+            Finding(SINKS[kind], span=found.span(), category=f"{kind.upper()}_INJECTION", score=0.9)
+            for kind in kinds
+            for gates, pattern in _patterns(kind, sink is not None)
+            if any(gate in lowered for gate in gates)
+            for found in every_match(pattern, lowered)
+        )
+
+    return find
+
+
+def _lower(char: str) -> str:
+    lowered = char.lower()
+    return lowered if len(lowered) == 1 else char
+
+
+@functools.cache
+def _patterns(kind: str, strict: bool) -> tuple[tuple[tuple[str, ...], re.Pattern[str]], ...]:
+    listed = _ATTACKS[kind] + (_CONSTRUCTS[kind] if strict else ())
+    return tuple((gates, re.compile(pattern)) for gates, pattern in listed)
