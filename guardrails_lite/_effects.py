@@ -22,6 +22,8 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from guardrails_lite.reliability._deadline import time_limit
+
 if TYPE_CHECKING:
     from guardrails_lite._messages import Call, ToolCall
     from guardrails_lite._record import Intent, Record
@@ -58,7 +60,11 @@ class Send(Effect[Any]):
     timeout_s: float | None = None
 
     def run(self) -> Any:
-        raw = self.target.send(self.call, self.timeout_s)
+        if self.target.completion:  # a client, whose every socket operation keeps to the limit
+            with time_limit(self.timeout_s):
+                raw = self.target.send(self.call, self.timeout_s)
+        else:
+            raw = self.target.send(self.call, self.timeout_s)
         if hasattr(type(raw), "__await__"):
             _discard(raw)
             raise TypeError(
@@ -100,7 +106,8 @@ class Read(Effect[Any]):
     timeout_s: float | None = None
 
     def run(self) -> Any:
-        return next(self.stream, END)
+        with time_limit(self.timeout_s):
+            return next(self.stream, END)
 
     async def arun(self) -> Any:
         if self.timeout_s is None:

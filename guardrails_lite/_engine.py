@@ -672,15 +672,18 @@ class _Attempt:
         """What an error of the target means: it may be the deadline's."""
         if isinstance(error, GuardrailsError):
             return error
+        if isinstance(error, RecursionError) and self.target.completion:  # a body nested too deep to parse
+            return _Unanswered(Failure.of("malformed reply", error_type="RecursionError", maybe_billed=True))
         left = self.ledger.time_left_s(self.plan.clock())
-        if isinstance(error, TimeoutError) and left <= 0.001:
+        failure = classify(error)
+        if failure.kind == "timeout" and left <= 0.005:
             limit = self.plan.budget.deadline_s
             return DeadlineExceeded(
                 f"the deadline of {limit:g} s passed while {self.target.name} was answering "
                 f"(attempt {self.story.attempt})",
                 outcome="deadline passed",
             )
-        return _Unanswered(classify(error), error)
+        return _Unanswered(failure, error)
 
     def _book(self, failure: Failure | None) -> None:
         usage = self.reply.usage if self.reply is not None else None

@@ -222,7 +222,8 @@ class Guard(Generic[T]):
         """Guard a client: an `OpenAI`, `AsyncOpenAI` or Azure's.
 
         The result is used like the client and has its type. Whatever would reach a model is guarded, or
-        refused with the way out.
+        refused with the way out. It has connections of its own, which keep to the deadline; close it like
+        the client: ``with guard.wrap(OpenAI()) as client``.
 
         Raises:
             ConfigError: *client* is no client of the openai package.
@@ -346,7 +347,8 @@ class Guard(Generic[T]):
         merged = dict(self._settings)
         for key, value in other._settings.items():
             if isinstance(value, tuple):
-                merged[key] = (*merged[key], *(each for each in value if each not in merged[key]))
+                before = merged[key] or ()
+                merged[key] = (*before, *(each for each in value if each not in before))
             elif value != self._DEFAULTS[key]:
                 merged[key] = value
         return Guard(**merged)

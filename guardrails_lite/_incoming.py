@@ -13,7 +13,7 @@ from guardrails_lite._effects import END, Read, Release
 from guardrails_lite._gate import Gate
 from guardrails_lite._messages import Choice, Reply, ToolCall, Usage
 from guardrails_lite._screen import Stop, Tally
-from guardrails_lite._shapes import Chunk, Delta, read_chunk, without_content, write_chunk
+from guardrails_lite._shapes import Chunk, Delta, UnreadableError, read_chunk, without_content, write_chunk
 
 if TYPE_CHECKING:
     from guardrails_lite._messages import Call
@@ -34,6 +34,7 @@ class Incoming:
         self.usage: Usage | None = None
         self.model: str | None = None
         self.id: str | None = None
+        self._ids: set[str] = set()
         self.chars = 0
         """Characters received so far, of text, refusals and arguments."""
 
@@ -53,6 +54,7 @@ class Incoming:
         Raises:
             Stop: a rule stops the text; everything before it has been released.
             FrameError: a chunk carried an error instead of content.
+            UnreadableError: a chunk has no shape we know, or belongs to another reply.
         """
         while (raw := await Read(stream, timeout_s())) is not END:
             chunk = read_chunk(raw)
@@ -60,7 +62,11 @@ class Incoming:
                 raise FrameError(chunk.error)
             self.usage = chunk.usage or self.usage
             self.model = chunk.model or self.model
-            self.id = chunk.id or self.id
+            if chunk.id is not None and chunk.id != self.id:
+                if chunk.id in self._ids:
+                    raise UnreadableError("chunks of two replies")
+                self._ids.add(chunk.id)
+                self.id = chunk.id
             self._last = raw if chunk.deltas or self._last is None else self._last
             if not chunk.deltas:
                 if not isinstance(raw, str):

@@ -29,6 +29,7 @@ from guardrails_lite.clients._openai_chat import ChatRequest, completion_of
 from guardrails_lite.clients._openai_passage import ApiRequest, Passage, within
 from guardrails_lite.clients._openai_responses import ResponsesRequest
 from guardrails_lite.clients._surface import fate_of, refused
+from guardrails_lite.reliability import bound_of, bounded_client
 
 if TYPE_CHECKING:
     from guardrails_lite._guard import Guard
@@ -55,8 +56,17 @@ def wrap(guard: Guard[Any], client: C) -> C:
         )
     kind = cast("type[Any]", type(client))
     twin: Any = object.__new__(_twin_of(kind))  # type: ignore[arg-type]  # a class is hashable
-    twin.__dict__.update(_without_resources(kind, vars(client)), _guard=guard)
+    twin.__dict__.update(_without_resources(kind, vars(_punctual(client))), _guard=guard)
     return cast("C", twin)
+
+
+def _punctual(client: Any) -> Any:
+    """The client over sockets that keep to the deadline, where the HTTP client is the SDK's own.
+
+    One that the user brought is left alone; its calls are bounded by its own time-outs.
+    """
+    already = getattr(getattr(client, "_client", None), "guardrails_lite_bounded", False)
+    return bounded_client(client) if not already and bound_of(client) == "socket" else client
 
 
 @lru_cache(maxsize=64)
@@ -161,6 +171,7 @@ def sender(client: Any) -> tuple[Sender, bool]:
             "would retry what the other retries. Give target() the client that was wrapped."
         )
     patient = client.with_options(max_retries=0) if hasattr(client, "with_options") else client
+    patient = _punctual(patient)
     create = patient.chat.completions.create
 
     def send(call: Call, timeout_s: float | None) -> Any:

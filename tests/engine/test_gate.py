@@ -56,9 +56,9 @@ def streamed(rules: list[Rule], pieces: list[str]) -> tuple[str, str, list[Any]]
         record = stream.outcome.record
     except Blocked as error:
         record = error.record
-    # How far the other rules had looked when one stopped the stream is a matter of the chunks.
+    # How far the rules had looked when one stopped the stream is a matter of the chunks.
     stopped = record.outcome == "blocked"
-    found = [(step.rule, step.findings) for step in record.checks if not stopped or step.action == "block"]
+    found = [] if stopped else [(step.rule, step.findings) for step in record.checks]
     return "".join(released), record.outcome, found
 
 

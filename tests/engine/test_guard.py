@@ -118,6 +118,15 @@ def test_guards_merge() -> None:
     )
 
 
+def test_sinks_merge_too() -> None:
+    """A log can be added to a guard that has none."""
+    records: list[Any] = []
+
+    (Guard(name="a") | Guard(log=records.append)).run(lambda messages: "ok", "hi")
+
+    assert len(records) == 1
+
+
 @pytest.mark.parametrize(
     ("text", "side", "verdict", "left"),
     [

@@ -146,8 +146,8 @@ def _call_sync(
 ) -> None:
     from openai import OpenAI
 
-    with OpenAI(base_url=server.base_url, api_key="test") as client:
-        create: Any = guard.wrap(client).chat.completions.create
+    with OpenAI(base_url=server.base_url, api_key="test") as bare, guard.wrap(bare) as client:
+        create: Any = client.chat.completions.create
         if server.fault.warm:
             create(model=PRIMARY, messages=HELLO)
         started = time.monotonic()
