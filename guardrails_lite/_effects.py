@@ -326,6 +326,9 @@ class Write(Effect[None]):
 
     async def arun(self) -> None:
         for sink in self.sinks:
-            written = sink(self.entry)
+            if getattr(getattr(sink, "__self__", sink), "blocking", False):  # it may wait for the disk
+                written = await asyncio.to_thread(sink, self.entry)
+            else:
+                written = sink(self.entry)
             if written is not None and inspect.isawaitable(written):
                 await written
