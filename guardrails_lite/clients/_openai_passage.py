@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol, get_origin
 
 from openai import NotGiven, Stream
 from openai._constants import RAW_RESPONSE_HEADER
+from pydantic_core import to_json
 
-from guardrails_lite._errors import ConfigError
+from guardrails_lite._errors import ConfigError, Exhausted
 from guardrails_lite._messages import Call, Reply
+from guardrails_lite._shapes import read_reply, write_reply
 from guardrails_lite._targets import Sender, Target
 from guardrails_lite.clients import _openai_http
 from guardrails_lite.clients._openai_chat import json_of
@@ -125,9 +128,33 @@ class Passage:
             kind = GuardedStream if self._client._default_stream_cls is Stream else AsyncGuardedStream
             return kind(live, self._telling, self._remade_stream)
         answer = self._request.own(begun.reply)
-        if self.is_plain and not isinstance(self._options.post_parser, NotGiven):
-            return self._options.post_parser(answer)
-        return answer
+        if isinstance(self._options.post_parser, NotGiven):
+            return answer
+        bare, parsed = self._parsed(answer, begun)
+        return parsed if self.is_plain else bare
+
+    def _parsed(self, answer: Any, begun: Any) -> tuple[Any, Any]:
+        """*answer*, which has been accepted, so that the client can parse it, and as it parses it.
+
+        The guard reads what the client does not, such as JSON between fences: the client gets it bare.
+        """
+        parse = self._options.post_parser
+        try:
+            return answer, parse(answer)
+        except Exception:
+            before = read_reply(answer)
+            first = replace(before.choices[0], text=to_json(begun.value).decode())
+            bare = write_reply(answer, before, replace(before, choices=(first, *before.choices[1:])))
+        try:
+            return bare, parse(bare)
+        except Exception as error:
+            failed = Exhausted(
+                f"the reply passed the guard, but the client could not parse it ({type(error).__name__}). "
+                "Use create(...) and read the message yourself.",
+                outcome="schema failed",
+            )
+        failed.record = begun.record
+        raise failed
 
     def remade(self, answer: Any) -> dict[str, Any]:
         """The arguments with which the client makes of *answer* what its caller asked for."""

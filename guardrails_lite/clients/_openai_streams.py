@@ -122,10 +122,13 @@ class Heard:
         self._stream.close()
 
 
-class AsyncHeard(Heard):
+class AsyncHeard:
     """`Heard` for an event loop."""
 
-    __iter__ = None  # type: ignore[assignment]  # so that it is no iterator to anyone who looks
+    def __init__(self, stream: Any, telling: Any) -> None:
+        self._stream = stream
+        self._telling = telling
+        self._waiting: list[Any] = []
 
     def __aiter__(self) -> AsyncHeard:
         return self

@@ -26,6 +26,7 @@ from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Call
 from guardrails_lite._targets import Sender
 from guardrails_lite.clients._openai_chat import ChatRequest, completion_of
+from guardrails_lite.clients._openai_declared import Declarations, noting
 from guardrails_lite.clients._openai_passage import ApiRequest, Passage, within
 from guardrails_lite.clients._openai_responses import ResponsesRequest
 from guardrails_lite.clients._surface import fate_of, refused
@@ -56,7 +57,8 @@ def wrap(guard: Guard[Any], client: C) -> C:
         )
     kind = cast("type[Any]", type(client))
     twin: Any = object.__new__(_twin_of(kind))  # type: ignore[arg-type]  # a class is hashable
-    twin.__dict__.update(_without_resources(kind, vars(_punctual(client))), _guard=guard)
+    twin.__dict__.update(_without_resources(kind, vars(_punctual(client))))
+    twin.__dict__.update(_guard=guard, _declarations=Declarations(guard))
     return cast("C", twin)
 
 
@@ -104,6 +106,7 @@ class _Door:
     """What the sync and the async twin share."""
 
     _guard: Guard[Any]
+    _declarations: Declarations
     _wrapped: type
     """The client's own class."""
 
@@ -111,10 +114,24 @@ class _Door:
         """A client with other options, guarded like this one."""
         bare: Any = object.__new__(self._wrapped)
         bare.__dict__.update(_without_resources(self._wrapped, vars(self)))
-        del bare.__dict__["_guard"]
+        del bare.__dict__["_guard"], bare.__dict__["_declarations"]
         return wrap(self._guard, bare.copy(**changes))
 
     with_options = copy
+
+    @cached_property
+    def chat(self) -> Any:
+        """The client's own, whose ``parse`` tells the guard the type."""
+        chat: Any = super().chat  # type: ignore[misc]  # of the client mixed in
+        chat.completions.parse = noting(chat.completions.parse, "response_format")
+        return chat
+
+    @cached_property
+    def responses(self) -> Any:
+        """The client's own, whose ``parse`` tells the guard the type."""
+        responses: Any = super().responses  # type: ignore[misc]  # of the client mixed in
+        responses.parse = noting(responses.parse, "text_format")
+        return responses
 
     @property
     def websocket_base_url(self) -> Any:
@@ -134,7 +151,8 @@ class _SyncDoor(_Door):
         def send(call: Call, timeout_s: float | None) -> Any:
             return passage.arrived(bare(options=passage.options_for(call, timeout_s), **passage.expects))
 
-        begun = self._guard._begin(passage.target(send, blocks=True), passage.call)
+        guard = self._declarations.guard_for(passage.call)
+        begun = guard._begin(passage.target(send, blocks=True), passage.call)
         answer = passage.answer(begun)
         return answer if passage.is_plain else self._process_response(**passage.remade(answer))  # type: ignore[attr-defined]
 
@@ -154,7 +172,8 @@ class _AsyncDoor(_Door):
             options = passage.options_for(call, timeout_s)
             return passage.arrived(await bare(options=options, **passage.expects))
 
-        begun = await self._guard._abegin(passage.target(send, blocks=False), passage.call)
+        guard = self._declarations.guard_for(passage.call)
+        begun = await guard._abegin(passage.target(send, blocks=False), passage.call)
         answer = passage.answer(begun)
         return answer if passage.is_plain else await self._process_response(**passage.remade(answer))  # type: ignore[attr-defined]
 

@@ -1,0 +1,133 @@
+"""What a wrapped client costs beside the bare one: the same calls in turns, over HTTP on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from openai import AsyncOpenAI, OpenAI
+
+from guardrails_lite import Finding, Guard, block, validator
+from guardrails_lite.testing import HttpReply, LoopbackProcess
+
+Row = tuple[str, float, str, float | None, bool]
+
+CALLS = 400
+STREAMS = 120
+AT_ONCE = 64
+ROUNDS = 8
+TEXT = "It rains in Lisbon, and the wind turns to the west. " * 8
+MESSAGES: Any = [
+    {"role": "system", "content": "You are brief and exact."},
+    {"role": "user", "content": "What is the weather in Lisbon today, and what will it be tomorrow?"},
+]
+
+
+@validator(window=8)
+def forbidden(text: str) -> list[Finding]:
+    """A word that is not there."""
+    at = text.find("quixotic")
+    return [] if at < 0 else [Finding("says a word", span=(at, at + 8))]
+
+
+GUARD = Guard(input=[block(forbidden)], output=[block(forbidden)], log=[])
+
+
+def rows() -> list[Row]:
+    """Measure the calls, the streams and the throughput."""
+    with (
+        LoopbackProcess(then=HttpReply(TEXT, size=16)) as server,
+        OpenAI(api_key="k", base_url=server.base_url, max_retries=0) as bare,
+        GUARD.wrap(bare) as guarded,
+    ):
+        return [
+            _ratio("guarded chat call over loopback, p50 to the bare client's", *_calls(bare, guarded), 1.03),
+            _ratio(
+                "guarded chat stream over loopback, p50 to the bare client's",
+                *_streams(bare, guarded),
+                1.15,
+            ),
+            _ratio(
+                "guarded response over loopback, p50 to the bare client's",
+                *_responses(bare, guarded),
+                1.05,
+            ),
+            asyncio.run(_throughput(server.base_url)),
+        ]
+
+
+def _ratio(name: str, bare: list[float], guarded: list[float], bound: float) -> Row:
+    value = statistics.median(guarded) / statistics.median(bare)
+    return (name, round(value, 4), "x", bound, value <= bound)
+
+
+def _in_turns(count: int, *calls: Callable[[], Any]) -> tuple[list[float], ...]:
+    """Seconds of each call, the calls taken in turns so that all see the same machine."""
+    times: tuple[list[float], ...] = tuple([] for _ in calls)
+    for call in calls * 10:
+        call()
+    for turn in range(count):
+        order = list(zip(calls, times, strict=True))
+        for call, spent in order if turn % 2 else reversed(order):
+            began = time.perf_counter()
+            call()
+            spent.append(time.perf_counter() - began)
+    return times
+
+
+def _calls(bare: OpenAI, guarded: OpenAI) -> tuple[list[float], ...]:
+    return _in_turns(
+        CALLS,
+        lambda: bare.chat.completions.create(model="m", messages=MESSAGES),
+        lambda: guarded.chat.completions.create(model="m", messages=MESSAGES),
+    )
+
+
+def _streams(bare: OpenAI, guarded: OpenAI) -> tuple[list[float], ...]:
+    def read(client: OpenAI) -> None:
+        for _ in client.chat.completions.create(model="m", messages=MESSAGES, stream=True):
+            pass
+
+    return _in_turns(STREAMS, lambda: read(bare), lambda: read(guarded))
+
+
+def _responses(bare: OpenAI, guarded: OpenAI) -> tuple[list[float], ...]:
+    return _in_turns(
+        CALLS,
+        lambda: bare.responses.create(model="m", input=MESSAGES),
+        lambda: guarded.responses.create(model="m", input=MESSAGES),
+    )
+
+
+async def _throughput(base_url: str) -> Row:
+    """Calls per second with many in flight, guarded to bare."""
+    async with AsyncOpenAI(api_key="k", base_url=base_url, max_retries=0) as bare:
+        guarded = GUARD.wrap(bare)
+
+        async def many(client: AsyncOpenAI) -> float:
+            calls: list[Awaitable[Any]] = [
+                client.chat.completions.create(model="m", messages=MESSAGES) for _ in range(AT_ONCE * 3)
+            ]
+            limit = asyncio.Semaphore(AT_ONCE)
+
+            async def one(call: Awaitable[Any]) -> None:
+                async with limit:
+                    await call
+
+            began = time.perf_counter()
+            await asyncio.gather(*map(one, calls))
+            return len(calls) / (time.perf_counter() - began)
+
+        await many(bare), await many(guarded)
+        pairs = [(await many(bare), await many(guarded)) for _ in range(ROUNDS)]
+    value = statistics.median(mine / theirs for theirs, mine in pairs)
+    return (
+        f"calls per second with {AT_ONCE} in flight, guarded to bare",
+        round(value, 4),
+        "x",
+        0.95,
+        value >= 0.95,
+    )

@@ -1,0 +1,501 @@
+"""Calls of a wrapped client: guarded, and otherwise just what the client does."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import openai
+import pytest
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import Response
+from pydantic import BaseModel, field_validator
+
+from guardrails_lite import (
+    Blocked,
+    ConfigError,
+    Exhausted,
+    Finding,
+    Guard,
+    Retry,
+    block,
+    redact,
+    target,
+    validator,
+)
+from guardrails_lite.testing import HttpReply, LoopbackServer, completion, tool_call
+
+KINDS = (openai.OpenAI, openai.AsyncOpenAI, openai.AzureOpenAI, openai.AsyncAzureOpenAI)
+SAID = "The key is sk-12345678, keep it."
+LEFT = "The key is [KEY], keep it."
+MESSAGES: Any = [{"role": "user", "content": "Mine is sk-87654321."}]
+
+
+@validator(window=12)
+def keys(text: str) -> Iterator[Finding]:
+    """Keys of eleven characters."""
+    for match in re.finditer(r"sk-[0-9]{8}", text):
+        yield Finding("holds a key", span=match.span(), category="KEY")
+
+
+GUARD = Guard(input=[redact(keys)], output=[redact(keys)], retry=Retry(attempts=1))
+Do = Callable[[Any], Any]
+
+
+def using(kind: type[Any], server: LoopbackServer, do: Do, guard: Guard[Any] = GUARD) -> Any:
+    """What *do* makes of a wrapped client of this class; a coroutine is run."""
+    place = (
+        {"azure_endpoint": server.base_url.removesuffix("/v1"), "api_version": "v"}
+        if "Azure" in kind.__name__
+        else {"base_url": server.base_url}
+    )
+    return _with(kind(api_key="k", **place), do, guard)
+
+
+def _with(client: Any, do: Do, guard: Guard[Any]) -> Any:
+    if "Async" not in type(client).__name__:
+        with client, guard.wrap(client) as wrapped:
+            return do(wrapped)
+
+    async def run() -> Any:
+        async with client, guard.wrap(client) as wrapped:
+            value = do(wrapped)
+            return await value if inspect.isawaitable(value) else value
+
+    return asyncio.run(run())
+
+
+async def _all(stream: Any) -> list[Any]:
+    return [item async for item in await stream]
+
+
+def every(stream: Any) -> Any:
+    """All that a stream yields, or a coroutine that collects it."""
+    return _all(stream) if inspect.isawaitable(stream) else list(stream)
+
+
+def chat_text(chunks: list[Any]) -> str:
+    """The text of chat chunks."""
+    return "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_a_wrapped_client_is_what_it_was(kind: type[Any]) -> None:
+    """Its class, its settings and its options stay; a copy of it is guarded too."""
+    with LoopbackServer(then=SAID) as server:
+
+        def look(client: Any) -> Any:
+            assert isinstance(client, kind)
+            assert client.api_key == "k"
+            again = client.with_options(timeout=7.0, max_retries=5)
+            assert isinstance(again, type(client))
+            assert (again.timeout, again.max_retries) == (7.0, 5)
+            assert again.copy().timeout == 7.0
+            return again.chat.completions.create(model="m", messages=MESSAGES)
+
+        reply = using(kind, server, look)
+        assert reply.choices[0].message.content == LEFT
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_a_chat_call_is_checked_both_ways_and_keeps_its_type(kind: type[Any]) -> None:
+    """What the input rules left is sent; what the output rules left returns, in the client's type."""
+    with LoopbackServer([HttpReply(SAID, headers={"x-request-id": "req_1"})]) as server:
+        reply = using(kind, server, lambda c: c.chat.completions.create(model="m", messages=MESSAGES, seed=7))
+        assert type(reply) is ChatCompletion
+        assert reply.choices[0].message.content == LEFT
+        assert reply._request_id == "req_1"
+        sent = server.requests[0]
+        assert sent.body == {
+            "model": "m",
+            "seed": 7,
+            "messages": [{"role": "user", "content": "Mine is [KEY]."}],
+        }
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_a_response_is_checked_both_ways_and_keeps_its_type(kind: type[Any]) -> None:
+    """Instructions, messages, calls and their outputs are screened; the rest is sent as it was."""
+    given = [
+        {"role": "user", "content": [{"type": "input_text", "text": "sk-87654321"}]},
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": '{"a": "sk-87654321"}'},
+        {"type": "function_call_output", "call_id": "c", "output": "sk-87654321"},
+        {"type": "reasoning", "id": "r", "summary": [{"type": "summary_text", "text": "Hm."}]},
+    ]
+    with LoopbackServer([SAID]) as server:
+        reply = using(
+            kind,
+            server,
+            lambda c: c.responses.create(
+                model="m", instructions="Hide sk-87654321.", input=given, max_output_tokens=9, store=False
+            ),
+        )
+        assert type(reply) is Response
+        assert reply.output_text == LEFT
+        assert server.requests[0].body == {
+            "model": "m",
+            "instructions": "Hide [KEY].",
+            "input": json.loads(json.dumps(given).replace("sk-87654321", "[KEY]")),
+            "max_output_tokens": 9,
+            "store": False,
+        }
+
+
+@pytest.mark.parametrize("kind", KINDS[:2], ids=lambda kind: kind.__name__)
+def test_a_response_whose_input_is_a_text_stays_one(kind: type[Any]) -> None:
+    """A text is sent as a text."""
+    with LoopbackServer([SAID]) as server:
+        using(kind, server, lambda c: c.responses.create(model="m", input="sk-87654321!"))
+        assert server.requests[0].body == {"model": "m", "input": "[KEY]!"}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_a_chat_stream_is_the_clients_own(kind: type[Any]) -> None:
+    """It is an instance of the client's stream class, has a response, ends and tells its outcome."""
+    with LoopbackServer([HttpReply(SAID, size=3, headers={"x-request-id": "req_1"})]) as server:
+
+        def look(stream: Any) -> None:
+            assert isinstance(stream, (openai.Stream, openai.AsyncStream))
+            assert stream.response.headers["x-request-id"] == "req_1"
+            assert stream.response.status_code == 200
+
+        def read(client: Any) -> Any:
+            stream = client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+            if not inspect.isawaitable(stream):
+                with stream:
+                    look(stream)
+                    return stream, list(stream)
+
+            async def aread() -> Any:
+                async with await stream as opened:
+                    look(opened)
+                    return opened, [chunk async for chunk in opened]
+
+            return aread()
+
+        stream, chunks = using(kind, server, read)
+        assert {type(chunk) for chunk in chunks} == {ChatCompletionChunk}
+        assert chat_text(chunks) == LEFT
+        assert stream.outcome.record.outcome == "passed"
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_a_stream_that_is_left_early_gives_its_connection_back(kind: type[Any]) -> None:
+    """Closing a stream closes the upstream and completes the record as cancelled."""
+    records: list[Any] = []
+    guard = GUARD | Guard(log=[records.append])
+    with LoopbackServer([HttpReply(SAID * 50, size=3)]) as server:
+
+        def leave(client: Any) -> Any:
+            stream = client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+            if not inspect.isawaitable(stream):
+                next(iter(stream))
+                stream.close()
+                return None
+
+            async def aleave() -> None:
+                opened = await stream
+                async for _ in opened:
+                    break
+                await opened.close()
+
+            return aleave()
+
+        using(kind, server, leave, guard)
+    assert [record.outcome for record in records] == ["cancelled"]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_the_events_of_a_response_say_only_what_was_released(kind: type[Any]) -> None:
+    """Deltas, the texts of the done events and the last response agree, and nothing else is said."""
+    with LoopbackServer([HttpReply(SAID, size=3)]) as server:
+        events = using(kind, server, lambda c: every(c.responses.create(model="m", input="hi", stream=True)))
+        assert "".join(each.delta for each in events if each.type == "response.output_text.delta") == LEFT
+        assert [each.text for each in events if each.type == "response.output_text.done"] == [LEFT]
+        assert events[-1].type == "response.completed"
+        assert events[-1].response.output_text == LEFT
+        assert [each.sequence_number for each in events] == list(range(len(events)))
+        assert not any("sk-" in each.model_dump_json() for each in events)
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("kind", KINDS[:2], ids=lambda kind: kind.__name__)
+def test_a_raw_response_holds_the_checked_reply_in_every_form(
+    kind: type[Any], streamed: bool, api: str
+) -> None:
+    """Headers are the provider's; the body is what the rules left, parsed or not."""
+    with LoopbackServer([HttpReply(SAID, size=3, headers={"x-ratelimit": "9"})] * 3) as server:
+
+        def ask(resource: Any) -> Any:
+            said: Any = {"messages": MESSAGES} if api == "chat" else {"input": "hi"}
+            return resource.create(model="m", **said, **({"stream": True} if streamed else {}))
+
+        def raw(client: Any) -> Any:
+            resource = client.chat.completions if api == "chat" else client.responses
+            return ask(resource.with_raw_response)
+
+        def bodies(client: Any) -> Any:
+            resource = client.chat.completions if api == "chat" else client.responses
+            opened = ask(resource.with_streaming_response)
+            if hasattr(opened, "__enter__"):
+                with opened as response:
+                    return "\n".join(response.iter_lines())
+
+            async def read() -> str:
+                async with opened as response:
+                    return "\n".join([line async for line in response.iter_lines()])
+
+            return read()
+
+        response = using(kind, server, raw)
+        assert response.headers["x-ratelimit"] == "9"
+        assert response.status_code == 200
+        if not streamed:
+            assert "sk-" not in response.text
+            assert "[KEY]" in response.text
+            parsed = response.parse()
+            text = parsed.choices[0].message.content if api == "chat" else parsed.output_text
+            assert text == LEFT
+        body = using(kind, server, bodies)
+        assert "sk-" not in body
+        assert "KEY" in body
+
+
+@pytest.mark.parametrize("kind", KINDS[:2], ids=lambda kind: kind.__name__)
+def test_the_clients_own_helpers_run_on_guarded_streams(kind: type[Any]) -> None:
+    """`chat.completions.stream` and `responses.stream` accumulate what was released."""
+    with LoopbackServer([HttpReply(SAID, size=3)] * 2) as server:
+
+        def both(client: Any) -> Any:
+            chat = client.chat.completions.stream(model="m", messages=MESSAGES)
+            response = client.responses.stream(model="m", input="hi")
+            if hasattr(chat, "__enter__"):
+                with chat as events:
+                    said = events.get_final_completion().choices[0].message.content
+                with response as events:
+                    return said, events.get_final_response().output_text
+
+            async def read() -> Any:
+                async with chat as events:
+                    said = (await events.get_final_completion()).choices[0].message.content
+                async with response as events:
+                    return said, (await events.get_final_response()).output_text
+
+            return read()
+
+        assert using(kind, server, both) == (LEFT, LEFT)
+
+
+class Person(BaseModel):
+    """Somebody."""
+
+    name: str
+    age: int
+
+    @field_validator("age")
+    @classmethod
+    def _is_odd(cls, age: int) -> int:
+        if age % 2 == 0:
+            raise ValueError("must be odd")
+        return age
+
+
+ODD, EVEN = '{"name": "Ada", "age": 37}', '{"name": "Ada", "age": 36}'
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize("kind", KINDS[:2], ids=lambda kind: kind.__name__)
+def test_parse_asks_again_until_the_type_itself_is_satisfied(kind: type[Any], api: str) -> None:
+    """The type given to `parse` is enforced with all its validators, also around fences."""
+    with LoopbackServer([EVEN, f"```json\n{ODD}\n```"]) as server:
+
+        def parse(client: Any) -> Any:
+            if api == "chat":
+                return client.chat.completions.parse(model="m", messages=MESSAGES, response_format=Person)
+            return client.responses.parse(model="m", input="hi", text_format=Person)
+
+        reply = using(kind, server, parse)
+        parsed = reply.choices[0].message.parsed if api == "chat" else reply.output_parsed
+        assert parsed == Person(name="Ada", age=37)
+        assert server.request_count == 2
+
+
+def test_a_type_that_is_never_satisfied_ends_without_a_value_in_the_error() -> None:
+    """The client's own ValidationError would quote the reply; ours does not."""
+    with LoopbackServer(then='{"name": "Secretly", "age": 36}') as server:
+        with pytest.raises(Exhausted) as caught:
+            using(
+                openai.OpenAI,
+                server,
+                lambda c: c.chat.completions.parse(model="m", messages=MESSAGES, response_format=Person),
+            )
+        assert caught.value.outcome == "schema failed"
+        assert "Secretly" not in str(caught.value) + repr(caught.value.__cause__)
+
+
+def test_a_response_format_is_enforced_though_the_guard_declares_nothing() -> None:
+    """A JSON Schema of the request holds the reply, in `create` too."""
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    form: Any = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    with LoopbackServer(['{"n": "x"}', '{"n": 1}']) as server:
+        reply = using(
+            openai.OpenAI,
+            server,
+            lambda c: c.chat.completions.create(model="m", messages=MESSAGES, response_format=form),
+        )
+        assert reply.choices[0].message.content == '{"n": 1}'
+        assert server.request_count == 2
+
+
+TOOL: dict[str, Any] = {
+    "name": "add",
+    "parameters": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]},
+}
+WRONG, RIGHT = (completion(None, tool_calls=[tool_call("add", {"n": n})]) for n in ("x", 1))
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_a_wrong_call_of_a_responses_tool_is_asked_again(streamed: bool) -> None:
+    """The refused call and why go back as items, and the caller sees the right call only."""
+    with LoopbackServer([WRONG, RIGHT]) as server:
+        got = using(
+            openai.OpenAI,
+            server,
+            lambda c: (
+                every(
+                    c.responses.create(
+                        model="m", input="hi", tools=[{"type": "function", **TOOL}], stream=True
+                    )
+                )
+                if streamed
+                else c.responses.create(model="m", input="hi", tools=[{"type": "function", **TOOL}])
+            ),
+        )
+        response = got[-1].response if streamed else got
+        assert [item.arguments for item in response.output] == ['{"n": 1}']
+        again = server.requests[1].body
+        assert again["tools"] == [{"type": "function", **TOOL}]
+        kinds = [item.get("type", item.get("role")) for item in again["input"]]
+        assert kinds == ["user", "function_call", "function_call_output"]
+
+
+def test_the_clients_own_retries_are_off_under_the_guard() -> None:
+    """One owner of retries: two attempts of the guard are two requests, whatever the client would do."""
+    guard = Guard(retry=Retry(attempts=2, wait=0))
+    with LoopbackServer(then=HttpReply.error(500)) as server:
+        with pytest.raises(Exhausted):
+            using(
+                openai.OpenAI,
+                server,
+                lambda c: c.with_options(max_retries=5).chat.completions.create(model="m", messages=MESSAGES),
+                guard,
+            )
+        assert server.request_count == 2
+        assert {request.headers["x-stainless-retry-count"] for request in server.requests} == {"0"}
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("kind", KINDS[:2], ids=lambda kind: kind.__name__)
+def test_a_fixed_answer_comes_in_the_clients_own_shape(kind: type[Any], streamed: bool) -> None:
+    """A fallback's text is a completion, a response, or the chunks of one."""
+    guard = Guard(retry=Retry(attempts=1), fallback=[target("Sorry.")])
+    with LoopbackServer(then=HttpReply.error(500)) as server:
+        more = {"stream": True} if streamed else {}
+
+        def chat(client: Any) -> Any:
+            got = client.chat.completions.create(model="m", messages=MESSAGES, **more)
+            return every(got) if streamed else got
+
+        def response(client: Any) -> Any:
+            got = client.responses.create(model="m", input="hi", **more)
+            return every(got) if streamed else got
+
+        said, told = using(kind, server, chat, guard), using(kind, server, response, guard)
+        assert (chat_text(said) if streamed else said.choices[0].message.content) == "Sorry."
+        assert (told[-1].response if streamed else told).output_text == "Sorry."
+
+
+def test_a_fallback_to_another_client_gets_a_response_told_as_chat() -> None:
+    """The items of a response are messages to whoever speaks chat only."""
+    with LoopbackServer(then=HttpReply.error(500)) as broken, LoopbackServer(["Here."]) as other:
+        with openai.OpenAI(api_key="k", base_url=other.base_url) as spare:
+            guard = Guard(retry=Retry(attempts=1), fallback=[target(spare, model="spare")])
+            reply = using(
+                openai.OpenAI,
+                broken,
+                lambda c: c.responses.create(
+                    model="m", instructions="Be brief.", input="hi", max_output_tokens=5
+                ),
+                guard,
+            )
+        assert type(reply) is Response
+        assert reply.output_text == "Here."
+        assert other.requests[0].body == {
+            "model": "spare",
+            "max_completion_tokens": 5,
+            "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}],
+        }
+
+
+def test_text_of_a_response_that_no_rule_sees_is_left_out() -> None:
+    """A summary of reasoning is not part of the answer, so it is not screened, so it is not shown."""
+    body = {
+        "id": "resp_1",
+        "object": "response",
+        "status": "completed",
+        "model": "m",
+        "output": [
+            {"type": "reasoning", "id": "r", "summary": [{"type": "summary_text", "text": SAID}]},
+            {
+                "type": "message",
+                "id": "m",
+                "role": "assistant",
+                "status": "completed",
+                "content": [{"type": "output_text", "text": "Hello.", "annotations": []}],
+            },
+        ],
+    }
+    with LoopbackServer([HttpReply(json.dumps(body).encode())]) as server:
+        reply = using(openai.OpenAI, server, lambda c: c.responses.create(model="m", input="hi"))
+    assert reply.output[0].id == "r"
+    assert "sk-" not in reply.model_dump_json()
+    assert reply.output_text == "Hello."
+
+
+def test_what_cannot_be_guarded_is_refused_when_it_is_wrapped_or_asked() -> None:
+    """A guard inside a guard, a foreign client and a background response are refused with the way out."""
+    with openai.OpenAI(api_key="k") as client, GUARD.wrap(client) as wrapped:
+        with pytest.raises(ConfigError, match=r"\(first \| second\)\.wrap"):
+            GUARD.wrap(wrapped)
+        with pytest.raises(ConfigError, match="Give target"):
+            target(wrapped)
+        with pytest.raises(ConfigError, match="background"):
+            wrapped.responses.create(model="m", input="hi", background=True)
+    with pytest.raises(ConfigError, match="decorate the function"):
+        GUARD.wrap(object())
+
+
+def test_a_blocked_call_raises_before_and_after_the_model_in_raw_forms_too() -> None:
+    """No form of a call gets round a block."""
+
+    @validator(window=12)
+    def says_key(text: str) -> list[Finding]:
+        return [Finding("says key")] if "key" in text else []
+
+    guard = Guard(output=[block(says_key)], retry=Retry(attempts=1))
+    with LoopbackServer(then=SAID) as server:
+        forms: tuple[Do, ...] = (
+            lambda c: c.chat.completions.create(model="m", messages=MESSAGES),
+            lambda c: c.chat.completions.with_raw_response.create(model="m", messages=MESSAGES),
+            lambda c: c.responses.with_raw_response.create(model="m", input="hi"),
+            lambda c: c.post("/chat/completions", cast_to=object, body={"model": "m", "messages": MESSAGES}),
+            lambda c: every(c.responses.create(model="m", input="hi", stream=True)),
+        )
+        for form in forms:
+            with pytest.raises(Blocked):
+                using(openai.OpenAI, server, form, guard)
