@@ -167,7 +167,7 @@ def _value_score(name: str, value: str, *, loads: bool) -> float:
     elif text.startswith(("http://", "https://", "/")):
         return 0.0
     elif _words(text) >= 3:
-        score = (0.5 if loads else 0.3) if not harmless else (0.25 if loads else 0.0)
+        score = (0.5 if loads else 0.3) if not harmless else (0.5 if loads else 0.0)
     elif _is_opaque(text, 20) and not harmless:
         score = 0.45 if loads else 0.3
     elif not harmless and loads and len(text) >= 8 and not text.isalpha():
@@ -192,7 +192,7 @@ def _route_score(route: str, *, loads: bool) -> float:
         )
         if _reads_as_text(part):
             best = max(best, 0.7)
-        elif ("%20" in part or "+" in part) and _words(unquote_plus(part)) >= 4:
+        elif ("%20" in part or "+" in part) and _words(unquote_plus(part)) >= 3:
             best = max(best, 0.5 if loads else 0.3)
         if telling and (_is_opaque(part, 16) or _words(unquote_plus(part)) >= 3):
             best = max(best, 0.5)

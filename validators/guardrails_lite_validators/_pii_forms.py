@@ -261,7 +261,7 @@ _VERSION_WORDS = context(
     "upgraded",
     "update",
 )
-_NOBODY = ("0.", "127.", "255.")
+_NOBODY = ("0.", "127.0.0.", "255.")
 
 
 def ipv4s(text: str, start: int, digits_end: int) -> Iterator[Candidate]:
@@ -340,14 +340,12 @@ _PHONE_WORDS = context(
     "cellphone",
     "fax",
     "sms",
-    "text",
+    "text me",
     "whatsapp",
-    "signal",
     "contact",
-    "reach",
+    "reach me",
     "hotline",
     "dial",
-    "ring",
     "number is",
     "telefon",
     "handy",
@@ -372,7 +370,6 @@ _PHONE_WORDS = context(
     "ligue",
     "telefoon",
     "mobiel",
-    "bel",
     "puhelin",
     "telefonszám",
     "telefonní",
@@ -391,7 +388,6 @@ _PHONE_WORDS = context(
     "फ़ोन",
     "फोन",
     "dzwoń",
-    "ring",
 )
 _NOT_PHONE_WORDS = context(
     "isbn",

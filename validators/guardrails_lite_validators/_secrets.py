@@ -246,7 +246,11 @@ def _is_password(value: str, *, quoted: bool) -> bool:
 def _is_key_like(value: str) -> bool:
     if len(value) < 12 or is_placeholder(value) or _is_reference(value):
         return False
-    if not any(char.isdigit() for char in value) or not any(char.isalpha() for char in value):
+    if not any(char.isalpha() for char in value):
+        return False
+    if not any(char.isdigit() for char in value) and (
+        len(value) < 20 or entropy(value) < 3.7 or value.islower()
+    ):
         return False
     if "/" in value and (value.startswith(("/", "./", "http")) or value.count("/") > 2):
         return False
@@ -266,8 +270,10 @@ def is_placeholder(value: str) -> bool:
 
 
 _REFERENCE = re.compile(
-    r"(?i)^\$|^%\w+%$|^\{\{|^@|^(?:os|env|process|self|this|config|settings|secrets?|vars?|data|request|req|ctx|kwargs|args|options|params|user"
-    r"|props|state|app|form|body)\.|getenv|environ|\.get$|^[a-z_]+(?:\.[a-z_]+)+$|^(?:[a-z]+_)*[a-z]+$|^[a-z]+(?:[A-Z][a-z]+)+$|^--|^sha(?:256|384|512)[-:]"
+    r"(?i:^\$|^%\w+%$|^\{\{|^@|^(?:os|env|process|self|this|config|settings|secrets?|vars?|data|request|req|ctx"
+    r"|kwargs|args|options|params|user|props|state|app|form|body)\.|getenv|environ|\.get$|^--|^sha(?:256|384|512)[-:]"
+    r"|^[a-z_]+(?:\.[a-z_]+)+$)"
+    r"|^(?:[a-z]+_)*[a-z]+$|^(?:[A-Z]+_)*[A-Z]+$|^[A-Za-z][a-z]{1,12}(?:[A-Z][a-z]{2,12}){0,5}$"
 )
 
 
