@@ -9,7 +9,6 @@ staging and block in production.
 from __future__ import annotations
 
 import functools
-import hashlib
 import inspect
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -102,6 +101,8 @@ class Validator:
 
 
 def _code_digest(code: Any) -> str:
+    import hashlib  # it loads OpenSSL, which takes longer than all the rest of this module
+
     parts = hashlib.sha256(code.co_code)
     for const in code.co_consts:
         parts.update((_code_digest(const) if hasattr(const, "co_code") else repr(const)).encode())
