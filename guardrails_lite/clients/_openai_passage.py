@@ -85,6 +85,7 @@ class Passage:
         """The request for *call*, with the client's own retries off."""
         params = call.params
         sent = self._options.model_copy()
+        sent.follow_redirects = False  # the prompt goes to the host that was named, and to no other
         sent.json_data = self._request.body_of(
             call, {name: value for name, value in params.items() if name not in _EXTRAS}
         )

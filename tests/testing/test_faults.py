@@ -22,7 +22,6 @@ OPEN = {
     "B06": "an error under 200 in answer to a streamed request is not read",
     "B23": "the client inflates a body of any size",
     "H10": "the code credit_balance_too_low is not known as a spent account",
-    "H22": "an async client follows a redirect to another host with the prompt",
     "S12": "the client's decoder breaks at events without data",
     "S29": "the client collects a line of any length",
 }
