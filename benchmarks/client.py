@@ -15,7 +15,7 @@ from guardrails_lite.testing import HttpReply, LoopbackProcess
 
 Row = tuple[str, float, str, float | None, bool]
 
-CALLS = 400
+CALLS = 300
 STREAMS = 120
 AT_ONCE = 64
 ROUNDS = 8

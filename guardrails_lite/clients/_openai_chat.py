@@ -21,6 +21,7 @@ class ChatRequest:
 
     cast_to: Any = ChatCompletion
     chunk_type: Any = ChatCompletionChunk
+    input_name = "messages"
     stream_end = b"data: [DONE]\n\n"
     retells = False
     """The engine reads the chunks of this API as they are."""
@@ -114,6 +115,9 @@ def _tool_call(call: ToolCall) -> dict[str, Any]:
 class ChatTelling:
     """The chunks of one stream. They are the client's own, unless a fallback made them."""
 
+    own: Any = ChatCompletionChunk
+    """The type of a chunk that needs no telling."""
+
     def __init__(self, call: Call) -> None:
         self._call = call
         self._open: str | None = None
@@ -124,8 +128,6 @@ class ChatTelling:
 
     def write(self, chunk: Any) -> tuple[Any, ...]:
         """A released chunk as the client's own."""
-        if isinstance(chunk, ChatCompletionChunk):
-            return (chunk,)
         if isinstance(chunk, str):
             self._open = chunk
             return (self._chunk([_choice(0, delta={"role": "assistant", "content": chunk})]),)

@@ -33,9 +33,9 @@ def _noted(type_: Any) -> Iterator[None]:
         _TYPE.reset(token)
 
 
-def noting(parse: Callable[..., Any], parameter: str) -> Callable[..., Any]:
+def noting(parse: Callable[..., Any], parameter: str, *, is_async: bool) -> Callable[..., Any]:
     """*parse*, noting the type that is given as *parameter*."""
-    if inspect.iscoroutinefunction(parse):
+    if is_async:
 
         @functools.wraps(parse)
         async def aparse(*args: Any, **kwargs: Any) -> Any:

@@ -48,6 +48,9 @@ class ResponsesTelling:
         screens: Output rules are in force, so text that they do not see is left out.
     """
 
+    own: Any = None
+    """No event passes untold."""
+
     def __init__(self, own: Callable[[Reply], Any], *, screens: bool) -> None:
         self._own = own
         self._screens = screens
@@ -77,8 +80,10 @@ class ResponsesTelling:
         delta = chunk.deltas[0]
         if not (delta.text or delta.refusal or delta.tool_calls or kind in _ENDS):
             return ()
-        self._heard.texts["output_text"].hear(delta.text)
-        self._heard.texts["refusal"].hear(delta.refusal)
+        if delta.text:
+            self._heard.texts["output_text"].hear(delta.text, event)
+        if delta.refusal:
+            self._heard.texts["refusal"].hear(delta.refusal, event)
         said = {"content": delta.text, "refusal": delta.refusal, "tool_calls": delta.tool_calls}
         choice = {"index": 0, "delta": said, "finish_reason": delta.finish_reason}
         told = {"object": "chat.completion.chunk", "id": chunk.id, "model": chunk.model, "choices": [choice]}
@@ -161,8 +166,18 @@ class ResponsesTelling:
             yield from self._opened(part)
             assert self._open is not None
             self._open.said.append(said)
-            logprobs: dict[str, Any] = {"logprobs": []} if kind == "output_text" else {}
-            yield self._event(f"response.{kind}.delta", **self._open.place, delta=said, **logprobs)
+            yield self._delta(kind, said, self._heard.texts[kind].like)
+
+    def _delta(self, kind: str, said: str, like: Any) -> Any:
+        """An event that says *said*, made from one of the provider's where there is one: that is faster."""
+        assert self._open is not None
+        fields = {**self._open.place, "delta": said}
+        if kind == "output_text":
+            fields["logprobs"] = []
+        if like is None:
+            return self._event(f"response.{kind}.delta", **fields)
+        number, self._number = self._number, self._number + 1
+        return like.model_copy(update={**fields, "sequence_number": number})
 
     def _opened(self, part: _Part) -> Iterator[Any]:
         """Open *part*, and its item; close what was open before."""
@@ -275,16 +290,18 @@ class _Text:
         self._heard = 0
         self._released = 0
         self._same = True
+        self.like: Any = None
+        """The provider's newest delta."""
 
     def begin(self, output_index: int, item_id: str) -> None:
         """A part begins here."""
         self._parts.append(_Part(self._kind, self._heard, output_index, item_id))
 
-    def hear(self, text: str) -> None:
+    def hear(self, text: str, event: Any) -> None:
         """More text of the part that began last."""
-        if text:
-            self._heard += len(text)
-            self._ahead.append(text)
+        self.like = event
+        self._heard += len(text)
+        self._ahead.append(text)
 
     def divided(self, text: str) -> Iterator[tuple[_Part, str]]:
         """Divide released *text* among the parts."""

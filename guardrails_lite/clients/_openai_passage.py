@@ -15,6 +15,7 @@ from guardrails_lite._messages import Call, Reply
 from guardrails_lite._shapes import read_reply, write_reply
 from guardrails_lite._targets import Sender, Target
 from guardrails_lite.clients import _openai_http
+from guardrails_lite.clients._openai_carried import with_carried
 from guardrails_lite.clients._openai_chat import json_of
 from guardrails_lite.clients._openai_streams import (
     AsyncGuardedStream,
@@ -30,6 +31,8 @@ _EXTRAS = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
 class Telling(Protocol):
     """How the chunks of one stream are read for the engine and written for the caller."""
 
+    own: Any
+
     def read(self, chunk: Any) -> tuple[Any, ...]: ...
     def write(self, chunk: Any) -> tuple[Any, ...]: ...
     def end(self, outcome: Any) -> tuple[Any, ...]: ...
@@ -40,6 +43,8 @@ class ApiRequest(Protocol):
 
     cast_to: Any
     chunk_type: Any
+    input_name: str
+    """The parameter that holds what is said."""
     stream_end: bytes
     retells: bool
     call: Call
@@ -203,6 +208,7 @@ def _request_of(api: type[ApiRequest], options: Any, stream: bool, guard: Any) -
             f"POST {options.url} needs a JSON object as its body, for the guard to screen. "
             "Pass body={...}, or use the method made for it, such as chat.completions.create."
         )
+    body = with_carried(body, api.input_name)
     extras: dict[str, Any] = {}
     if extra := options.extra_json:
         named = api.parameters()

@@ -54,6 +54,7 @@ class ResponsesRequest:
 
     cast_to: Any = Response
     chunk_type: Any = ResponseStreamEvent
+    input_name = "input"
     stream_end = b""
     retells = True
     """The events of this API are told to the engine as chat chunks."""

@@ -69,15 +69,23 @@ class AsyncGuardedStream(AsyncStream[Any]):
 
 
 def _told(live: Any, telling: Any) -> Iterator[Any]:
+    own = telling.own
     for chunk in live:
-        yield from telling.write(chunk)
+        if type(chunk) is own:
+            yield chunk
+        else:
+            yield from telling.write(chunk)
     yield from telling.end(live.outcome)
 
 
 async def _atold(live: Any, telling: Any) -> AsyncIterator[Any]:
+    own = telling.own
     async for chunk in live:
-        for told in telling.write(chunk):
-            yield told
+        if type(chunk) is own:
+            yield chunk
+        else:
+            for told in telling.write(chunk):
+                yield told
     for told in telling.end(live.outcome):
         yield told
 

@@ -499,3 +499,70 @@ def test_a_blocked_call_raises_before_and_after_the_model_in_raw_forms_too() -> 
         for form in forms:
             with pytest.raises(Blocked):
                 using(openai.OpenAI, server, form, guard)
+
+
+def as_sent(kind: type[Any], wrap: bool, ask: Do) -> Any:
+    """The body that a call sends, by a wrapped client or by the client itself."""
+    with LoopbackServer(then="hi") as server:
+        client = kind(api_key="k", base_url=server.base_url)
+
+        async def run() -> None:
+            async with client:
+                await ask(Guard().wrap(client) if wrap else client)
+
+        if kind is openai.AsyncOpenAI:
+            asyncio.run(run())
+        else:
+            with client:
+                ask(Guard().wrap(client) if wrap else client)
+        return server.requests[0].raw
+
+
+@pytest.mark.parametrize("kind", KINDS[:2], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "messages",
+    [
+        MESSAGES,
+        [
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "é ‮ \u0000"}, {"type": "image_url", "x": None}],
+            }
+        ],
+        [{"role": "assistant", "tool_calls": [tool_call("f", {"a": 1.5})]}, {"role": "tool", "content": "1"}],
+        [{"role": "user", "content": "x", "of_tomorrow": {"deep": [1, True, None, {}]}}],
+        [ChatCompletion.model_validate(completion("Hello.")).choices[0].message],
+        [],
+    ],
+    ids=["plain", "parts", "calls", "unknown fields", "the client's own objects", "none"],
+)
+def test_what_no_rule_changes_is_sent_as_the_client_would_send_it(kind: type[Any], messages: Any) -> None:
+    """Carrying plain messages past the client's rewriting changes nothing of them."""
+
+    def chat(client: Any) -> Any:
+        return client.chat.completions.create(model="m", messages=messages, temperature=0)
+
+    def response(client: Any) -> Any:
+        return client.responses.create(model="m", input=messages)
+
+    for ask in (chat, response):
+        sent, meant = json.loads(as_sent(kind, True, ask)), json.loads(as_sent(kind, False, ask))
+        assert json.dumps(sent, sort_keys=True) == json.dumps(meant, sort_keys=True)
+
+
+def test_messages_are_carried_to_their_own_call_only() -> None:
+    """A call made inside another, by a fallback, sends its own messages, even when they are none."""
+    with LoopbackServer(then=HttpReply.error(500)) as broken, LoopbackServer(then="hi") as other:
+        with openai.OpenAI(api_key="k", base_url=other.base_url) as spare, Guard().wrap(spare) as inner:
+
+            def ask(messages: Any, **params: Any) -> Any:
+                return inner.post("/chat/completions", cast_to=ChatCompletion, body={"messages": []})
+
+            guard = Guard(retry=Retry(attempts=1), fallback=[target(ask)])
+            using(
+                openai.OpenAI,
+                broken,
+                lambda c: c.chat.completions.create(model="m", messages=MESSAGES),
+                guard,
+            )
+        assert other.requests[0].body == {"messages": []}
