@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-import httpx2
 import openai
 import pytest
 
 from guardrails_lite.reliability import bound_of, bounded_client, classify, time_left_s, time_limit
 from guardrails_lite.testing import LoopbackServer
 
+HTTPX: Any = importlib.import_module("httpx2" if int(openai.__version__.split(".")[0]) >= 3 else "httpx")
+"""What the installed client is built on."""
 LIMIT_S = 0.25
 LATE_S = 0.05
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n"
@@ -126,13 +129,13 @@ def test_a_synchronous_call_ends_at_its_deadline(fault: str, own_http_client: bo
     serve, stream, size = FAULTS[fault]
 
     def call() -> float:
-        http_client = httpx2.Client() if own_http_client else None
+        http_client = HTTPX.Client() if own_http_client else None
         plain = openai.OpenAI(api_key="k", base_url=url, max_retries=0, timeout=20, http_client=http_client)
         with plain, bounded_client(plain) as client:
             assert bound_of(plain) == ("thread" if own_http_client else "socket")
             began = time.monotonic()
             with (
-                pytest.raises((openai.APITimeoutError, httpx2.TimeoutException)) as raised,
+                pytest.raises((openai.APITimeoutError, HTTPX.TimeoutException)) as raised,
                 time_limit(LIMIT_S),
             ):
                 ask(client, stream=stream, size=size)
