@@ -14,6 +14,8 @@ from guardrails_lite import Finding, Guard, block, validator
 from guardrails_lite.testing import HttpReply, LoopbackProcess
 
 Row = tuple[str, float, str, float | None, bool]
+Times = tuple[list[float], list[float]]
+"""Seconds of each call, of the bare client and of the guarded one."""
 
 CALLS = 300
 STREAMS = 120
@@ -44,41 +46,42 @@ def rows() -> list[Row]:
         GUARD.wrap(bare) as guarded,
     ):
         return [
-            _ratio("guarded chat call over loopback, p50 to the bare client's", *_calls(bare, guarded), 1.03),
+            _ratio("guarded chat call over loopback, p50 to the bare client's", _calls(bare, guarded), 1.03),
             _ratio(
                 "guarded chat stream over loopback, p50 to the bare client's",
-                *_streams(bare, guarded),
+                _streams(bare, guarded),
                 1.15,
             ),
             _ratio(
                 "guarded response over loopback, p50 to the bare client's",
-                *_responses(bare, guarded),
+                _responses(bare, guarded),
                 1.05,
             ),
             asyncio.run(_throughput(server.base_url)),
         ]
 
 
-def _ratio(name: str, bare: list[float], guarded: list[float], bound: float) -> Row:
+def _ratio(name: str, times: Times, bound: float) -> Row:
+    bare, guarded = times
     value = statistics.median(guarded) / statistics.median(bare)
     return (name, round(value, 4), "x", bound, value <= bound)
 
 
-def _in_turns(count: int, *calls: Callable[[], Any]) -> tuple[list[float], ...]:
-    """Seconds of each call, the calls taken in turns so that all see the same machine."""
-    times: tuple[list[float], ...] = tuple([] for _ in calls)
-    for call in calls * 10:
+def _in_turns(count: int, bare: Callable[[], Any], guarded: Callable[[], Any]) -> Times:
+    """Time both, in turns, so that both see the same machine."""
+    times: Times = ([], [])
+    pairs = list(zip((bare, guarded), times, strict=True))
+    for call, _ in pairs * 10:
         call()
     for turn in range(count):
-        order = list(zip(calls, times, strict=True))
-        for call, spent in order if turn % 2 else reversed(order):
+        for call, spent in pairs if turn % 2 else reversed(pairs):
             began = time.perf_counter()
             call()
             spent.append(time.perf_counter() - began)
     return times
 
 
-def _calls(bare: OpenAI, guarded: OpenAI) -> tuple[list[float], ...]:
+def _calls(bare: OpenAI, guarded: OpenAI) -> Times:
     return _in_turns(
         CALLS,
         lambda: bare.chat.completions.create(model="m", messages=MESSAGES),
@@ -86,7 +89,7 @@ def _calls(bare: OpenAI, guarded: OpenAI) -> tuple[list[float], ...]:
     )
 
 
-def _streams(bare: OpenAI, guarded: OpenAI) -> tuple[list[float], ...]:
+def _streams(bare: OpenAI, guarded: OpenAI) -> Times:
     def read(client: OpenAI) -> None:
         for _ in client.chat.completions.create(model="m", messages=MESSAGES, stream=True):
             pass
@@ -94,7 +97,7 @@ def _streams(bare: OpenAI, guarded: OpenAI) -> tuple[list[float], ...]:
     return _in_turns(STREAMS, lambda: read(bare), lambda: read(guarded))
 
 
-def _responses(bare: OpenAI, guarded: OpenAI) -> tuple[list[float], ...]:
+def _responses(bare: OpenAI, guarded: OpenAI) -> Times:
     return _in_turns(
         CALLS,
         lambda: bare.responses.create(model="m", input=MESSAGES),
