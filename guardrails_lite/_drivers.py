@@ -7,7 +7,6 @@ reach the engine, which completes its record and lets them pass.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -132,7 +131,8 @@ class Live:
                 _advance(core, None, core.throw(StreamClosed()))
 
     def __del__(self) -> None:
-        self.close()
+        with contextlib.suppress(RuntimeError):  # the engine may have been collected before its stream
+            self.close()
 
 
 class AsyncLive:
@@ -140,7 +140,6 @@ class AsyncLive:
 
     def __init__(self, core: Core[Any]) -> None:
         self._core: Core[Any] | None = core
-        self._loop = asyncio.get_running_loop()
         self.outcome: Any = None
         """The `Outcome`, once the stream has ended."""
 
@@ -174,11 +173,9 @@ class AsyncLive:
         core, self._core = self._core, None
         if core is None:
             return
-        if self._loop.is_closed():  # nothing can be awaited any more; the record can still be completed
-            with contextlib.suppress(BaseException):
-                _advance(core, None, core.throw(StreamClosed()))
-        else:  # as the loop does for an async generator that was left behind
-            self._loop.call_soon_threadsafe(self._loop.create_task, _stop(core))
+        # Left behind: the loop may be ending, so nothing is awaited; the record can still be completed.
+        with contextlib.suppress(BaseException):
+            _advance(core, None, core.throw(StreamClosed()))
 
 
 async def _stop(core: Core[Any]) -> None:

@@ -93,6 +93,9 @@ async def exchange(
         record = story.end(outcome_of(error), error)
         if isinstance(error, GuardrailsError):
             error.record = record
+        if isinstance(error, GeneratorExit):  # collected as garbage: nothing can be awaited any more
+            Write(plan.sinks, record).run()
+            raise
         await Write(plan.sinks, record)
         raise
     story.output_chars = _chars(reply)
@@ -450,8 +453,12 @@ class _Attempt:
             if self.live:
                 await incoming.release_rest(reply)
             return reply, value if plan.schema is not None else reply.text
+        except GeneratorExit:
+            raw = None
+            raise
         finally:
-            await Close(raw)
+            if raw is not None:
+                await Close(raw)
 
     def _judge(self, reply: Reply, offered: Offered | None) -> None:
         """Is the reply whole? Nothing else is looked at before that."""
