@@ -449,6 +449,8 @@ class _Attempt:
                 if offered is not None:
                     reply = await self._checked_tools(reply, offered)
                 reply = await incoming.finish_gates(reply)
+                reply = await self._screened_rest(reply, tallies)
+                self._capture(reply)
                 value = reply.text
             if self.live:
                 await incoming.release_rest(reply)
@@ -640,6 +642,15 @@ class _Attempt:
         if text == choice.text and refusal == choice.refusal and calls == choice.tool_calls:
             return choice
         return replace(choice, text=text, refusal=refusal, tool_calls=calls)
+
+    async def _screened_rest(self, reply: Reply, tallies: Sequence[Tally]) -> Reply:
+        """Run the output rules over what no gate has seen: refusals, and the arguments of tool calls."""
+        groups = self.plan.output.groups("assistant", tallies)
+        choices = [
+            replace(await self._screened_choice(replace(choice, text=None), groups), text=choice.text)
+            for choice in reply.choices
+        ]
+        return replace(reply, choices=tuple(choices))
 
     def _capture(self, reply: Reply) -> None:
         if self.plan.captures:

@@ -353,11 +353,22 @@ def test_tools_of_the_request_itself_are_enforced() -> None:
     assert outcome.record.tools[0].verdict == "unknown name"
 
 
-def test_output_rules_see_tool_arguments(call: Call) -> None:
-    """A secret in an argument is masked like one in a text."""
+@pytest.mark.parametrize("window", [None, 8], ids=["held", "windowed"])
+def test_output_rules_see_refusals(call: Call, window: int | None) -> None:
+    """A refusal that the application accepts is a text like any other."""
+    guard = Guard(accept=["refused"], output=[redact(word("secret", window=window))])
+
+    _, outcome, _ = call(guard, [completion(None, refusal="not the secret")])
+
+    assert outcome.reply.choices[0].refusal == "not the [REDACTED]"
+
+
+@pytest.mark.parametrize("window", [None, 8], ids=["held", "windowed"])
+def test_output_rules_see_tool_arguments(call: Call, window: int | None) -> None:
+    """A secret in an argument is masked like one in a text, also where the text is not held back."""
     model_reply = completion(tool_calls=[tool_call("refund", {"order": "secret", "euros": 5})])
 
-    _, outcome, _ = call(Guard(tools=[refund], output=[redact(word("secret"))]), [model_reply])
+    _, outcome, _ = call(Guard(tools=[refund], output=[redact(word("secret", window=window))]), [model_reply])
 
     assert outcome.reply.tool_calls[0].value == {"order": "[REDACTED]", "euros": 5}
 
