@@ -184,7 +184,7 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
                 story.note("re-ask", found.because)
                 asked = await _asked_again(story, call, found)
                 waited_s = 0.0
-    raise _exhausted(gave_up, wanted=len(targets))
+    raise _exhausted(gave_up)
 
 
 async def check_text(
@@ -406,7 +406,7 @@ class _Attempt:
             if self.target.completion and isinstance(raw, str):
                 raise UnreadableError("str")
         except UnreadableError as unreadable:
-            raise _Unanswered(_unreadable(unreadable, raw, self.target)) from None
+            raise _Unanswered(_unreadable(unreadable, self.target)) from None
         self.reply = reply
         self._judge(reply, offered)
         checked, value = await self._checked(reply, offered)
@@ -436,7 +436,7 @@ class _Attempt:
             except FrameError as frame:
                 raise _Unanswered(classify_body_error(frame.error)) from None
             except UnreadableError as unreadable:
-                raise _Unanswered(_unreadable(unreadable, None, self.target)) from None
+                raise _Unanswered(_unreadable(unreadable, self.target)) from None
             except (Stop, Invalid):
                 raise
             except Exception as error:
@@ -745,7 +745,7 @@ def _early_refusal(offered: Offered) -> Any:
     return on_name
 
 
-def _unreadable(unreadable: UnreadableError, raw: Any, target: Target | Primary) -> Failure:
+def _unreadable(unreadable: UnreadableError, target: Target | Primary) -> Failure:
     """A target whose shape we know sent something else: a fault of the transport. A function's is its bug."""
     if target.completion or target.kind == "client":
         return Failure.of("malformed reply", error_type=str(unreadable), maybe_billed=True)
@@ -805,7 +805,7 @@ def _fail(
             f"{target.name} returned {missed.failure.error_type}; expected a string, a chat completion, "
             "a dict of that shape, or a stream of either"
         )
-    raise _exhausted([*gave_up, (target, missed)], wanted=1) from None
+    raise _exhausted([*gave_up, (target, missed)]) from None
 
 
 def _blocked(stop: Stop, where: str) -> Blocked:
@@ -815,7 +815,7 @@ def _blocked(stop: Stop, where: str) -> Blocked:
     return Blocked(f"{stop.rule!r} stopped {where}: {what}", outcome="blocked", findings=stop.findings)
 
 
-def _exhausted(gave_up: Sequence[tuple[Target | Primary, Any]], *, wanted: int) -> GuardrailsError:
+def _exhausted(gave_up: Sequence[tuple[Target | Primary, Any]]) -> GuardrailsError:
     parts = []
     for target, why in gave_up:
         said = why.failure.kind if isinstance(why, _Unanswered) else getattr(why, "what", "stopped by a rule")
@@ -837,5 +837,5 @@ def _exhausted(gave_up: Sequence[tuple[Target | Primary, Any]], *, wanted: int) 
 
 def _with_cause(error: GuardrailsError, gave_up: Sequence[tuple[Target | Primary, Any]]) -> GuardrailsError:
     if gave_up:
-        error.__cause__ = _exhausted(gave_up, wanted=0)
+        error.__cause__ = _exhausted(gave_up)
     return error

@@ -164,7 +164,10 @@ def write_reply(raw: Any, before: Reply, after: Reply) -> Any:
     for nth, (old, new) in enumerate(zip(before.choices, after.choices, strict=True)):
         if old == new:
             continue
-        message = get(get(written, "choices")[nth], "message")
+        choice = get(written, "choices")[nth]
+        message = get(choice, "message")
+        if get(choice, "logprobs") is not None:  # they spell out the text that a rule has changed
+            _set(choice, "logprobs", None)
         if old.text != new.text:
             _set(message, "content", new.text)
         if old.refusal != new.refusal:
@@ -257,6 +260,7 @@ def write_chunk(
         choice = template.model_copy(
             update={
                 "index": index,
+                "logprobs": None,  # they spell out the chunk's own text, which is not this one
                 "delta": delta.model_copy(update={**fields, "function_call": None}),
                 "finish_reason": finish_reason,
             }
@@ -264,6 +268,7 @@ def write_chunk(
         return like.model_copy(update={"choices": [choice], "usage": usage})
     kept = {key: value for key, value in fields.items() if value is not None}
     choice = {**(plain(template) if template is not None else {}), "index": index}
+    choice.pop("logprobs", None)
     role = get(delta, "role")
     choice["delta"] = {**({"role": role} if role else {}), **kept}
     choice["finish_reason"] = finish_reason

@@ -152,3 +152,29 @@ def test_a_retry_object_or_a_target_shows_no_secret(style: Style) -> None:
     fallback = target(lambda messages, **params: SECRETS["reply"])
 
     assert SECRETS["reply"] not in repr(Guard(fallback=[fallback], retry=Retry(wait=lambda attempt: 0.0)))
+
+
+@pytest.mark.parametrize("style", STYLES, ids=str)
+@pytest.mark.parametrize("window", [None, 20], ids=["held", "windowed"])
+def test_log_probabilities_do_not_spell_out_what_was_masked(style: Style, window: int | None) -> None:
+    """The tokens beside a text are that text again."""
+    reply = completion(SECRETS["reply"])
+    reply["choices"][0]["logprobs"] = {"content": [{"token": SECRETS["reply"], "logprob": -0.1}]}
+    chunk = {
+        "choices": [
+            {
+                "index": 0,
+                "delta": {"role": "assistant", "content": SECRETS["reply"]},
+                "logprobs": reply["choices"][0]["logprobs"],
+                "finish_reason": None,
+            }
+        ]
+    }
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    guard = Guard(output=[redact(word(SECRETS["reply"], window=window))])
+
+    released, outcome = style.released(
+        guard, ScriptedModel([[chunk, end] if style.is_stream else reply]), "hi"
+    )
+
+    assert SECRETS["reply"] not in repr(released) + repr(outcome.value)
