@@ -66,8 +66,9 @@ class Validator:
     kind: Literal["plain", "blocking", "async"] = "plain"
     wants_call: bool = False
     """The function has a second parameter, which receives the `Call`, read-only."""
-    params: Mapping[str, object] = field(default_factory=dict)
-    """The arguments that made it, for its repr and the digest of the guard."""
+    params: Mapping[str, object] | None = None
+    """The arguments that made it, for its repr and the digest of the guard. None: no function made it, so
+    it prints without parentheses."""
     version: str = ""
     """Changes whenever its findings may change; part of the digest."""
 
@@ -84,7 +85,7 @@ class Validator:
         return list(found)  # type: ignore[arg-type]  # only async ones return anything else
 
     def __repr__(self) -> str:
-        return f"{self.name}({_arguments(self.params)})" if self.params else self.name
+        return self.name if self.params is None else f"{self.name}({_arguments(self.params)})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Validator) and self.fingerprint == other.fingerprint
@@ -142,8 +143,8 @@ def validator(
             tells whether a window is honest.
         blocking: It waits (a file, a database, a model), so under an async guard it runs in a thread.
         name: How it prints; default: the function's name.
-        params: The arguments that made it, when it is built by a function: they print, and changing
-            one changes the guard's digest. Leave out what must not be printed.
+        params: The arguments that made it, when it is built by a function; ``{}`` when there were none.
+            They print, and changing one changes the guard's digest. Leave out what must not be printed.
         version: Change it when the findings change though code and arguments do not (new data).
 
     Raises:
@@ -156,7 +157,7 @@ def validator(
             window=window,
             blocking=blocking,
             name=name or str(getattr(function, "__name__", type(function).__name__)),
-            params=dict(params or {}),
+            params=None if params is None else dict(params),
             version=version,
         )
 
@@ -169,7 +170,7 @@ def _validator_of(
     window: int | None,
     blocking: bool,
     name: str,
-    params: Mapping[str, object],
+    params: Mapping[str, object] | None,
     version: str,
 ) -> Validator:
     if not callable(function):

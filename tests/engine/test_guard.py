@@ -229,3 +229,21 @@ def test_structlogs_bound_variables_are_picked_up() -> None:
 
     assert record.who["tenant"] == "acme"
     assert "secret" not in record.who
+
+
+def test_shipped_validators_print_as_the_call_that_made_them() -> None:
+    """`pii()` prints as `pii()`, and evaluating a guard of them makes an equal one."""
+    from guardrails_lite_validators import injection, pii, urls
+
+    guard = Guard(input=[redact(pii()), block(injection())], output=[block(urls(allow=["example.com"]))])
+    names = {
+        "Guard": Guard,
+        "redact": redact,
+        "block": block,
+        "pii": pii,
+        "injection": injection,
+        "urls": urls,
+    }
+
+    assert repr(guard).startswith("Guard(input=[redact(pii()), block(injection())]")
+    assert eval(repr(guard), names) == guard
