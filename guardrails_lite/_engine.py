@@ -636,12 +636,14 @@ class _Attempt:
         if text and self.plan.schema is not None and "\\" in text:
             text = await self._screened_json(text, groups)
         refusal = choice.refusal and await screen(groups, choice.refusal, self.call)
+        reasoning = choice.reasoning and await screen(groups, choice.reasoning, self.call)
         calls = choice.tool_calls
         if calls:
             calls = tuple([await self._screened_call(call, groups) for call in calls])
-        if text == choice.text and refusal == choice.refusal and calls == choice.tool_calls:
+        before = (choice.text, choice.refusal, choice.reasoning, choice.tool_calls)
+        if before == (text, refusal, reasoning, calls):
             return choice
-        return replace(choice, text=text, refusal=refusal, tool_calls=calls)
+        return replace(choice, text=text, refusal=refusal, reasoning=reasoning, tool_calls=calls)
 
     async def _screened_rest(self, reply: Reply, tallies: Sequence[Tally]) -> Reply:
         """Run the output rules over what no gate has seen: refusals, and the arguments of tool calls."""

@@ -7,6 +7,7 @@ The chunk that ends a choice, and the usage report, wait for the end: they say t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._effects import END, Read, Release
@@ -87,6 +88,13 @@ class Incoming:
             self.chars += part.add_calls(delta.tool_calls, on_tool_name)
         if delta.refusal:
             part.refusal.append(delta.refusal)
+        if delta.reasoning:
+            self.chars += len(delta.reasoning)
+            part.reasoning.append(delta.reasoning)
+            if not self._hold and not self._story.plan.output.rules:  # with rules it waits for its check
+                self._story.released += len(delta.reasoning)
+                part.reasoned = True
+                await Release(write_chunk(chunk.raw, delta.index, reasoning=delta.reasoning))
         if delta.finish_reason is not None:
             part.finish_reason = delta.finish_reason
             part.closing = chunk.raw
@@ -109,8 +117,9 @@ class Incoming:
             self._story.released += len(text)
             part.released.append(text)
             delta = chunk.deltas[0]
-            untouched = len(chunk.deltas) == 1 and delta.text == text and not delta.tool_calls
-            if untouched and delta.finish_reason is None and chunk.usage is None:
+            untouched = len(chunk.deltas) == 1 and delta.text == text
+            more = delta.tool_calls or delta.refusal or delta.extras or delta.finish_reason is not None
+            if untouched and not more and chunk.usage is None:
                 await Release(chunk.raw)
             else:
                 await Release(write_chunk(chunk.raw, index, text=text))
@@ -126,6 +135,7 @@ class Incoming:
                     "".join(part.refusal) or None,
                     part.calls(),
                     part.finish_reason,
+                    "".join(part.reasoning) or None,
                 )
                 for index, part in sorted(self._parts.items())
             ),
@@ -150,13 +160,7 @@ class Incoming:
                     *await part.gate.finish(),
                 )
                 text = "".join(part.released)
-                choice = Choice(  # the choice as released
-                    choice.index,
-                    text if choice.text is not None else None,
-                    choice.refusal,
-                    choice.tool_calls,
-                    choice.finish_reason,
-                )
+                choice = replace(choice, text=text if choice.text is not None else None)
             choices.append(choice)
         return Reply(tuple(choices), reply.model, reply.id, reply.usage, reply.raw, reply.complete)
 
@@ -165,6 +169,9 @@ class Incoming:
         like = self._last
         for choice in reply.choices:
             part = self._parts[choice.index]
+            if choice.reasoning and not part.reasoned:
+                self._story.released += len(choice.reasoning)
+                await Release(write_chunk(part.opening, choice.index, reasoning=choice.reasoning))
             if part.gate is None and choice.text:
                 self._story.released += len(choice.text)
                 await Release(write_chunk(part.opening, choice.index, text=choice.text))
@@ -192,13 +199,27 @@ class FrameError(Exception):
 class _Part:
     """One choice of a streamed reply."""
 
-    __slots__ = ("_assembler", "closing", "finish_reason", "gate", "opening", "refusal", "released", "text")
+    __slots__ = (
+        "_assembler",
+        "closing",
+        "finish_reason",
+        "gate",
+        "opening",
+        "reasoned",
+        "reasoning",
+        "refusal",
+        "released",
+        "text",
+    )
 
     def __init__(self, gate: Gate | None) -> None:
         self.gate = gate
         self.text: list[str] = []
         self.released: list[str] = []
         self.refusal: list[str] = []
+        self.reasoning: list[str] = []
+        self.reasoned = False
+        """The reasoning has been released as it came."""
         self.finish_reason: str | None = None
         self.opening: Any = None
         self.closing: Any = None

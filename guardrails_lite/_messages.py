@@ -117,6 +117,8 @@ class Choice:
     refusal: str | None = field(default=None, repr=False)
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: str | None = None
+    reasoning: str | None = field(default=None, repr=False)
+    """What the model thought first, where a compatible server tells it."""
 
 
 @dataclass(frozen=True, slots=True)

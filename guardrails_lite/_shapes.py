@@ -29,6 +29,9 @@ class Delta:
     refusal: str = field(default="", repr=False)
     tool_calls: Sequence[Any] = ()
     finish_reason: str | None = None
+    reasoning: str = field(default="", repr=False)
+    extras: bool = False
+    """The chunk holds more than we know of, so it may not be passed on as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,23 @@ def _read_choice(nth: int, choice: Any) -> Choice:
         refusal=_string(get(message, "refusal")),
         tool_calls=tuple(_read_tool_call(call) for call in calls) if isinstance(calls, (list, tuple)) else (),
         finish_reason=_string(get(choice, "finish_reason")),
+        reasoning=_reasoning_of(_extras_of(message)),
     )
+
+
+_KNOWN = frozenset({"role", "content", "refusal", "tool_calls", "function_call", "annotations", "audio"})
+
+
+def _extras_of(message: Any) -> Mapping[str, Any]:
+    """What a message or a delta holds beyond the fields of the API."""
+    if isinstance(message, Mapping):
+        return {key: value for key, value in message.items() if key not in _KNOWN and value is not None}
+    return getattr(message, "model_extra", None) or {}
+
+
+def _reasoning_of(extras: Mapping[str, Any]) -> str | None:
+    """Servers call it one or the other."""
+    return (_string(extras.get("reasoning_content")) or _string(extras.get("reasoning"))) if extras else None
 
 
 def _read_tool_call(call: Any) -> ToolCall:
@@ -172,6 +191,10 @@ def write_reply(raw: Any, before: Reply, after: Reply) -> Any:
             _set(message, "content", new.text)
         if old.refusal != new.refusal:
             _set(message, "refusal", new.refusal)
+        if old.reasoning != new.reasoning:
+            for name in ("reasoning_content", "reasoning"):
+                if isinstance(get(message, name), str):
+                    _set(message, name, new.reasoning)
         for position, (was, call) in enumerate(zip(old.tool_calls, new.tool_calls, strict=False)):
             if was.arguments != call.arguments or was.name != call.name:
                 item = get(message, "tool_calls")[position]
@@ -222,12 +245,15 @@ def _read_delta(nth: int, choice: Any) -> Delta:
     if delta is None:
         delta = get(choice, "message")
     calls = get(delta, "tool_calls")
+    extras = _extras_of(delta)
     return Delta(
         index if type(index) is int else nth,
         _text_of(get(delta, "content")) or "",
         _string(get(delta, "refusal")) or "",
         calls if isinstance(calls, (list, tuple)) else (),
         _string(get(choice, "finish_reason")),
+        _reasoning_of(extras) or "",
+        bool(extras),
     )
 
 
@@ -239,6 +265,7 @@ def write_chunk(
     refusal: str = "",
     tool_calls: tuple[ToolCall, ...] = (),
     finish_reason: str | None = None,
+    reasoning: str = "",
     usage: Any = None,
 ) -> Any:
     """A chunk in the shape of *like*, for one choice, with this content and nothing else of it."""
@@ -256,12 +283,15 @@ def write_chunk(
     fields: dict[str, Any] = {"content": text or None, "refusal": refusal or None, "tool_calls": None}
     if tool_calls:
         fields["tool_calls"] = [_write_tool_call(nth, call, like) for nth, call in enumerate(tool_calls)]
+    extras = {"reasoning_content": reasoning} if reasoning else {}
     if hasattr(like, "model_copy") and template is not None:
+        said = delta.model_copy(update={**fields, "function_call": None})
+        object.__setattr__(said, "__pydantic_extra__", extras)  # nothing of the chunk's own is carried along
         choice = template.model_copy(
             update={
                 "index": index,
                 "logprobs": None,  # they spell out the chunk's own text, which is not this one
-                "delta": delta.model_copy(update={**fields, "function_call": None}),
+                "delta": said,
                 "finish_reason": finish_reason,
             }
         )
@@ -270,7 +300,7 @@ def write_chunk(
     choice = {**(plain(template) if template is not None else {}), "index": index}
     choice.pop("logprobs", None)
     role = get(delta, "role")
-    choice["delta"] = {**({"role": role} if role else {}), **kept}
+    choice["delta"] = {**({"role": role} if role else {}), **kept, **extras}
     choice["finish_reason"] = finish_reason
     written = {**plain(like), "choices": [choice]}
     if usage is None:

@@ -178,3 +178,41 @@ def test_log_probabilities_do_not_spell_out_what_was_masked(style: Style, window
     )
 
     assert SECRETS["reply"] not in repr(released) + repr(outcome.value)
+
+
+@pytest.mark.parametrize("style", STYLES, ids=str)
+@pytest.mark.parametrize("window", [None, 20], ids=["held", "windowed"])
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_reasoning_is_screened_like_any_text(style: Style, window: int | None, name: str) -> None:
+    """What a compatible server tells of the model's thoughts passes the same rules, and is not lost."""
+    reply = completion("fine")
+    reply["choices"][0]["message"][name] = f"I saw {SECRETS['reply']} there"
+    parts = [f"I saw {SECRETS['reply'][:9]}", f"{SECRETS['reply'][9:]} there"]
+    thoughts = [{"choices": [{"index": 0, "delta": {name: part}, "finish_reason": None}]} for part in parts]
+    said = {"choices": [{"index": 0, "delta": {"content": "fine"}, "finish_reason": "stop"}]}
+    guard = Guard(output=[redact(word(SECRETS["reply"], window=window))])
+
+    released, outcome = style.released(
+        guard, ScriptedModel([[*thoughts, said] if style.is_stream else reply]), "hi"
+    )
+
+    assert SECRETS["reply"][:9] not in repr(released) + repr(outcome.value)
+    assert outcome.reply.choices[0].reasoning == "I saw [REDACTED] there"
+    assert "I saw [REDACTED] there" in repr(released if style.is_stream else outcome.value)
+
+
+def test_reasoning_streams_at_once_where_nothing_is_checked() -> None:
+    """Without output rules it is passed on as it comes."""
+    thoughts = [
+        {"choices": [{"index": 0, "delta": {"reasoning": part}, "finish_reason": None}]}
+        for part in ("so", " on")
+    ]
+    said = {"choices": [{"index": 0, "delta": {"content": "fine"}, "finish_reason": "stop"}]}
+    stream = Guard().stream(lambda messages: iter([*thoughts, said]), "hi")
+
+    assert next(stream)["choices"][0]["delta"] == {"reasoning_content": "so"}
+    assert [piece["choices"][0]["delta"] for piece in stream] == [
+        {"reasoning_content": " on"},
+        {"content": "fine"},
+        {},
+    ]
