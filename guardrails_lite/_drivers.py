@@ -43,7 +43,7 @@ def _advance(core: Core[Any], until: type | None, effect: Any = None) -> Any:
             try:
                 answer = effect.run()
             except BaseException as error:  # the engine decides what every error means
-                failed = error
+                failed = error if isinstance(effect, Effect) else _foreign(effect)
             # Thrown out here, for an error raised inside an `except` drags the handled one along.
             effect = core.send(answer) if failed is None else core.throw(failed)
     except StopIteration as done:
@@ -61,12 +61,16 @@ async def _aadvance(core: Core[Any], until: type | None, effect: Any = None) -> 
             try:
                 answer = await effect.arun()
             except BaseException as error:  # the engine decides what every error means
-                failed = error
+                failed = error if isinstance(effect, Effect) else _foreign(effect)
             # Thrown out here, for an error raised inside an `except` drags the handled one along.
             effect = core.send(answer) if failed is None else core.throw(failed)
     except StopIteration as done:
         return _Done(done.value)
     return effect
+
+
+def _foreign(awaited: object) -> TypeError:
+    return TypeError(f"the engine awaited something of type {type(awaited).__name__}, which is no effect")
 
 
 def drive(core: Core[R]) -> R:

@@ -176,9 +176,9 @@ def test_a_foreign_awaitable_is_refused() -> None:
     async def core() -> None:
         await asyncio.sleep(0)
 
-    with pytest.raises(AttributeError):
+    with pytest.raises(TypeError, match="which is no effect"):
         drive(core())  # type: ignore[arg-type]
-    with pytest.raises(AttributeError):
+    with pytest.raises(TypeError, match="which is no effect"):
         asyncio.run(adrive(core()))  # type: ignore[arg-type]
 
 
