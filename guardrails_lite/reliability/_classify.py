@@ -420,6 +420,7 @@ _KINDS: Mapping[str, Kind] = {
     "billing_not_active": "quota",
     "billing_error": "quota",
     "credit_balance_exhausted": "quota",
+    "credit_balance_too_low": "quota",
     "insufficient_balance": "quota",
     "insufficient_credits": "quota",
     "payment_required": "quota",

@@ -21,7 +21,6 @@ SERVED = [fault for fault in FAULTS.values() if fault.is_served]
 OPEN = {
     "B06": "an error under 200 in answer to a streamed request is not read",
     "B23": "the client inflates a body of any size",
-    "H10": "the code credit_balance_too_low is not known as a spent account",
     "S12": "the client's decoder breaks at events without data",
     "S29": "the client collects a line of any length",
 }
