@@ -11,7 +11,7 @@ The order::
 
     request ─► input rules ─► intent written ─► for each target: the primary, then the fallbacks
         send ─► read ─► is it whole? ─► tool calls ─► output schema ─► output rules ─► release
-          not got: retry here, then the next target        (_Unanswered)
+          not got: retry here, then the next target        (Unanswered)
           got, and invalid: ask again, then the next target (Invalid, or Stop of a `reask` rule)
           got, and forbidden: the end                       (Stop of a `block` rule)
     and whatever happened: the record written
@@ -26,24 +26,28 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from guardrails_lite._asking import Invalid, about_field, about_missing_call, about_rule, about_schema
 from guardrails_lite._effects import Ask, Close, Opened, Release, Send, Sleep, Write
-from guardrails_lite._errors import (
-    Blocked,
-    DeadlineExceeded,
-    Exhausted,
-    GuardrailsError,
-    StreamInterrupted,
+from guardrails_lite._endings import (
+    Unanswered,
+    blocked,
+    exhausted,
+    fail_at,
+    is_wanted,
+    refuse_after_release,
+    with_cause,
 )
+from guardrails_lite._errors import Blocked, DeadlineExceeded, GuardrailsError
 from guardrails_lite._incoming import FrameError, Incoming
 from guardrails_lite._integrity import judge
 from guardrails_lite._messages import Call, Choice, Reply, ToolCall
+from guardrails_lite._request import asked_again, choices_asked, completion_limit, declared, screen_request
 from guardrails_lite._screen import Groups, Stop, Tally, screen
 from guardrails_lite._shapes import UnreadableError, is_stream, read_reply, with_parsed, write_reply
 from guardrails_lite._story import Story, outcome_of
-from guardrails_lite._texts import Piece, json_strings, pieces_of, rewrite, with_json_strings
+from guardrails_lite._texts import json_strings, with_json_strings
 from guardrails_lite.reliability import Admission, Failure, Ledger, Refusal, classify, classify_body_error
 from guardrails_lite.sinks import default_sink, is_silent
 
@@ -113,19 +117,19 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
         await Write(plan.intent_sinks, story.intent())
     offered: Offered | None = None
     if call.params or plan.schema is not None or plan.toolbox is not None:
-        offered, call = _declared(plan, call, primary)
+        offered, call = declared(plan, call, primary)
     if offered is not None and plan.enforce and (problems := offered.check_results(call.messages)):
         raise Blocked(f"a tool result of the request was refused: {problems[0]}", outcome="tool denied")
     ledger = Ledger(plan.budget, now_s=plan.clock())
     targets = (primary, *[target.behind(primary) for target in plan.fallback])
-    gave_up: list[tuple[Target | Primary, _Unanswered | Invalid | Stop]] = []
+    gave_up: list[tuple[Target | Primary, Unanswered | Invalid | Stop]] = []
     asked, invalid = call, None
     if past_primary is not None:
         gave_up.append((primary, past_primary))
     for place in range(1 if past_primary else 0, len(targets)):
         target = targets[place]
         left = len(targets) - place - 1
-        if place and not _is_wanted(target, gave_up):
+        if place and not is_wanted(target, gave_up):
             continue
         if place:
             story.fell_back = True
@@ -138,17 +142,17 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
                 now_s=plan.clock(),
                 model=request.model,
                 prompt_chars=story.input_chars,
-                max_completion_tokens=_completion_limit(request) if request.params else None,
+                max_completion_tokens=completion_limit(request) if request.params else None,
                 fallbacks_left=left,
             )
             if isinstance(admission, Refusal):
-                raise _with_cause(admission.error(), gave_up)
+                raise with_cause(admission.error(), gave_up)
             attempt = _Attempt(story, target, request, ledger, admission, waited_s, live=live)
             try:
                 return await attempt.make(offered)
-            except _Unanswered as missed:
+            except Unanswered as missed:
                 failed += 1
-                _nothing_after_release(story, missed)
+                refuse_after_release(story, missed)
                 delay_s = plan.retry.delay_s(
                     missed.failure,
                     failed,
@@ -164,16 +168,16 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
                     waited_s = delay_s
                     continue
                 if missed.failure.action == "fail":
-                    _fail(missed, gave_up, target)
+                    fail_at(missed, gave_up, target)
                 gave_up.append((target, missed))
                 break
             except Stop as stop:
                 if stop.verb == "fall_back" and left and not story.released:
                     gave_up.append((target, stop))
                     break
-                raise _blocked(stop, "the reply") from None
+                raise blocked(stop, "the reply") from None
             except Invalid as found:
-                _nothing_after_release(story, found)
+                refuse_after_release(story, found)
                 again = invalid is not None and invalid.fingerprint == found.fingerprint
                 invalid = found
                 if story.reasks >= plan.retry.reasks or again:
@@ -182,9 +186,9 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
                     break
                 story.reasks += 1
                 story.note("re-ask", found.because)
-                asked = await _asked_again(story, call, found)
+                asked = await asked_again(story, call, found)
                 waited_s = 0.0
-    raise _exhausted(gave_up)
+    raise exhausted(gave_up)
 
 
 async def check_text(
@@ -210,139 +214,11 @@ async def check_text(
     return left, stopped, record
 
 
-# --- the request -------------------------------------------------------------------------------------
-
-
-async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
-    """Run the input rules over every text of the request.
-
-    Returns:
-        The call as the rules leave it, and the `fall_back` rule that keeps it from the primary, if any.
-
-    Raises:
-        Blocked: a rule stops it, and nothing has been sent.
-    """
-    plan = story.plan
-    pieces, unscreened = pieces_of(call.messages)
-    story.input_chars = sum([len(piece.text) for piece in pieces])
-    if unscreened:
-        story.unscreened = tuple(dict.fromkeys(unscreened))
-    side = plan.input
-    if not side.rules:
-        if plan.captures:
-            story.texts += [("input", piece.role, piece.text) for piece in pieces]
-        return call, None
-    tallies = story.tallies(side)
-    by_role: dict[str, Groups] = {}
-    rewritten: dict[Piece, str] = {}
-    fall_back: Stop | None = None
-    newest = len(call.messages) - 1
-    for piece in pieces:
-        groups = by_role.get(piece.role)
-        if groups is None:
-            groups = by_role[piece.role] = side.groups(piece.role, tallies)
-        if not groups:
-            continue
-        old = piece.message != newest
-        if old and (piece.role, piece.text) in plan.memo:
-            for tally in (tally for group in groups for tally in group):
-                tally.known += 1
-                tally.result = "passed" if tally.result == "not run" else tally.result
-            continue
-        try:
-            text = await screen(groups, piece.text, call)
-        except Stop as stop:
-            if stop.verb != "fall_back":
-                raise _blocked(stop, piece.path) from None
-            fall_back, text = fall_back or stop, piece.text
-        if text != piece.text:
-            rewritten[piece] = text
-        elif not side.sampled and _all_passed(groups):
-            plan.memo.add((piece.role, piece.text))
-    if plan.captures:
-        story.texts += [("input", piece.role, rewritten.get(piece, piece.text)) for piece in pieces]
-    if fall_back is not None and not plan.fallback:
-        raise _blocked(fall_back, "the request")
-    if rewritten:
-        call = replace(call, messages=rewrite(call.messages, rewritten))
-    return call, fall_back
-
-
-def _all_passed(groups: Groups) -> bool:
-    for group in groups:
-        for tally in group:
-            if tally.result != "passed":
-                return False
-    return True
-
-
-def _declared(plan: Plan, call: Call, primary: Target | Primary) -> tuple[Offered | None, Call]:
-    """What the request and the guard declare together: the tools offered and the form of the answer."""
-    if plan.schema is not None and primary.completion and "response_format" not in call.params:
-        asked = {**call.params, "response_format": plan.schema.response_format()}
-        call = replace(call, params=asked)
-    offered = None
-    if plan.toolbox is not None or "tools" in call.params or "functions" in call.params:
-        from guardrails_lite._tools import Toolbox
-
-        offered = (plan.toolbox or Toolbox.of(())).offered(call.params)
-        params = offered.params(call.params)
-        if params is not call.params:
-            call = replace(call, params=params)
-        if not offered:
-            offered = None
-    return offered, call
-
-
-async def _asked_again(story: Story, call: Call, invalid: Invalid) -> Call:
-    """The call with the failed reply and what was wrong with it, screened like everything that is sent."""
-    plan = story.plan
-    added = Call(invalid.messages, call.params)
-    if plan.input.rules:
-        story.attempt, attempt = 0, story.attempt
-        chars = story.input_chars
-        try:
-            added, _ = await screen_request(story, added)
-        except Blocked:
-            # The model's own words may not go back to it; what was wrong with them still may.
-            kept = [message for message in invalid.messages if message["role"] != "assistant"]
-            added = Call(tuple(message for message in kept if message["role"] == "user"), call.params)
-            story.note("re-ask without the reply")
-        story.attempt = attempt
-        story.input_chars += chars
-    return replace(call, messages=(*call.messages, *added.messages))
-
-
 def _chars(reply: Reply) -> int:
     chars = 0
     for choice in reply.choices:
         chars += len(choice.text or "")
     return chars
-
-
-def _choices_asked(call: Call) -> int:
-    n = call.params.get("n")
-    return n if type(n) is int and n > 0 else 1
-
-
-def _completion_limit(call: Call) -> int | None:
-    for name in ("max_completion_tokens", "max_tokens", "max_output_tokens"):
-        limit = call.params.get(name)
-        if type(limit) is int:
-            return limit
-    return None
-
-
-# --- one attempt -------------------------------------------------------------------------------------
-
-
-class _Unanswered(Exception):
-    """An attempt that brought no whole reply."""
-
-    def __init__(self, failure: Failure, error: BaseException | None = None) -> None:
-        super().__init__(failure.kind)
-        self.failure = failure
-        self.error = error
 
 
 class _Attempt:
@@ -376,7 +252,7 @@ class _Attempt:
         """Send, and bring the reply through every check.
 
         Raises:
-            _Unanswered: no whole reply came.
+            Unanswered: no whole reply came.
             Invalid: a whole reply came that is not what was declared.
             Stop: a rule stops the reply.
         """
@@ -389,7 +265,7 @@ class _Attempt:
             if is_stream(raw):
                 return await self._stream(raw, offered)
             return await self._whole(raw, offered)
-        except _Unanswered as missed:
+        except Unanswered as missed:
             failure = missed.failure
             raise
         except (Stop, Invalid, GuardrailsError):
@@ -406,7 +282,7 @@ class _Attempt:
             if self.target.completion and isinstance(raw, str):
                 raise UnreadableError("str")
         except UnreadableError as unreadable:
-            raise _Unanswered(_unreadable(unreadable, self.target)) from None
+            raise Unanswered(_unreadable(unreadable, self.target)) from None
         self.reply = reply
         self._judge(reply, offered)
         checked, value = await self._checked(reply, offered)
@@ -434,9 +310,9 @@ class _Attempt:
             try:
                 reply = await incoming.read(stream, self._time_left_s, on_name)
             except FrameError as frame:
-                raise _Unanswered(classify_body_error(frame.error)) from None
+                raise Unanswered(classify_body_error(frame.error)) from None
             except UnreadableError as unreadable:
-                raise _Unanswered(_unreadable(unreadable, self.target)) from None
+                raise Unanswered(_unreadable(unreadable, self.target)) from None
             except (Stop, Invalid):
                 raise
             except Exception as error:
@@ -469,7 +345,7 @@ class _Attempt:
             wants_tools=offered is not None,
             accept=self.plan.accept,
             wants_json=self.plan.schema is not None,
-            n=_choices_asked(self.call) if self.call.params else 1,
+            n=choices_asked(self.call) if self.call.params else 1,
             from_client=self.target.completion,
         )
         if failure is None:
@@ -477,7 +353,7 @@ class _Attempt:
         if not self.plan.enforce:
             self.story.note("would have failed", failure.kind)
             return
-        raise _Unanswered(failure)
+        raise Unanswered(failure)
 
     async def _checked(self, reply: Reply, offered: Offered | None) -> tuple[Reply, Any]:
         """Tool calls, output schema, output rules, in this order; the reply as they leave it."""
@@ -688,12 +564,12 @@ class _Attempt:
             raise TimeoutError
         return left
 
-    def _missed(self, error: Exception) -> _Unanswered | GuardrailsError:
+    def _missed(self, error: Exception) -> Unanswered | GuardrailsError:
         """What an error of the target means: it may be the deadline's."""
         if isinstance(error, GuardrailsError):
             return error
         if isinstance(error, RecursionError) and self.target.completion:  # a body nested too deep to parse
-            return _Unanswered(Failure.of("malformed reply", error_type="RecursionError", maybe_billed=True))
+            return Unanswered(Failure.of("malformed reply", error_type="RecursionError", maybe_billed=True))
         left = self.ledger.time_left_s(self.plan.clock())
         failure = classify(error)
         if failure.kind == "timeout" and left <= 0.005:
@@ -703,7 +579,7 @@ class _Attempt:
                 f"(attempt {self.story.attempt})",
                 outcome="deadline passed",
             )
-        return _Unanswered(failure, error)
+        return Unanswered(failure, error)
 
     def _book(self, failure: Failure | None) -> None:
         usage = self.reply.usage if self.reply is not None else None
@@ -752,92 +628,3 @@ def _unreadable(unreadable: UnreadableError, target: Target | Primary) -> Failur
     if target.completion or target.kind == "client":
         return Failure.of("malformed reply", error_type=str(unreadable), maybe_billed=True)
     return Failure.of("own bug", error_type=str(unreadable))
-
-
-# --- how it ends -------------------------------------------------------------------------------------
-
-
-def _is_wanted(target: Target | Primary, gave_up: Sequence[tuple[Target | Primary, Exception]]) -> bool:
-    """Whether a fallback is for the kind of failure that led here."""
-    if target.on == "any" or not gave_up:
-        return True
-    invalid = isinstance(gave_up[-1][1], Invalid)
-    return target.on == ("validation" if invalid else "failure")
-
-
-def _nothing_after_release(story: Story, why: _Unanswered | Invalid) -> None:
-    """After the first released character a call can only end."""
-    if not story.released:
-        return
-    if isinstance(why, _Unanswered):
-        kind = why.failure.kind
-        error = StreamInterrupted(
-            f"the stream broke ({kind}) after {story.released} released characters; nothing was retried",
-            outcome=_OUTCOMES.get(kind, "transport failed"),
-        )
-        error.last_error = why.error
-    else:
-        error = StreamInterrupted(
-            f"{why.what}, after {story.released} released characters, so it was not asked again",
-            outcome=why.kind,  # type: ignore[arg-type]
-        )
-    error.delivered_chars = story.released
-    raise error from None
-
-
-_OUTCOMES: dict[str, Any] = {
-    "refused": "refused",
-    "content filtered": "filtered",
-    "truncated": "truncated",
-}
-
-
-def _fail(
-    missed: _Unanswered, gave_up: Sequence[tuple[Target | Primary, Exception]], target: Target | Primary
-) -> NoReturn:
-    """End the call at a failure that neither a retry nor another target can mend."""
-    kind = missed.failure.kind
-    if kind in ("refused", "content filtered"):
-        said = "refused to answer" if kind == "refused" else "'s content filter stopped the answer"
-        raise Blocked(f"{target.name} {said}".replace(" '", "'"), outcome=_OUTCOMES[kind]) from None
-    if kind == "own bug":
-        if missed.error is not None:
-            raise missed.error from None
-        raise TypeError(
-            f"{target.name} returned {missed.failure.error_type}; expected a string, a chat completion, "
-            "a dict of that shape, or a stream of either"
-        )
-    raise _exhausted([*gave_up, (target, missed)]) from None
-
-
-def _blocked(stop: Stop, where: str) -> Blocked:
-    what = ", ".join(dict.fromkeys(finding.message for finding in stop.findings))
-    if stop.broken:
-        what = "it could not be checked, which counts as found; on_error='open' would let it pass"
-    return Blocked(f"{stop.rule!r} stopped {where}: {what}", outcome="blocked", findings=stop.findings)
-
-
-def _exhausted(gave_up: Sequence[tuple[Target | Primary, Any]]) -> GuardrailsError:
-    parts = []
-    for target, why in gave_up:
-        said = why.failure.kind if isinstance(why, _Unanswered) else getattr(why, "what", "stopped by a rule")
-        status = f" {why.failure.status}" if isinstance(why, _Unanswered) and why.failure.status else ""
-        parts.append(f"{target.name}: {said}{status}")
-    message = f"no acceptable reply: {'; '.join(parts) or 'no target was left to ask'}"
-    last = gave_up[-1][1] if gave_up else None
-    if isinstance(last, Stop):
-        return Blocked(message, outcome="blocked", findings=last.findings)
-    if isinstance(last, Invalid):
-        outcome: Any = last.kind
-    else:
-        outcome = _OUTCOMES.get(last.failure.kind, "transport failed") if last else "transport failed"
-    error = Exhausted(message, outcome=outcome)
-    if isinstance(last, _Unanswered):
-        error.last_error = last.error
-    return error
-
-
-def _with_cause(error: GuardrailsError, gave_up: Sequence[tuple[Target | Primary, Any]]) -> GuardrailsError:
-    if gave_up:
-        error.__cause__ = _exhausted(gave_up)
-    return error

@@ -23,6 +23,8 @@ LAYERS = [
     ["_screen"],
     ["_asking", "_gate", "_plan", "_story"],
     ["_incoming"],
+    ["_endings"],
+    ["_request"],
     ["_engine"],
     ["_drivers"],
     ["_files", "_guard", "_plugins"],

@@ -1,0 +1,110 @@
+"""How a call ends that brings no acceptable reply: the errors, and the words for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from guardrails_lite._asking import Invalid
+from guardrails_lite._errors import Blocked, Exhausted, GuardrailsError, StreamInterrupted
+from guardrails_lite._screen import Stop
+
+if TYPE_CHECKING:
+    from guardrails_lite._story import Story
+    from guardrails_lite._targets import Primary, Target
+    from guardrails_lite.reliability import Failure
+
+
+class Unanswered(Exception):
+    """An attempt that brought no whole reply."""
+
+    def __init__(self, failure: Failure, error: BaseException | None = None) -> None:
+        super().__init__(failure.kind)
+        self.failure = failure
+        self.error = error
+
+
+def is_wanted(target: Target | Primary, gave_up: Sequence[tuple[Target | Primary, Exception]]) -> bool:
+    """Whether a fallback is for the kind of failure that led here."""
+    if target.on == "any" or not gave_up:
+        return True
+    invalid = isinstance(gave_up[-1][1], Invalid)
+    return target.on == ("validation" if invalid else "failure")
+
+
+def refuse_after_release(story: Story, why: Unanswered | Invalid) -> None:
+    """After the first released character a call can only end."""
+    if not story.released:
+        return
+    if isinstance(why, Unanswered):
+        kind = why.failure.kind
+        error = StreamInterrupted(
+            f"the stream broke ({kind}) after {story.released} released characters; nothing was retried",
+            outcome=_OUTCOMES.get(kind, "transport failed"),
+        )
+        error.last_error = why.error
+    else:
+        error = StreamInterrupted(
+            f"{why.what}, after {story.released} released characters, so it was not asked again",
+            outcome=why.kind,  # type: ignore[arg-type]
+        )
+    error.delivered_chars = story.released
+    raise error from None
+
+
+_OUTCOMES: dict[str, Any] = {
+    "refused": "refused",
+    "content filtered": "filtered",
+    "truncated": "truncated",
+}
+
+
+def fail_at(
+    missed: Unanswered, gave_up: Sequence[tuple[Target | Primary, Exception]], target: Target | Primary
+) -> NoReturn:
+    """End the call at a failure that neither a retry nor another target can mend."""
+    kind = missed.failure.kind
+    if kind in ("refused", "content filtered"):
+        said = "refused to answer" if kind == "refused" else "'s content filter stopped the answer"
+        raise Blocked(f"{target.name} {said}".replace(" '", "'"), outcome=_OUTCOMES[kind]) from None
+    if kind == "own bug":
+        if missed.error is not None:
+            raise missed.error from None
+        raise TypeError(
+            f"{target.name} returned {missed.failure.error_type}; expected a string, a chat completion, "
+            "a dict of that shape, or a stream of either"
+        )
+    raise exhausted([*gave_up, (target, missed)]) from None
+
+
+def blocked(stop: Stop, where: str) -> Blocked:
+    what = ", ".join(dict.fromkeys(finding.message for finding in stop.findings))
+    if stop.broken:
+        what = "it could not be checked, which counts as found; on_error='open' would let it pass"
+    return Blocked(f"{stop.rule!r} stopped {where}: {what}", outcome="blocked", findings=stop.findings)
+
+
+def exhausted(gave_up: Sequence[tuple[Target | Primary, Any]]) -> GuardrailsError:
+    parts = []
+    for target, why in gave_up:
+        said = why.failure.kind if isinstance(why, Unanswered) else getattr(why, "what", "stopped by a rule")
+        status = f" {why.failure.status}" if isinstance(why, Unanswered) and why.failure.status else ""
+        parts.append(f"{target.name}: {said}{status}")
+    message = f"no acceptable reply: {'; '.join(parts) or 'no target was left to ask'}"
+    last = gave_up[-1][1] if gave_up else None
+    if isinstance(last, Stop):
+        return Blocked(message, outcome="blocked", findings=last.findings)
+    if isinstance(last, Invalid):
+        outcome: Any = last.kind
+    else:
+        outcome = _OUTCOMES.get(last.failure.kind, "transport failed") if last else "transport failed"
+    error = Exhausted(message, outcome=outcome)
+    if isinstance(last, Unanswered):
+        error.last_error = last.error
+    return error
+
+
+def with_cause(error: GuardrailsError, gave_up: Sequence[tuple[Target | Primary, Any]]) -> GuardrailsError:
+    if gave_up:
+        error.__cause__ = exhausted(gave_up)
+    return error

@@ -1,0 +1,132 @@
+"""A request before it is sent: screened, and completed by what the guard declares."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from guardrails_lite._endings import blocked
+from guardrails_lite._errors import Blocked
+from guardrails_lite._messages import Call
+from guardrails_lite._screen import Groups, Stop, screen
+from guardrails_lite._texts import Piece, pieces_of, rewrite
+
+if TYPE_CHECKING:
+    from guardrails_lite._asking import Invalid
+    from guardrails_lite._plan import Plan
+    from guardrails_lite._story import Story
+    from guardrails_lite._targets import Primary, Target
+    from guardrails_lite._tools import Offered
+
+
+async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
+    """Run the input rules over every text of the request.
+
+    Returns:
+        The call as the rules leave it, and the `fall_back` rule that keeps it from the primary, if any.
+
+    Raises:
+        Blocked: a rule stops it, and nothing has been sent.
+    """
+    plan = story.plan
+    pieces, unscreened = pieces_of(call.messages)
+    story.input_chars = sum([len(piece.text) for piece in pieces])
+    if unscreened:
+        story.unscreened = tuple(dict.fromkeys(unscreened))
+    side = plan.input
+    if not side.rules:
+        if plan.captures:
+            story.texts += [("input", piece.role, piece.text) for piece in pieces]
+        return call, None
+    tallies = story.tallies(side)
+    by_role: dict[str, Groups] = {}
+    rewritten: dict[Piece, str] = {}
+    fall_back: Stop | None = None
+    newest = len(call.messages) - 1
+    for piece in pieces:
+        groups = by_role.get(piece.role)
+        if groups is None:
+            groups = by_role[piece.role] = side.groups(piece.role, tallies)
+        if not groups:
+            continue
+        old = piece.message != newest
+        if old and (piece.role, piece.text) in plan.memo:
+            for tally in (tally for group in groups for tally in group):
+                tally.known += 1
+                tally.result = "passed" if tally.result == "not run" else tally.result
+            continue
+        try:
+            text = await screen(groups, piece.text, call)
+        except Stop as stop:
+            if stop.verb != "fall_back":
+                raise blocked(stop, piece.path) from None
+            fall_back, text = fall_back or stop, piece.text
+        if text != piece.text:
+            rewritten[piece] = text
+        elif not side.sampled and _all_passed(groups):
+            plan.memo.add((piece.role, piece.text))
+    if plan.captures:
+        story.texts += [("input", piece.role, rewritten.get(piece, piece.text)) for piece in pieces]
+    if fall_back is not None and not plan.fallback:
+        raise blocked(fall_back, "the request")
+    if rewritten:
+        call = replace(call, messages=rewrite(call.messages, rewritten))
+    return call, fall_back
+
+
+def _all_passed(groups: Groups) -> bool:
+    for group in groups:
+        for tally in group:
+            if tally.result != "passed":
+                return False
+    return True
+
+
+def declared(plan: Plan, call: Call, primary: Target | Primary) -> tuple[Offered | None, Call]:
+    """What the request and the guard declare together: the tools offered and the form of the answer."""
+    if plan.schema is not None and primary.completion and "response_format" not in call.params:
+        asked = {**call.params, "response_format": plan.schema.response_format()}
+        call = replace(call, params=asked)
+    offered = None
+    if plan.toolbox is not None or "tools" in call.params or "functions" in call.params:
+        from guardrails_lite._tools import Toolbox
+
+        offered = (plan.toolbox or Toolbox.of(())).offered(call.params)
+        params = offered.params(call.params)
+        if params is not call.params:
+            call = replace(call, params=params)
+        if not offered:
+            offered = None
+    return offered, call
+
+
+async def asked_again(story: Story, call: Call, invalid: Invalid) -> Call:
+    """The call with the failed reply and what was wrong with it, screened like everything that is sent."""
+    plan = story.plan
+    added = Call(invalid.messages, call.params)
+    if plan.input.rules:
+        story.attempt, attempt = 0, story.attempt
+        chars = story.input_chars
+        try:
+            added, _ = await screen_request(story, added)
+        except Blocked:
+            # The model's own words may not go back to it; what was wrong with them still may.
+            kept = [message for message in invalid.messages if message["role"] != "assistant"]
+            added = Call(tuple(message for message in kept if message["role"] == "user"), call.params)
+            story.note("re-ask without the reply")
+        story.attempt = attempt
+        story.input_chars += chars
+    return replace(call, messages=(*call.messages, *added.messages))
+
+
+def choices_asked(call: Call) -> int:
+    n = call.params.get("n")
+    return n if type(n) is int and n > 0 else 1
+
+
+def completion_limit(call: Call) -> int | None:
+    for name in ("max_completion_tokens", "max_tokens", "max_output_tokens"):
+        limit = call.params.get(name)
+        if type(limit) is int:
+            return limit
+    return None
