@@ -46,7 +46,11 @@ def run(arguments: argparse.Namespace) -> int:
         texts = list(_texts(arguments))
     except ConfigError as error:
         return fail(error)
-    except (OSError, ValueError) as error:
+    except UnicodeDecodeError:
+        return fail("the text is not UTF-8; convert it first", 5)
+    except OSError as error:
+        return fail(f"{error.filename}: cannot be read ({error.strerror})", 5)
+    except ValueError as error:
         return fail(error, 5)
     return asyncio.run(_scan(guard, texts, arguments))
 

@@ -185,6 +185,16 @@ def test_scan_of_unreadable_lines_says_which(
     assert f"{name}:1" in capsys.readouterr().err
 
 
+def test_scan_of_what_cannot_be_read_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A missing file by its name, and bytes that are no text."""
+    (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe")
+
+    assert main(["scan", "nowhere.txt"]) == 5
+    assert "nowhere.txt: cannot be read (No such file" in capsys.readouterr().err
+    assert main(["scan", str(tmp_path / "bytes.txt")]) == 5
+    assert "not UTF-8" in capsys.readouterr().err
+
+
 def test_log_ls_lists_and_filters(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line a call; `--outcome` narrows."""
     assert main(["log", "ls", str(log)]) == 0
