@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from guardrails_lite._screen import Stop, masked
 
 if TYPE_CHECKING:
-    from guardrails_lite._messages import Choice, Reply
+    from guardrails_lite._messages import Choice
     from guardrails_lite._rules import Finding
     from guardrails_lite.schemas.problems import Problem
 
@@ -79,33 +79,24 @@ def about_missing_call() -> Invalid:
     )
 
 
-def about_rule(reply: Reply, stop: Stop, text: str) -> Invalid:
+def about_rule(stop: Stop, text: str) -> Invalid:
     """A reply that a `reask` rule found something in."""
-    reasons = "\n".join(dict.fromkeys(f"- it {finding.message}" for finding in stop.findings))
-    asked = (
-        f"Your last reply was not accepted:\n{reasons or '- it could not be checked'}\n"
-        "Reply again without that."
-    )
-    return Invalid(
-        _turn(_hidden(text, stop.findings), asked),
-        fingerprint=f"{stop.rule!r}\0{reasons}",
-        what=f"{stop.rule!r} found something in the reply",
-        because="rule",
-        kind="blocked",
-    )
+    return _about_findings(stop, "- ", "the reply", _hidden(text, stop.findings), "Reply again without that.")
 
 
-def about_field(choice: Choice, path: str, stop: Stop) -> Invalid:
+def about_field(path: str, stop: Stop) -> Invalid:
     """A typed reply in one field of which a `reask` rule found something."""
-    reasons = "\n".join(dict.fromkeys(f"{path}: it {finding.message}" for finding in stop.findings))
-    asked = (
-        f"Your last reply was not accepted:\n{reasons or f'{path}: it could not be checked'}\n"
-        "Reply again with the corrected JSON and nothing else."
-    )
+    end = "Reply again with the corrected JSON and nothing else."
+    return _about_findings(stop, f"{path}: ", path, WITHHELD, end)
+
+
+def _about_findings(stop: Stop, lead: str, where: str, echo: str, end: str) -> Invalid:
+    said = dict.fromkeys(f"{lead}it {finding.message}" for finding in stop.findings)
+    reasons = "\n".join(said) or f"{lead}it could not be checked"
     return Invalid(
-        _turn(WITHHELD, asked),
+        _turn(echo, f"Your last reply was not accepted:\n{reasons}\n{end}"),
         fingerprint=f"{stop.rule!r}\0{reasons}",
-        what=f"{stop.rule!r} found something at {path}",
+        what=f"{stop.rule!r} found something in {where}",
         because="rule",
         kind="blocked",
     )

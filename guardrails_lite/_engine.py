@@ -474,7 +474,7 @@ class _Attempt:
                 left = await screen([[tally]], text, self.call)
             except Stop as stop:
                 if stop.verb == "reask":
-                    raise about_field(choice, found.path, stop) from None
+                    raise about_field(found.path, stop) from None
                 raise
             if left != text:
                 new[found.pointer] = left
@@ -501,7 +501,7 @@ class _Attempt:
                 left = await self._screened_choice(choice, groups)
             except Stop as stop:
                 if stop.verb == "reask":
-                    raise about_rule(reply, stop, choice.text or "") from None
+                    raise about_rule(stop, choice.text or "") from None
                 raise
             changed = changed or left is not choice
             choices.append(left)
