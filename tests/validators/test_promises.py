@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import string
 import subprocess
@@ -157,9 +158,17 @@ def test_twice_the_text_takes_about_twice_the_time(name: str, seed: str) -> None
 
 
 def _seconds(find: Validator, text: str) -> float:
-    started = time.thread_time()
-    find(text)
-    return max(time.thread_time() - started, 0.002)
+    """Processor time, the least of three: other work on the machine and the collector only ever add to it."""
+    spent = []
+    gc.disable()
+    try:
+        while len(spent) < 3 and (not spent or spent[0] > 0.005):
+            started = time.thread_time()
+            find(text)
+            spent.append(time.thread_time() - started)
+    finally:
+        gc.enable()
+    return max(min(spent), 0.002)
 
 
 def test_importing_the_distribution_loads_no_detector() -> None:
