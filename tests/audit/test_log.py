@@ -362,7 +362,8 @@ def test_waiting_calls_share_one_sync(tmp_path: Path) -> None:
     go.set()
     for thread in threads:
         thread.join()
-    assert len(syncs) == 2
+    # Two, or three where a call had written but did not wait yet when the first sync ended. Never twelve.
+    assert len(syncs) in (2, 3)
 
 
 def test_silence_is_recorded(tmp_path: Path) -> None:
