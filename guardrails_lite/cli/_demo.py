@@ -287,7 +287,8 @@ class _Story:
         self._say("verify", str(report).splitlines()[0])
         self._expect(report.ok, "the log does not verify")
         everything = b"".join(path.read_bytes() for path in self.directory.rglob("*") if path.is_file())
-        leaked = [word for word in (b"4242 4242", b"ada@example", b"previous instructions") if word in everything]
+        planted = (b"4242 4242", b"ada@example", b"previous instructions")
+        leaked = [text for text in planted if text in everything]
         self._say("searched", f"{len(everything)} bytes of log for your text: {len(leaked)} hits")
         self._expect(not leaked, "text is in the log")
         with tempfile.TemporaryDirectory() as copies:
