@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from guardrails_lite.audit._bundle import Bundle, bundle, check_bundle
     from guardrails_lite.audit._disk import Clock, Disk
     from guardrails_lite.audit._format import Entry
     from guardrails_lite.audit._log import AuditLog
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AuditLog": "_log",
+    "Bundle": "_bundle",
+    "bundle": "_bundle",
+    "check_bundle": "_bundle",
     "Clock": "_disk",
     "Damage": "_read",
     "Disk": "_disk",
@@ -46,6 +50,7 @@ _HOMES = {
 
 __all__ = [
     "AuditLog",
+    "Bundle",
     "Clock",
     "Damage",
     "Disk",
@@ -55,6 +60,8 @@ __all__ = [
     "Proof",
     "Report",
     "StreamReport",
+    "bundle",
+    "check_bundle",
     "check_proof",
     "erase",
     "find_subject",

@@ -1,4 +1,4 @@
-"""``guardrails-lite log``: list, show, count and verify a compliance log."""
+"""``guardrails-lite log``: list, show, count, verify and bundle a compliance log."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from guardrails_lite._errors import ConfigError
+from guardrails_lite.cli import _evidence
 from guardrails_lite.cli._terminal import fail, print_json, print_table, safe
 
 
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             action.add_argument("--last", type=int, metavar="N", help="only the last N")
         if name == "verify":
             action.add_argument("--key", help="the verification key, kept elsewhere")
+    _evidence.add_arguments(commands)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -162,4 +164,11 @@ def _verify(arguments: argparse.Namespace) -> int:
     return report.exit_code
 
 
-_ACTIONS = {"ls": _ls, "show": _show, "stats": _stats, "verify": _verify}
+_ACTIONS = {
+    "bundle": _evidence.bundle,
+    "check-bundle": _evidence.check_bundle,
+    "ls": _ls,
+    "show": _show,
+    "stats": _stats,
+    "verify": _verify,
+}
