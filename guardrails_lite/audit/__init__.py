@@ -9,9 +9,20 @@ if TYPE_CHECKING:
     from guardrails_lite.audit._disk import Clock, Disk
     from guardrails_lite.audit._format import Entry
     from guardrails_lite.audit._log import AuditLog
-    from guardrails_lite.audit._privacy import erase, find_subject, hold, holds, release, reveal
+    from guardrails_lite.audit._privacy import (
+        erase,
+        find_subject,
+        hold,
+        holds,
+        lift,
+        release,
+        restrict,
+        restrictions,
+        reveal,
+    )
     from guardrails_lite.audit._proof import Proof, check_proof, prove
     from guardrails_lite.audit._read import Damage, read
+    from guardrails_lite.audit._retention import Expired, expirable, expire
     from guardrails_lite.audit._stats import stats
     from guardrails_lite.audit._vault import Erased
     from guardrails_lite.audit._verify import Problem, Report, StreamReport, verify
@@ -40,6 +51,12 @@ _HOMES = {
     "find_subject": "_privacy",
     "hold": "_privacy",
     "holds": "_privacy",
+    "lift": "_privacy",
+    "restrict": "_privacy",
+    "restrictions": "_privacy",
+    "Expired": "_retention",
+    "expirable": "_retention",
+    "expire": "_retention",
     "release": "_privacy",
     "reveal": "_privacy",
     "verify": "_verify",
@@ -56,6 +73,7 @@ __all__ = [
     "Disk",
     "Entry",
     "Erased",
+    "Expired",
     "Problem",
     "Proof",
     "Report",
@@ -64,13 +82,18 @@ __all__ = [
     "check_bundle",
     "check_proof",
     "erase",
+    "expirable",
+    "expire",
     "find_subject",
     "hold",
     "holds",
+    "lift",
     "prove",
     "read",
     "read_heads",
     "release",
+    "restrict",
+    "restrictions",
     "reveal",
     "stats",
     "verify",

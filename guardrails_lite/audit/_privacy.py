@@ -1,4 +1,4 @@
-"""What the log does for people: find what is about them, show it, hold it, forget it.
+"""What the log does for people: find what is about them, show it, restrict it, hold it, forget it.
 
 Each of these is itself an entry of the log, so that a data-protection officer can show that it was done, by
 whom and why. None of them changes an entry: after an erasure every proof still holds.
@@ -35,7 +35,7 @@ def reveal(log: AuditLog, call: str, *, reader: str, reason: str) -> Texts:
 
     Raises:
         LookupError: there is no such call, nothing was captured, or it was erased (`Erased`).
-        ConfigError: *reader* or *reason* is empty.
+        ConfigError: *reader* or *reason* is empty, or what is about the person is restricted.
     """
     if not reader or not reason:
         raise ConfigError("reveal(...) needs reader= and reason=: opening captured text is itself recorded")
@@ -44,6 +44,12 @@ def reveal(log: AuditLog, call: str, *, reader: str, reason: str) -> Texts:
             box = box_of(entry.data)
             if box is None:
                 raise LookupError(f"call {call} has no captured text: the log's capture level was 'metadata'")
+            restriction = _about(entry, restrictions(log))
+            if restriction is not None:
+                raise ConfigError(
+                    f"what is about this person is under restriction {restriction}: it is kept and not read; "
+                    "lift it first"
+                )
             log.event("log.read", {"call": call, "reader": reader, "reason": reason})
             return log.vault.take(call, box)
     raise LookupError(f"no call {call} in {str(log.directory)!r}")
@@ -68,13 +74,36 @@ def release(log: AuditLog, hold_id: str, *, owner: str, reason: str) -> None:
 
 def holds(log: AuditLog) -> dict[str, Entry]:
     """The holds in force, by id."""
-    placed: dict[str, Entry] = {}
-    for entry in log.records(None):
-        if entry.type == "hold.placed":
-            placed[entry.id] = entry
-        elif entry.type == "hold.released":
-            placed.pop(str(entry.data.get("hold")), None)
-    return placed
+    return _in_force(log, "hold.placed", "hold.released")
+
+
+def restrict(log: AuditLog, value: str, *, request: str, basis: str, kind: str = "user") -> str:
+    """Restrict what is about a person: it is kept, and until it is lifted nobody reads it. Its id.
+
+    Retention keeps it too, for the person may need it; an erasure is still possible.
+
+    Args:
+        request: Names the request, for the receipt.
+        basis: The legal basis, such as ``"GDPR 18(1)(a)"``.
+    """
+    names = log.pseudonyms_of(kind, value)
+    return log.event("restriction.placed", {"subjects": names, "request": request, "basis": basis})
+
+
+def lift(log: AuditLog, restriction_id: str, *, owner: str, reason: str) -> None:
+    """Lift the restriction *restriction_id*.
+
+    Raises:
+        LookupError: no such restriction is in force.
+    """
+    if restriction_id not in restrictions(log):
+        raise LookupError(f"no restriction {restriction_id} is in force in {str(log.directory)!r}")
+    log.event("restriction.lifted", {"restriction": restriction_id, "owner": owner, "reason": reason})
+
+
+def restrictions(log: AuditLog) -> dict[str, Entry]:
+    """The restrictions in force, by id."""
+    return _in_force(log, "restriction.placed", "restriction.lifted")
 
 
 def erase(log: AuditLog, value: str, *, request: str, basis: str, kind: str = "user") -> int:
@@ -91,10 +120,35 @@ def erase(log: AuditLog, value: str, *, request: str, basis: str, kind: str = "u
     """
     names = log.pseudonyms_of(kind, value)
     for hold_id, entry in holds(log).items():
-        if set(names) & set(entry.data.get("subjects", ())):
+        if subjects_of(entry) & set(names):
             raise ConfigError(
                 f"the person is under legal hold {hold_id}; release it first, or refuse the request"
             )
     count = log.vault.erase(names)
     log.event("erasure", {"subjects": names, "keys": count, "request": request, "basis": basis})
     return count
+
+
+def _in_force(log: AuditLog, placed: str, ended: str) -> dict[str, Entry]:
+    """The entries of the kind *placed* that none of the kind *ended* names."""
+    found: dict[str, Entry] = {}
+    named = placed.partition(".")[0]
+    for entry in log.records(None):
+        if entry.type == placed:
+            found[entry.id] = entry
+        elif entry.type == ended:
+            found.pop(str(entry.data.get(named)), None)
+    return found
+
+
+def _about(call: Entry, placed: dict[str, Entry]) -> str | None:
+    """Which of the entries *placed* is about somebody in *call*; None where none is."""
+    who = call.data.get("who")
+    names = set(map(str, who.values())) if isinstance(who, dict) else set()
+    return next((ident for ident, entry in placed.items() if names & subjects_of(entry)), None)
+
+
+def subjects_of(entry: Entry) -> set[str]:
+    """The pseudonyms that an entry about a person names."""
+    found = entry.data.get("subjects")
+    return set(map(str, found)) if isinstance(found, list) else set()

@@ -143,6 +143,28 @@ class Vault:
             self._subjects.clear()
         return count
 
+    def blank(self, boxes: Iterable[Box]) -> None:
+        """Overwrite *boxes*, whose records are let go.
+
+        Raises:
+            OSError: they may not be gone from the disk.
+        """
+        places: dict[str, list[tuple[int, int]]] = {}
+        for box in boxes:
+            name, offset, length, _ = _place(box.ref)
+            places.setdefault(name, []).append((offset, length))
+        for name, spans in places.items():
+            try:
+                fd = os.open(self.directory / f"{name}.boxes", os.O_WRONLY)
+            except FileNotFoundError:
+                continue
+            try:
+                for offset, length in spans:
+                    os.pwrite(fd, b"\0" * length, offset)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+
     def sync(self) -> None:
         """Return once all boxes and keys are on the disk."""
         with self._lock:

@@ -1,0 +1,215 @@
+"""Letting go and keeping: retention by segment, holds, restrictions, and what still verifies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guardrails_lite._errors import ConfigError
+from guardrails_lite.audit import (
+    AuditLog,
+    Clock,
+    bundle,
+    check_bundle,
+    expirable,
+    expire,
+    hold,
+    lift,
+    read,
+    release,
+    restrict,
+    restrictions,
+    reveal,
+    verify,
+)
+from tests.audit import forger
+from tests.audit.calls import call_id, record
+
+DAY_NS = 86_400 * 10**9
+SECRET = "correct horse battery staple"
+TEXTS = (("input", "user", SECRET),)
+
+
+class Time:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_764_000_000 * 10**9
+
+    def __call__(self) -> int:
+        self.now += 1000
+        return self.now
+
+    def pass_days(self, days: float) -> None:
+        self.now += int(days * DAY_NS)
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+def opened(root: Path, time: Time, **options: Any) -> AuditLog:
+    clock = Clock(wall_ns=time, mono_ns=time)
+    return AuditLog(root, checkpoint_every=4, segment_bytes=4096, heartbeat_s=None, clock=clock, **options)
+
+
+def aged(root: Path, time: Time, *, user: str = "ada", days: float = 200, **options: Any) -> AuditLog:
+    """A log with a closed stream of many segments from *days* ago and a young one that is open."""
+    log = opened(root, time, **options)
+    for number in range(12):
+        log(record(number, who={"user": user}, texts=TEXTS))
+    log.close()
+    time.pass_days(days)
+    for number in range(20, 24):
+        log(record(number, who={"user": user}))
+    return log
+
+
+def ids(root: Path) -> list[str]:
+    return [entry.id for entry in read(root)]
+
+
+@pytest.mark.parametrize("signing", ["ed25519", "hmac-sha256"])
+def test_old_segments_go_and_the_rest_verifies(tmp_path: Path, time: Time, signing: Any) -> None:
+    """What is older than the limit is gone from the disk, and the log is intact against older heads."""
+    log = aged(tmp_path / "log", time, signing=signing)
+    head = log.head()
+    planned = expirable(log, keep_days=183)
+    assert len(planned) > 3
+    assert expire(log, keep_days=183, by="nightly") == planned
+    assert ids(log.directory) == [call_id(number) for number in range(20, 24)]
+    assert len({path.parent for path in log.directory.glob("streams/*/*.jsonl")}) == 1
+    assert log.verify(heads=[head]).ok
+    assert expire(log, keep_days=183, by="nightly") == []
+    log.close()
+    assert log.verify().ok
+
+
+def test_expiry_goes_on_within_a_stream(tmp_path: Path, time: Time) -> None:
+    """A stream loses its first segments, later some more; what it says then is checked from there."""
+    log = opened(tmp_path / "log", time)
+    for number in range(12):
+        log(record(number))
+        time.pass_days(10)
+    first = expire(log, keep_days=60, by="nightly")
+    assert len(first) > 0
+    assert log.verify().ok
+    time.pass_days(30)
+    second = expire(log, keep_days=60, by="nightly")
+    assert len(second) > 0
+    assert second[0].segment == first[-1].segment + 1
+    assert log.verify().ok
+    left = ids(log.directory)
+    assert left == [call_id(number) for number in range(12)][-len(left) :]
+    log.close()
+    assert log.verify().ok
+    forger.edit(log.directory, forger.flip(2))
+    assert verify(log.directory).state == "tampered"
+
+
+def test_a_bundle_goes_on_behind_what_expired(tmp_path: Path, time: Time) -> None:
+    """Evidence of a log that retention has shortened is whole, by the other verifier too."""
+    log = opened(tmp_path / "log", time)
+    for number in range(12):
+        log(record(number))
+        time.pass_days(10)
+    gone = expire(log, keep_days=60, by="nightly")
+    found = bundle(log, tmp_path / "open.zip", by="auditor", reason="case 12")
+    report = check_bundle(found.path)
+    assert (report["state"], report["records"]) == ("intact", found.records)
+    before = report["records"] + sum(segment.entries for segment in gone)
+    log.close()
+    closed = bundle(log, tmp_path / "closed.zip", by="auditor", reason="case 12")
+    assert check_bundle(closed.path)["state"] == "intact"
+    assert closed.records + sum(segment.entries for segment in gone) > before - 1
+
+
+def test_a_segment_removed_by_hand_is_found(tmp_path: Path, time: Time) -> None:
+    """Only what the registry has a tombstone for may be missing."""
+    log = aged(tmp_path / "log", time)
+    log.close()
+    forger.segment(log.directory).unlink()
+    assert verify(log.directory).state in ("tampered", "truncated")
+
+
+def test_a_crash_between_tombstone_and_removal(tmp_path: Path, time: Time) -> None:
+    """A file that outlived its tombstone changes nothing, and the next run removes it."""
+    log = aged(tmp_path / "log", time)
+    path = forger.segment(log.directory)
+    held = path.read_bytes()
+    expire(log, keep_days=183, by="nightly")
+    path.write_bytes(held)
+    assert log.verify().ok
+    assert expire(log, keep_days=183, by="nightly") == []
+    assert not path.exists()
+
+
+def test_captured_texts_go_with_their_records(tmp_path: Path, time: Time) -> None:
+    """The boxes of expired calls are overwritten, not only out of reach."""
+    log = aged(tmp_path / "log", time, capture="redacted")
+    boxes = max(log.directory.glob("vault/*.boxes"), key=lambda path: path.stat().st_size)
+    assert any(boxes.read_bytes())
+    expire(log, keep_days=183, by="nightly")
+    assert not any(boxes.read_bytes())
+
+
+@pytest.mark.parametrize("kind", ["hold", "restriction"])
+def test_what_is_held_stays(tmp_path: Path, time: Time, kind: str) -> None:
+    """Calls of somebody under a hold or a restriction are kept until it ends, and so is its own entry."""
+    log = aged(tmp_path / "log", time)
+    if kind == "hold":
+        placed = hold(log, "ada", owner="counsel", reason="case 12")
+    else:
+        placed = restrict(log, "ada", request="R-1", basis="GDPR 18(1)(c)")
+    assert expirable(log, keep_days=183) == []
+    log.close()
+    time.pass_days(400)
+    assert expire(log, keep_days=183, by="nightly") == []
+    if kind == "hold":
+        release(log, placed, owner="counsel", reason="settled")
+    else:
+        lift(log, placed, owner="counsel", reason="settled")
+    assert expire(log, keep_days=183, by="nightly")
+    assert ids(log.directory) == []
+    assert log.verify().ok
+
+
+def test_the_hold_itself_is_never_forgotten(tmp_path: Path, time: Time) -> None:
+    """A hold on somebody without calls keeps the segment it stands in."""
+    log = opened(tmp_path / "log", time)
+    hold(log, "eve", owner="counsel", reason="case 13")
+    for number in range(12):
+        log(record(number))
+    log.close()
+    time.pass_days(400)
+    assert expire(log, keep_days=183, by="nightly") == []
+
+
+def test_what_is_restricted_is_kept_and_not_read(tmp_path: Path, time: Time) -> None:
+    """Under a restriction nobody opens the person's texts; others' are read as before."""
+    log = opened(tmp_path / "log", time, capture="redacted")
+    log(record(1, who={"user": "ada"}, texts=TEXTS))
+    log(record(2, who={"user": "bob"}, texts=TEXTS))
+    placed = restrict(log, "ada", request="R-1", basis="GDPR 18(1)(a)")
+    assert list(restrictions(log)) == [placed]
+    with pytest.raises(ConfigError, match=f"under restriction {placed}"):
+        reveal(log, call_id(1), reader="officer", reason="T-1")
+    assert reveal(log, call_id(2), reader="officer", reason="T-1") == TEXTS
+    lift(log, placed, owner="officer", reason="contested no longer")
+    with pytest.raises(LookupError, match="no restriction"):
+        lift(log, placed, owner="officer", reason="again")
+    assert reveal(log, call_id(1), reader="officer", reason="T-1") == TEXTS
+    log.close()
+    assert log.verify().ok
+
+
+def test_expiry_has_a_limit_and_a_name(tmp_path: Path, time: Time) -> None:
+    """How long and by whom are said, for both go into the tombstone."""
+    log = opened(tmp_path / "log", time)
+    with pytest.raises(ConfigError, match="positive number of days"):
+        expirable(log, keep_days=0)
+    with pytest.raises(ConfigError, match="needs by="):
+        expire(log, keep_days=183, by="")
