@@ -1,0 +1,342 @@
+"""Sums over calls: volume, money, latency, rules. From the sums kept in advance where those can answer.
+
+A *source* is a subquery with one row for each bucket or call. For a filter that the sums can answer it takes
+whole buckets from a table of sums and the ends of the range from ``calls``; for any other it takes the calls.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from guardrails_lite._errors import ConfigError
+from guardrails_lite.audit.index._filter import Condition, Filter, conditions, joined
+from guardrails_lite.audit.index._rows import bucket, bucket_us
+from guardrails_lite.audit.index._schema import BLOCKED, DAY_NS, HOUR_NS, UNFINISHED
+
+By = Literal["key", "user", "tenant", "model", "guard", "digest", "outcome"]
+
+_EXACT: Final = 20_000
+"""Up to so many calls a percentile is read from the calls themselves."""
+_IS_BLOCKED: Final = "outcome IN (" + ",".join(f"'{word}'" for word in BLOCKED) + ")"
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over finished calls, but for `unfinished` and `lost`."""
+
+    calls: int
+    blocked: int
+    """Ended as ``blocked`` or ``tool denied``."""
+    tokens_in: int
+    tokens_out: int
+    cost_usd: float
+    unpriced: int
+    """Calls whose cost is unknown, and so not in `cost_usd`."""
+    unfinished: int
+    """Calls with an intent and no record: they run, or their process died."""
+    lost: int
+    """Records that gaps of the log report as lost."""
+    first: int
+    """When the earliest call started, nanoseconds since the epoch; 0: there is none."""
+    last: int
+    outcomes: dict[str, int]
+    """Most frequent first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A step of time."""
+
+    at: int
+    """Its beginning, nanoseconds since the epoch."""
+    calls: int
+    blocked: int
+    tokens: int
+    cost_usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """What a user, a key, a model, … did and cost."""
+
+    value: str
+    calls: int
+    blocked: int
+    tokens: int
+    cost_usd: float
+    unpriced: int
+    """Calls whose cost is unknown, and so not in `cost_usd`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long calls took, in microseconds; None: there are none.
+
+    Exact up to 20,000 calls; beyond, each is within 2.2 %.
+    """
+
+    calls: int
+    p50_us: int | None
+    p95_us: int | None
+    p99_us: int | None
+    max_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleUse:
+    """What a rule did on one side."""
+
+    rule: str
+    side: str
+    checks: int
+    found: int
+    broken: int
+    """Broken or timed out."""
+    not_run: int
+    """Not run or skipped: an earlier rule had decided, or the call was outside its share."""
+    blocked: int
+    """How often it stopped a call."""
+    opened: int
+    """How often it broke and was let pass."""
+    mean_us: float
+    """Over the checks that ran."""
+    p95_us: float | None
+    """Within 2.2 %."""
+
+
+def totals(db: sqlite3.Connection, asked: Filter) -> Totals:
+    """Everything in one row."""
+    source, parameters = _by_hour(asked)
+    sql = (
+        "SELECT outcome, sum(calls), sum(tokens_in), sum(tokens_out), sum(cost), sum(unpriced) "
+        f"FROM ({source}) GROUP BY outcome ORDER BY 2 DESC, outcome"
+    )
+    rows = db.execute(sql, parameters).fetchall()
+    where, held = joined(conditions(asked, plus=""))
+    (unfinished,) = db.execute(
+        f"SELECT count(*) FROM calls c WHERE c.outcome = '{UNFINISHED}' AND {where}", held
+    ).fetchone()
+    first, last = (_edge(db, asked, way) for way in ("ASC", "DESC"))
+    return Totals(
+        calls=sum(row[1] for row in rows),
+        blocked=sum(row[1] for row in rows if row[0] in BLOCKED),
+        tokens_in=sum(row[2] for row in rows),
+        tokens_out=sum(row[3] for row in rows),
+        cost_usd=round(sum(row[4] for row in rows), 9),
+        unpriced=sum(row[5] for row in rows),
+        unfinished=unfinished,
+        lost=_lost(db, asked),
+        first=first,
+        last=last,
+        outcomes={row[0]: row[1] for row in rows},
+    )
+
+
+def volume(db: sqlite3.Connection, asked: Filter, *, step_h: int) -> list[Volume]:
+    """Calls in steps of *step_h* hours, oldest first; steps without a call are left out."""
+    if step_h < 1:
+        raise ConfigError(f"step_h={step_h!r} must be a whole number of hours, at least 1")
+    source, parameters = _by_hour(asked)
+    sql = (
+        f"SELECT hour / ? AS step, sum(calls), sum(calls * ({_IS_BLOCKED})), "
+        f"sum(tokens_in + tokens_out), sum(cost) FROM ({source}) GROUP BY step ORDER BY step"
+    )
+    return [Volume(row[0] * step_h * HOUR_NS, *row[1:]) for row in db.execute(sql, [step_h, *parameters])]
+
+
+def spend(db: sqlite3.Connection, asked: Filter, *, by: By, limit: int) -> list[Spend]:
+    """The *limit* dearest values of *by*."""
+    if by in ("guard", "digest", "model", "outcome"):
+        source, parameters = _by_hour(asked)
+        source = (
+            f"SELECT {by} AS value, calls, calls * ({_IS_BLOCKED}) AS blocked, "
+            f"tokens_in + tokens_out AS tokens, cost, unpriced FROM ({source})"
+        )
+    elif by in ("user", "key", "tenant"):
+        if not asked.used:
+            sql = (
+                "SELECT value, calls, blocked, tokens, cost, unpriced FROM totals WHERE field = ? "
+                "ORDER BY cost DESC, calls DESC LIMIT ?"
+            )
+            return [Spend(*row) for row in db.execute(sql, [by, limit])]
+        source, parameters = _by_person(asked, by)
+    else:
+        raise ConfigError(f"no spend by {by!r}; there are key, user, tenant, model, guard, digest, outcome")
+    sql = (
+        "SELECT value, sum(calls), sum(blocked), sum(tokens), sum(cost), sum(unpriced) "
+        f"FROM ({source}) GROUP BY value ORDER BY 5 DESC, 2 DESC, value LIMIT ?"
+    )
+    return [Spend(*row) for row in db.execute(sql, [*parameters, limit])]
+
+
+def latency(db: sqlite3.Connection, asked: Filter) -> Latency:
+    """Percentiles by nearest rank."""
+    source, parameters = _by_hour(asked)
+    (calls,) = db.execute(f"SELECT coalesce(sum(calls), 0) FROM ({source})", parameters).fetchone()
+    if calls <= _EXACT:
+        where, held = joined(conditions(asked, plus=""))
+        sql = f"SELECT c.us FROM calls c WHERE c.outcome <> '{UNFINISHED}' AND {where} ORDER BY c.us"
+        exact = [row[0] for row in db.execute(sql, held)]
+        return Latency(len(exact), *(_rank(exact, share) for share in (50, 95, 99, 100)))
+    counts = _buckets(db, asked)
+    return Latency(calls, *(round(_percentile(counts, share) or 0) for share in (50, 95, 99, 100)))
+
+
+def rule_use(db: sqlite3.Connection, asked: Filter) -> list[RuleUse]:
+    """What each rule did, in the order of their names."""
+    where, parameters = joined(conditions(asked, plus=""))
+    if asked.used <= {"guard", "since", "until"}:
+        source, parameters = _by_day_of_rules(asked)
+    else:
+        source = (
+            "SELECT k.rule, k.side, k.result, k.action, bucket_of(k.us) AS bucket, 1 AS checks, k.us "
+            f"FROM calls c JOIN checks k ON k.call = c.row WHERE {where}"
+        )
+    sql = (
+        "SELECT rule, side, result, action, bucket, sum(checks), sum(us) "
+        f"FROM ({source}) GROUP BY rule, side, result, action, bucket"
+    )
+    grouped: dict[tuple[str, str], list[tuple[str, str, int, int, int]]] = {}
+    for rule, side, *rest in db.execute(sql, parameters):
+        grouped.setdefault((rule, side), []).append((rest[0], rest[1], rest[2], rest[3], rest[4]))
+    return [_rule_use(rule, side, rows) for (rule, side), rows in sorted(grouped.items())]
+
+
+def _rule_use(rule: str, side: str, rows: list[tuple[str, str, int, int, int]]) -> RuleUse:
+    ran = [row for row in rows if row[0] not in ("not run", "skipped")]
+    checks = sum(row[3] for row in ran)
+    buckets: Counter[int] = Counter()
+    for row in ran:
+        buckets[row[2]] += row[3]
+    return RuleUse(
+        rule,
+        side,
+        checks=sum(row[3] for row in rows),
+        found=sum(row[3] for row in rows if row[0] == "found"),
+        broken=sum(row[3] for row in rows if row[0] in ("broken", "timed out")),
+        not_run=sum(row[3] for row in rows) - checks,
+        blocked=sum(row[3] for row in rows if row[1] == "block"),
+        opened=sum(row[3] for row in rows if row[1] == "open"),
+        mean_us=sum(row[4] for row in ran) / checks if checks else 0.0,
+        p95_us=_percentile(sorted(buckets.items()), 95),
+    )
+
+
+def _by_hour(asked: Filter) -> Condition:
+    """Rows of ``hour, guard, digest, model, outcome, calls, unpriced, tokens_in, tokens_out, cost, us``."""
+    of_calls = (
+        f"SELECT c.at / {HOUR_NS} AS hour, c.guard, c.digest, c.model, c.outcome, 1 AS calls, "
+        "c.cost_usd IS NULL AS unpriced, c.tokens_in, c.tokens_out, coalesce(c.cost_usd, 0.0) AS cost, c.us "
+        f"FROM calls c WHERE c.outcome <> '{UNFINISHED}'"
+    )
+    return _mixed(asked, "SELECT * FROM hours c", of_calls, "hour", HOUR_NS)
+
+
+def _by_person(asked: Filter, by: str) -> Condition:
+    """Rows of ``value, calls, blocked, unpriced, tokens, cost``."""
+    of_calls = (
+        f"SELECT c.{by} AS value, 1 AS calls, c.{_IS_BLOCKED} AS blocked, c.cost_usd IS NULL AS unpriced, "
+        f"c.tokens, coalesce(c.cost_usd, 0.0) AS cost FROM calls c WHERE c.outcome <> '{UNFINISHED}'"
+    )
+    of_days = f"SELECT value, calls, blocked, unpriced, tokens, cost FROM people c WHERE c.field = '{by}'"
+    if asked.used <= {"since", "until"}:
+        return _mixed(asked, of_days, of_calls, "day", DAY_NS)
+    where, parameters = joined(conditions(asked, plus=""))
+    return f"{of_calls} AND {where}", parameters
+
+
+def _by_day_of_rules(asked: Filter) -> Condition:
+    """Rows of ``rule, side, result, action, bucket, checks, us``."""
+    of_days = "SELECT rule, side, result, action, bucket, checks, us FROM rules c"
+    of_calls = (
+        "SELECT k.rule, k.side, k.result, k.action, bucket_of(k.us), 1, k.us "
+        "FROM calls c JOIN checks k ON k.call = c.row WHERE 1"
+    )
+    return _mixed(asked, of_days, of_calls, "day", DAY_NS)
+
+
+def _buckets(db: sqlite3.Connection, asked: Filter) -> list[tuple[int, int]]:
+    """How many calls each bucket of latency has."""
+    of_calls = f"SELECT bucket_of(c.us) AS bucket, 1 AS calls FROM calls c WHERE c.outcome <> '{UNFINISHED}'"
+    source, parameters = _mixed(asked, "SELECT bucket, calls FROM latencies c", of_calls, "day", DAY_NS)
+    sql = f"SELECT bucket, sum(calls) FROM ({source}) GROUP BY bucket ORDER BY bucket"
+    return db.execute(sql, parameters).fetchall()
+
+
+def _mixed(asked: Filter, of_sums: str, of_calls: str, unit: str, unit_ns: int) -> Condition:
+    """Whole buckets from *of_sums* and the ends of the range from *of_calls*; or all from *of_calls*."""
+    if not asked.is_summed:
+        where, parameters = joined(conditions(asked, plus=""))
+        return f"{of_calls} AND {where}", parameters
+    plain = [part for part in conditions(asked, plus="") if not part[0].startswith("c.at")]
+    where, parameters = joined(plain)
+    begin = -(-asked.since // unit_ns) if asked.since is not None else 0
+    end = asked.until // unit_ns if asked.until is not None else 2**40
+    word = "AND" if " WHERE " in of_sums else "WHERE"
+    parts: list[Condition] = []
+    if begin < end:
+        parts.append(
+            (f"{of_sums} {word} c.{unit} >= ? AND c.{unit} < ? AND {where}", [begin, end, *parameters])
+        )
+    for first, last in _ends(asked, begin, end, unit_ns):
+        parts.append((f"{of_calls} AND c.at >= ? AND c.at < ? AND {where}", [first, last, *parameters]))
+    if not parts:
+        parts.append((f"{of_calls} AND 0", []))
+    return " UNION ALL ".join(sql for sql, _ in parts), [value for _, held in parts for value in held]
+
+
+def _ends(asked: Filter, begin: int, end: int, unit_ns: int) -> Iterator[tuple[int, int]]:
+    """The parts of the range that are no whole buckets."""
+    since, until = asked.since, asked.until
+    if begin >= end and since is not None and until is not None:
+        yield since, until
+        return
+    if since is not None and since < begin * unit_ns:
+        yield since, begin * unit_ns
+    if until is not None and until > end * unit_ns:
+        yield end * unit_ns, until
+
+
+def _edge(db: sqlite3.Connection, asked: Filter, way: str) -> int:
+    where, parameters = joined(conditions(asked, plus="+" if asked.is_summed else ""))
+    row = db.execute(
+        f"SELECT c.at FROM calls c WHERE {where} ORDER BY c.at {way} LIMIT 1", parameters
+    ).fetchone()
+    return int(row[0]) if row is not None else 0
+
+
+def _lost(db: sqlite3.Connection, asked: Filter) -> int:
+    if not asked.used <= {"since", "until"}:
+        return 0
+    sql = (
+        "SELECT coalesce(sum(max(0, CAST(json_extract(data, '$.lost') AS INTEGER))), 0) FROM events "
+        "WHERE type = 'gap' AND at >= ? AND at < ?"
+    )
+    (lost,) = db.execute(
+        sql, [asked.since or 0, 2**63 - 1 if asked.until is None else asked.until]
+    ).fetchone()
+    return int(lost)
+
+
+def _rank(ordered: list[int], share: int) -> int | None:
+    return ordered[max(0, -(-len(ordered) * share // 100) - 1)] if ordered else None
+
+
+def _percentile(counts: Iterable[tuple[int, int]], share: int) -> float | None:
+    """The duration below which *share* percent of what *counts* holds lie."""
+    held = list(counts)
+    wanted = -(-sum(count for _, count in held) * share // 100)
+    for number, count in held:
+        wanted -= count
+        if wanted <= 0:
+            return bucket_us(number)
+    return None
+
+
+def define_functions(db: sqlite3.Connection) -> None:
+    """Teach *db* what a bucket is."""
+    db.create_function("bucket_of", 1, bucket, deterministic=True)
