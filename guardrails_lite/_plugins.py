@@ -33,29 +33,23 @@ def _called(made: Any, arguments: dict[str, Any]) -> object:
     return made(*positional, **named)
 
 
+def parameters(name: str) -> frozenset[str]:
+    """The arguments that the validator announced as *name* takes; none where no function makes it.
+
+    Raises:
+        ConfigError: no package announces it, or it cannot be imported.
+    """
+    made = _imported(name)
+    return frozenset() if isinstance(made, Validator) else frozenset(inspect.signature(made).parameters)
+
+
 def load(name: str, arguments: dict[str, Any]) -> Validator:
     """Make the validator that is announced as *name*, with *arguments*.
 
     Raises:
         ConfigError: no package announces it, it cannot be imported, or it does not take the arguments.
     """
-    from importlib.metadata import entry_points
-
-    found = tuple(entry_points(group=GROUP, name=name))
-    if not found:
-        near = difflib.get_close_matches(name, names(), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(
-            f"no installed package has a validator {name!r}.{hint} "
-            f"There are: {', '.join(names()) or 'none'}. "
-            "pip install guardrails-lite-validators brings the shipped ones."
-        )
-    try:
-        made = found[0].load()
-    except Exception as error:
-        raise ConfigError(
-            f"validator {name!r} ({found[0].value}) cannot be imported: {type(error).__name__}"
-        ) from error
+    made = _imported(name)
     if isinstance(made, Validator):
         if arguments:
             raise ConfigError(f"validator {name!r} takes no arguments, but {', '.join(arguments)} is given")
@@ -68,6 +62,27 @@ def load(name: str, arguments: dict[str, Any]) -> Validator:
         ) from error
     if not isinstance(validator, Validator):
         raise ConfigError(
-            f"{found[0].value} makes a {type(validator).__name__}; expected a validator, see @validator"
+            f"validator {name!r} makes a {type(validator).__name__}; expected a validator, see @validator"
         )
     return validator
+
+
+def _imported(name: str) -> Any:
+    """What the entry point *name* stands for."""
+    from importlib.metadata import entry_points
+
+    found = tuple(entry_points(group=GROUP, name=name))
+    if not found:
+        near = difflib.get_close_matches(name, names(), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(
+            f"no installed package has a validator {name!r}.{hint} "
+            f"There are: {', '.join(names()) or 'none'}. "
+            "pip install guardrails-lite-validators brings the shipped ones."
+        )
+    try:
+        return found[0].load()
+    except Exception as error:
+        raise ConfigError(
+            f"validator {name!r} ({found[0].value}) cannot be imported: {type(error).__name__}"
+        ) from error

@@ -28,7 +28,7 @@ LAYERS = [
     ["_engine"],
     ["_drivers"],
     ["_files", "_guard", "_plugins"],
-    ["audit", "clients", "testing"],
+    ["audit", "clients", "evaluation", "testing"],
     ["cli"],
     ["__init__", "__main__"],
 ]

@@ -17,7 +17,12 @@ from guardrails_lite._rules import Verb
 
 DOCS = Path(__file__).parent.parent / "docs"
 REFERENCE = "\n".join(page.read_text() for page in sorted((DOCS / "reference").glob("*.md")))
-MODULES = ["guardrails_lite", "guardrails_lite.testing", "guardrails_lite_validators"]
+MODULES = [
+    "guardrails_lite",
+    "guardrails_lite.evaluation",
+    "guardrails_lite.testing",
+    "guardrails_lite_validators",
+]
 
 
 def _names() -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The command ``guardrails-lite``: demo, check, scan, log.
+"""The command ``guardrails-lite``: demo, check, scan, eval, log.
 
 Exit codes: 0 done, nothing found; 1 something found; 2 wrong use, or a log that was tampered with;
 3 a log cut short or rolled back; 4 a log with an unsealed tail; 5 something that cannot be read.
@@ -16,6 +16,7 @@ _COMMANDS = {
     "demo": "real calls against a scripted model: what a guard does",
     "check": "explain and lint a guard in TOML or YAML",
     "scan": "run a guard over text or JSON lines",
+    "eval": "recall, false positives and cost of a guard on labelled examples",
     "log": "list, show, count and verify a compliance log",
 }
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 import random
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import Any
 
+from guardrails_lite._guard import Guard
 from guardrails_lite._messages import Call
-from guardrails_lite._rules import Finding, Validator
+from guardrails_lite._rules import Finding, Validator, redact
 
 FILLER = (
     "The quick brown fox jumps over the lazy dog. Der Bär trägt süße Öfen, 东西 and 🦊, at 10:45 on 3/4! "
@@ -53,7 +56,8 @@ def check_validator(
     The promises: each example is found and nothing benign is; any text at all is answered with findings
     rather than an exception; spans lie inside the text; scores lie between 0 and 1; the same text gives
     the same findings, whatever was checked in between; no message or category repeats the text it was
-    found in; a declared window is enough to see what the whole text shows; the time stays bounded.
+    found in; a declared window is enough to see what the whole text shows, and a guard that redacts lets the
+    same text through however a stream is cut into chunks; the time stays bounded.
 
     Args:
         validator: What `@validator` made.
@@ -77,6 +81,7 @@ def check_validator(
     _check_messages(trial)
     if validator.window is not None:
         _check_window(trial, examples, benign, random.Random(seed), rounds)
+        _check_chunks(trial, examples, benign, random.Random(seed), rounds // 8)
     _check_time(trial, examples, limit_s)
 
 
@@ -219,6 +224,47 @@ def _check_window(
             part = _inside(near, start, len(text), start, end, window)
             if whole != part:
                 raise AssertionError(_window_message(trial, whole, part, place, start, end))
+
+
+def _check_chunks(
+    trial: _Trial, examples: list[str], benign: list[str], choose: random.Random, rounds: int
+) -> None:
+    """Redact streams cut anywhere, and at each border of a match: what comes out is that of the whole."""
+    guard = Guard(output=[redact(trial.validator)], accept=["empty"], log=_forget)
+    stock = [*examples, *benign, FILLER]
+    for nth in range(rounds):
+        text, place = _buried(choose, stock, examples, nth)
+        whole = _streamed(guard, [text])
+        found = [finding.span for finding in trial.find(text, place) if finding.span is not None]
+        borders = {at + by for span in found for at in span for by in (-1, 0, 1)}
+        anywhere = {choose.randint(0, len(text)) for _ in range(choose.randint(1, 12))}
+        cuts = sorted({0, len(text), *choose.choice((borders, anywhere, borders | anywhere))})
+        chunks = [text[start:end] for start, end in itertools.pairwise(cuts) if start >= 0]
+        if _streamed(guard, chunks) != whole:
+            raise AssertionError(
+                f"{trial.validator.name} lets other text through when {place} is streamed in "
+                f"{len(chunks)} chunks, cut at {cuts[:20]}, than when it comes whole: its findings depend on "
+                f"text further away than window={trial.validator.window}"
+            )
+
+
+def _forget(record: object) -> None:
+    """Keep no record: a trial is no traffic."""
+
+
+def _streamed(guard: Guard[Any], chunks: list[str]) -> str:
+    """What a caller sees of a reply that comes in these chunks."""
+    if guard._plan.needs_loop is None:
+        return "".join(guard.stream(lambda messages: iter(chunks), "go on"))
+
+    async def gathered() -> str:
+        async def model(messages: object) -> AsyncIterator[str]:
+            for chunk in chunks:
+                yield chunk
+
+        return "".join([chunk async for chunk in guard.astream(model, "go on")])
+
+    return asyncio.run(gathered())
 
 
 def _check_widths(trial: _Trial, text: str, place: str, found: list[Finding], window: int) -> None:

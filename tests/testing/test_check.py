@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 
@@ -11,6 +12,7 @@ import pytest
 from guardrails_lite._messages import Call
 from guardrails_lite._rules import Finding, validator
 from guardrails_lite.testing import check_validator
+from guardrails_lite.testing._check import _check_chunks, _Trial
 
 EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,3}(?![\w-])")
 EXAMPLES = ["write to: ada@example.org", "ada@example.org, bob@example.net"]
@@ -201,3 +203,15 @@ def test_a_function_is_not_a_validator() -> None:
     """A forgotten decorator is a TypeError, not a failed promise."""
     with pytest.raises(TypeError, match="takes what @validator makes"):
         check_validator(lambda text: [])  # type: ignore[arg-type]  # the mistake under test
+
+
+def test_a_finding_that_depends_on_text_let_go_long_before_is_noticed_in_a_stream() -> None:
+    """Cut into chunks, the beginning is out of sight when the end comes."""
+
+    @validator(window=6)
+    def second_names(text: str) -> Iterator[Finding]:
+        for match in re.finditer("(?<=ada)ada", text if "ada" in text[:30] else ""):
+            yield Finding("a name said twice", span=match.span())
+
+    with pytest.raises(AssertionError, match=r"lets other text through when examples\[0\]"):
+        _check_chunks(_Trial(second_names), ["ada, " + "and then " * 9 + "adaada"], [], random.Random(0), 25)

@@ -1,0 +1,213 @@
+"""``guardrails-lite eval``: how well a guard does on labelled examples, with intervals and cost."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from guardrails_lite import _rules
+from guardrails_lite._errors import ConfigError
+from guardrails_lite._guard import Guard
+from guardrails_lite._plugins import load, parameters
+from guardrails_lite.cli._terminal import fail, print_json, print_table, progress, safe
+
+if TYPE_CHECKING:
+    from guardrails_lite.evaluation import Calibration, Evaluation, Example
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("data", help="a .jsonl file: each line an object with a text and a label")
+    parser.add_argument(
+        "--guard",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a guard in TOML or YAML; two are compared",
+    )
+    parser.add_argument(
+        "--validators",
+        metavar="NAMES",
+        help="validators to try instead, or to compare the guard with (default: injection)",
+    )
+    parser.add_argument(
+        "--side", choices=("input", "output"), default="input", help="whose rules (%(default)s)"
+    )
+    parser.add_argument("--field", default="text", help="the field with the text (%(default)s)")
+    parser.add_argument("--label", default="label", help="the field with the label (%(default)s)")
+    parser.add_argument(
+        "--kind", metavar="FIELD", help="the field to group by (default: kind, or else source)"
+    )
+    parser.add_argument(
+        "--target-fpr",
+        type=_share,
+        metavar="RATE",
+        help="also find, for each of --validators with a threshold, the lowest that flags no more than this "
+        "share of the benign examples",
+    )
+    parser.add_argument("--html", metavar="FILE", help="also write a report with plots")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--min-recall", type=_share, metavar="RATE", help="exit with 1 below it")
+    parser.add_argument("--max-fpr", type=_share, metavar="RATE", help="exit with 1 above it")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluate; 0 when done, 1 when a rate asked for is missed, 2 for wrong use, 5 for unreadable data."""
+    from guardrails_lite.evaluation import html_report, read_examples
+
+    try:
+        guards = _guards(arguments)
+        examples = list(
+            read_examples(arguments.data, text=arguments.field, label=arguments.label, kind=arguments.kind)
+        )
+        if not examples:
+            return fail(f"{arguments.data} holds no examples", 5)
+        evaluations = [_evaluated(guard, examples, arguments.side) for guard in guards]
+        calibrations = _calibrations(arguments, examples)
+        if arguments.html:
+            Path(arguments.html).write_text(
+                html_report(evaluations, calibrations=calibrations), encoding="utf-8"
+            )
+    except ConfigError as error:
+        return fail(error)
+    except UnicodeDecodeError:
+        return fail(f"{arguments.data} is not UTF-8; convert it first", 5)
+    except OSError as error:
+        return fail(f"{error.filename}: {error.strerror}", 5)
+    except ValueError as error:
+        return fail(error, 5)
+    if arguments.json:
+        print_json(_as_json(evaluations, calibrations))
+    else:
+        _print(evaluations, calibrations)
+    return max(_missed(each, arguments) for each in evaluations)
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share from 0 to 1")
+    return value
+
+
+def _guards(arguments: argparse.Namespace) -> list[Guard[Any]]:
+    guards = [Guard.from_file(file) for file in arguments.guard]
+    if arguments.validators or not guards:
+        rules = [_rules.warn(load(name, {})) for name in _names(arguments)]
+        guards.append(Guard(name=", ".join(_names(arguments)), input=rules, output=rules))
+    if len(guards) > 2:
+        raise ConfigError(f"{len(guards)} guards are given; at most two can be compared")
+    return guards
+
+
+def _names(arguments: argparse.Namespace) -> list[str]:
+    return [name for name in (arguments.validators or "injection").split(",") if name]
+
+
+def _evaluated(guard: Guard[Any], examples: Sequence[Example], side: Any) -> Evaluation:
+    from guardrails_lite.evaluation import evaluate
+
+    return evaluate(guard, progress(examples, total=len(examples), what="examples"), side=side)
+
+
+def _calibrations(arguments: argparse.Namespace, examples: Sequence[Example]) -> list[Calibration]:
+    from guardrails_lite.evaluation import calibrate
+
+    if arguments.target_fpr is None:
+        return []
+    names = [name for name in _names(arguments) if "threshold" in parameters(name)]
+    if not names:
+        raise ConfigError("--target-fpr: none of --validators has a threshold")
+    benign = [each.text for each in examples if not each.positive]
+    positive = [each.text for each in examples if each.positive]
+
+    def calibrated(name: str) -> Calibration:
+        return calibrate(
+            lambda threshold: load(name, {"threshold": threshold}),
+            benign,
+            target_fpr=arguments.target_fpr,
+            positive=positive,
+        )
+
+    return [calibrated(name) for name in names]
+
+
+def _missed(evaluation: Evaluation, arguments: argparse.Namespace) -> int:
+    recall, fpr = evaluation.recall, evaluation.false_positive_rate
+    low = arguments.min_recall is not None and not recall.share >= arguments.min_recall
+    high = arguments.max_fpr is not None and not fpr.share <= arguments.max_fpr
+    return int(low or high)
+
+
+def _as_json(evaluations: Sequence[Evaluation], calibrations: Sequence[Calibration]) -> dict[str, Any]:
+    from guardrails_lite.evaluation import compare
+
+    told: dict[str, Any] = {"evaluations": [each.to_dict() for each in evaluations]}
+    if len(evaluations) == 2:
+        positive, benign = compare(*evaluations)
+        told["comparison"] = {"positive": positive.to_dict(), "benign": benign.to_dict()}
+    if calibrations:
+        told["calibrations"] = [each.to_dict() for each in calibrations]
+    return told
+
+
+def _print(evaluations: Sequence[Evaluation], calibrations: Sequence[Calibration]) -> None:
+    from guardrails_lite.evaluation import compare
+
+    print_table(
+        ("guard", "recall", "precision", "false positives", "µs/kB"),
+        [
+            (each.name, each.recall, each.precision, each.false_positive_rate, f"{each.us_per_kb:.0f}")
+            for each in evaluations
+        ],
+    )
+    for each in evaluations:
+        if each.broken:
+            print(safe(f"{each.name}: a rule broke on {each.broken} examples"))
+        _print_kinds(each)
+    if len(evaluations) == 2:
+        _print_title("flagged by both, only the first, only the second, neither; p by McNemar's exact test")
+        print_table(
+            ("", "both", "first", "second", "neither", "p"),
+            [
+                (what, pair.both, pair.only_first, pair.only_second, pair.neither, f"{pair.p_value:.3g}")
+                for what, pair in zip(("positive", "benign"), compare(*evaluations), strict=True)
+            ],
+        )
+    for calibration in calibrations:
+        _print_title(
+            f"{calibration.validator!r}: false positives {calibration.false_positive_rate}, "
+            f"recall {calibration.recall}"
+        )
+
+
+def _print_title(text: str) -> None:
+    print(f"\n{safe(text)}")
+
+
+def _print_kinds(evaluation: Evaluation) -> None:
+    for what, positive in (("positive", True), ("benign", False)):
+        rates = evaluation.by_kind(positive=positive)
+        if len(rates) > 1:
+            _print_title(f"{evaluation.name}: {what} examples flagged")
+            print_table(
+                ("kind", "flagged", "of", "share"),
+                [(kind or "-", rate.hits, rate.total, rate) for kind, rate in rates.items()],
+            )
+    if spans := evaluation.by_span():
+        _print_title(f"{evaluation.name}: expected spans covered")
+        print_table(
+            ("category", "of", "by the same category", "by any"),
+            [(category, typed.total, typed, covered) for category, (typed, covered) in spans.items()],
+        )
+    _print_title(f"{evaluation.name}: found in")
+    confusion = evaluation.confusion()
+    print_table(
+        ("kind", "found"),
+        [
+            (kind, ", ".join(f"{category} x{times}" for category, times in found.most_common(6)))
+            for kind, found in confusion.items()
+        ],
+    )

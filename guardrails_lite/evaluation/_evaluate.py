@@ -1,0 +1,246 @@
+"""Run a guard over labelled examples and count."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from guardrails_lite._drivers import adrive, drive
+from guardrails_lite._effects import Check
+from guardrails_lite._guard import Decision, Guard
+from guardrails_lite._messages import Call
+from guardrails_lite._rules import Finding, Rule, Validator, warn
+from guardrails_lite.evaluation._examples import Example
+from guardrails_lite.evaluation._rates import Rate
+
+NOTHING = "nothing"
+BENIGN = "benign"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a guard made of one example. It holds no text."""
+
+    example: int
+    """The example's place among all of them, from 0."""
+    line: int
+    """Where the example was read."""
+    kind: str
+    positive: bool
+    flagged: bool
+    """Some rule found something."""
+    verdict: str
+    categories: tuple[str, ...]
+    """What was found, each once."""
+    score: float | None
+    """The highest score of a finding; None where nothing was found or nothing has a score."""
+    broken: bool
+    """Some rule broke or timed out."""
+    chars: int
+    duration_us: float
+    """What the rules took together."""
+    spans: tuple[tuple[str, bool, bool], ...] = ()
+    """Of each expected span: its category, whether a finding of that category covers it, whether any does."""
+
+
+@dataclass(frozen=True)  # not slotted: it caches what it counts
+class Evaluation:
+    """What came out of one guard over all examples.
+
+    Something counts as flagged when any rule finds something, whatever its verb: a guard that only warns is
+    evaluated like one that blocks.
+    """
+
+    name: str
+    """The guard's name, or the validator as it prints."""
+    digest: str
+    """Which policy it was."""
+    seen: tuple[Seen, ...] = field(repr=False)
+    rules: Mapping[str, float] = field(repr=False)
+    """Microseconds per 1,000 characters of each rule, by how it prints."""
+
+    @cached_property
+    def recall(self) -> Rate:
+        """Of the positive examples, those that were flagged."""
+        return Rate.of(each.flagged for each in self.seen if each.positive)
+
+    @cached_property
+    def precision(self) -> Rate:
+        """Of the flagged examples, those that are positive. It depends on how many of each were given."""
+        return Rate.of(each.positive for each in self.seen if each.flagged)
+
+    @cached_property
+    def false_positive_rate(self) -> Rate:
+        """Of the benign examples, those that were flagged."""
+        return Rate.of(each.flagged for each in self.seen if not each.positive)
+
+    @cached_property
+    def broken(self) -> int:
+        """Examples on which a rule broke or timed out."""
+        return sum(each.broken for each in self.seen)
+
+    @cached_property
+    def us_per_kb(self) -> float:
+        """Microseconds that all rules take for 1,000 characters."""
+        chars = sum(each.chars for each in self.seen)
+        return sum(each.duration_us for each in self.seen) / chars * 1000 if chars else 0.0
+
+    def by_kind(self, *, positive: bool) -> dict[str, Rate]:
+        """How many of each kind were flagged: recall of the positive ones, false positives of the others."""
+        groups: dict[str, list[bool]] = defaultdict(list)
+        for each in self.seen:
+            if each.positive == positive:
+                groups[each.kind].append(each.flagged)
+        return {kind: Rate.of(flags) for kind, flags in sorted(groups.items())}
+
+    def confusion(self) -> dict[str, Counter[str]]:
+        """What was found in each kind of example: kind, category, how many; ``nothing`` where nothing was."""
+        table: dict[str, Counter[str]] = defaultdict(Counter)
+        for each in self.seen:
+            kind = each.kind if each.positive else BENIGN
+            table[kind or "positive"].update(each.categories or (NOTHING,))
+        return dict(sorted(table.items()))
+
+    def by_span(self) -> dict[str, tuple[Rate, Rate]]:
+        """Of the expected spans of each category: covered by a finding of that category, or by any."""
+        groups: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
+        for each in self.seen:
+            for category, typed, covered in each.spans:
+                groups[category].append((typed, covered))
+        return {
+            category: (Rate.of(typed for typed, _ in flags), Rate.of(covered for _, covered in flags))
+            for category, flags in sorted(groups.items())
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that was counted, as JSON-compatible data."""
+        return {
+            "name": self.name,
+            "digest": self.digest,
+            "examples": len(self.seen),
+            "recall": as_dict(self.recall),
+            "precision": as_dict(self.precision),
+            "false_positive_rate": as_dict(self.false_positive_rate),
+            "broken": self.broken,
+            "us_per_kb": round(self.us_per_kb, 1),
+            "rules": {rule: round(cost, 1) for rule, cost in self.rules.items()},
+            "recall_by_kind": {kind: as_dict(rate) for kind, rate in self.by_kind(positive=True).items()},
+            "false_positives_by_kind": {
+                kind: as_dict(rate) for kind, rate in self.by_kind(positive=False).items()
+            },
+            "recall_by_span": {
+                category: {"typed": as_dict(typed), "any": as_dict(covered)}
+                for category, (typed, covered) in self.by_span().items()
+            },
+            "confusion": {kind: dict(found) for kind, found in self.confusion().items()},
+            "missed": [each.line for each in self.seen if each.positive and not each.flagged],
+            "false_alarms": [each.line for each in self.seen if each.flagged and not each.positive],
+        }
+
+
+def as_dict(rate: Rate) -> dict[str, Any]:
+    """A rate as JSON-compatible data."""
+    low, high = rate.interval
+    share = round(rate.share, 4) if rate.total else None
+    return {
+        "hits": rate.hits,
+        "total": rate.total,
+        "share": share,
+        "low": round(low, 4),
+        "high": round(high, 4),
+    }
+
+
+def evaluate(
+    guard: Guard[Any] | Validator,
+    examples: Iterable[Example],
+    *,
+    side: Literal["input", "output"] = "input",
+) -> Evaluation:
+    """Run the rules of one side over examples, with no model call and no record in the guard's log.
+
+    Args:
+        guard: A guard, or a single validator.
+        examples: Labelled texts, as `read_examples` gives them.
+        side: Whose rules apply.
+
+    Raises:
+        RuntimeError: an async validator inside a running event loop; call `evaluate` in a thread there.
+    """
+    if isinstance(guard, Validator):
+        name = repr(guard)
+        guard = Guard(input=[warn(guard)], output=[warn(guard)], log=_forget)
+    else:
+        guard = Guard(**{**guard._settings, "log": _forget})
+        name = guard.name or "guard"
+    rules = (guard._plan.input if side == "input" else guard._plan.output).rules
+    seen: list[Seen] = []
+    spent: dict[str, float] = {repr(rule): 0.0 for rule in rules}
+    looked_at: dict[str, int] = dict.fromkeys(spent, 0)
+    for place, example in enumerate(examples):
+        if place == 0:
+            _decision(guard, example, side)  # tables are loaded with the first text; that is not its cost
+        decision = _decision(guard, example, side)
+        checks = decision.record.checks
+        for step in checks:
+            if step.texts:
+                spent[step.rule] += step.duration_us
+                looked_at[step.rule] += len(example.text)
+        found = [finding for step in checks for finding in step.findings]
+        seen.append(
+            Seen(
+                place,
+                example.line,
+                example.kind,
+                example.positive,
+                any(step.result == "found" for step in checks),
+                decision.verdict,
+                tuple(dict.fromkeys(finding.category or finding.message for finding in found)),
+                max((finding.score for finding in found if finding.score is not None), default=None),
+                any(step.result in ("broken", "timed out") for step in checks),
+                len(example.text),
+                sum(step.duration_us for step in checks),
+                _spans_seen(example, _findings(rules, example)) if example.spans else (),
+            )
+        )
+    costs = {rule: spent[rule] / looked_at[rule] * 1000 if looked_at[rule] else 0.0 for rule in spent}
+    return Evaluation(name, guard.digest, tuple(seen), costs)
+
+
+def _forget(record: object) -> None:
+    """Keep no record: an evaluation is no traffic."""
+
+
+def _decision(guard: Guard[Any], example: Example, side: Literal["input", "output"]) -> Decision:
+    role: Any = example.role
+    if guard._plan.needs_loop is None:
+        return guard.check(example.text, side=side, role=role)
+    return asyncio.run(guard.acheck(example.text, side=side, role=role))
+
+
+def _findings(rules: Sequence[Rule], example: Example) -> list[Finding]:
+    """What the validators find in the text as given, before any rule has masked some of it."""
+    call = Call(({"role": example.role or "user", "content": example.text},))
+
+    async def look() -> list[Finding]:
+        answers = await Check(rules, example.text, call)
+        return [finding for checked in answers for finding in checked.findings]
+
+    if any(rule.validator.kind == "async" for rule in rules):
+        return asyncio.run(adrive(look()))
+    return drive(look())
+
+
+def _spans_seen(example: Example, findings: Iterable[Finding]) -> tuple[tuple[str, bool, bool], ...]:
+    covering: list[tuple[int, int, str | None]] = [
+        (*(finding.span or (0, len(example.text))), finding.category) for finding in findings
+    ]
+    told: list[tuple[str, bool, bool]] = []
+    for start, end, category in example.spans:
+        over = [kind for first, last, kind in covering if first <= start and end <= last]
+        told.append((category, category in over, bool(over)))
+    return tuple(told)

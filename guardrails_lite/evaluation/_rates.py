@@ -1,0 +1,47 @@
+"""Shares with their uncertainty."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_Z = 1.959964
+"""Of a two-sided 95 % interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many of so many, with the 95 % interval in which the true share is likely to lie."""
+
+    hits: int
+    total: int
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1; not a number where there is nothing to count."""
+        return self.hits / self.total if self.total else math.nan
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's score interval (1927), which holds for few examples and for shares near 0 and 1 too."""
+        if not self.total:
+            return 0.0, 1.0
+        share, spread = self.hits / self.total, _Z * _Z / self.total
+        middle = (share + spread / 2) / (1 + spread)
+        half = _Z / (1 + spread) * math.sqrt(share * (1 - share) / self.total + spread / (4 * self.total))
+        low = 0.0 if self.hits == 0 else middle - half
+        high = 1.0 if self.hits == self.total else middle + half
+        return low, high
+
+    @classmethod
+    def of(cls, truths: Iterable[bool]) -> Rate:
+        """How many of *truths* are true."""
+        listed = list(truths)
+        return cls(sum(listed), len(listed))
+
+    def __str__(self) -> str:
+        if not self.total:
+            return "none"
+        low, high = self.interval
+        return f"{self.share:.3f} [{low:.3f}, {high:.3f}]"
