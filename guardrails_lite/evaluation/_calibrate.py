@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -75,10 +76,11 @@ def calibrate(
         for threshold in sorted({*scores, *of_positive})
         if threshold > 0
     )
-    for threshold in _candidates(scores, len(benign), target_fpr):
+    allowed = math.floor(target_fpr * len(benign) + 1e-9)  # 0.29 * 100 is a little less than 29
+    for threshold in _candidates(scores, allowed):
         validator = make(threshold)
         rate = Rate.of(bool(validator(text)) for text in benign)
-        if rate.hits <= target_fpr * len(benign):
+        if rate.hits <= allowed:
             recall = Rate.of(bool(validator(text)) for text in positive)
             return Calibration(threshold, validator, rate, recall, curve)
     raise ValueError(
@@ -98,10 +100,9 @@ def _top_scores(validator: Validator, texts: Iterable[str]) -> list[float]:
     return tops
 
 
-def _candidates(scores: list[float], total: int, target_fpr: float) -> list[float]:
+def _candidates(scores: list[float], allowed: int) -> list[float]:
     """Thresholds from the lowest that could do upwards: each just above a score of a benign text."""
-    allowed = int(target_fpr * total + 1e-9)
-    over = scores[allowed] if allowed < total else 0.0
+    over = scores[allowed] if allowed < len(scores) else 0.0
     above = sorted({score for score in scores if score >= over})
     steps = [round(min(score + 0.001, 1.0), 3) for score in above] if over > 0 else [0.0, 0.001]
     return [*dict.fromkeys([*steps, 1.0])]

@@ -259,10 +259,10 @@ def test_a_calibrated_validator_keeps_to_its_target(scores: list[int], target: f
     texts = [f"score {score}" for score in scores]
     chosen = calibrate(graded, texts, target_fpr=target)
 
-    assert sum(bool(chosen.validator(text)) for text in texts) <= target * len(texts)
+    assert sum(bool(chosen.validator(text)) for text in texts) <= target * len(texts) + 1e-9
     if chosen.threshold >= 0.002:
         lower = graded(chosen.threshold - 0.002)
-        assert sum(bool(lower(text)) for text in texts) > target * len(texts)
+        assert sum(bool(lower(text)) for text in texts) > target * len(texts) + 1e-9
 
 
 def test_calibration_refuses_what_cannot_work() -> None:
