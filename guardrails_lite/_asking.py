@@ -9,6 +9,7 @@ neither values nor the text that a rule objected to.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._screen import Stop, masked
@@ -16,6 +17,7 @@ from guardrails_lite._screen import Stop, masked
 if TYPE_CHECKING:
     from guardrails_lite._messages import Choice
     from guardrails_lite._rules import Finding
+    from guardrails_lite.schemas.parts import Parts
     from guardrails_lite.schemas.problems import Problem
 
 LIMIT_BYTES = 2000
@@ -37,6 +39,7 @@ class Invalid(Exception):
         what: str,
         because: str,
         kind: str = "schema failed",
+        narrowed: Narrowed | None = None,
     ) -> None:
         super().__init__(what)
         self.messages = tuple(messages)
@@ -49,23 +52,47 @@ class Invalid(Exception):
         """``schema``, ``tools`` or ``rule``."""
         self.kind = kind
         """The outcome if nothing else helps."""
+        self.narrowed = narrowed
+        """How to ask for the wrong parts only, where that is possible."""
 
 
-def about_schema(choice: Choice, problems: Sequence[Problem]) -> Invalid:
-    """A reply that does not fit the output schema."""
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """A question about some parts of a reply, in place of one about all of it."""
+
+    parts: Parts
+    messages: tuple[Any, ...] = field(repr=False)
+    """What to add to the conversation to ask it."""
+
+
+def about_schema(choice: Choice, problems: Sequence[Problem], parts: Parts | None = None) -> Invalid:
+    """A reply that does not fit the output schema, with the parts to ask for where the whole need not be."""
     from guardrails_lite.schemas.problems import feedback, fingerprint
 
+    text = choice.text or ""
     what = feedback(problems, limit_bytes=LIMIT_BYTES)
-    asked = (
-        "Your last reply was not accepted, because it does not have the required form:\n"
-        f"{what}\nReply again with the corrected JSON and nothing else."
-    )
     return Invalid(
-        _turn(choice.text or "", asked),
+        _turn(text, f"{_FORM}\n{what}\nReply again with the corrected JSON and nothing else."),
         fingerprint=fingerprint(problems),
         what=f"the reply does not fit the schema: {what.splitlines()[0] if what else 'no value'}",
         because="schema",
+        narrowed=_about_parts(text, problems, parts) if parts is not None else None,
     )
+
+
+_FORM = "Your last reply was not accepted, because it does not have the required form:"
+
+
+def _about_parts(text: str, problems: Sequence[Problem], parts: Parts) -> Narrowed | None:
+    from guardrails_lite.schemas.problems import feedback
+
+    legend = parts.legend
+    left = LIMIT_BYTES - len(legend.encode())
+    shown = parts.echo(text, limit_chars=ECHO_CHARS)
+    if shown is None or left < LIMIT_BYTES // 4:
+        return None
+    end = f"Reply with a JSON object of {', '.join(parts.names)} and nothing else, where\n{legend}"
+    return Narrowed(parts, _turn(shown, f"{_FORM}\n{feedback(problems, limit_bytes=left)}\n{end}"))
 
 
 def about_missing_call() -> Invalid:

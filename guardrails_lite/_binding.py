@@ -113,7 +113,7 @@ class Binding:
                 return self.function(*args, **kwargs)
             return self.function(*self._args(sent, args, kwargs), **self._kwargs(sent, args, kwargs))
 
-        return Primary(self.name, send, self.blocks, self.answer)
+        return Primary(self.name, send, self.blocks, self.answer, self.is_prompt)
 
     def _args(self, sent: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         changed = list(args)

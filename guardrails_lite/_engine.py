@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from guardrails_lite._record import Record, Style
     from guardrails_lite._targets import Primary, Target
     from guardrails_lite._tools import Offered
+    from guardrails_lite.schemas.parts import Parts
     from guardrails_lite.schemas.problems import Parsed
 
 _DEFAULT_SINKS = (default_sink,)
@@ -124,6 +125,7 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
     targets = (primary, *[target.behind(primary) for target in plan.fallback])
     gave_up: list[tuple[Target | Primary, Unanswered | Invalid | Stop]] = []
     asked, invalid = call, None
+    parts: Parts | None = None
     if past_primary is not None:
         gave_up.append((primary, past_primary))
     for place in range(1 if past_primary else 0, len(targets)):
@@ -134,6 +136,8 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
         if place:
             story.fell_back = True
             story.note("fallback", target.name)
+        if parts is not None:  # they are parts of another's reply
+            asked, parts = call, None
         failed = 0
         waited_s = 0.0
         while True:
@@ -148,6 +152,7 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
             if isinstance(admission, Refusal):
                 raise with_cause(admission.error(), gave_up)
             attempt = _Attempt(story, target, request, ledger, admission, waited_s, live=live)
+            attempt.parts = parts
             try:
                 return await attempt.make(offered)
             except Unanswered as missed:
@@ -185,8 +190,8 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
                     gave_up.append((target, found))
                     break
                 story.reasks += 1
-                story.note("re-ask", found.because)
-                asked = await asked_again(story, call, found)
+                story.note("re-ask", found.because if found.narrowed is None else f"{found.because}: parts")
+                asked, parts = await asked_again(story, call, found)
                 waited_s = 0.0
     raise exhausted(gave_up)
 
@@ -223,6 +228,9 @@ def _chars(reply: Reply) -> int:
 
 class _Attempt:
     """One send to one target: read, checked and booked."""
+
+    parts: Parts | None = None
+    """What is asked for, where it is not a whole reply."""
 
     def __init__(
         self,
@@ -360,7 +368,7 @@ class _Attempt:
         if offered is not None:
             reply = await self._checked_tools(reply, offered)
         if self.plan.schema is not None:
-            reply, values = await self._parsed(reply)
+            reply, values = await self._parsed(reply if self.parts is None else self._merged(reply))
         checked = await self._screened(reply) if self.plan.output.rules else reply
         self._capture(checked)
         if self.plan.schema is None:
@@ -441,11 +449,9 @@ class _Attempt:
                 values.append(None)
                 continue
             parsed = schema.parse(choice.text)
-            if parsed.repaired:
-                self.story.repaired = parsed.ok or self.story.repaired
-                self.story.note("repair", ", ".join(sorted({edit.kind for edit in parsed.edits})))
+            self._note_repair(parsed)
             if not parsed.ok:
-                self._refuse(about_schema(choice, parsed.problems))
+                self._refuse(about_schema(choice, parsed.problems, self._parts_of(reply, parsed)))
             elif schema.field_rules:
                 left = await self._screened_fields(choice, parsed)
                 if left is not parsed:
@@ -455,6 +461,34 @@ class _Attempt:
         if any(new is not old for new, old in zip(choices, reply.choices, strict=True)):
             reply = replace(reply, choices=tuple(choices))
         return reply, values
+
+    def _parts_of(self, reply: Reply, parsed: Parsed) -> Parts | None:
+        """The parts to ask for again, where the model can be asked for them and has not just been."""
+        schema = self.plan.schema
+        may_ask = self.story.reasks < self.plan.retry.reasks and not self.target.one_turn
+        if schema is None or not may_ask or self.parts is not None or len(reply.choices) > 1:
+            return None
+        from guardrails_lite.schemas.parts import missing_parts
+
+        return missing_parts(schema, parsed.json, parsed.problems)
+
+    def _merged(self, reply: Reply) -> Reply:
+        """The reply that was asked for in parts, whole again; itself where it is no answer to that."""
+        choice = reply.choices[0]
+        if self.parts is None or not choice.text or choice.tool_calls:
+            return reply
+        answer = self.parts.schema.parse(choice.text)
+        text = self.parts.merged(answer)
+        if text is None:
+            return reply
+        self._note_repair(answer)
+        self.story.note("merged parts", str(len(self.parts.paths)))
+        return replace(reply, choices=(replace(choice, text=text), *reply.choices[1:]))
+
+    def _note_repair(self, parsed: Parsed) -> None:
+        if parsed.repaired:
+            self.story.repaired = parsed.ok or self.story.repaired
+            self.story.note("repair", ", ".join(sorted({edit.kind for edit in parsed.edits})))
 
     async def _screened_fields(self, choice: Choice, parsed: Parsed) -> Parsed:
         """Run the rules that the schema declares on single fields, and report them by path."""

@@ -484,7 +484,7 @@ def _one_call(function: Any, messages: Any, params: dict[str, Any]) -> tuple[Cal
             return function(list(sent.messages), **sent.params)
 
     name = getattr(function, "__name__", type(function).__name__)
-    return call, Primary(name, send, is_blocking(function))
+    return call, Primary(name, send, is_blocking(function), one_turn=isinstance(messages, str))
 
 
 # --- checking the settings ---------------------------------------------------------------------------

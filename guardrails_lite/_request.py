@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._endings import blocked
 from guardrails_lite._errors import Blocked
-from guardrails_lite._messages import Call
+from guardrails_lite._messages import Call, get
 from guardrails_lite._screen import Groups, Stop, screen
 from guardrails_lite._texts import Piece, pieces_of, rewrite
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from guardrails_lite._story import Story
     from guardrails_lite._targets import Primary, Target
     from guardrails_lite._tools import Offered
+    from guardrails_lite.schemas.parts import Parts
 
 
 async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
@@ -100,23 +101,39 @@ def declared(plan: Plan, call: Call, primary: Target | Primary) -> tuple[Offered
     return offered, call
 
 
-async def asked_again(story: Story, call: Call, invalid: Invalid) -> Call:
-    """The call with the failed reply and what was wrong with it, screened like everything that is sent."""
-    plan = story.plan
-    added = Call(invalid.messages, call.params)
-    if plan.input.rules:
-        story.attempt, attempt = 0, story.attempt
-        chars = story.input_chars
-        try:
-            added, _ = await screen_request(story, added)
-        except Blocked:
-            # The model's own words may not go back to it; what was wrong with them still may.
-            kept = [message for message in invalid.messages if message["role"] != "assistant"]
-            added = Call(tuple(message for message in kept if message["role"] == "user"), call.params)
-            story.note("re-ask without the reply")
+async def asked_again(story: Story, call: Call, invalid: Invalid) -> tuple[Call, Parts | None]:
+    """The call with the failed reply and what was wrong with it, screened like everything that is sent.
+
+    Returns:
+        The call, and the parts of the reply that it asks for; None where it asks for all of it.
+    """
+    narrowed = invalid.narrowed
+    added = await _screened(story, call, invalid.messages if narrowed is None else narrowed.messages)
+    if added is None:
+        # The model's own words may not go back to it; what was wrong with them still may.
+        narrowed = None
+        added = tuple(message for message in invalid.messages if message["role"] == "user")
+        story.note("re-ask without the reply")
+    parts = None if narrowed is None else narrowed.parts
+    if parts is not None and get(call.params.get("response_format"), "type") == "json_schema":
+        call = replace(call, params={**call.params, "response_format": parts.schema.response_format()})
+    call = replace(call, messages=(*call.messages, *added))
+    story.input_chars = sum(len(piece.text) for piece in pieces_of(call.messages)[0])
+    return call, parts
+
+
+async def _screened(story: Story, call: Call, messages: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """Messages of ours as the input rules leave them; None where one stops them."""
+    if not story.plan.input.rules:
+        return messages
+    story.attempt, attempt = 0, story.attempt
+    try:
+        added, _ = await screen_request(story, Call(messages, call.params))
+    except Blocked:
+        return None
+    finally:
         story.attempt = attempt
-        story.input_chars += chars
-    return replace(call, messages=(*call.messages, *added.messages))
+    return added.messages
 
 
 def choices_asked(call: Call) -> int:

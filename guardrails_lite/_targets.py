@@ -35,6 +35,8 @@ class Target:
     """How a fixed text is given back in this target's shape."""
     completion: bool = field(default=False, repr=False)
     """Only a completion counts as its reply: a bare string is what a proxy's error page becomes."""
+    one_turn: bool = field(default=False, repr=False)
+    """It takes one prompt, so the model does not see what it replied before."""
 
     def send(self, call: Call, timeout_s: float | None) -> Any:
         """Send *call* and return what comes back, which may have to be awaited."""
@@ -49,7 +51,13 @@ class Target:
     def behind(self, primary: Target | Primary) -> Target:
         """This fallback, able to send: one that only overrides goes through the *primary*."""
         if self.kind == "override":
-            return replace(self, sender=primary.sender, blocks=primary.blocks, completion=primary.completion)
+            return replace(
+                self,
+                sender=primary.sender,
+                blocks=primary.blocks,
+                completion=primary.completion,
+                one_turn=primary.one_turn,
+            )
         if self.kind == "answer":
             shape = primary.answer
             text = self.subject
@@ -73,18 +81,24 @@ class Target:
 class Primary:
     """Where a call goes first: made anew for each call, so it is no more than it needs to be."""
 
-    __slots__ = ("answer", "blocks", "name", "sender")
+    __slots__ = ("answer", "blocks", "name", "one_turn", "sender")
     kind: Literal["primary"] = "primary"
     on: On = "any"
     completion = False
 
     def __init__(
-        self, name: str, sender: Sender, blocks: bool, answer: Callable[[str, Call], Any] | None = None
+        self,
+        name: str,
+        sender: Sender,
+        blocks: bool,
+        answer: Callable[[str, Call], Any] | None = None,
+        one_turn: bool = False,
     ) -> None:
         self.name = name
         self.sender = sender
         self.blocks = blocks
         self.answer = answer
+        self.one_turn = one_turn
 
     def send(self, call: Call, timeout_s: float | None) -> Any:
         """Send *call* and return what comes back, which may have to be awaited."""

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from guardrails_lite._errors import ConfigError
 from guardrails_lite.schemas.fields import replaced_by
 from guardrails_lite.schemas.outline import Outline
 from guardrails_lite.schemas.problems import Parsed, Pointer, Problem, child, pointer_of
@@ -27,6 +28,7 @@ MAX_PARTS = 16
 _WHOLE = frozenset(
     {"no json", "not json", "several values", "cut off", "too large", "too deep", "duplicate key"}
 )
+_UNREAD = _WHOLE | {"lossy repair"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,32 +39,51 @@ class Parts:
     """What to ask for: an object with one property for each part."""
     paths: tuple[str, ...]
     """Where the parts are, in the order of the properties ``part_1``, ``part_2``, …"""
-    whole: Schema[Any] = field(repr=False)
+    plain: object = field(repr=False)
+    """The reply that they are parts of, as it was read."""
+    around: dict[str, object] = field(repr=False)
+    """By path, the object that each part lies in, or the part itself where it lies in an array."""
     pointers: tuple[Pointer, ...] = field(repr=False)
 
-    def feedback(self, problems: Iterable[Problem], *, limit_bytes: int = 2000) -> str:
-        """What to tell the model: which property stands for which place, and what is expected there."""
-        from guardrails_lite.schemas.problems import feedback
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The properties that stand for the parts, in the order of `paths`."""
+        return tuple(f"part_{number}" for number in range(1, len(self.paths) + 1))
 
-        head = "\n".join(f"part_{number} is {path}" for number, path in enumerate(self.paths, 1))
-        rest = limit_bytes - len(head.encode()) - 1
-        return f"{head}\n{feedback(problems, limit_bytes=max(rest, 0))}"
+    @property
+    def legend(self) -> str:
+        """Which property stands for which place, a line for each."""
+        return "\n".join(f"{name} is {path}" for name, path in zip(self.names, self.paths, strict=True))
 
-    def merge(self, plain: object, answer: object) -> Parsed:
-        """The verdict on the whole reply with the answers in their places.
+    def echo(self, text: str, *, limit_chars: int) -> str | None:
+        """The reply as the model is shown it again; None where there is too much to show.
 
         Args:
-            plain: The reply that had the problems (`Parsed.json`).
-            answer: What came back for `schema` (`Parsed.json` of that).
+            text: The reply. One that is too long is shown by what lies around the parts.
+            limit_chars: The most that may be shown.
         """
-        if not isinstance(answer, dict):
-            return Parsed(problems=(Problem("$", "an object with the parts", "wrong type"),))
-        new = {
-            pointer: answer[f"part_{number}"]
-            for number, pointer in enumerate(self.pointers, 1)
-            if f"part_{number}" in answer
-        }
-        return self.whole.parse(json.dumps(replaced_by(plain, new)))
+        if len(text) > limit_chars:
+            text = json.dumps(self.around, ensure_ascii=False)
+        return text if len(text) <= limit_chars else None
+
+    def merged(self, answer: Parsed) -> str | None:
+        """The whole reply with the answers in their places, as JSON text that is still to be checked.
+
+        Args:
+            answer: The verdict of `schema` on what came back. Answers that do not fit are put in too, so
+                that it is the check of the whole that says what is wrong, and whether it is wrong again.
+
+        Returns:
+            None where what came back is something else than an answer, or was guessed at to be read.
+        """
+        given = answer.json
+        if not isinstance(given, dict) or any(problem.code in _UNREAD for problem in answer.problems):
+            return None
+        places = dict(zip(self.names, self.pointers, strict=True))
+        if not given or given.keys() - places.keys():
+            return None
+        new = {places[name]: value for name, value in given.items()}
+        return json.dumps(replaced_by(self.plain, new), ensure_ascii=False)
 
 
 def missing_parts(schema: Schema[Any], plain: object, problems: Iterable[Problem]) -> Parts | None:
@@ -95,15 +116,15 @@ def missing_parts(schema: Schema[Any], plain: object, problems: Iterable[Problem
         if len(forms) != 1 or _refers_to_root(forms[0]):
             return None
         properties[f"part_{number}"] = copy.deepcopy(forms[0])
-    return _question(schema, properties, outer, tuple(outline.path(pointer, plain) for pointer in outer))
+    return _question(outline, properties, outer, plain)
 
 
 def _question(
-    schema: Schema[Any], properties: dict[str, Any], pointers: list[Pointer], paths: tuple[str, ...]
-) -> Parts:
-    from guardrails_lite._schema import Schema as Compiled
+    outline: Outline, properties: dict[str, Any], pointers: list[Pointer], plain: object
+) -> Parts | None:
+    from guardrails_lite._schema import Schema
 
-    root = schema.json_schema
+    root = outline.root
     shared: dict[str, Any] = {key: root[key] for key in ("$schema", "$defs", "definitions") if key in root}
     asked: dict[str, Any] = {
         **shared,
@@ -113,7 +134,23 @@ def _question(
         "required": list(properties),
         "additionalProperties": False,
     }
-    return Parts(Compiled.of(asked), paths, schema, tuple(pointers))
+    try:
+        schema = Schema.of(asked)
+    except ConfigError:  # a definition refers to what is no longer there, such as the root
+        return None
+    around: dict[str, object] = {}
+    for pointer in pointers:
+        parent = _at(plain, pointer[:-1])
+        place = pointer[:-1] if isinstance(parent, dict) else pointer
+        around[outline.path(place, plain)] = _at(plain, place)
+    paths = tuple(outline.path(pointer, plain) for pointer in pointers)
+    return Parts(schema, paths, plain, around, tuple(pointers))
+
+
+def _at(value: object, pointer: Pointer) -> object:
+    for name in pointer:
+        value = child(value, name)
+    return value
 
 
 def _settled(outline: Outline, pointer: Pointer, plain: object) -> Pointer:
@@ -166,10 +203,7 @@ def _cheaper(plain: object, pointers: list[Pointer]) -> bool:
     whole = len(json.dumps(plain))
     parts = 0
     for pointer in pointers:
-        value = plain
-        for name in pointer:
-            value = child(value, name)
-        parts += len(json.dumps(value)) + 16
+        parts += len(json.dumps(_at(plain, pointer))) + 16
     return parts * 2 <= whole
 
 

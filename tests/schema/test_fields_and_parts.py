@@ -146,10 +146,11 @@ def test_only_what_is_wrong_is_asked_for_again(wrong: set[int], missing: bool) -
     assert parts is not None
     assert set(parts.paths) == {f"$.lines[{number}].qty" for number in wrong}
     answer = {f"part_{at}": int(path[8:].split("]")[0]) for at, path in enumerate(parts.paths, 1)}
-    assert parts.schema.parse(json.dumps(answer)).ok
-    assert parts.merge(parsed.json, answer).value == Order(**rows(30))
+    given = parts.schema.parse(json.dumps(answer))
+    assert given.ok
+    assert ORDER.parse(parts.merged(given) or "").value == Order(**rows(30))
     assert parts.schema.response_format()["json_schema"]["strict"]
-    assert len(parts.feedback(parsed.problems).encode()) <= 2000
+    assert parts.legend.splitlines()[0] == f"part_1 is {parts.paths[0]}"
     assert len(json.dumps(answer)) < len(json.dumps(reply)) / 3
 
 
@@ -160,9 +161,21 @@ def test_an_answer_that_is_wrong_again_is_a_problem_of_the_whole() -> None:
     parsed = ORDER.parse(json.dumps(reply))
     parts = missing_parts(ORDER, parsed.json, parsed.problems)
     assert parts is not None
-    assert feedback(parts.merge(parsed.json, {"part_1": -3}).problems) == "$.lines[3].qty: a number >= 0"
-    assert not parts.merge(parsed.json, {}).ok
-    assert not parts.merge(parsed.json, [1]).ok
+    again = ORDER.parse(parts.merged(parts.schema.parse('{"part_1": -3}')) or "")
+    assert feedback(again.problems) == "$.lines[3].qty: a number >= 0"
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "[1]", "7", '{"part_2": 1}', '{"part_1": 1, "id": 2}', '{"part_1": 1 1}']
+)
+def test_what_is_no_answer_is_not_merged(text: str) -> None:
+    """Nothing, something else, more than asked for, or a guess at what was meant."""
+    reply = rows(30)
+    reply["lines"][3]["qty"] = "many"
+    parsed = ORDER.parse(json.dumps(reply))
+    parts = missing_parts(ORDER, parsed.json, parsed.problems)
+    assert parts is not None
+    assert parts.merged(parts.schema.parse(text)) is None
 
 
 @pytest.mark.parametrize(
