@@ -65,7 +65,7 @@ class Send(Effect[Any]):
                 raw = self.target.send(self.call, self.timeout_s)
         else:
             raw = self.target.send(self.call, self.timeout_s)
-        if hasattr(type(raw), "__await__"):
+        if type(raw) is not str and hasattr(type(raw), "__await__"):
             _discard(raw)
             raise TypeError(
                 f"{self.target!r} is async, but the guard was called synchronously. "
@@ -210,8 +210,15 @@ async def _acheck(rule: Rule, text: str, call: Call) -> Checked:
 
 def _find(validator: Validator, text: str, call: Call) -> Sequence[Finding]:
     found = validator.find(text, call) if validator.wants_call else validator.find(text)
-    if type(found) is list or type(found) is tuple:
-        return found
+    return found if type(found) is list or type(found) is tuple else listed(found, validator)
+
+
+def listed(found: Any, validator: Validator) -> Sequence[Finding]:
+    """What a validator yields, as a list.
+
+    Raises:
+        TypeError: it is nothing of the kind.
+    """
     if inspect.isawaitable(found) or hasattr(found, "__aiter__"):
         _discard(found)
         raise TypeError(f"validator {validator.name!r} returned something to await; make it `async def`")

@@ -44,7 +44,7 @@ from guardrails_lite._incoming import FrameError, Incoming
 from guardrails_lite._integrity import judge
 from guardrails_lite._messages import Call, Choice, Reply, ToolCall
 from guardrails_lite._request import asked_again, choices_asked, completion_limit, declared, screen_request
-from guardrails_lite._screen import Groups, Stop, Tally, screen
+from guardrails_lite._screen import Groups, Stop, Tally, screen, screened
 from guardrails_lite._shapes import UnreadableError, is_stream, read_reply, with_parsed, write_reply
 from guardrails_lite._story import Story, outcome_of
 from guardrails_lite._texts import json_strings, with_json_strings
@@ -60,10 +60,11 @@ if TYPE_CHECKING:
     from guardrails_lite.schemas.problems import Parsed
 
 _DEFAULT_SINKS = (default_sink,)
+_STREAMED = frozenset({"stream", "async stream"})
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome(Generic[T]):
     """What a guarded call came to."""
 
@@ -122,7 +123,9 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
     if offered is not None and plan.enforce and (problems := offered.check_results(call.messages)):
         raise Blocked(f"a tool result of the request was refused: {problems[0]}", outcome="tool denied")
     ledger = Ledger(plan.budget, now_s=plan.clock())
-    targets = (primary, *[target.behind(primary) for target in plan.fallback])
+    targets: tuple[Target | Primary, ...] = (primary,)
+    if plan.fallback:
+        targets += tuple([target.behind(primary) for target in plan.fallback])
     gave_up: list[tuple[Target | Primary, Unanswered | Invalid | Stop]] = []
     asked, invalid = call, None
     parts: Parts | None = None
@@ -142,19 +145,20 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
         waited_s = 0.0
         while True:
             request = target.prepare(asked)
+            model = request.model
             admission = ledger.admit(
                 now_s=plan.clock(),
-                model=request.model,
+                model=model,
                 prompt_chars=story.input_chars,
                 max_completion_tokens=completion_limit(request) if request.params else None,
                 fallbacks_left=left,
             )
             if isinstance(admission, Refusal):
                 raise with_cause(admission.error(), gave_up)
-            attempt = _Attempt(story, target, request, ledger, admission, waited_s, live=live)
+            attempt = _Attempt(story, target, request, model, offered, ledger, admission, waited_s, live=live)
             attempt.parts = parts
             try:
-                return await attempt.make(offered)
+                return await attempt.make()
             except Unanswered as missed:
                 failed += 1
                 refuse_after_release(story, missed)
@@ -209,7 +213,7 @@ async def check_text(
     left: str | None = None
     stopped: Stop | None = None
     try:
-        left = await screen(groups, text, call)
+        left = await screened(groups, text, call)
         story.output_chars = len(left)
     except Stop as stop:
         stopped = stop
@@ -220,23 +224,38 @@ async def check_text(
 
 
 def _chars(reply: Reply) -> int:
-    chars = 0
-    for choice in reply.choices:
-        chars += len(choice.text or "")
-    return chars
+    if len(reply.choices) == 1:
+        return len(reply.choices[0].text or "")
+    return sum([len(choice.text or "") for choice in reply.choices])
 
 
 class _Attempt:
     """One send to one target: read, checked and booked."""
 
-    parts: Parts | None = None
-    """What is asked for, where it is not a whole reply."""
+    __slots__ = (
+        "admission",
+        "began_ns",
+        "call",
+        "incoming",
+        "ledger",
+        "live",
+        "model",
+        "offered",
+        "parts",
+        "plan",
+        "reply",
+        "story",
+        "target",
+        "waited_s",
+    )
 
     def __init__(
         self,
         story: Story,
         target: Target | Primary,
         call: Call,
+        model: str | None,
+        offered: Offered | None,
         ledger: Ledger,
         admission: Admission,
         waited_s: float,
@@ -248,6 +267,8 @@ class _Attempt:
         self.plan = story.plan
         self.target = target
         self.call = call
+        self.model = model
+        self.offered = offered
         self.ledger = ledger
         self.admission = admission
         self.waited_s = waited_s
@@ -255,8 +276,10 @@ class _Attempt:
         self.began_ns = time.perf_counter_ns()
         self.reply: Reply | None = None
         self.incoming: Incoming | None = None
+        self.parts: Parts | None = None
+        """What is asked for, where it is not a whole reply."""
 
-    async def make(self, offered: Offered | None) -> tuple[Reply, Any]:
+    async def make(self) -> tuple[Reply, Any]:
         """Send, and bring the reply through every check.
 
         Raises:
@@ -270,9 +293,7 @@ class _Attempt:
                 raw = await Send(self.target, self.call, self._time_left_s())
             except Exception as error:
                 raise self._missed(error) from None
-            if is_stream(raw):
-                return await self._stream(raw, offered)
-            return await self._whole(raw, offered)
+            return await (self._stream(raw) if is_stream(raw) else self._whole(raw))
         except Unanswered as missed:
             failure = missed.failure
             raise
@@ -284,27 +305,34 @@ class _Attempt:
         finally:
             self._book(failure)
 
-    async def _whole(self, raw: Any, offered: Offered | None) -> tuple[Reply, Any]:
+    async def _whole(self, raw: Any) -> tuple[Reply, Any]:
+        plan = self.plan
         try:
-            reply = read_reply(raw)
+            reply = self.reply = read_reply(raw)
             if self.target.completion and isinstance(raw, str):
                 raise UnreadableError("str")
         except UnreadableError as unreadable:
             raise Unanswered(_unreadable(unreadable, self.target)) from None
-        self.reply = reply
-        self._judge(reply, offered)
-        checked, value = await self._checked(reply, offered)
+        self._judge(reply)
+        checked, value = reply, None
+        if self.offered is not None or plan.schema is not None:
+            checked, value = await self._checked(reply)
+        else:  # one coroutine less for most calls
+            if plan.output.rules:
+                checked = await self._screened(reply)
+            if plan.captures:
+                self._capture(checked)
         if checked is not reply:
             raw = write_reply(raw, reply, checked)
             checked = replace(checked, raw=raw)
-        if self.plan.schema is not None:
+        if plan.schema is not None:
             with_parsed(raw, value)
-        if self.live:
+        if self.live and (self.story.opened or self.story.style in _STREAMED):
             self.story.released += len(checked.text)
             await Release(raw)
-        return checked, raw if self.plan.schema is None else value
+        return checked, raw if plan.schema is None else value
 
-    async def _stream(self, raw: Any, offered: Offered | None) -> tuple[Reply, Any]:
+    async def _stream(self, raw: Any) -> tuple[Reply, Any]:
         plan = self.plan
         stream = raw.__aiter__() if hasattr(raw, "__aiter__") else iter(raw)
         try:
@@ -314,7 +342,7 @@ class _Attempt:
             hold = not self.live or plan.output.holds or plan.schema is not None
             tallies = [] if hold else self.story.tallies(plan.output)
             incoming = self.incoming = Incoming(self.story, self.call, tallies, hold=hold)
-            on_name = None if offered is None else _early_refusal(offered)
+            on_name = None if self.offered is None else _early_refusal(self.offered)
             try:
                 reply = await incoming.read(stream, self._time_left_s, on_name)
             except FrameError as frame:
@@ -326,15 +354,16 @@ class _Attempt:
             except Exception as error:
                 raise self._missed(error) from None
             self.reply = reply
-            self._judge(reply, offered)
+            self._judge(reply)
             if hold:
-                reply, value = await self._checked(reply, offered)
+                reply, value = await self._checked(reply)
             else:
-                if offered is not None:
-                    reply = await self._checked_tools(reply, offered)
+                if self.offered is not None:
+                    reply = await self._checked_tools(reply, self.offered)
                 reply = await incoming.finish_gates(reply)
                 reply = await self._screened_rest(reply, tallies)
-                self._capture(reply)
+                if plan.captures:
+                    self._capture(reply)
                 value = reply.text
             if self.live:
                 await incoming.release_rest(reply)
@@ -346,11 +375,11 @@ class _Attempt:
             if raw is not None:
                 await Close(raw)
 
-    def _judge(self, reply: Reply, offered: Offered | None) -> None:
+    def _judge(self, reply: Reply) -> None:
         """Is the reply whole? Nothing else is looked at before that."""
         failure = judge(
             reply,
-            wants_tools=offered is not None,
+            wants_tools=self.offered is not None,
             accept=self.plan.accept,
             wants_json=self.plan.schema is not None,
             n=choices_asked(self.call) if self.call.params else 1,
@@ -363,14 +392,15 @@ class _Attempt:
             return
         raise Unanswered(failure)
 
-    async def _checked(self, reply: Reply, offered: Offered | None) -> tuple[Reply, Any]:
+    async def _checked(self, reply: Reply) -> tuple[Reply, Any]:
         """Tool calls, output schema, output rules, in this order; the reply as they leave it."""
-        if offered is not None:
-            reply = await self._checked_tools(reply, offered)
+        if self.offered is not None:
+            reply = await self._checked_tools(reply, self.offered)
         if self.plan.schema is not None:
             reply, values = await self._parsed(reply if self.parts is None else self._merged(reply))
         checked = await self._screened(reply) if self.plan.output.rules else reply
-        self._capture(checked)
+        if self.plan.captures:
+            self._capture(checked)
         if self.plan.schema is None:
             return checked, None
         if checked is not reply:
@@ -505,7 +535,7 @@ class _Attempt:
                 self.story.steps.append(tally)
             text = new.get(found.pointer, found.text)
             try:
-                left = await screen([[tally]], text, self.call)
+                left = await screened([[tally]], text, self.call)
             except Stop as stop:
                 if stop.verb == "reask":
                     raise about_field(found.path, stop) from None
@@ -532,7 +562,15 @@ class _Attempt:
         changed = False
         for choice in reply.choices:
             try:
-                left = await self._screened_choice(choice, groups)
+                if choice.refusal or choice.reasoning or choice.tool_calls or self.plan.schema is not None:
+                    left = await self._screened_choice(choice, groups)
+                else:
+                    left = choice
+                    text = screen(groups, choice.text, self.call) if choice.text else choice.text
+                    if text is not None and not isinstance(text, str):
+                        text = await text
+                    if text != choice.text:
+                        left = replace(choice, text=text)
             except Stop as stop:
                 if stop.verb == "reask":
                     raise about_rule(stop, choice.text or "") from None
@@ -542,11 +580,11 @@ class _Attempt:
         return replace(reply, choices=tuple(choices)) if changed else reply
 
     async def _screened_choice(self, choice: Choice, groups: Groups) -> Choice:
-        text = choice.text and await screen(groups, choice.text, self.call)
+        text = choice.text and await screened(groups, choice.text, self.call)
         if text and self.plan.schema is not None and "\\" in text:
             text = await self._screened_json(text, groups)
-        refusal = choice.refusal and await screen(groups, choice.refusal, self.call)
-        reasoning = choice.reasoning and await screen(groups, choice.reasoning, self.call)
+        refusal = choice.refusal and await screened(groups, choice.refusal, self.call)
+        reasoning = choice.reasoning and await screened(groups, choice.reasoning, self.call)
         calls = choice.tool_calls
         if calls:
             calls = tuple([await self._screened_call(call, groups) for call in calls])
@@ -565,8 +603,7 @@ class _Attempt:
         return replace(reply, choices=tuple(choices))
 
     def _capture(self, reply: Reply) -> None:
-        if self.plan.captures:
-            self.story.texts += [("output", "assistant", choice.text or "") for choice in reply.choices]
+        self.story.texts += [("output", "assistant", choice.text or "") for choice in reply.choices]
 
     async def _screened_call(self, call: ToolCall, groups: Groups) -> ToolCall:
         if not call.arguments:
@@ -581,10 +618,10 @@ class _Attempt:
     async def _screened_json(self, text: str, groups: Groups) -> str:
         strings = json_strings(text)
         if strings is None:
-            return await screen(groups, text, self.call)
+            return await screened(groups, text, self.call)
         replaced: dict[int | None, str] = {}
         for nth, string in enumerate(strings):
-            left = await screen(groups, string, self.call)
+            left = await screened(groups, string, self.call)
             if left != string:
                 replaced[nth] = left
         return with_json_strings(text, replaced) if replaced else text
@@ -621,12 +658,12 @@ class _Attempt:
         if self.incoming is not None:
             usage = usage or self.incoming.usage
             chars = self.incoming.chars
-        elif self.reply is not None:
+        elif self.reply is not None and usage is None:
             chars = _chars(self.reply)
         cost = self.ledger.settle(self.admission, usage, failure=failure, completion_chars=chars)
         self.story.attempted(
             self.target,
-            self.call.model,
+            self.model,
             failure=failure,
             began_ns=self.began_ns,
             waited_s=self.waited_s,

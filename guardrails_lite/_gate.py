@@ -27,7 +27,7 @@ from guardrails_lite._screen import (
     Tally,
     in_order,
     look,
-    screen,
+    screened,
     stop_of_broken,
     stops,
 )
@@ -60,7 +60,7 @@ class Gate:
         if self._held is None:
             return await self._through("", last=True)
         try:
-            return await screen(self._groups, "".join(self._held), self._call), None
+            return await screened(self._groups, "".join(self._held), self._call), None
         except Stop as stop:
             return "", stop
 

@@ -28,7 +28,7 @@ def get(source: object, name: str, default: Any = None) -> Any:
     return getattr(source, name, default)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """Messages and parameters on their way to a target. Rewritten by `replace`, never mutated."""
 
@@ -40,7 +40,7 @@ class Call:
     @property
     def model(self) -> str | None:
         """The model asked for, where the request names one."""
-        model = self.params.get("model")
+        model = self.params.get("model") if self.params else None
         return model if isinstance(model, str) else None
 
 
@@ -108,7 +108,7 @@ class ToolCall:
         return self.tool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Choice:
     """One of the answers of a reply."""
 
@@ -121,7 +121,7 @@ class Choice:
     """What the model thought first, where a compatible server tells it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """What came back, whole: every choice's text, tool calls, refusal and finish reason."""
 

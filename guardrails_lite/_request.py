@@ -57,7 +57,8 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
                 tally.result = "passed" if tally.result == "not run" else tally.result
             continue
         try:
-            text = await screen(groups, piece.text, call)
+            left = screen(groups, piece.text, call)
+            text = left if isinstance(left, str) else await left
         except Stop as stop:
             if stop.verb != "fall_back":
                 raise blocked(stop, piece.path) from None

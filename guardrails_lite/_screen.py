@@ -7,10 +7,11 @@ left. So ``[redact(pii()), block(judge())]`` never shows the judge what was mask
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any, Literal
 
-from guardrails_lite._effects import Check, Checked, check
+from guardrails_lite._effects import Check, Checked, listed
 from guardrails_lite._record import CheckResult, CheckStep, FindingCount
 from guardrails_lite._rules import Finding, Rule
 
@@ -24,23 +25,29 @@ _SEVERITY = {"block": 0, "redact": 0, "fall_back": 1, "reask": 2}
 class Side:
     """The rules of one side of a guard, prepared once: which apply to which role, and in which groups."""
 
-    __slots__ = ("_by_role", "_named", "holds", "name", "rules", "sampled")
+    __slots__ = ("_by_role", "_one", "_seats", "holds", "name", "rules", "sampled")
 
     def __init__(self, name: Literal["input", "output"], rules: Sequence[Rule]) -> None:
         self.name = name
         self.rules = tuple(rules)
         self.holds = any(rule.holds for rule in rules)
         self.sampled = any(rule.share < 1 for rule in rules)
-        self._named = [(rule, repr(rule)) for rule in self.rules]
+        self._seats = [(rule, repr(rule), name, _at_once(rule)) for rule in self.rules]
+        self._one = (tuple(range(len(self.rules))),)
         self._by_role: dict[str, tuple[tuple[int, ...], ...]] = {}
 
     def tallies(self, attempt: int) -> list[Tally]:
         """Fresh counts, one for each rule."""
-        return [Tally(rule, name, self.name, attempt) for rule, name in self._named]
+        if len(self._seats) == 1:
+            rule, name, side, find = self._seats[0]
+            return [Tally(rule, name, side, attempt, find)]
+        return [Tally(rule, name, side, attempt, find) for rule, name, side, find in self._seats]
 
     def groups(self, role: str, tallies: Sequence[Tally]) -> Groups:
         """The rules that apply to *role*, as the counts of each group in turn."""
         groups = self._by_role.get(role)
+        if groups == self._one and not self.sampled:
+            return (tallies,)  # all in one group, as most guards have it: nothing to pick
         if groups is None:
             groups = self._groups(
                 place for place, rule in enumerate(self.rules) if rule.roles is None or role in rule.roles
@@ -51,8 +58,6 @@ class Side:
             groups = self._groups(
                 place for group in groups for place in group if tallies[place].result != "skipped"
             )
-        if len(groups) == 1 and len(groups[0]) == len(tallies):
-            return (tallies,)  # all in one group, as most guards have it: nothing to pick
         return [[tallies[place] for place in group] for group in groups]
 
     def _groups(self, places: Iterable[int]) -> tuple[tuple[int, ...], ...]:
@@ -95,12 +100,19 @@ class Tally:
     error: str | None = None
 
     def __init__(
-        self, rule: Rule, name: str, side: Literal["input", "output", "field"], attempt: int
+        self,
+        rule: Rule,
+        name: str,
+        side: Literal["input", "output", "field"],
+        attempt: int,
+        find: Callable[[str], Any] | None = None,
     ) -> None:
         self.rule = rule
         self.name = name
         self.side = side
         self.attempt = attempt
+        self.find = find
+        """The validator's function, where it may be called here and now; None where it needs a driver."""
 
     def found(self, findings: Sequence[Finding]) -> None:
         """Count findings, by message and category."""
@@ -139,19 +151,35 @@ class Tally:
         )
 
 
+def _at_once(rule: Rule) -> Callable[[str], Any] | None:
+    """The function of a rule that needs no driver: plain code without a limit on its time."""
+    plain = rule.validator.kind == "plain" and rule.timeout_s is None and not rule.validator.wants_call
+    return rule.validator.find if plain else None
+
+
 async def look(group: Sequence[Tally], text: str, call: Call) -> list[Sequence[Finding] | None]:
     """Run the validators of a group over one text. None stands for a validator that broke."""
-    if seen := _at_once(group, text, call):
-        return seen
-    answers = await Check([tally.rule for tally in group], text, call)
-    return [_seen(tally, checked, text) for tally, checked in zip(group, answers, strict=True)]
+    for tally in group:
+        if tally.find is None:
+            answers = await Check([tally.rule for tally in group], text, call)
+            return [_seen(tally, checked, text) for tally, checked in zip(group, answers, strict=True)]
+    return [_look_now(tally, text) for tally in group]
 
 
-def _at_once(group: Sequence[Tally], text: str, call: Call) -> list[Sequence[Finding] | None] | None:
-    """Run a group of one that needs no driver; None for any other."""
-    if len(group) > 1 or not group[0].rule.is_instant:
-        return None
-    return [_seen(group[0], check(group[0].rule, text, call), text)]
+def _look_now(tally: Tally, text: str) -> Sequence[Finding] | None:
+    """Run one validator that needs no driver, and book its answer."""
+    began_ns = perf_counter_ns()
+    try:
+        findings = tally.find(text)  # type: ignore[misc]  # asked before
+        if type(findings) is not tuple and type(findings) is not list:
+            findings = listed(findings, tally.rule.validator)
+    except Exception as error:
+        timed_out = isinstance(error, TimeoutError)
+        return _seen(tally, Checked((), perf_counter_ns() - began_ns, error, timed_out), text)
+    tally.ns += perf_counter_ns() - began_ns
+    if tally.result == "not run":
+        tally.result = "passed"
+    return findings if not findings or _is_sound(tally, findings, text) else None
 
 
 def _seen(tally: Tally, checked: Checked, text: str) -> Sequence[Finding] | None:
@@ -159,23 +187,23 @@ def _seen(tally: Tally, checked: Checked, text: str) -> Sequence[Finding] | None
     tally.ns += checked.duration_ns
     if tally.result == "not run":
         tally.result = "passed"
-    if checked.error is None and not checked.findings:
-        return ()
-    return checked.findings if _is_sound(tally, checked, text) else None
+    if checked.error is not None:
+        _broke(tally, type(checked.error).__name__, timed_out=checked.timed_out)
+        return None
+    findings = checked.findings
+    return findings if not findings or _is_sound(tally, findings, text) else None
 
 
-def _is_sound(tally: Tally, checked: Checked, text: str) -> bool:
+def _is_sound(tally: Tally, findings: Sequence[Finding], text: str) -> bool:
     """Whether a validator kept its contract; if not, the tally says how it broke."""
-    if checked.error is None:
-        for finding in checked.findings:
-            if not isinstance(finding, Finding):
-                return _broke(tally, "not a Finding")
-            if finding.span is not None:
-                start, end = finding.span
-                if not 0 <= start <= end <= len(text):
-                    return _broke(tally, "span outside the text")
-        return True
-    return _broke(tally, type(checked.error).__name__, timed_out=checked.timed_out)
+    for finding in findings:
+        if not isinstance(finding, Finding):
+            return _broke(tally, "not a Finding")
+        if finding.span is not None:
+            start, end = finding.span
+            if not 0 <= start <= end <= len(text):
+                return _broke(tally, "span outside the text")
+    return True
 
 
 def _broke(tally: Tally, error: str, *, timed_out: bool = False) -> bool:
@@ -204,29 +232,59 @@ def worst(stops: Sequence[Stop]) -> Stop:
     return min(stops, key=lambda stop: _SEVERITY[stop.verb])
 
 
-async def screen(groups: Groups, text: str, call: Call) -> str:
-    """Run all groups over one whole text and return what is left of it.
+def screen(groups: Groups, text: str, call: Call) -> str | Coroutine[Any, Any, str]:
+    """Run all groups over one whole text.
+
+    Returns:
+        What is left of it; or, from the first group on that needs a driver, something to await for it.
+        Most guards need none, and a coroutine costs more than their rules.
 
     Raises:
         Stop: a rule stops it.
     """
+    for nth, group in enumerate(groups):
+        for tally in group:
+            if tally.find is None:
+                return _screen_on(groups[nth:], text, call)
+        if len(group) == 1:
+            seen = _look_now(group[0], text)
+            if seen is not None and not seen:  # as most do
+                group[0].texts += 1
+                continue
+            text = _act(group, [seen], text)
+        else:
+            text = _act(group, [_look_now(tally, text) for tally in group], text)
+    return text
+
+
+async def screened(groups: Groups, text: str, call: Call) -> str:
+    """`screen`, to be awaited whatever the rules are."""
+    left = screen(groups, text, call)
+    return left if isinstance(left, str) else await left
+
+
+async def _screen_on(groups: Groups, text: str, call: Call) -> str:
     for group in groups:
-        stopped: list[Stop] | None = None
-        # Tried here as well, for most groups are one plain rule and a coroutine costs more than that.
-        seen = _at_once(group, text, call) or await look(group, text, call)
-        for tally, findings in zip(group, seen, strict=True):
-            tally.texts += 1
-            if findings is None:
-                if broken := stop_of_broken(tally):
-                    stopped = [*(stopped or ()), broken]
-            elif findings:
-                tally.found(findings)
-                if tally.rule.rewrites:
-                    text = masked(text, findings)
-                elif stops(tally.rule):
-                    stopped = [*(stopped or ()), Stop(tally.rule, findings)]
-        if stopped:
-            raise worst(stopped)
+        text = _act(group, await look(group, text, call), text)
+    return text
+
+
+def _act(group: Sequence[Tally], seen: Sequence[Sequence[Finding] | None], text: str) -> str:
+    """Do what the rules of one group say about what was seen."""
+    stopped: list[Stop] | None = None
+    for tally, findings in zip(group, seen, strict=True):
+        tally.texts += 1
+        if findings is None:
+            if broken := stop_of_broken(tally):
+                stopped = [*(stopped or ()), broken]
+        elif findings:
+            tally.found(findings)
+            if tally.rule.rewrites:
+                text = masked(text, findings)
+            elif stops(tally.rule):
+                stopped = [*(stopped or ()), Stop(tally.rule, findings)]
+    if stopped:
+        raise worst(stopped)
     return text
 
 

@@ -20,7 +20,7 @@ class UnreadableError(Exception):
     """What came back has no shape we know. Carries the type's name, never the content."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delta:
     """What one chunk of a stream adds to one choice."""
 
@@ -34,7 +34,7 @@ class Delta:
     """The chunk holds more than we know of, so it may not be passed on as it is."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Chunk:
     """One chunk of a stream, read."""
 

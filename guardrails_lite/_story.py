@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from guardrails_lite.reliability import Failure
 
 
+_new = tuple.__new__
+"""Makes a named tuple without the Python frame that its own constructor takes."""
+
+
 class Story:
     """Steps in order, counts as they grow, and the word the call will end with."""
 
@@ -80,21 +84,29 @@ class Story:
         cost_usd: float | None,
     ) -> None:
         """Add the fate of one send."""
-        self.steps.append(
-            AttemptStep(
-                target.name,
-                model,
-                self.attempt,
-                failure.kind if failure else "answered",
-                failure.error_type or None if failure else None,
-                failure.status if failure else None,
-                (time.perf_counter_ns() - began_ns) / 1000,
-                waited_s,
-                usage,
-                cost_usd,
-                failure.blame if failure else None,
+        result, error, status, blame = "answered", None, None, None
+        if failure is not None:
+            result, error, status, blame = (
+                failure.kind,
+                failure.error_type or None,
+                failure.status,
+                failure.blame,
             )
+        took_us = (time.perf_counter_ns() - began_ns) / 1000
+        fields = (
+            target.name,
+            model,
+            self.attempt,
+            result,
+            error,
+            status,
+            took_us,
+            waited_s,
+            usage,
+            cost_usd,
+            blame,
         )
+        self.steps.append(_new(AttemptStep, fields))
         if usage is not None:
             self.usage = usage if self.usage is None else self.usage + usage
         if cost_usd is None:
@@ -129,7 +141,7 @@ class Story:
     def end(self, outcome: OutcomeName, error: BaseException | None) -> Record:
         """Close the account."""
         plan = self.plan
-        return Record(
+        fields = (
             self.id,
             plan.name,
             plan.guard.digest,
@@ -147,8 +159,9 @@ class Story:
             self.output_chars,
             self.unscreened,
             self._who,
-            tuple(self.texts),
+            tuple(self.texts) if self.texts else (),
         )
+        return _new(Record, fields)
 
 
 def outcome_of(error: BaseException) -> OutcomeName:

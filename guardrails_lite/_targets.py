@@ -53,7 +53,7 @@ class Target:
         if self.kind == "override":
             return replace(
                 self,
-                sender=primary.sender,
+                sender=primary.send,
                 blocks=primary.blocks,
                 completion=primary.completion,
                 one_turn=primary.one_turn,
@@ -81,7 +81,7 @@ class Target:
 class Primary:
     """Where a call goes first: made anew for each call, so it is no more than it needs to be."""
 
-    __slots__ = ("answer", "blocks", "name", "one_turn", "sender")
+    __slots__ = ("answer", "blocks", "name", "one_turn", "send")
     kind: Literal["primary"] = "primary"
     on: On = "any"
     completion = False
@@ -95,14 +95,11 @@ class Primary:
         one_turn: bool = False,
     ) -> None:
         self.name = name
-        self.sender = sender
+        self.send = sender
+        """Sends a call and returns what comes back, which may have to be awaited."""
         self.blocks = blocks
         self.answer = answer
         self.one_turn = one_turn
-
-    def send(self, call: Call, timeout_s: float | None) -> Any:
-        """Send *call* and return what comes back, which may have to be awaited."""
-        return self.sender(call, timeout_s)
 
     def prepare(self, call: Call) -> Call:
         """*call* as it is."""

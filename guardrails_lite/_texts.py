@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 from guardrails_lite._messages import Message, get
 
 _CONTENT = ("content",)
+_new = tuple.__new__
+"""Makes a named tuple without the Python frame that its own constructor takes."""
 _TEXT_KEYS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 
 
@@ -46,7 +48,7 @@ def pieces_of(messages: Sequence[Message]) -> tuple[list[Piece], list[str]]:
         if type(message) is dict and len(message) == 2:  # the plain case, without a generator
             role, content = message.get("role"), message.get("content")
             if type(role) is str and type(content) is str:
-                pieces.append(Piece(index, _CONTENT, role, content))
+                pieces.append(_new(Piece, (index, _CONTENT, role, content, None)))
                 continue
         pieces.extend(_pieces_of_message(index, message, unscreened))
     return pieces, unscreened

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 CHARS_PER_TOKEN = 3
 """Fewer than the usual four of English, so that an estimate errs on the dear side."""
+_new = tuple.__new__
+"""Makes a named tuple without the Python frame that its own constructor takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ class Ledger:
                 "attempts",
                 f"all {_times(budget.attempts, 'attempt')} of the budget are used. Raise Budget.attempts.",
             )
-        prompt = estimate_tokens(prompt_chars)
+        prompt = -(-prompt_chars // CHARS_PER_TOKEN)
         asked = max(max_completion_tokens, 0) if max_completion_tokens else 0
         room = None
         if budget.tokens is not None:
@@ -214,15 +216,9 @@ class Ledger:
                 payable = int((left_usd - prompt * price.input_usd / 1e6) * 1e6 / price.output_usd)
                 room = payable if room is None else min(room, payable)
         share = 1 - budget.reserve if fallbacks_left else 1.0
+        ends_at_s = None if budget.deadline_s is None else now_s + left_s * share
         self.attempts += 1
-        admission = Admission(
-            model,
-            None if budget.deadline_s is None else now_s + left_s * share,
-            prompt + asked,
-            reserved_usd,
-            room,
-            prompt,
-        )
+        admission = _new(Admission, (model, ends_at_s, prompt + asked, reserved_usd, room, prompt))
         self._open.append(admission)
         return admission
 
