@@ -81,7 +81,7 @@ def _account() -> Ledger:
 
 
 def _stack_us() -> float:
-    turnstile = Turnstiles().of(_UPSTREAM, Place("account", "host", "model"))
+    turnstile = Turnstiles(_UPSTREAM).of(Place("account", "host", "model"))
 
     def once() -> None:
         _account()
@@ -95,7 +95,7 @@ def _stack_us() -> float:
 
 
 async def _astack_us() -> float:
-    turnstile = Turnstiles().of(_UPSTREAM, Place("account", "host", "model"))
+    turnstile = Turnstiles(_UPSTREAM).of(Place("account", "host", "model"))
 
     async def once() -> None:
         _account()
@@ -121,7 +121,7 @@ async def _abest_us(once: Callable[[], Awaitable[None]], *, times: int = 400, ro
 def _sqlite_us() -> float:
     with tempfile.TemporaryDirectory() as folder:
         store = SQLiteStore(Path(folder, "state.db"))
-        turnstile: Turnstile = Turnstiles(store).of(_UPSTREAM, Place("account", "host", "model"))
+        turnstile: Turnstile = Turnstiles(_UPSTREAM, store).of(Place("account", "host", "model"))
 
         def once() -> None:
             permit = turnstile.ask(tokens=100)

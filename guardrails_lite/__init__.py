@@ -35,12 +35,23 @@ if TYPE_CHECKING:
     from guardrails_lite._tools import Tool, tool
     from guardrails_lite._who import bound
     from guardrails_lite.audit import AuditLog
-    from guardrails_lite.reliability import Budget, Price, Retry
+    from guardrails_lite.reliability import (
+        Breaker,
+        Budget,
+        Limits,
+        Price,
+        RedisStore,
+        Retry,
+        RetryBudget,
+        SQLiteStore,
+        Upstream,
+    )
     from guardrails_lite.sinks import structlog_sink
 
 __all__ = [
     "AuditLog",
     "Blocked",
+    "Breaker",
     "Budget",
     "BudgetExceeded",
     "Call",
@@ -52,17 +63,22 @@ __all__ = [
     "Finding",
     "Guard",
     "GuardrailsError",
+    "Limits",
     "LogUnavailable",
     "Outcome",
     "Price",
     "Record",
+    "RedisStore",
     "Reply",
     "Retry",
+    "RetryBudget",
     "Rule",
+    "SQLiteStore",
     "StreamInterrupted",
     "Target",
     "Tool",
     "ToolCall",
+    "Upstream",
     "Usage",
     "Validator",
     "block",
@@ -80,19 +96,25 @@ __all__ = [
 
 _ELSEWHERE = {
     "AuditLog": "audit",
+    "Breaker": "reliability",
     "Budget": "reliability",
     "Call": "_messages",
     "Choice": "_messages",
     "Decision": "_guard",
     "Guard": "_guard",
+    "Limits": "reliability",
     "Outcome": "_engine",
     "Price": "reliability",
     "Record": "_record",
+    "RedisStore": "reliability",
     "Reply": "_messages",
     "Retry": "reliability",
+    "RetryBudget": "reliability",
+    "SQLiteStore": "reliability",
     "Target": "_targets",
     "Tool": "_tools",
     "ToolCall": "_messages",
+    "Upstream": "reliability",
     "Usage": "_messages",
     "bound": "_who",
     "explain_schema": "_schema",

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from guardrails_lite._rules import Finding, Rule, Validator
     from guardrails_lite._targets import Primary, Target
     from guardrails_lite._tools import Tool
+    from guardrails_lite.reliability import Failure, Permit, TurnedAway, Turnstile
+    from guardrails_lite.reliability._retry_budget import SecondTry
 
 T = TypeVar("T")
 
@@ -85,6 +87,82 @@ class Send(Effect[Any]):
         else:
             raw = self.target.send(self.call, self.timeout_s)
         return await raw if hasattr(type(raw), "__await__") else raw
+
+
+@dataclass(slots=True)
+class Admit(Effect["Permit | TurnedAway"]):
+    """Wait for a turn at an upstream. Whatever then becomes of the permit, `Settle` gives it back."""
+
+    turnstile: Turnstile
+    tokens: int
+    patience_s: float
+    lease_s: float | None
+    second_try: SecondTry | None
+
+    def run(self) -> Permit | TurnedAway:
+        from guardrails_lite.reliability._turns import wait_turn
+
+        return wait_turn(
+            self.turnstile,
+            tokens=self.tokens,
+            patience_s=self.patience_s,
+            lease_s=self.lease_s,
+            second_try=self.second_try,
+        )
+
+    async def arun(self) -> Permit | TurnedAway:
+        from guardrails_lite.reliability._turns import await_turn
+
+        return await await_turn(
+            self.turnstile,
+            tokens=self.tokens,
+            patience_s=self.patience_s,
+            lease_s=self.lease_s,
+            second_try=self.second_try,
+        )
+
+
+@dataclass(slots=True)
+class Settle(Effect[None]):
+    """Give a permit back, and tell the upstream how the call went."""
+
+    turnstile: Turnstile
+    permit: Permit
+    failure: Failure | None
+    tokens: int | None
+    first_content_s: float | None
+    headers: Mapping[str, str] | None = field(repr=False)
+
+    def run(self) -> None:
+        self.turnstile.settle(
+            self.permit,
+            self.failure,
+            tokens=self.tokens,
+            first_content_s=self.first_content_s,
+            headers=self.headers,
+        )
+
+    async def arun(self) -> None:
+        if not self.turnstile.store.blocks:
+            return self.run()
+        # Shielded, and no task: cancelled or not, the thread finishes what it has begun.
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self.run))
+
+
+@dataclass(slots=True)
+class Repeat(Effect["TurnedAway | None"]):
+    """Ask an upstream, before the wait for it, whether a second try is worth it. None: it is, and is paid."""
+
+    turnstile: Turnstile
+    second_try: SecondTry
+    in_s: float
+    patience_s: float
+
+    def run(self) -> TurnedAway | None:
+        return self.turnstile.repeat(self.second_try, in_s=self.in_s, patience_s=self.patience_s)
+
+    async def arun(self) -> TurnedAway | None:
+        return await asyncio.to_thread(self.run) if self.turnstile.store.blocks else self.run()
 
 
 def _discard(awaitable: Any) -> None:

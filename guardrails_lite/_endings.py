@@ -87,9 +87,10 @@ def blocked(stop: Stop, where: str) -> Blocked:
 def exhausted(gave_up: Sequence[tuple[Target | Primary, Any]]) -> GuardrailsError:
     parts = []
     for target, why in gave_up:
-        said = why.failure.kind if isinstance(why, Unanswered) else getattr(why, "what", "stopped by a rule")
-        status = f" {why.failure.status}" if isinstance(why, Unanswered) and why.failure.status else ""
-        parts.append(f"{target.name}: {said}{status}")
+        said = (
+            _said(why.failure) if isinstance(why, Unanswered) else getattr(why, "what", "stopped by a rule")
+        )
+        parts.append(f"{target.name}: {said}")
     message = f"no acceptable reply: {'; '.join(parts) or 'no target was left to ask'}"
     last = gave_up[-1][1] if gave_up else None
     if isinstance(last, Stop):
@@ -102,6 +103,13 @@ def exhausted(gave_up: Sequence[tuple[Target | Primary, Any]]) -> GuardrailsErro
     if isinstance(last, Unanswered):
         error.last_error = last.error
     return error
+
+
+def _said(failure: Failure) -> str:
+    if failure.kind != "turned away":
+        return f"{failure.kind} {failure.status}" if failure.status else failure.kind
+    later = "" if failure.retry_after_s is None else f", worth asking again in {failure.retry_after_s:.1f} s"
+    return f"not asked ({failure.error_type}{later})"
 
 
 def with_cause(error: GuardrailsError, gave_up: Sequence[tuple[Target | Primary, Any]]) -> GuardrailsError:

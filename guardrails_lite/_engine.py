@@ -10,7 +10,7 @@ Two rules for this file:
 The order::
 
     request ─► input rules ─► intent written ─► for each target: the primary, then the fallbacks
-        send ─► read ─► is it whole? ─► tool calls ─► output schema ─► output rules ─► release
+        turn ─► send ─► read ─► is it whole? ─► tool calls ─► output schema ─► output rules ─► release
           not got: retry here, then the next target        (Unanswered)
           got, and invalid: ask again, then the next target (Invalid, or Stop of a `reask` rule)
           got, and forbidden: the end                       (Stop of a `block` rule)
@@ -23,13 +23,14 @@ nobody's to handle (cancellation, an interrupt, a closed stream) pass through; t
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from guardrails_lite._asking import Invalid, about_field, about_missing_call, about_rule, about_schema
-from guardrails_lite._effects import Ask, Close, Opened, Release, Send, Sleep, Write
+from guardrails_lite._effects import Admit, Ask, Close, Opened, Release, Repeat, Send, Settle, Sleep, Write
 from guardrails_lite._endings import (
     Unanswered,
     blocked,
@@ -40,13 +41,14 @@ from guardrails_lite._endings import (
     with_cause,
 )
 from guardrails_lite._errors import Blocked, DeadlineExceeded, GuardrailsError
-from guardrails_lite._incoming import FrameError, Incoming
+from guardrails_lite._incoming import FrameError, Incoming, TimedIncoming
 from guardrails_lite._integrity import judge
-from guardrails_lite._messages import Call, Choice, Reply, ToolCall
+from guardrails_lite._messages import Call, Choice, Reply, ToolCall, Usage
 from guardrails_lite._request import asked_again, choices_asked, completion_limit, declared, screen_request
 from guardrails_lite._screen import Groups, Stop, Tally, screen, screened
 from guardrails_lite._shapes import UnreadableError, is_stream, read_reply, with_parsed, write_reply
 from guardrails_lite._story import Story, outcome_of
+from guardrails_lite._targets import Answered, Target
 from guardrails_lite._texts import json_strings, with_json_strings
 from guardrails_lite.reliability import Admission, Failure, Ledger, Refusal, classify, classify_body_error
 from guardrails_lite.sinks import default_sink, is_silent
@@ -54,13 +56,19 @@ from guardrails_lite.sinks import default_sink, is_silent
 if TYPE_CHECKING:
     from guardrails_lite._plan import Plan
     from guardrails_lite._record import Record, Style
-    from guardrails_lite._targets import Primary, Target
+    from guardrails_lite._targets import Primary
     from guardrails_lite._tools import Offered
+    from guardrails_lite.reliability import Permit, Turnstile
+    from guardrails_lite.reliability._retry_budget import SecondTry
     from guardrails_lite.schemas.parts import Parts
     from guardrails_lite.schemas.problems import Parsed
 
 _DEFAULT_SINKS = (default_sink,)
 _STREAMED = frozenset({"stream", "async stream"})
+_NO_TIME_S = 0.005
+"""With less than this left of the deadline, a time-out was the deadline's."""
+_ON_ITS_OWN = ("client", "function", "answer")
+"""Kinds of target that do not go through the primary, and so not by its upstream."""
 T = TypeVar("T")
 
 
@@ -143,6 +151,8 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
             asked, parts = call, None
         failed = 0
         waited_s = 0.0
+        answerless: Unanswered | None = None
+        second_try: SecondTry | None = None
         while True:
             request = target.prepare(asked)
             model = request.model
@@ -158,6 +168,8 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
             attempt = _Attempt(story, target, request, model, offered, ledger, admission, waited_s, live=live)
             attempt.parts = parts
             try:
+                if plan.has_upstreams:
+                    await attempt.admit(second_try)
                 return await attempt.make()
             except Unanswered as missed:
                 failed += 1
@@ -171,14 +183,20 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
                 )
                 if not plan.enforce and missed.error is not None:
                     raise missed.error from None  # a monitor changes nothing, not even how a call fails
-                if delay_s is not None and ledger.can_wait(delay_s, now_s=plan.clock(), fallbacks_left=left):
+                if (
+                    delay_s is not None
+                    and ledger.can_wait(delay_s, now_s=plan.clock(), fallbacks_left=left)
+                    and await attempt.may_repeat(missed.failure, delay_s)
+                ):
                     if delay_s > 0:
                         await Sleep(delay_s)
                     waited_s = delay_s
+                    answerless, second_try = missed, "paid"
                     continue
                 if missed.failure.action == "fail":
                     fail_at(missed, gave_up, target)
-                gave_up.append((target, missed))
+                turned_away = missed.failure.kind == "turned away"
+                gave_up.append((target, answerless if turned_away and answerless else missed))
                 break
             except Stop as stop:
                 if stop.verb == "fall_back" and left and not story.released:
@@ -196,7 +214,7 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
                 story.reasks += 1
                 story.note("re-ask", found.because if found.narrowed is None else f"{found.because}: parts")
                 asked, parts = await asked_again(story, call, found)
-                waited_s = 0.0
+                waited_s, second_try = 0.0, None
     raise exhausted(gave_up)
 
 
@@ -236,18 +254,23 @@ class _Attempt:
         "admission",
         "began_ns",
         "call",
+        "failure",
+        "headers",
         "incoming",
         "ledger",
         "live",
         "model",
         "offered",
         "parts",
+        "permit",
         "plan",
         "reply",
         "story",
         "target",
+        "turnstile",
         "waited_s",
     )
+    turnstile: Turnstile
 
     def __init__(
         self,
@@ -278,6 +301,64 @@ class _Attempt:
         self.incoming: Incoming | None = None
         self.parts: Parts | None = None
         """What is asked for, where it is not a whole reply."""
+        self.failure: Failure | None = None
+        self.permit: Permit | None = None
+        """Its turn at the upstream of the target, by the way of `turnstile`; None: there is none."""
+        self.headers: Mapping[str, str] | None = None
+        """Those of the response, where they are asked for."""
+
+    async def admit(self, second_try: SecondTry | None) -> None:
+        """Wait for a turn at the target's upstream, if it has one.
+
+        Raises:
+            Unanswered: it was turned away; nothing has been sent.
+            DeadlineExceeded: the time passed while it waited.
+        """
+        turnstile = self._turnstile()
+        if turnstile is None:
+            return
+        from guardrails_lite.reliability import TurnedAway
+
+        ends_at_s = self.admission.ends_at_s
+        left_s = None if ends_at_s is None else max(ends_at_s - self.plan.clock(), 0.0)
+        turn = await Admit(
+            turnstile,
+            self.admission.reserved_tokens,
+            math.inf if left_s is None else left_s,
+            left_s,
+            second_try,
+        )
+        asked_ns, self.began_ns = self.began_ns, time.perf_counter_ns()
+        self.waited_s += (self.began_ns - asked_ns) / 1e9
+        if not isinstance(turn, TurnedAway):
+            self.turnstile, self.permit = turnstile, turn
+            if turn.is_degraded:
+                self.story.note("upstream store did not answer", "going by this process's part of the limits")
+            return
+        self.ledger.withdraw(self.admission)
+        self._tell(turn.failure, None, 0.0)
+        if self.ledger.time_left_s(self.plan.clock()) <= _NO_TIME_S:
+            raise self._too_late("the call waited for its turn at")
+        raise Unanswered(turn.failure)
+
+    def _turnstile(self) -> Turnstile | None:
+        target, upstream = self.target, self.plan.upstream
+        if isinstance(target, Target) and (target.upstream is not None or target.kind in _ON_ITS_OWN):
+            upstream = target.upstream
+        if upstream is None:
+            return None
+        return upstream.turnstile(target.account, target.endpoint, self.model)
+
+    async def may_repeat(self, failure: Failure, in_s: float) -> bool:
+        """Whether the upstream bears a second try after a wait of *in_s*; it is then paid for."""
+        if self.permit is None:
+            return True
+        left_s = self.ledger.time_left_s(self.plan.clock())
+        second_try: SecondTry = "throttled" if failure.is_throttling else "failed"
+        refused = await Repeat(self.turnstile, second_try, in_s, left_s)
+        if refused is not None:
+            self.story.note("no retry", refused.reason)
+        return refused is None
 
     async def make(self) -> tuple[Reply, Any]:
         """Send, and bring the reply through every check.
@@ -287,23 +368,30 @@ class _Attempt:
             Invalid: a whole reply came that is not what was declared.
             Stop: a rule stops the reply.
         """
-        failure: Failure | None = None
+        collected = False
         try:
             try:
                 raw = await Send(self.target, self.call, self._time_left_s())
             except Exception as error:
                 raise self._missed(error) from None
+            if type(raw) is Answered:
+                self.headers, raw = raw.headers, raw.raw
             return await (self._stream(raw) if is_stream(raw) else self._whole(raw))
         except Unanswered as missed:
-            failure = missed.failure
+            self.failure = missed.failure
             raise
         except (Stop, Invalid, GuardrailsError):
             raise
         except BaseException as error:
-            failure = classify(error)
+            self.failure = classify(error)
+            collected = isinstance(error, GeneratorExit)
             raise
         finally:
-            self._book(failure)
+            settle = self._book()
+            if settle is not None and collected:  # nothing can be awaited any more
+                settle.run()
+            elif settle is not None:
+                await settle
 
     async def _whole(self, raw: Any) -> tuple[Reply, Any]:
         plan = self.plan
@@ -341,7 +429,11 @@ class _Attempt:
                 await Opened()
             hold = not self.live or plan.output.holds or plan.schema is not None
             tallies = [] if hold else self.story.tallies(plan.output)
-            incoming = self.incoming = Incoming(self.story, self.call, tallies, hold=hold)
+            if self.permit is None:
+                incoming = Incoming(self.story, self.call, tallies, hold=hold)
+            else:
+                incoming = TimedIncoming(self.story, self.call, tallies, hold=hold, began_ns=self.began_ns)
+            self.incoming = incoming
             on_name = None if self.offered is None else _early_refusal(self.offered)
             try:
                 reply = await incoming.read(stream, self._time_left_s, on_name)
@@ -639,20 +731,27 @@ class _Attempt:
         """What an error of the target means: it may be the deadline's."""
         if isinstance(error, GuardrailsError):
             return error
+        if self.permit is not None:
+            self.headers = getattr(getattr(error, "response", None), "headers", None)
         if isinstance(error, RecursionError) and self.target.completion:  # a body nested too deep to parse
             return Unanswered(Failure.of("malformed reply", error_type="RecursionError", maybe_billed=True))
         left = self.ledger.time_left_s(self.plan.clock())
         failure = classify(error)
-        if failure.kind == "timeout" and left <= 0.005:
-            limit = self.plan.budget.deadline_s
-            return DeadlineExceeded(
-                f"the deadline of {limit:g} s passed while {self.target.name} was answering "
-                f"(attempt {self.story.attempt})",
-                outcome="deadline passed",
-            )
+        if failure.kind == "timeout" and left <= _NO_TIME_S:
+            self.failure = failure
+            return self._too_late("the call waited for an answer of")
         return Unanswered(failure, error)
 
-    def _book(self, failure: Failure | None) -> None:
+    def _too_late(self, waited_for: str) -> DeadlineExceeded:
+        return DeadlineExceeded(
+            f"the deadline of {self.plan.budget.deadline_s:g} s passed while {waited_for} {self.target.name} "
+            f"(attempt {self.story.attempt})",
+            outcome="deadline passed",
+        )
+
+    def _book(self) -> Settle | None:
+        """Account for the attempt. What is returned gives the permit back."""
+        ledger, failure = self.ledger, self.failure
         usage = self.reply.usage if self.reply is not None else None
         chars = 0
         if self.incoming is not None:
@@ -660,7 +759,21 @@ class _Attempt:
             chars = self.incoming.chars
         elif self.reply is not None and usage is None:
             chars = _chars(self.reply)
-        cost = self.ledger.settle(self.admission, usage, failure=failure, completion_chars=chars)
+        tokens_before = ledger.tokens
+        cost = ledger.settle(self.admission, usage, failure=failure, completion_chars=chars)
+        self._tell(failure, usage, cost)
+        if self.permit is None:
+            return None
+        return Settle(
+            self.turnstile,
+            self.permit,
+            failure,
+            ledger.tokens - tokens_before if failure is None else None,
+            self.incoming.first_content_s if self.incoming is not None else None,
+            self.headers,
+        )
+
+    def _tell(self, failure: Failure | None, usage: Usage | None, cost_usd: float | None) -> None:
         self.story.attempted(
             self.target,
             self.model,
@@ -668,7 +781,7 @@ class _Attempt:
             began_ns=self.began_ns,
             waited_s=self.waited_s,
             usage=usage,
-            cost_usd=cost,
+            cost_usd=cost_usd,
         )
 
 

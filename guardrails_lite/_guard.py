@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import os
 
     from guardrails_lite._record import Record, Style
+    from guardrails_lite.reliability import Upstream
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -78,6 +79,8 @@ class Guard(Generic[T]):
         retry: How often a failed attempt is repeated, and how often an invalid reply is asked again.
         fallback: Whom to ask when that does not help, in order; see `target`.
         budget: What one call may take: seconds, tokens, money.
+        upstream: Limits, circuit breakers and a retry budget that all callers of the primary share, and of
+            the fallbacks that only override its parameters. A monitor leaves it alone.
         log: Where records go: an `AuditLog`, any callable, or several. Default: the ``guardrails_lite``
             logger, silent unless the application listens.
         mode: ``"monitor"`` checks and records everything, and changes and stops nothing.
@@ -102,6 +105,7 @@ class Guard(Generic[T]):
         "retry": None,
         "fallback": (),
         "budget": None,
+        "upstream": None,
         "log": None,
         "mode": "enforce",
         "accept": (),
@@ -119,6 +123,7 @@ class Guard(Generic[T]):
         retry: Retry | None = None,
         fallback: Iterable[Target] = (),
         budget: Budget | None = None,
+        upstream: Upstream | None = None,
         log: Callable[[Any], Any] | Iterable[Callable[[Any], Any]] | None = None,
         mode: Mode = "enforce",
         accept: Iterable[Accepted] = (),
@@ -135,6 +140,7 @@ class Guard(Generic[T]):
         retry: Retry | None = None,
         fallback: Iterable[Target] = (),
         budget: Budget | None = None,
+        upstream: Upstream | None = None,
         log: Callable[[Any], Any] | Iterable[Callable[[Any], Any]] | None = None,
         mode: Mode = "enforce",
         accept: Iterable[Accepted] = (),
@@ -151,6 +157,7 @@ class Guard(Generic[T]):
         retry: Retry | None = None,
         fallback: Iterable[Target] = (),
         budget: Budget | None = None,
+        upstream: Upstream | None = None,
         log: Callable[[Any], Any] | Iterable[Callable[[Any], Any]] | None = None,
         mode: Mode = "enforce",
         accept: Iterable[Accepted] = (),
@@ -166,6 +173,7 @@ class Guard(Generic[T]):
         retry: Retry | None = None,
         fallback: Iterable[Target] = (),
         budget: Budget | None = None,
+        upstream: Upstream | None = None,
         log: Callable[[Any], Any] | Iterable[Callable[[Any], Any]] | None = None,
         mode: Mode = "enforce",
         accept: Iterable[Accepted] = (),
@@ -179,6 +187,7 @@ class Guard(Generic[T]):
             "retry": _instance("retry", retry, Retry),
             "fallback": _fallback(fallback),
             "budget": _instance("budget", budget, Budget),
+            "upstream": _upstream(upstream),
             "log": _sinks(log),
             "mode": mode,
             "accept": tuple(_listed("accept", accept)),
@@ -529,6 +538,14 @@ def _instance(key: str, value: Any, kind: type[Any]) -> Any:
     return value
 
 
+def _upstream(upstream: Any) -> Any:
+    if upstream is None:
+        return None
+    from guardrails_lite.reliability import Upstream
+
+    return _instance("upstream", upstream, Upstream)
+
+
 def _fallback(fallback: Any) -> tuple[Target | Primary, ...]:
     if isinstance(fallback, Target):
         raise ConfigError(f"fallback= of Guard takes a list: fallback=[{fallback!r}]")
@@ -584,6 +601,7 @@ def _plan_of(settings: dict[str, Any], guard: Guard[Any]) -> Plan:
         for rules in (settings["input"], settings["output"])
     ]
     sinks = (default_sink,) if settings["log"] is None else settings["log"]
+    upstream = settings["upstream"] if enforce else None
     _check_answers(settings["fallback"], schema)
     return Plan(
         name=settings["name"],
@@ -596,6 +614,9 @@ def _plan_of(settings: dict[str, Any], guard: Guard[Any]) -> Plan:
         retry=settings["retry"] or Retry(),
         budget=settings["budget"] or Budget(),
         fallback=settings["fallback"],
+        upstream=upstream,
+        has_upstreams=enforce
+        and (upstream is not None or any(each.upstream is not None for each in settings["fallback"])),
         sinks=sinks,
         intent_sinks=tuple(sink.intent for sink in sinks if hasattr(sink, "intent")),
         accept=frozenset(settings["accept"]),
@@ -633,4 +654,6 @@ def _digest(settings: dict[str, Any]) -> str:
         parts["tools"] = Toolbox.of(settings["tools"]).fingerprint
     for key in ("retry", "fallback", "budget", "mode", "accept"):
         parts[key] = repr(settings[key])
+    if settings["upstream"] is not None:
+        parts["upstream"] = repr(settings["upstream"])
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

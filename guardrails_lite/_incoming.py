@@ -6,6 +6,7 @@ The chunk that ends a choice, and the usage report, wait for the end: they say t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 class Incoming:
     """One streamed reply."""
+
+    first_content_s: float | None = None
+    """How long its first content took, where that is measured; see `TimedIncoming`."""
 
     def __init__(self, story: Story, call: Call, tallies: Sequence[Tally], *, hold: bool) -> None:
         self._story = story
@@ -186,6 +190,23 @@ class Incoming:
                 await Release(write_chunk(part.closing, choice.index, finish_reason=part.finish_reason))
         for raw in self._tail:
             await Release(raw)
+
+
+class TimedIncoming(Incoming):
+    """One streamed reply of which is known how long its first content took, from the send on."""
+
+    def __init__(
+        self, story: Story, call: Call, tallies: Sequence[Tally], *, hold: bool, began_ns: int
+    ) -> None:
+        super().__init__(story, call, tallies, hold=hold)
+        self._began_ns = began_ns
+
+    async def _take(self, chunk: Chunk, delta: Delta, on_tool_name: Callable[[str], None] | None) -> None:
+        if self.first_content_s is None and (
+            delta.text or delta.refusal or delta.reasoning or delta.tool_calls
+        ):
+            self.first_content_s = (time.perf_counter_ns() - self._began_ns) / 1e9
+        await super()._take(chunk, delta, on_tool_name)
 
 
 class FrameError(Exception):

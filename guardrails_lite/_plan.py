@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from guardrails_lite._schema import Schema
     from guardrails_lite._targets import Target
     from guardrails_lite._tools import Toolbox
-    from guardrails_lite.reliability import Budget, Retry
+    from guardrails_lite.reliability import Budget, Retry, Upstream
 
 _MEMO_SIZE = 4096
 
@@ -67,6 +67,10 @@ class Plan:
     """Called with the intent before anything is sent."""
     accept: frozenset[str]
     """Endings that are values to this application: ``empty``, ``refused``, ``truncated``."""
+    upstream: Upstream | None
+    """Of the primary, and of fallbacks that only override its parameters."""
+    has_upstreams: bool
+    """Whether any target has one."""
     captures: bool
     """Some sink asks for the texts."""
     needs_loop: str | None = None

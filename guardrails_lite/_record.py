@@ -55,12 +55,12 @@ class AttemptStep(NamedTuple):
     model: str | None
     number: int
     result: str
-    """``answered``, or the kind of failure: ``rate limited``, ``malformed reply``, …"""
+    """``answered``, or the kind of failure: ``rate limited``, ``malformed reply``, …, ``turned away``"""
     error: str | None
     status: int | None
     duration_us: float
     waited_s: float
-    """How long the call slept before this attempt."""
+    """How long the call slept before this attempt, and waited for its turn."""
     usage: Usage | None
     cost_usd: float | None
     blame: str | None = None

@@ -5,10 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Call
+
+if TYPE_CHECKING:
+    from guardrails_lite.reliability import Upstream
 
 On = Literal["any", "failure", "validation"]
 Sender = Callable[[Call, float | None], Any]
@@ -37,6 +40,12 @@ class Target:
     """Only a completion counts as its reply: a bare string is what a proxy's error page becomes."""
     one_turn: bool = field(default=False, repr=False)
     """It takes one prompt, so the model does not see what it replied before."""
+    upstream: Upstream | None = None
+    """How all its callers treat it together. An override without one goes through the primary's."""
+    account: str = field(default="", repr=False)
+    """A digest of the client's key; empty for what is no client."""
+    endpoint: str = field(default="", repr=False)
+    """The client's host; empty for what is no client."""
 
     def send(self, call: Call, timeout_s: float | None) -> Any:
         """Send *call* and return what comes back, which may have to be awaited."""
@@ -57,6 +66,8 @@ class Target:
                 blocks=primary.blocks,
                 completion=primary.completion,
                 one_turn=primary.one_turn,
+                account=primary.account,
+                endpoint=primary.endpoint,
             )
         if self.kind == "answer":
             shape = primary.answer
@@ -70,6 +81,8 @@ class Target:
         parts += [f"{name}={value!r}" for name, value in self.overrides.items()]
         if self.on != "any":
             parts.append(f"on={self.on!r}")
+        if self.upstream is not None:
+            parts.append(f"upstream={self.upstream!r}")
         return f"target({', '.join(parts)})"
 
     def _subject_repr(self) -> str:
@@ -85,6 +98,8 @@ class Primary:
     kind: Literal["primary"] = "primary"
     on: On = "any"
     completion = False
+    account = ""
+    endpoint = ""
 
     def __init__(
         self,
@@ -109,7 +124,17 @@ class Primary:
         return f"{self.name}()"
 
 
-def target(subject: Any = None, /, *, on: On = "any", **overrides: Any) -> Target:
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a client returned, with the headers it came under, for the limits they tell."""
+
+    raw: Any
+    headers: Mapping[str, str]
+
+
+def target(
+    subject: Any = None, /, *, on: On = "any", upstream: Upstream | None = None, **overrides: Any
+) -> Target:
     """Declare a fallback.
 
     Args:
@@ -119,6 +144,7 @@ def target(subject: Any = None, /, *, on: On = "any", **overrides: Any) -> Targe
         on: Try it only after a ``"failure"`` to get a reply, or only after replies that never passed
             ``"validation"``; default: after either. A block is never fallen back from, unless by a
             `fall_back` rule.
+        upstream: Limits, circuit breakers and a retry budget that all callers of this target share.
         **overrides: Parameters of the request to replace, such as ``model="gpt-5-mini"``.
 
     Raises:
@@ -126,22 +152,36 @@ def target(subject: Any = None, /, *, on: On = "any", **overrides: Any) -> Targe
     """
     if on not in ("any", "failure", "validation"):
         raise ConfigError(f"on={on!r} of target(...) must be 'any', 'failure' or 'validation'")
+    if upstream is not None:
+        _check_upstream(subject, upstream)
     if subject is None:
         if not overrides:
             raise ConfigError("target() names nothing: give a client, a function, an answer or model=...")
         name = ", ".join(f"{key}={_short(value)}" for key, value in overrides.items())
-        return Target("override", name, overrides=overrides, on=on)
+        return Target("override", name, overrides=overrides, on=on, upstream=upstream)
     if isinstance(subject, str):
         if overrides:
             raise ConfigError("target(<fixed answer>) takes no parameters: nothing is asked")
         return Target("answer", "fixed answer", overrides={}, on=on, subject=subject)
     model = f"(model={_short(overrides['model'])})" if "model" in overrides else ""
     if hasattr(getattr(getattr(subject, "chat", None), "completions", None), "create"):
-        from guardrails_lite.clients.openai import sender
+        from guardrails_lite.clients.openai import identity, sender
 
-        send, blocks = sender(subject)
-        name = type(subject).__name__ + model
-        return Target("client", name, send, overrides, on, blocks=blocks, subject=subject, completion=True)
+        send, blocks = sender(subject, tells_headers=upstream is not None)
+        account, endpoint = identity(subject)
+        return Target(
+            "client",
+            type(subject).__name__ + model,
+            send,
+            overrides,
+            on,
+            blocks=blocks,
+            subject=subject,
+            completion=True,
+            upstream=upstream,
+            account=account,
+            endpoint=endpoint,
+        )
     if callable(subject):
         name = getattr(subject, "__name__", type(subject).__name__) + model
         return Target(
@@ -153,11 +193,24 @@ def target(subject: Any = None, /, *, on: On = "any", **overrides: Any) -> Targe
             blocks=is_blocking(subject),
             subject=subject,
             accepts=accepted(subject),
+            upstream=upstream,
         )
     raise ConfigError(
         f"target({type(subject).__name__} object): expected a client with chat.completions.create, "
         "a function that takes messages, a fixed answer (str), or parameters such as model=..."
     )
+
+
+def _check_upstream(subject: Any, upstream: object) -> None:
+    from guardrails_lite.reliability import Upstream
+
+    if not isinstance(upstream, Upstream):
+        raise ConfigError(
+            f"upstream= of target(...) takes an Upstream, not {type(upstream).__name__}: "
+            "upstream=Upstream(...)"
+        )
+    if isinstance(subject, str):
+        raise ConfigError("target(<fixed answer>) takes no upstream: nothing is asked")
 
 
 def is_blocking(function: Callable[..., Any]) -> bool:

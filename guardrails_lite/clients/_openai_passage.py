@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol, get_origin
@@ -13,7 +14,7 @@ from pydantic_core import to_json
 from guardrails_lite._errors import ConfigError, Exhausted
 from guardrails_lite._messages import Call, Reply
 from guardrails_lite._shapes import read_reply, write_reply
-from guardrails_lite._targets import Sender, Target
+from guardrails_lite._targets import Answered, Sender, Target
 from guardrails_lite.clients import _openai_http
 from guardrails_lite.clients._openai_carried import with_carried
 from guardrails_lite.clients._openai_chat import json_of
@@ -77,6 +78,7 @@ class Passage:
             get_origin(stream_cls) is client._default_stream_cls if stream else cast_to is api.cast_to
         )
         """The caller wants the parsed reply; otherwise an HTTP response, or a type of their own."""
+        self._tells_headers = client._guard._plan.has_upstreams
         self._request = _request_of(api, options, stream, client._guard)
         self.call = self._request.call
         self._telling = self._request.telling() if stream else None
@@ -84,7 +86,17 @@ class Passage:
     def target(self, send: Sender, *, blocks: bool) -> Target:
         """The client itself, as the first target."""
         name, answer = self._client._wrapped.__name__, self._request.answer_of
-        return Target("primary", name, send, blocks=blocks, answer=answer, completion=True)
+        account, endpoint = identity(self._client) if self._tells_headers else ("", "")
+        return Target(
+            "primary",
+            name,
+            send,
+            blocks=blocks,
+            answer=answer,
+            completion=True,
+            account=account,
+            endpoint=endpoint,
+        )
 
     def options_for(self, call: Call, timeout_s: float | None) -> Any:
         """The request for *call*, with the client's own retries off."""
@@ -96,7 +108,7 @@ class Passage:
         )
         sent.extra_json = params.get("extra_body")
         sent.headers = params.get("extra_headers") or {}
-        if not self.is_plain and not self._stream:
+        if self._wants_response:
             sent.headers = {**sent.headers, RAW_RESPONSE_HEADER: "true"}
         sent.params = params.get("extra_query") or {}
         sent.max_retries = 0
@@ -105,6 +117,11 @@ class Passage:
         if timeout_s is not None:
             sent.timeout = within(timeout_s, sent.timeout, self._client)
         return sent
+
+    @property
+    def _wants_response(self) -> bool:
+        """Whether the HTTP response is needed, besides what the client makes of it."""
+        return not self._stream and (not self.is_plain or self._tells_headers)
 
     @property
     def expects(self) -> dict[str, Any]:
@@ -119,13 +136,12 @@ class Passage:
         """What the client made of the provider's answer, as the engine reads it."""
         if self._stream:
             self._real = raw.response
-            if not self._request.retells:
-                return raw
-            return (Heard if isinstance(raw, Stream) else AsyncHeard)(raw, self._telling)
-        if self.is_plain:
-            return raw
-        self._real = raw.http_response
-        return raw.parse()
+            if self._request.retells:
+                raw = (Heard if isinstance(raw, Stream) else AsyncHeard)(raw, self._telling)
+        elif self._wants_response:
+            self._real = raw.http_response
+            raw = raw.parse()
+        return Answered(raw, self._real.headers) if self._tells_headers else raw
 
     def answer(self, begun: Any) -> Any:
         """What the guard let through, as the client's own type."""
@@ -241,6 +257,13 @@ def _raw_header(options: Any) -> str | None:
 
 def _is_raw_header(name: str) -> bool:
     return name.lower() == RAW_RESPONSE_HEADER.lower()
+
+
+def identity(client: Any) -> tuple[str, str]:
+    """Whose calls they are and where they go: a digest of the client's key, and its host."""
+    key = getattr(client, "api_key", None)
+    account = hashlib.blake2b(key.encode(), digest_size=8).hexdigest() if isinstance(key, str) else ""
+    return account, str(getattr(getattr(client, "base_url", None), "host", ""))
 
 
 def within(timeout_s: float, given: Any, client: Any) -> Any:

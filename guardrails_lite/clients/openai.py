@@ -16,7 +16,7 @@ What comes back is the client's own type again, and for raw callers an HTTP resp
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -24,11 +24,11 @@ from openai import AsyncOpenAI, NotGiven, OpenAI
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Call
-from guardrails_lite._targets import Sender
+from guardrails_lite._targets import Answered, Sender
 from guardrails_lite.clients._openai_carried import carrying
 from guardrails_lite.clients._openai_chat import ChatRequest, completion_of
 from guardrails_lite.clients._openai_declared import Declarations, noting
-from guardrails_lite.clients._openai_passage import ApiRequest, Passage, within
+from guardrails_lite.clients._openai_passage import ApiRequest, Passage, identity, within
 from guardrails_lite.clients._openai_responses import ResponsesRequest
 from guardrails_lite.clients._surface import fate_of, refused
 from guardrails_lite.reliability import bound_of, bounded_client
@@ -36,7 +36,7 @@ from guardrails_lite.reliability import bound_of, bounded_client
 if TYPE_CHECKING:
     from guardrails_lite._guard import Guard
 
-__all__ = ["completion_of", "sender", "wrap"]
+__all__ = ["completion_of", "identity", "sender", "wrap"]
 
 C = TypeVar("C")
 
@@ -185,8 +185,12 @@ class _AsyncDoor(_Door):
         return answer if passage.is_plain else await self._process_response(**passage.remade(answer))  # type: ignore[attr-defined]
 
 
-def sender(client: Any) -> tuple[Sender, bool]:
+def sender(client: Any, *, tells_headers: bool = False) -> tuple[Sender, bool]:
     """How a fallback sends to *client*, and whether that blocks the thread.
+
+    Args:
+        client: The client.
+        tells_headers: Whether it says, where it can, under which headers an answer came.
 
     Raises:
         ConfigError: the client is wrapped by a guard already.
@@ -199,6 +203,10 @@ def sender(client: Any) -> tuple[Sender, bool]:
     patient = client.with_options(max_retries=0) if hasattr(client, "with_options") else client
     patient = _punctual(patient)
     create = patient.chat.completions.create
+    is_async = inspect.iscoroutinefunction(inspect.unwrap(create))
+    if tells_headers and hasattr(patient.chat.completions, "with_raw_response"):
+        raw_create = patient.chat.completions.with_raw_response.create
+        create = _acreate_told(raw_create) if is_async else _create_told(raw_create)
 
     def send(call: Call, timeout_s: float | None) -> Any:
         params = dict(call.params)
@@ -206,4 +214,20 @@ def sender(client: Any) -> tuple[Sender, bool]:
             params["timeout"] = within(timeout_s, params.get("timeout", NotGiven()), patient)
         return create(messages=list(call.messages), **params)
 
-    return send, not inspect.iscoroutinefunction(create)
+    return send, not is_async
+
+
+def _create_told(raw_create: Any) -> Callable[..., Answered]:
+    def create(**params: Any) -> Answered:
+        response = raw_create(**params)
+        return Answered(response.parse(), response.headers)
+
+    return create
+
+
+def _acreate_told(raw_create: Any) -> Callable[..., Awaitable[Answered]]:
+    async def create(**params: Any) -> Answered:
+        response = await raw_create(**params)
+        return Answered(response.parse(), response.headers)
+
+    return create

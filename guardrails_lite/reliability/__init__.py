@@ -19,15 +19,21 @@ from guardrails_lite.reliability._retry import Retry
 if TYPE_CHECKING:
     from guardrails_lite.reliability._bounded_client import bound_of, bounded_client
     from guardrails_lite.reliability._breaker import Breaker
-    from guardrails_lite.reliability._hedge import Hedge, race
     from guardrails_lite.reliability._limits import Limits
     from guardrails_lite.reliability._redis_store import RedisStore
     from guardrails_lite.reliability._retry_budget import RetryBudget
     from guardrails_lite.reliability._sqlite_store import SQLiteStore
     from guardrails_lite.reliability._stores import MemoryStore, Store
     from guardrails_lite.reliability._turns import await_turn, wait_turn
-    from guardrails_lite.reliability._turnstile import Permit, TurnedAway, Turnstile, Turnstiles, Waiting
-    from guardrails_lite.reliability._upstream import Place, Upstream
+    from guardrails_lite.reliability._turnstile import (
+        Permit,
+        Place,
+        TurnedAway,
+        Turnstile,
+        Turnstiles,
+        Waiting,
+    )
+    from guardrails_lite.reliability._upstream import Upstream
     from guardrails_lite.reliability._worst_case import WorstCase, contradictions, worst_case
 
 __all__ = [
@@ -37,7 +43,6 @@ __all__ = [
     "Breaker",
     "Budget",
     "Failure",
-    "Hedge",
     "Kind",
     "Ledger",
     "Limits",
@@ -63,7 +68,6 @@ __all__ = [
     "classify",
     "classify_body_error",
     "contradictions",
-    "race",
     "time_left_s",
     "time_limit",
     "wait_turn",
@@ -72,11 +76,10 @@ __all__ = [
 
 _LATER = {
     "Breaker": "_breaker",
-    "Hedge": "_hedge",
     "Limits": "_limits",
     "MemoryStore": "_stores",
     "Permit": "_turnstile",
-    "Place": "_upstream",
+    "Place": "_turnstile",
     "RedisStore": "_redis_store",
     "RetryBudget": "_retry_budget",
     "SQLiteStore": "_sqlite_store",
@@ -91,7 +94,6 @@ _LATER = {
     "bound_of": "_bounded_client",
     "bounded_client": "_bounded_client",
     "contradictions": "_worst_case",
-    "race": "_hedge",
     "wait_turn": "_turns",
     "worst_case": "_worst_case",
 }

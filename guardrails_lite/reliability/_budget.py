@@ -222,6 +222,11 @@ class Ledger:
         self._open.append(admission)
         return admission
 
+    def withdraw(self, admission: Admission) -> None:
+        """Take back an attempt that was admitted here and never sent: it was none."""
+        self._open.remove(admission)
+        self.attempts -= 1
+
     def settle(
         self,
         admission: Admission,

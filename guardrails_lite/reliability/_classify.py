@@ -34,6 +34,7 @@ Kind = Literal[
     "stream interrupted",
     "cancelled",
     "own bug",
+    "turned away",
     "unknown",
 ]
 """What happened, in one word of a closed set."""
@@ -64,6 +65,7 @@ _LADDER: Mapping[Kind, tuple[Blame, Action]] = {
     "stream interrupted": ("endpoint", "fail"),
     "cancelled": ("caller", "fail"),
     "own bug": ("caller", "fail"),
+    "turned away": ("caller", "fall back"),
     "unknown": ("provider", "fall back"),
 }
 

@@ -29,7 +29,7 @@ SPREAD_SHARE = 0.2
 
 _ONCE = frozenset({"empty reply", "bad request"})
 """Failures that a second try may cure (a model's whim, a server that says so) and a third will not."""
-_NEVER = frozenset({"cancelled", "own bug", "content filtered", "refused"})
+_NEVER = frozenset({"cancelled", "own bug", "content filtered", "refused", "turned away"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -48,6 +48,6 @@ def as_code(value: Any) -> str:
     shown = [
         f"{setting.name}={getattr(value, setting.name)!r}"
         for setting in fields(value)
-        if getattr(value, setting.name) != setting.default
+        if setting.init and getattr(value, setting.name) != setting.default
     ]
     return f"{type(value).__name__}({', '.join(shown)})"

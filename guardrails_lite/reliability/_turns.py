@@ -116,12 +116,13 @@ async def _do(turnstile: Turnstile, work: Callable[[], Turn]) -> Turn:
 
     import asyncio
 
-    task = asyncio.ensure_future(asyncio.to_thread(work))
+    # No task: one that is cancelled as the loop ends would never tell what its thread has brought.
+    turn = asyncio.get_running_loop().run_in_executor(None, work)
     try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
+        return await asyncio.shield(turn)
+    except BaseException:
         # The thread goes on, and what it brings must not be lost.
-        task.add_done_callback(lambda done: _give_back(turnstile, done))
+        turn.add_done_callback(lambda done: _give_back(turnstile, done))
         raise
 
 

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from guardrails_lite.reliability._breaker import Circuit, Verdict
 from guardrails_lite.reliability._classify import Failure
@@ -25,13 +25,30 @@ from guardrails_lite.reliability._pause import Pause
 from guardrails_lite.reliability._retry_budget import Allowance, SecondTry
 from guardrails_lite.reliability._shared_store import DegradingStore, SharedStore
 from guardrails_lite.reliability._stores import Key, MemoryStore, Store
-from guardrails_lite.reliability._upstream import Place, Upstream
+
+if TYPE_CHECKING:
+    from guardrails_lite.reliability._upstream import Upstream
 
 LEASE_S = 900.0
 """How long a place is kept for a call that has no deadline and never reports back."""
 _GRACE_S = 5.0
 _SAMPLES = 100
 _UNASKED_PAUSE_S = 1.0
+
+Scope = Literal["account", "endpoint", "model"]
+_SCOPES: tuple[Scope, ...] = ("account", "endpoint", "model")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which upstream it is. Failures are held against the part they belong to."""
+
+    account: str
+    """The key or the account, never as plain text: a digest of it."""
+    endpoint: str
+    """The host, such as ``api.openai.com``."""
+    model: str
+    """The model, where the request names one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +84,7 @@ class TurnedAway:
     """A call may not go to this upstream now: ask another one, or fail."""
 
     reason: Literal["circuit open", "retry budget spent", "no time to wait", "queue full", "too large"]
-    scope: Literal["account", "endpoint", "model"] = "model"
+    scope: Scope = "model"
     retry_in_s: float | None = None
     """In how many seconds it is worth asking again, where that is known."""
 
@@ -75,8 +92,8 @@ class TurnedAway:
     def failure(self) -> Failure:
         """What this means for the ladder: nothing was sent, so the next target is asked."""
         return Failure(
-            "overloaded" if self.reason == "circuit open" else "rate limited",
-            "caller",
+            "turned away",
+            self.scope if self.reason == "circuit open" else "caller",
             "fall back",
             retry_after_s=self.retry_in_s,
             error_type=self.reason,
@@ -163,7 +180,8 @@ class Turnstile:
             patience_s: How long the caller is willing to wait. Where it is known to take longer, the call
                 is turned away at once.
             lease_s: How long the call may take, after which its place is free even if it never reports.
-            second_try: It repeats a call (`"throttled"` or `"failed"`) or runs beside one (`"hedge"`).
+            second_try: It repeats a call (`"throttled"` or `"failed"`, or `"paid"` where `repeat` has been
+                asked) or runs beside one (`"hedge"`).
         """
         ticket = f"{self._prefix}{next(self._numbers)}"
         lease_s = LEASE_S if lease_s is None else lease_s + _GRACE_S
@@ -255,6 +273,26 @@ class Turnstile:
 
         self._wake(self.store.update(self._keys[2:], step))
 
+    def repeat(
+        self, second_try: SecondTry, *, in_s: float, patience_s: float = math.inf
+    ) -> TurnedAway | None:
+        """Say before a wait of *in_s* whether a second try is worth it, and pay for it; None: it is.
+
+        The second try then asks as `"paid"`, so nobody waits only to be turned away for what is known now.
+        """
+
+        def step(account: Circuit, endpoint: Circuit, lane: Lane) -> TurnedAway | None:
+            now_s = self.store.now_s()
+            for circuit, scope in zip((account, endpoint, lane.circuit), _SCOPES, strict=True):
+                if circuit.state == "open" and circuit.until_s > now_s + in_s:
+                    return TurnedAway("circuit open", scope, circuit.until_s - now_s)
+            paused_s = lane.pause.until_s - now_s
+            if lane.pause.allowed is not None and paused_s > patience_s:
+                return TurnedAway("no time to wait", retry_in_s=paused_s)
+            return None if self._pays(lane, second_try, now_s) else TurnedAway("retry budget spent")
+
+        return self.store.update(self._keys, step)
+
     def settle(
         self,
         permit: Permit,
@@ -312,13 +350,6 @@ class Turnstile:
             return _head(lane)
 
         self._wake(self.store.update(self._keys, step))
-
-    def hedge_after_s(self) -> float | None:
-        """After how many seconds without content a second request is worth it; None: never."""
-        hedge = self.upstream.hedge
-        if hedge is None:
-            return None
-        return self.store.update(self._keys[2:], lambda lane: hedge.delay_s(lane.first_content_s))
 
     def _limits(self, divisor: int) -> Limits:
         limits = self.upstream.limits or NO_LIMITS
@@ -438,28 +469,34 @@ def _never_in_the_way(store: Store | SharedStore | None) -> Store:
 
 
 class Turnstiles:
-    """The turnstiles of this process: callers of the same upstream share one.
+    """The turnstiles of one `Upstream` in this process.
 
     Args:
+        upstream: Its settings.
         store: Where their state lives: a `SQLiteStore`, a `RedisStore`; default: in this process.
     """
 
     def __init__(
-        self, store: Store | SharedStore | None = None, *, dice: Callable[[], float] = random.random
+        self,
+        upstream: Upstream,
+        store: Store | SharedStore | None = None,
+        *,
+        dice: Callable[[], float] = random.random,
     ) -> None:
         self.store: Store = _never_in_the_way(store)
+        self._upstream = upstream
         self._dice = dice
-        self._all: dict[tuple[Upstream, Place], Turnstile] = {}
+        self._all: dict[Place, Turnstile] = {}
         self._lock = threading.Lock()
         on_fork(self)
 
-    def of(self, upstream: Upstream, place: Place) -> Turnstile:
+    def of(self, place: Place) -> Turnstile:
         """The turnstile for *place*, the same one for every caller."""
-        found = self._all.get((upstream, place))
+        found = self._all.get(place)
         if found is None:
             with self._lock:
-                made = Turnstile(upstream, place, store=self.store, dice=self._dice)
-                found = self._all.setdefault((upstream, place), made)
+                made = Turnstile(self._upstream, place, store=self.store, dice=self._dice)
+                found = self._all.setdefault(place, made)
         return found
 
     def start_afresh(self) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.reliability._breaker import Breaker
-from guardrails_lite.reliability._hedge import Hedge
 from guardrails_lite.reliability._limits import Limits
 from guardrails_lite.reliability._retry_budget import RetryBudget
 from guardrails_lite.reliability._settings import as_code
+from guardrails_lite.reliability._shared_store import SharedStore
+from guardrails_lite.reliability._stores import MemoryStore
+from guardrails_lite.reliability._turnstile import Place, Turnstile, Turnstiles
 
 _BREAKER = Breaker()
 _RETRIES = RetryBudget()
@@ -17,48 +19,51 @@ _RETRIES = RetryBudget()
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """What holds for an upstream, whichever call, thread, loop or process asks it.
+    """What holds for an upstream, whichever call, thread, loop or guard asks it.
+
+    Everything that is given the same `Upstream` object shares its limits and its breakers; with a `store`,
+    so do other processes. Calls of a client are told apart by key, host and model, calls of a function by
+    model.
 
     Raises:
         ConfigError: a setting that is of the wrong kind.
     """
 
+    name: str = ""
+    """Tells upstreams that are functions apart in a shared `store`; a client needs none."""
     breaker: Breaker | None = _BREAKER
     """When to stop asking. None: never."""
     limits: Limits | None = None
     """How much to send. None: no limit but what the upstream's own headers and pauses say."""
     retries: RetryBudget | None = _RETRIES
     """How many of all calls may be second tries. None: any number."""
-    hedge: Hedge | None = None
-    """When to send a second request beside a slow first one. None: never."""
+    store: MemoryStore | SharedStore | None = None
+    """Where the state lives: a `SQLiteStore`, a `RedisStore`. None: in this process."""
+    _turnstiles: Turnstiles = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name, kind in (
-            ("breaker", Breaker),
-            ("limits", Limits),
-            ("retries", RetryBudget),
-            ("hedge", Hedge),
-        ):
+        if not isinstance(self.name, str):
+            raise ConfigError(f"name={self.name!r} of Upstream must be a str.")
+        for name, kind in (("breaker", Breaker), ("limits", Limits), ("retries", RetryBudget)):
             value = getattr(self, name)
             if value is not None and not isinstance(value, kind):
                 raise ConfigError(f"{name}={value!r} of Upstream must be a {kind.__name__}, or None.")
-        if self.hedge is not None and self.retries is None:
+        if self.store is not None and not isinstance(self.store, (MemoryStore, SharedStore)):
             raise ConfigError(
-                "hedge=... of Upstream needs a retry budget: without one, a slow upstream gets twice "
-                "the load. Leave out retries=None."
+                f"store={self.store!r} of Upstream must be a SQLiteStore, a RedisStore, or None for the "
+                "memory of this process."
             )
+        object.__setattr__(self, "_turnstiles", Turnstiles(self, self.store))
+
+    def turnstile(self, account: str, endpoint: str, model: str | None) -> Turnstile:
+        """The way to one model of it, the same one for every caller.
+
+        Args:
+            account: A digest of the key; empty for a function.
+            endpoint: The host; empty for a function.
+            model: The model that is asked, where the request names one.
+        """
+        return self._turnstiles.of(Place(account, endpoint or self.name, model or ""))
 
     def __repr__(self) -> str:
         return as_code(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Which upstream it is. Failures are held against the part they belong to."""
-
-    account: str
-    """The key or the account, never as plain text: a digest of it."""
-    endpoint: str
-    """The host, such as ``api.openai.com``."""
-    model: str
-    """The model, or the name of a function."""

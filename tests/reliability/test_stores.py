@@ -77,7 +77,7 @@ def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
 
 
 def gate(store: Any, upstream: Upstream = ONE) -> Turnstile:
-    return Turnstiles(store).of(upstream, PLACE)
+    return Turnstiles(upstream, store).of(PLACE)
 
 
 def goes(turn: object) -> Permit:
@@ -101,7 +101,7 @@ def test_breakers_and_pauses_are_shared(shared: Open) -> None:
     first.settle(goes(first.ask()), Failure.of("rate limited", status=429, retry_after_s=60.0))
     assert isinstance(second.ask(), Waiting)
     other = Place("account", "host", "other")
-    first, second = (Turnstiles(shared()).of(Upstream(), other) for _ in range(2))
+    first, second = (Turnstiles(Upstream(), shared()).of(other) for _ in range(2))
     for _ in range(10):
         first.settle(goes(first.ask()), Failure.of("server error", status=500))
     assert getattr(second.ask(), "reason", None) == "circuit open"

@@ -23,7 +23,6 @@ from guardrails_lite._errors import ConfigError
 from guardrails_lite.reliability import (
     Breaker,
     Failure,
-    Hedge,
     Limits,
     MemoryStore,
     Permit,
@@ -163,6 +162,7 @@ def test_second_tries_come_out_of_one_budget() -> None:
     for _ in range(2):
         gate.settle(goes(gate.ask()))
     goes(gate.ask(second_try="hedge"))
+    goes(gate.ask(second_try="paid"))
 
 
 def test_callers_go_in_the_order_they_came_whatever_their_size() -> None:
@@ -208,24 +208,13 @@ def test_waiting_callers_are_woken_one_after_another() -> None:
     goes(gate.poll(queue[2]))
 
 
-def test_hedging_follows_the_percentile_of_what_was_seen() -> None:
-    """Below twenty observations nothing is hedged; then only what is slower than nearly all of them."""
-    gate = turnstile(Upstream(hedge=Hedge(percentile=0.9)), Clock())
-    for number in range(20):
-        assert gate.hedge_after_s() is None
-        gate.settle(goes(gate.ask()), first_content_s=(number + 1) / 10)
-    assert gate.hedge_after_s() == pytest.approx(1.8)
-    assert turnstile(Upstream()).hedge_after_s() is None
-
-
 @pytest.mark.parametrize(
     ("made", "message"),
     [
         (lambda: Upstream(breaker=3), "breaker=3 of Upstream must be a Breaker, or None"),  # type: ignore[arg-type]
         (lambda: Upstream(limits=Breaker()), "limits=Breaker() of Upstream must be a Limits"),  # type: ignore[arg-type]
-        (lambda: Upstream(hedge=Hedge(), retries=None), "hedge=... of Upstream needs a retry budget"),
-        (lambda: Hedge(percentile=1), "percentile=1 of Hedge must be a share above 0 to less than 1"),
-        (lambda: Hedge(after_s=0), "after_s=0 of Hedge"),
+        (lambda: Upstream(name=3), "name=3 of Upstream must be a str"),  # type: ignore[arg-type]
+        (lambda: Upstream(store="state.db"), "store='state.db' of Upstream must be a SQLiteStore"),  # type: ignore[arg-type]
     ],
 )
 def test_settings_that_cannot_work_are_refused(made: Callable[[], object], message: str) -> None:
@@ -237,9 +226,9 @@ def test_settings_that_cannot_work_are_refused(made: Callable[[], object], messa
 
 def test_settings_print_as_the_code_that_made_them() -> None:
     """The repr, evaluated, gives an equal value."""
-    upstream = Upstream(limits=Limits(rpm=500), breaker=None, hedge=Hedge(after_s=1.5))
-    assert repr(upstream) == "Upstream(breaker=None, limits=Limits(rpm=500), hedge=Hedge(after_s=1.5))"
-    assert eval(repr(upstream), {"Upstream": Upstream, "Limits": Limits, "Hedge": Hedge}) == upstream
+    upstream = Upstream(name="desk", limits=Limits(rpm=500), breaker=None)
+    assert repr(upstream) == "Upstream(name='desk', breaker=None, limits=Limits(rpm=500))"
+    assert eval(repr(upstream), {"Upstream": Upstream, "Limits": Limits}) == upstream
     assert repr(Upstream()) == "Upstream()"
 
 
@@ -494,8 +483,7 @@ def test_a_loop_that_died_does_not_hold_up_the_others() -> None:
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_starts_clean() -> None:
     """Fault X05: a child forked while permit and lock are held is neither blocked nor short of a place."""
-    gates = Turnstiles()
-    gate = gates.of(Upstream(limits=Limits(concurrency=1)), PLACE)
+    gate = Turnstiles(Upstream(limits=Limits(concurrency=1))).of(PLACE)
     goes(gate.ask())
 
     def hold(*_: object) -> int:
@@ -511,7 +499,9 @@ def test_a_forked_child_starts_clean() -> None:
 
 
 def test_callers_of_one_upstream_share_its_turnstile() -> None:
-    """Two guards that name the same place and settings share; another model has its own."""
-    gates = Turnstiles()
-    assert gates.of(Upstream(), PLACE) is gates.of(Upstream(), PLACE)
-    assert gates.of(Upstream(), PLACE) is not gates.of(Upstream(), Place("account", "host", "other"))
+    """Whoever has the same `Upstream` shares; another model, and another `Upstream`, has its own."""
+    one = Upstream(name="desk")
+    assert one.turnstile("", "", "m") is one.turnstile("", "", "m")
+    assert one.turnstile("", "", "m") is not one.turnstile("", "", None)
+    assert one.turnstile("", "", "m") is not Upstream(name="desk").turnstile("", "", "m")
+    assert one.turnstile("a", "", "m").place == Place("a", "desk", "m")

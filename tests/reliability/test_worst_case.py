@@ -1,8 +1,7 @@
-"""What a call can cost at most, which settings contradict each other, and how two requests are raced."""
+"""What a call can cost at most, and which settings contradict each other."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from guardrails_lite.reliability import (
     Retry,
     WorstCase,
     contradictions,
-    race,
     worst_case,
 )
 
@@ -90,71 +88,3 @@ def test_settings_that_contradict_each_other(settings: dict[str, Any], message: 
 def test_sound_settings_are_not_complained_of() -> None:
     """The defaults, and a hedge with tools that only read, are fine."""
     assert contradictions(Retry(), Budget(), ["gpt-4o", None], attempt_s=20, hedges=True) == []
-
-
-def test_the_first_good_answer_wins_and_the_loser_is_awaited() -> None:
-    """A slow first request is overtaken; it is cancelled, and it has ended when the answer is there."""
-    ended: list[str] = []
-
-    async def request(name: str, takes_s: float) -> str:
-        try:
-            await asyncio.sleep(takes_s)
-            return name
-        finally:
-            await asyncio.sleep(0.01)  # closing takes a moment
-            ended.append(name)
-
-    async def main() -> str:
-        return await race(lambda: request("slow", 30), lambda: request("quick", 0.01), delay_s=0.02)
-
-    assert asyncio.run(main()) == "quick"
-    assert sorted(ended) == ["quick", "slow"]
-
-
-@pytest.mark.parametrize("may_hedge", [True, False])
-def test_a_quick_request_is_not_hedged(may_hedge: bool) -> None:
-    """Nothing is sent twice when the first answers, or fails, before the time, or when there is no budget."""
-    sent: list[str] = []
-
-    async def request(takes_s: float, error: Exception | None) -> str:
-        sent.append("request")
-        await asyncio.sleep(takes_s)
-        if error:
-            raise error
-        return "answer"
-
-    async def main() -> None:
-        delay_s = 5.0 if may_hedge else 0.001
-        assert (
-            await race(
-                lambda: request(0.02, None),
-                lambda: request(0, None),
-                delay_s=delay_s,
-                may_hedge=lambda: may_hedge,
-            )
-            == "answer"
-        )
-        with pytest.raises(OSError, match="first"):
-            await race(lambda: request(0, OSError("first")), lambda: request(0, None), delay_s=5.0)
-
-    asyncio.run(main())
-    assert len(sent) == 2
-
-
-def test_when_both_fail_the_first_error_counts() -> None:
-    """A bad second answer does not win over a first one still to come, and two failures are the first's."""
-
-    async def fails(takes_s: float, name: str) -> str:
-        await asyncio.sleep(takes_s)
-        raise OSError(name)
-
-    async def late() -> str:
-        await asyncio.sleep(0.05)
-        return "good"
-
-    async def main() -> None:
-        assert await race(late, lambda: fails(0.0, "second"), delay_s=0.01) == "good"
-        with pytest.raises(OSError, match="first"):
-            await race(lambda: fails(0.05, "first"), lambda: fails(0.0, "second"), delay_s=0.01)
-
-    asyncio.run(main())
