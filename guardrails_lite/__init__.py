@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from guardrails_lite._record import Record
     from guardrails_lite._schema import explain_schema
     from guardrails_lite._targets import Target, target
-    from guardrails_lite._tools import Tool, tool
+    from guardrails_lite._tools import SQLiteLedger, Tool, operation, tool
     from guardrails_lite._who import bound
     from guardrails_lite.audit import AuditLog
     from guardrails_lite.reliability import (
@@ -73,6 +73,7 @@ __all__ = [
     "Retry",
     "RetryBudget",
     "Rule",
+    "SQLiteLedger",
     "SQLiteStore",
     "StreamInterrupted",
     "Target",
@@ -85,6 +86,7 @@ __all__ = [
     "bound",
     "explain_schema",
     "fall_back",
+    "operation",
     "reask",
     "redact",
     "structlog_sink",
@@ -111,6 +113,7 @@ _ELSEWHERE = {
     "Retry": "reliability",
     "RetryBudget": "reliability",
     "SQLiteStore": "reliability",
+    "SQLiteLedger": "_tools",
     "Target": "_targets",
     "Tool": "_tools",
     "ToolCall": "_messages",
@@ -118,6 +121,7 @@ _ELSEWHERE = {
     "Usage": "_messages",
     "bound": "_who",
     "explain_schema": "_schema",
+    "operation": "_tools",
     "structlog_sink": "sinks",
     "target": "_targets",
     "tool": "_tools",

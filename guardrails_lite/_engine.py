@@ -544,10 +544,15 @@ class _Attempt:
         return replace(reply, choices=tuple(choices))
 
     def _scoped(self, call: ToolCall) -> ToolCall:
-        """The call, its tool bound to this record: a write then happens once, however often it is run."""
+        """The call, its tool bound to the caller's operation, or to this record: a write happens once."""
         if call.tool is None or call.tool.effects != "write":
             return call
-        return replace(call, tool=call.tool.within(self.story.id))
+        from guardrails_lite._tools import current_operation
+
+        named = current_operation()
+        scope = self.story.id if named is None else named.key
+        ledger = self.plan.effects if named is None or named.ledger is None else named.ledger
+        return replace(call, tool=call.tool.within(scope, ledger))
 
     async def _approved(self, verdict: Any) -> Any:
         tool = verdict.call.tool

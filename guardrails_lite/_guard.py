@@ -621,6 +621,7 @@ def _plan_of(settings: dict[str, Any], guard: Guard[Any]) -> Plan:
         intent_sinks=tuple(sink.intent for sink in sinks if hasattr(sink, "intent")),
         accept=frozenset(settings["accept"]),
         captures=any(getattr(sink, "capture", "") in ("redacted", "sealed") for sink in sinks),
+        effects=next((sink.effects for sink in sinks if toolbox and hasattr(sink, "effects")), None),
         needs_loop=next(
             (repr(rule) for rules in both for rule in rules if rule.validator.kind == "async"), None
         ),

@@ -13,7 +13,7 @@ from guardrails_lite._screen import Side
 if TYPE_CHECKING:
     from guardrails_lite._schema import Schema
     from guardrails_lite._targets import Target
-    from guardrails_lite._tools import Toolbox
+    from guardrails_lite._tools import EffectLedger, Toolbox
     from guardrails_lite.reliability import Budget, Retry, Upstream
 
 _MEMO_SIZE = 4096
@@ -73,6 +73,8 @@ class Plan:
     """Whether any target has one."""
     captures: bool
     """Some sink asks for the texts."""
+    effects: EffectLedger | None
+    """Where the log keeps what tools have done; None: nothing that outlives the process does."""
     needs_loop: str | None = None
     """The rule whose validator is async, so that the guard cannot be used synchronously."""
     memo: Memo = field(default_factory=Memo)

@@ -3,13 +3,15 @@
 Read in this order: `_tool` (what a tool is, and how a checked call runs), `_declare` (how one is made),
 `_toolbox` (what a request offers), `_turn` (the verdict on each call that comes back), `_verdicts` (the
 closed set of reasons, and how the model is told), `_assembler` (calls from the deltas of a stream),
-`_ledger` (writes that happen at most once); `_history`, `_signatures` and `_docstrings` are what those
-read from.
+`_ledger` and `_sqlite_ledger` (writes that happen at most once), `_operation` (for what); `_history`,
+`_signatures` and `_docstrings` are what those read from.
 """
 
 from guardrails_lite._tools._assembler import ToolCallAssembler
 from guardrails_lite._tools._declare import tool
-from guardrails_lite._tools._ledger import EffectLedger, EffectState, MemoryLedger, SqliteLedger
+from guardrails_lite._tools._ledger import Effect, EffectLedger, EffectState, MemoryLedger
+from guardrails_lite._tools._operation import current_operation, operation
+from guardrails_lite._tools._sqlite_ledger import SQLiteLedger
 from guardrails_lite._tools._tool import Approve, Effects, Tool
 from guardrails_lite._tools._toolbox import Offered, Toolbox
 from guardrails_lite._tools._verdicts import TOOL_REASONS, ToolReason, Verdict, feedback_messages
@@ -17,17 +19,20 @@ from guardrails_lite._tools._verdicts import TOOL_REASONS, ToolReason, Verdict, 
 __all__ = [
     "TOOL_REASONS",
     "Approve",
+    "Effect",
     "EffectLedger",
     "EffectState",
     "Effects",
     "MemoryLedger",
     "Offered",
-    "SqliteLedger",
+    "SQLiteLedger",
     "Tool",
     "ToolCallAssembler",
     "ToolReason",
     "Toolbox",
     "Verdict",
+    "current_operation",
     "feedback_messages",
+    "operation",
     "tool",
 ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from guardrails_lite._errors import Blocked, ConfigError
 from guardrails_lite._messages import ToolCall
 from guardrails_lite._rules import _code_digest
-from guardrails_lite._tools._ledger import EffectLedger, MemoryLedger, effect_key
+from guardrails_lite._tools._ledger import Effect, EffectLedger, MemoryLedger, effect_key
 from guardrails_lite._tools._signatures import parameters_of
 
 if TYPE_CHECKING:
@@ -175,14 +175,10 @@ class Tool:
             return None
         arguments = canonical_arguments(tool_call.arguments)
         key = effect_key(self.scope if self.scope is not None else tool_call.id, self.name, arguments)
-        state = (self.ledger or _PROCESS_LEDGER).reserve(key)
-        if state is not None:
-            fate = "has already run" if state == "done" else "was begun before, with unknown success, and"
-            raise Blocked(
-                f"tool {self.name!r} {fate} with these arguments in this operation, so it is not run again. "
-                "Use a new scope for an operation that is meant to happen once more.",
-                outcome="tool denied",
-            )
+        ledger = self.ledger or _PROCESS_LEDGER
+        taken = ledger.reserve(key, self.name)
+        if taken is not None:
+            raise Blocked(_refusal(taken, ledger), outcome="tool denied")
         return key
 
     def _finish(self, key: str | None, result: Any) -> Any:
@@ -230,6 +226,23 @@ class Tool:
 
     def __hash__(self) -> int:
         return hash((self.name, self.max_calls, self.effects))
+
+
+def _refusal(taken: Effect, ledger: EffectLedger) -> str:
+    """Why a write is not run, and what can be done about it."""
+    with_these = f"with these arguments in this operation, at {taken.begun_at}"
+    if taken.state == "done":
+        return (
+            f"tool {taken.tool!r} has already run {with_these}, so it is not run again. "
+            "Name another operation(...) for what is meant to happen once more."
+        )
+    remedy = "name another operation(...) to run it all the same"
+    if hasattr(ledger, "settle"):
+        remedy = f"say so: {ledger!r}.settle({taken.reference!r}, 'done' or 'not done')"
+    return (
+        f"tool {taken.tool!r} was begun {with_these}, and nobody knows whether it happened: it is still "
+        f"running, or was cut short. So it is not run again. Find out, then {remedy}."
+    )
 
 
 def _is_async(function: Any) -> bool:

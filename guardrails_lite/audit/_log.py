@@ -33,6 +33,7 @@ from guardrails_lite.audit._vault import Vault
 
 if TYPE_CHECKING:
     from guardrails_lite._record import Intent, Record
+    from guardrails_lite._tools import SQLiteLedger
     from guardrails_lite.audit._verify import Report
 
 LogMode = Literal["async", "commit", "strict"]
@@ -226,6 +227,13 @@ class AuditLog:
     def blocking(self) -> bool:
         """Whether a call may wait for the disk here; an event loop then writes in a thread."""
         return self.mode != "async"
+
+    @property
+    def effects(self) -> SQLiteLedger:
+        """What the tools of guards with this log have done, so that no write happens twice."""
+        from guardrails_lite._tools import SQLiteLedger
+
+        return SQLiteLedger(self.directory / "effects.db", key=self._keys / "effects.key")
 
     # -- reading --------------------------------------------------------------------------------------
 
