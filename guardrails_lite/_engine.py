@@ -156,13 +156,17 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
         while True:
             request = target.prepare(asked)
             model = request.model
-            admission = ledger.admit(
-                now_s=plan.clock(),
-                model=model,
-                prompt_chars=story.input_chars,
-                max_completion_tokens=completion_limit(request) if request.params else None,
-                fallbacks_left=left,
-            )
+            admission: Admission | Refusal
+            if place and target.kind == "answer":
+                model, admission = None, ledger.admit_answer()
+            else:
+                admission = ledger.admit(
+                    now_s=plan.clock(),
+                    model=model,
+                    prompt_chars=story.input_chars,
+                    max_completion_tokens=completion_limit(request) if request.params else None,
+                    fallbacks_left=left,
+                )
             if isinstance(admission, Refusal):
                 raise with_cause(admission.error(), gave_up)
             attempt = _Attempt(story, target, request, model, offered, ledger, admission, waited_s, live=live)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, overload
 
 from guardrails_lite._binding import Binding, messages_of
+from guardrails_lite._composition import asked_of, check_composition
 from guardrails_lite._drivers import AsyncLive, Live, abegin, adrive, begin, drive
 from guardrails_lite._engine import Outcome, check_text, exchange
 from guardrails_lite._errors import ConfigError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     import os
 
     from guardrails_lite._record import Record, Style
-    from guardrails_lite.reliability import Upstream
+    from guardrails_lite.reliability import Upstream, WorstCase
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -301,6 +302,33 @@ class Guard(Generic[T]):
             return Decision("passed" if left == text else "redacted", left, (), record)
         verdict = _VERDICTS.get(stop.verb, "blocked")
         return Decision(verdict, None, stop.findings, record)
+
+    def worst_case(
+        self,
+        *,
+        model: str | None = None,
+        prompt_tokens: int | None = None,
+        max_completion_tokens: int | None = None,
+    ) -> WorstCase:
+        """Say what one call can cost at most, before anything runs: requests, seconds, tokens, money.
+
+        Tokens and money are bounded by the budget, or by the size of the request where it is told.
+
+        Args:
+            model: The model that the primary is asked for, for its price.
+            prompt_tokens: The largest prompt.
+            max_completion_tokens: The longest reply that a request asks for, all its choices together.
+        """
+        from guardrails_lite.reliability import worst_case
+
+        plan = self._plan
+        return worst_case(
+            plan.retry,
+            plan.budget,
+            asked_of(plan.fallback, model),
+            prompt_tokens=prompt_tokens,
+            max_completion_tokens=max_completion_tokens,
+        )
 
     # --- for the client adapters ---
 
@@ -602,7 +630,9 @@ def _plan_of(settings: dict[str, Any], guard: Guard[Any]) -> Plan:
     ]
     sinks = (default_sink,) if settings["log"] is None else settings["log"]
     upstream = settings["upstream"] if enforce else None
+    retry, budget = settings["retry"] or Retry(), settings["budget"] or Budget()
     _check_answers(settings["fallback"], schema)
+    check_composition(retry, budget, settings["fallback"])
     return Plan(
         name=settings["name"],
         guard=guard,
@@ -611,8 +641,8 @@ def _plan_of(settings: dict[str, Any], guard: Guard[Any]) -> Plan:
         output=Side("output", both[1]),
         schema=schema,
         toolbox=toolbox,
-        retry=settings["retry"] or Retry(),
-        budget=settings["budget"] or Budget(),
+        retry=retry,
+        budget=budget,
         fallback=settings["fallback"],
         upstream=upstream,
         has_upstreams=enforce

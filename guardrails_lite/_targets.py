@@ -237,4 +237,6 @@ def accepted(function: Callable[..., Any]) -> frozenset[str] | None:
 
 
 def _short(value: object) -> str:
+    if isinstance(value, (int, float)):
+        return str(value)
     return value if isinstance(value, str) and len(value) <= 64 else type(value).__name__

@@ -21,7 +21,7 @@ LAYERS = [
     ["_integrity", "_schema", "_tools", "reliability", "schemas"],
     ["_effects"],
     ["_screen"],
-    ["_asking", "_gate", "_plan", "_story"],
+    ["_asking", "_composition", "_gate", "_plan", "_story"],
     ["_incoming"],
     ["_endings"],
     ["_request"],

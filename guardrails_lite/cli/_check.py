@@ -62,6 +62,7 @@ def explain(guard: Guard[Any]) -> Iterator[str]:
     if budget.cost_usd is not None:
         yield f"     and {budget.cost_usd:g} US dollars"
     yield from (f"     then {target!r}" for target in plan.fallback)
+    yield f"     in all: {guard.worst_case()}"
     yield "3. only a reply that is whole counts"
     if plan.schema is not None:
         yield f"     it must fit the schema {plan.schema!r}, else it is asked again"

@@ -34,11 +34,12 @@ if TYPE_CHECKING:
         Waiting,
     )
     from guardrails_lite.reliability._upstream import Upstream
-    from guardrails_lite.reliability._worst_case import WorstCase, contradictions, worst_case
+    from guardrails_lite.reliability._worst_case import Asked, WorstCase, contradictions, worst_case
 
 __all__ = [
     "Action",
     "Admission",
+    "Asked",
     "Blame",
     "Breaker",
     "Budget",
@@ -75,6 +76,7 @@ __all__ = [
 ]
 
 _LATER = {
+    "Asked": "_worst_case",
     "Breaker": "_breaker",
     "Limits": "_limits",
     "MemoryStore": "_stores",

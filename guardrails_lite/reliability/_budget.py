@@ -88,6 +88,10 @@ class Admission(NamedTuple):
     """The estimate that was reserved for the prompt."""
 
 
+_FREE = Admission(None, None, 0, 0.0, None, 0)
+"""Of a fixed answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why an attempt may not be made."""
@@ -222,6 +226,10 @@ class Ledger:
         self._open.append(admission)
         return admission
 
+    def admit_answer(self) -> Admission:
+        """Admit a fixed answer: it costs nothing, so no limit holds for it."""
+        return _FREE
+
     def withdraw(self, admission: Admission) -> None:
         """Take back an attempt that was admitted here and never sent: it was none."""
         self._open.remove(admission)
@@ -246,6 +254,8 @@ class Ledger:
         Returns:
             The attempt's cost in US dollars; None when its model has no price.
         """
+        if admission is _FREE:
+            return 0.0
         self._open.remove(admission)
         price = price_of(admission.model, self.budget.prices) if admission.model is not None else None
         if usage is None or usage.prompt_tokens < 0 or usage.completion_tokens < 0 or usage.total_tokens <= 0:

@@ -7,8 +7,9 @@ setting that contradicts another is refused with the arithmetic, since in an out
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from guardrails_lite.reliability._budget import Budget
 from guardrails_lite.reliability._prices import price_of
@@ -17,7 +18,7 @@ from guardrails_lite.reliability._retry import BASE_S, CAP_S, Retry
 
 @dataclass(frozen=True, slots=True)
 class WorstCase:
-    """The most that one guarded call can cost."""
+    """The most that one guarded call can cost. It prints as a sentence."""
 
     sends: int
     """Requests, over all targets, retries and re-asks."""
@@ -35,10 +36,22 @@ class WorstCase:
         return f"at most {self.sends} sends, {seconds}, {tokens}, {money}"
 
 
+class Asked(NamedTuple):
+    """A target that is really asked: the primary or a fallback, but no fixed answer."""
+
+    name: str
+    model: str | None = None
+    """None: not known before the call."""
+    timeout_s: float | None = None
+    """How long one attempt may take, where the target says so."""
+    own_retries: int = 0
+    """Retries that it makes by itself and that cannot be turned off."""
+
+
 def worst_case(
     retry: Retry,
     budget: Budget,
-    models: Sequence[str | None],
+    asked: Sequence[Asked],
     *,
     prompt_tokens: int | None = None,
     max_completion_tokens: int | None = None,
@@ -51,12 +64,12 @@ def worst_case(
     Args:
         retry: The guard's retries.
         budget: The guard's budget.
-        models: One entry for each target that is really asked, the primary first; fixed answers are not.
+        asked: The targets, the primary first.
         prompt_tokens: The largest prompt, where it is known. It grows with a re-ask by the reply and what
             was wrong with it, which is taken as one more completion.
         max_completion_tokens: The longest completion that a request asks for, where it does.
     """
-    sends = retry.attempts * len(models) + retry.reasks
+    sends = retry.attempts * len(asked) + retry.reasks
     if budget.attempts is not None:
         sends = min(sends, budget.attempts)
     tokens, cost = budget.tokens, budget.cost_usd
@@ -64,7 +77,7 @@ def worst_case(
         grown = prompt_tokens + (2 * max_completion_tokens if retry.reasks else 0)
         most = sends * (grown + max_completion_tokens)
         tokens = most if tokens is None else min(most, tokens)
-        prices = [price_of(model, budget.prices) for model in models]
+        prices = [price_of(target.model, budget.prices) for target in asked]
         if prices and all(prices):
             dearest = max(
                 (grown * price.input_usd + max_completion_tokens * price.output_usd) / 1e6
@@ -76,79 +89,78 @@ def worst_case(
 
 
 def contradictions(
-    retry: Retry,
-    budget: Budget,
-    models: Sequence[str | None],
-    *,
-    attempt_s: float | None = None,
-    hedges: bool = False,
-    writing_tools: Sequence[str] = (),
-    client_retries: Mapping[str, int] | None = None,
-) -> list[str]:
+    retry: Retry, budget: Budget, asked: Sequence[Asked], *, ends_in_answer: bool = False
+) -> Iterator[str]:
     """Say which settings cannot hold together, each with its arithmetic and the way out.
 
     Args:
         retry: The guard's retries.
         budget: The guard's budget.
-        models: As for `worst_case`.
-        attempt_s: The time-out of one attempt, where the client or the target sets one.
-        hedges: Whether some upstream is hedged.
-        writing_tools: Names of the guard's tools that write.
-        client_retries: Retries that a target makes on its own and that we cannot turn off, by its name.
+        asked: The targets, the primary first.
+        ends_in_answer: Whether a fixed answer follows them.
     """
-    found = []
     deadline_s = budget.deadline_s
-    if deadline_s is not None and attempt_s is not None:
-        waits_s = sum(min(CAP_S, BASE_S * 2**n) for n in range(min(retry.attempts - 1, 64))) / 2
-        needs_s = retry.attempts * attempt_s + waits_s
-        share_s = deadline_s * (1 - budget.reserve) if len(models) > 1 else deadline_s
-        if attempt_s > share_s:
-            found.append(
-                f"one attempt may take {attempt_s:g} s, and only {share_s:g} s of Budget.deadline_s="
-                f"{deadline_s:g} are there for the first target. Raise the deadline or lower the "
-                "attempt's time."
+    if deadline_s is not None:
+        for place, target in enumerate(asked):
+            is_last = place == len(asked) - 1 and not ends_in_answer
+            yield from _out_of_time(retry, budget.reserve, deadline_s, target, is_last=is_last)
+        if isinstance(retry.wait, (int, float)) and retry.wait >= deadline_s and retry.attempts > 1:
+            yield (
+                f"Retry.wait={retry.wait:g} s is no shorter than Budget.deadline_s={deadline_s:g}: no retry "
+                "is ever made. Lower the wait or raise the deadline."
             )
-        elif needs_s > share_s:
-            found.append(
-                f"{retry.attempts} attempts of {attempt_s:g} s and their waits take up to {needs_s:g} s, and "
-                f"{share_s:g} s of Budget.deadline_s={deadline_s:g} are there for the first target: the "
-                "last ones are never made. Lower Retry.attempts or the attempt's time, or raise the deadline."
-            )
-    fixed_wait_s = retry.wait if isinstance(retry.wait, (int, float)) else None
-    if (
-        deadline_s is not None
-        and fixed_wait_s is not None
-        and fixed_wait_s >= deadline_s
-        and retry.attempts > 1
-    ):
-        found.append(
-            f"Retry.wait={fixed_wait_s:g} s is no shorter than Budget.deadline_s={deadline_s:g}: no retry is "
-            "ever made. Lower the wait or raise the deadline."
-        )
-    if budget.attempts is not None and budget.attempts < len(models):
-        found.append(
-            f"Budget.attempts={budget.attempts} is less than the {len(models)} targets: the last ones are "
+    if budget.attempts is not None and budget.attempts < len(asked):
+        yield (
+            f"Budget.attempts={budget.attempts} is less than the {len(asked)} targets: the last ones are "
             "never asked. Raise Budget.attempts or leave out a fallback."
         )
-    if hedges and writing_tools:
-        found.append(
-            f"hedging sends a request twice, and the tools {', '.join(writing_tools)} write: what they do "
-            "could happen twice. Leave out the hedge, or declare the tools effects='read' if they only read."
-        )
-    for name, retries in (client_retries or {}).items():
-        if retries:
-            sends = retry.attempts * (1 + retries)
-            found.append(
-                f"{name} retries {retries} times by itself, so {retry.attempts} attempts become {sends} "
-                "requests. Turn its own retries off."
+    for target in asked:
+        if target.own_retries:
+            sends = retry.attempts * (1 + target.own_retries)
+            yield (
+                f"{target.name} retries {target.own_retries} times by itself, so {retry.attempts} attempts "
+                f"become {sends} requests. Turn its own retries off."
             )
     if budget.cost_usd is not None:
-        unpriced = [
-            str(model) for model in models if model is not None and price_of(model, budget.prices) is None
-        ]
+        models = dict.fromkeys(target.model for target in asked if target.model is not None)
+        unpriced = [model for model in models if price_of(model, budget.prices) is None]
         if unpriced:
-            found.append(
+            yield (
                 f"Budget.cost_usd={budget.cost_usd:g} cannot hold for {', '.join(unpriced)}: no price is "
                 "known. Give one: Budget(prices={...: Price(input_usd, output_usd)})."
             )
-    return found
+
+
+def _out_of_time(
+    retry: Retry, reserve: float, deadline_s: float, target: Asked, *, is_last: bool
+) -> Iterator[str]:
+    """Even where all before it fail at once, a target has only so much of the deadline."""
+    timeout_s = target.timeout_s
+    if timeout_s is None:
+        return
+    share_s = deadline_s if is_last else deadline_s * (1 - reserve)
+    whose = f"{share_s:g} s of Budget.deadline_s={deadline_s:g} are there for {target.name}"
+    attempts = retry.attempts if _repeats_timeouts(retry, is_last=is_last) else 1
+    needs_s = attempts * timeout_s + sum(_longest_wait_s(retry.wait, n) for n in range(min(attempts - 1, 64)))
+    if timeout_s > share_s:
+        yield (
+            f"one attempt may take {timeout_s:g} s, and only {whose}. Raise the deadline or lower the "
+            "attempt's timeout."
+        )
+    elif needs_s > share_s:
+        yield (
+            f"{attempts} attempts of {timeout_s:g} s and their waits take up to {needs_s:g} s, and {whose}: "
+            "the last ones are never made. Lower Retry.attempts or the timeout, or raise the deadline."
+        )
+
+
+def _repeats_timeouts(retry: Retry, *, is_last: bool) -> bool:
+    if retry.on is None:
+        return is_last
+    return not callable(retry.on) and "timeout" in retry.on
+
+
+def _longest_wait_s(wait: Callable[..., float] | float | None, failed: int) -> float:
+    if wait is None:
+        return min(CAP_S, math.ldexp(BASE_S, failed))
+    return float(wait) if isinstance(wait, (int, float)) else 0.0

@@ -14,9 +14,8 @@ from guardrails_lite.reliability import (
     Price,
     Retry,
     WorstCase,
-    contradictions,
-    worst_case,
 )
+from guardrails_lite.reliability._worst_case import Asked, contradictions, worst_case
 
 
 @given(
@@ -42,49 +41,74 @@ def test_no_course_of_events_sends_more(attempts: int, reasks: int, targets: int
             failure = Failure.of("server error" if kind == "fault" else "timeout")
             if retry.delay_s(failure, failed, random=lambda: 0.5, elapsed_s=0.0, fallbacks_left=left) is None:
                 break
-    assert sends <= worst_case(retry, Budget(), ["m"] * targets).sends
+    assert sends <= worst_case(retry, Budget(), [Asked("m")] * targets).sends
 
 
 def test_budgets_bound_what_settings_would_allow() -> None:
     """The smaller of what could be sent and what may be spent is the worst case, and it prints."""
     budget = Budget(deadline_s=20, prices={"m": Price(1, 10)})
     found = worst_case(
-        Retry(attempts=2, reasks=0), budget, ["m", "m"], prompt_tokens=1_000, max_completion_tokens=500
+        Retry(attempts=2, reasks=0), budget, [M, M], prompt_tokens=1_000, max_completion_tokens=500
     )
     assert found == WorstCase(sends=4, seconds=20, tokens=6_000, cost_usd=pytest.approx(0.024))
     assert str(found) == "at most 4 sends, 20 s, 6000 tokens, $0.0240"
     capped = Budget(tokens=5_000, cost_usd=0.01, attempts=3, prices={"m": Price(1, 10)})
-    found = worst_case(Retry(), capped, ["m"], prompt_tokens=1_000, max_completion_tokens=500)
+    found = worst_case(Retry(), capped, [M], prompt_tokens=1_000, max_completion_tokens=500)
     assert (found.sends, found.tokens, found.cost_usd) == (3, 5_000, 0.01)
-    assert str(worst_case(Retry(), Budget(deadline_s=None), [None])) == (
+    assert str(worst_case(Retry(), Budget(deadline_s=None), [Asked("m")])) == (
         "at most 5 sends, no limit of time, no limit of tokens, no limit of money"
     )
+
+
+M = Asked("primary", "m")
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"attempt_s": 30.0}, "one attempt may take 30 s, and only 20 s"),
-        ({"attempt_s": 8.0}, "3 attempts of 8 s and their waits take up to 24.3 s, and 20 s of"),
-        ({"attempt_s": 5.0, "models": ["m", "m"]}, "and 12 s of Budget.deadline_s=20 are there"),
-        ({"retry": Retry(wait=20)}, "Retry.wait=20 s is no shorter than Budget.deadline_s=20"),
+        ({"asked": [Asked("home", "m", 30.0)]}, "one attempt may take 30 s, and only 20 s of"),
         (
-            {"budget": Budget(attempts=1), "models": ["m", "m"]},
-            "Budget.attempts=1 is less than the 2 targets",
+            {"asked": [Asked("home", "m", 8.0)]},
+            "3 attempts of 8 s and their waits take up to 24.6 s, and 20 s of Budget.deadline_s=20 are there",
         ),
-        ({"hedges": True, "writing_tools": ["refund"]}, "the tools refund write"),
-        ({"client_retries": {"client": 2}}, "3 attempts become 9 requests"),
-        ({"budget": Budget(cost_usd=1.0), "models": ["home"]}, "cannot hold for home: no price is known"),
+        (
+            {"asked": [Asked("home", "m", 13.0), M]},
+            "one attempt may take 13 s, and only 12 s of Budget.deadline_s=20 are there for home",
+        ),
+        (
+            {"asked": [Asked("home", "m", 5.0), M], "retry": Retry(on={"timeout"}, wait=0)},
+            "3 attempts of 5 s and their waits take up to 15 s, and 12 s of",
+        ),
+        ({"asked": [Asked("home", "m", 13.0)], "ends_in_answer": True}, "and only 12 s of"),
+        ({"retry": Retry(wait=20)}, "Retry.wait=20 s is no shorter than Budget.deadline_s=20"),
+        ({"budget": Budget(attempts=1), "asked": [M, M]}, "Budget.attempts=1 is less than the 2 targets"),
+        (
+            {"asked": [Asked("home", "m", own_retries=2)]},
+            "home retries 2 times by itself, so 3 attempts become 9",
+        ),
+        (
+            {"budget": Budget(cost_usd=1.0), "asked": [Asked("home", "llama")]},
+            "cannot hold for llama: no price is known",
+        ),
     ],
 )
 def test_settings_that_contradict_each_other(settings: dict[str, Any], message: str) -> None:
     """What cannot hold is said with its arithmetic."""
-    defaults: dict[str, Any] = {"retry": Retry(), "budget": Budget(deadline_s=20), "models": ["m"]}
-    found = contradictions(**{**defaults, **settings})
-    assert len(found) == 1
-    assert message in found[0]
+    defaults: dict[str, Any] = {"retry": Retry(), "budget": Budget(deadline_s=20), "asked": [M]}
+    (found,) = contradictions(**{**defaults, **settings})
+    assert message in found
 
 
-def test_sound_settings_are_not_complained_of() -> None:
-    """The defaults, and a hedge with tools that only read, are fine."""
-    assert contradictions(Retry(), Budget(), ["gpt-4o", None], attempt_s=20, hedges=True) == []
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"budget": Budget(), "asked": [Asked("a", "gpt-4o", 30.0), Asked("b", None, 30.0)]},
+        {"budget": Budget(deadline_s=None), "asked": [Asked("a", None, 600.0)]},
+        {"asked": [Asked("a", None, 11.0), M]},  # a silent target is not asked twice where another is left
+        {"retry": Retry(on=lambda failure: True), "asked": [Asked("a", None, 11.0)]},  # nobody can tell
+    ],
+)
+def test_sound_settings_are_not_complained_of(settings: dict[str, Any]) -> None:
+    """What can hold, if need be only when all goes well, is fine."""
+    defaults: dict[str, Any] = {"retry": Retry(), "budget": Budget(deadline_s=20), "asked": [M]}
+    assert list(contradictions(**{**defaults, **settings})) == []

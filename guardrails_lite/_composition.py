@@ -1,0 +1,56 @@
+"""What the targets and limits of a guard come to together, checked when it is built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from guardrails_lite._errors import ConfigError
+from guardrails_lite._targets import Target
+from guardrails_lite.reliability import Budget, Retry
+from guardrails_lite.reliability._worst_case import Asked, contradictions
+
+
+def asked_of(fallback: Sequence[Target], model: str | None = None) -> list[Asked]:
+    """The targets that are really asked, the primary first.
+
+    Args:
+        fallback: The guard's.
+        model: The model that the primary is asked for, where that is known.
+    """
+    asked = [Asked("the primary", model)]
+    for target in fallback:
+        if target.kind != "answer":
+            inherited = model if target.kind == "override" else None
+            asked.append(
+                Asked(
+                    target.name,
+                    target.overrides.get("model", inherited),
+                    _timeout_s(target),
+                    _own_retries(target.subject) if target.kind == "client" else 0,
+                )
+            )
+    return asked
+
+
+def check_composition(retry: Retry, budget: Budget, fallback: Sequence[Target]) -> None:
+    """Refuse settings that cannot hold together.
+
+    Raises:
+        ConfigError: what contradicts what, with the arithmetic and the way out.
+    """
+    ends_in_answer = bool(fallback) and fallback[-1].kind == "answer"
+    found = contradictions(retry, budget, asked_of(fallback), ends_in_answer=ends_in_answer)
+    if complaints := "\n".join(found):
+        raise ConfigError(complaints)
+
+
+def _timeout_s(target: Target) -> float | None:
+    """What somebody chose: a client's default comes as an object with four times."""
+    chosen = target.overrides.get("timeout", getattr(target.subject, "timeout", None))
+    return float(chosen) if isinstance(chosen, (int, float)) and not isinstance(chosen, bool) else None
+
+
+def _own_retries(client: object) -> int:
+    """Retries of a client that cannot be told to leave them to the guard."""
+    retries = 0 if hasattr(client, "with_options") else getattr(client, "max_retries", 0)
+    return retries if isinstance(retries, int) else 0
