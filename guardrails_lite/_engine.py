@@ -42,7 +42,7 @@ from guardrails_lite._endings import (
 )
 from guardrails_lite._errors import Blocked, DeadlineExceeded, GuardrailsError
 from guardrails_lite._incoming import FrameError, Incoming, TimedIncoming
-from guardrails_lite._integrity import judge
+from guardrails_lite._integrity import is_unmarked, judge
 from guardrails_lite._messages import Call, Choice, Reply, ToolCall, Usage
 from guardrails_lite._request import asked_again, choices_asked, completion_limit, declared, screen_request
 from guardrails_lite._screen import Groups, Stop, Tally, screen, screened
@@ -482,6 +482,8 @@ class _Attempt:
             from_client=self.target.completion,
         )
         if failure is None:
+            if "unmarked" in self.plan.accept and is_unmarked(reply):
+                self.story.note("accepted", "no finish reason")
             return
         if not self.plan.enforce:
             self.story.note("would have failed", failure.kind)

@@ -8,7 +8,7 @@ import inspect
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, get_args, overload
 
 from guardrails_lite._binding import Binding, messages_of
 from guardrails_lite._composition import asked_of, check_composition
@@ -35,7 +35,7 @@ P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C")
 
-Accepted = Literal["empty", "refused", "truncated"]
+Accepted = Literal["empty", "refused", "truncated", "unmarked"]
 
 
 _VERDICTS: Mapping[str, Any] = {"reask": "would re-ask", "fall_back": "would fall back"}
@@ -86,7 +86,8 @@ class Guard(Generic[T]):
             logger, silent unless the application listens.
         mode: ``"monitor"`` checks and records everything, and changes and stops nothing.
         accept: Endings that are values to this application instead of errors: ``"empty"``,
-            ``"refused"``, ``"truncated"``.
+            ``"refused"``, ``"truncated"``; and ``"unmarked"``, a text without a finish reason, for a server
+            that never sends one. A tool call and JSON that looks cut are never accepted without.
 
     Raises:
         ConfigError: a setting that cannot work: what, where, what was expected, and the remedy.
@@ -608,9 +609,10 @@ def _sinks(log: Any) -> tuple[Any, ...] | None:
 def _check(settings: dict[str, Any]) -> None:
     if settings["mode"] not in ("enforce", "monitor"):
         raise ConfigError(f"mode={settings['mode']!r} of Guard must be 'enforce' or 'monitor'")
-    unknown = [each for each in settings["accept"] if each not in ("empty", "refused", "truncated")]
+    unknown = [each for each in settings["accept"] if each not in get_args(Accepted)]
     if unknown:
-        raise ConfigError(f"accept={unknown!r} of Guard: expected some of 'empty', 'refused', 'truncated'")
+        known = ", ".join(map(repr, get_args(Accepted)))
+        raise ConfigError(f"accept={unknown!r} of Guard: expected some of {known}")
 
 
 def _plan_of(settings: dict[str, Any], guard: Guard[Any]) -> Plan:

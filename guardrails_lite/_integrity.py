@@ -100,6 +100,13 @@ def judge(
     return None
 
 
+def is_unmarked(reply: Reply) -> bool:
+    """Whether nothing says of some choice that the model has finished it."""
+    if reply.complete is True or isinstance(reply.raw, str):
+        return False
+    return any(not choice.finish_reason for choice in reply.choices)
+
+
 def _judge_choice(
     reply: Reply, nth: int, choice: Choice, wants_tools: bool, accept: frozenset[str], wants_json: bool
 ) -> Failure | None:
@@ -120,9 +127,8 @@ def _judge_choice(
         error = get(_raw_choice(reply, nth), "error")
         return classify_body_error({"error": error}) if error else _failure(ending)
     if not word and reply.complete is not True and not isinstance(reply.raw, str):
-        if reply.complete is False:
-            return _unmarked(accept, "stream interrupted", choice, text, wants_json)
-        failure = _unmarked(accept, "malformed reply", choice, text, wants_json)
+        kind: Kind = "stream interrupted" if reply.complete is False else "malformed reply"
+        failure = _unmarked(accept, kind, choice, text, wants_json)
         if failure is not None:
             return failure
     if not text.isascii() and not _is_text(text):

@@ -173,6 +173,40 @@ def test_endings_can_be_accepted(call: Call) -> None:
     assert (text, outcome.record.outcome) == ("half an ans", "passed")
 
 
+def unmarked(text: str | None, **parts: Any) -> Any:
+    """A reply of a server that sends no finish reason, and says nothing of it in a stream either."""
+    return completion(text, finish_reason=None, **parts)
+
+
+def test_a_reply_without_a_finish_reason_counts_only_when_told(call: Call) -> None:
+    """Nothing says that it is whole, so it is asked for again, unless the application knows its server."""
+    with pytest.raises(Exhausted):
+        call(Guard(retry=NOW), [unmarked("hello"), unmarked("hello"), unmarked("hello")])
+
+    text, outcome, model = call(Guard(retry=NOW, accept=["unmarked"]), [unmarked("hello")])
+
+    assert (text, outcome.record.outcome, len(model.calls)) == ("hello", "passed", 1)
+    assert [(note.what, note.detail) for note in outcome.record.notes] == [("accepted", "no finish reason")]
+
+
+@pytest.mark.parametrize(
+    ("reply", "guard"),
+    [
+        (unmarked('{"customer": "Acme", "total": 1'), Guard(schema=Invoice, retry=NOW, accept=["unmarked"])),
+        (
+            unmarked(None, tool_calls=[tool_call("go")]),
+            Guard(tools=[{"name": "go", "parameters": {}}], retry=NOW, accept=["unmarked"]),
+        ),
+        (unmarked(None), Guard(retry=NOW, accept=["unmarked"])),
+    ],
+    ids=["open JSON", "tool call", "nothing"],
+)
+def test_what_looks_cut_is_not_accepted_for_want_of_a_mark(call: Call, reply: Any, guard: Any) -> None:
+    """A tool call must be known to be whole, and JSON must at least be closed."""
+    with pytest.raises(Exhausted):
+        call(guard, [reply, reply, reply])
+
+
 @pytest.mark.parametrize(
     "reply", [{"choices": None}, {"choices": []}, completion(None), completion("")], ids=str
 )
