@@ -110,7 +110,7 @@ def conditions(asked: Filter, *, without: str = "", plus: str = "+") -> list[Con
 TEXT: Final = (
     "SELECT row FROM calls WHERE id >= ? AND id < ? UNION SELECT row FROM calls WHERE user = ? "
     "UNION SELECT row FROM calls WHERE key = ? UNION SELECT call FROM tags WHERE name IN "
-    "(SELECT value FROM totals WHERE field = 'tag') AND value = ?"
+    "(SELECT name FROM tag_names) AND value = ?"
 )
 
 

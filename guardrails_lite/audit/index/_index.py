@@ -18,6 +18,7 @@ from guardrails_lite.audit.index._follow import Moved, Source, follow, sources
 from guardrails_lite.audit.index._measures import Latency, RuleUse, Spend, Totals, Volume
 from guardrails_lite.audit.index._pages import Call, Event, Facet, Order, Page
 from guardrails_lite.audit.index._schema import TABLES, VERSION
+from guardrails_lite.audit.index._sums import define_functions
 
 _WAIT_S: Final = 30.0
 _ALL: Final = Filter()
@@ -218,7 +219,7 @@ class Index:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA cache_size = -65536")
-            _measures.define_functions(db)
+            define_functions(db)
         except sqlite3.Error:
             db.close()
             raise

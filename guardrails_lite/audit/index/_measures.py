@@ -14,14 +14,13 @@ from typing import Final, Literal
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit.index._filter import Condition, Filter, conditions, joined
-from guardrails_lite.audit.index._rows import bucket, bucket_us
 from guardrails_lite.audit.index._schema import BLOCKED, DAY_NS, HOUR_NS, UNFINISHED
+from guardrails_lite.audit.index._sums import CHECKED, DAILY, HOURLY, IS_BLOCKED, PEOPLE, bucket_us, valued
 
 By = Literal["key", "user", "tenant", "model", "guard", "digest", "outcome"]
 
 _EXACT: Final = 20_000
 """Up to so many calls a percentile is read from the calls themselves."""
-_IS_BLOCKED: Final = "outcome IN (" + ",".join(f"'{word}'" for word in BLOCKED) + ")"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ def volume(db: sqlite3.Connection, asked: Filter, *, step_h: int) -> list[Volume
         raise ConfigError(f"step_h={step_h!r} must be a whole number of hours, at least 1")
     source, parameters = _by_hour(asked)
     sql = (
-        f"SELECT hour / ? AS step, sum(calls), sum(calls * ({_IS_BLOCKED})), "
+        f"SELECT hour / ? AS step, sum(calls), sum(calls * ({IS_BLOCKED})), "
         f"sum(tokens_in + tokens_out), sum(cost) FROM ({source}) GROUP BY step ORDER BY step"
     )
     return [Volume(row[0] * step_h * HOUR_NS, *row[1:]) for row in db.execute(sql, [step_h, *parameters])]
@@ -153,10 +152,10 @@ def spend(db: sqlite3.Connection, asked: Filter, *, by: By, limit: int) -> list[
     if by in ("guard", "digest", "model", "outcome"):
         source, parameters = _by_hour(asked)
         source = (
-            f"SELECT {by} AS value, calls, calls * ({_IS_BLOCKED}) AS blocked, "
+            f"SELECT {by} AS value, calls, calls * ({IS_BLOCKED}) AS blocked, "
             f"tokens_in + tokens_out AS tokens, cost, unpriced FROM ({source})"
         )
-    elif by in ("user", "key", "tenant"):
+    elif by in PEOPLE:
         if not asked.used:
             sql = (
                 "SELECT value, calls, blocked, tokens, cost, unpriced FROM totals WHERE field = ? "
@@ -188,14 +187,11 @@ def latency(db: sqlite3.Connection, asked: Filter) -> Latency:
 
 def rule_use(db: sqlite3.Connection, asked: Filter) -> list[RuleUse]:
     """What each rule did, in the order of their names."""
-    where, parameters = joined(conditions(asked, plus=""))
     if asked.used <= {"guard", "since", "until"}:
-        source, parameters = _by_day_of_rules(asked)
+        source, parameters = _mixed(asked, "SELECT * FROM rules c WHERE 1", CHECKED, "hour", HOUR_NS)
     else:
-        source = (
-            "SELECT k.rule, k.side, k.result, k.action, bucket_of(k.us) AS bucket, 1 AS checks, k.us "
-            f"FROM calls c JOIN checks k ON k.call = c.row WHERE {where}"
-        )
+        where, parameters = joined(conditions(asked, plus=""))
+        source = f"{CHECKED} AND {where}"
     sql = (
         "SELECT rule, side, result, action, bucket, sum(checks), sum(us) "
         f"FROM ({source}) GROUP BY rule, side, result, action, bucket"
@@ -228,41 +224,21 @@ def _rule_use(rule: str, side: str, rows: list[tuple[str, str, int, int, int]]) 
 
 def _by_hour(asked: Filter) -> Condition:
     """Rows of ``hour, guard, digest, model, outcome, calls, unpriced, tokens_in, tokens_out, cost, us``."""
-    of_calls = (
-        f"SELECT c.at / {HOUR_NS} AS hour, c.guard, c.digest, c.model, c.outcome, 1 AS calls, "
-        "c.cost_usd IS NULL AS unpriced, c.tokens_in, c.tokens_out, coalesce(c.cost_usd, 0.0) AS cost, c.us "
-        f"FROM calls c WHERE c.outcome <> '{UNFINISHED}'"
-    )
-    return _mixed(asked, "SELECT * FROM hours c", of_calls, "hour", HOUR_NS)
+    return _mixed(asked, "SELECT * FROM hours c WHERE 1", HOURLY, "hour", HOUR_NS)
 
 
 def _by_person(asked: Filter, by: str) -> Condition:
-    """Rows of ``value, calls, blocked, unpriced, tokens, cost``."""
-    of_calls = (
-        f"SELECT c.{by} AS value, 1 AS calls, c.{_IS_BLOCKED} AS blocked, c.cost_usd IS NULL AS unpriced, "
-        f"c.tokens, coalesce(c.cost_usd, 0.0) AS cost FROM calls c WHERE c.outcome <> '{UNFINISHED}'"
-    )
-    of_days = f"SELECT value, calls, blocked, unpriced, tokens, cost FROM people c WHERE c.field = '{by}'"
+    """Rows of ``field, day, value, calls, blocked, unpriced, tokens, cost``."""
     if asked.used <= {"since", "until"}:
-        return _mixed(asked, of_days, of_calls, "day", DAY_NS)
+        of_days = f"SELECT * FROM people c WHERE c.field = '{by}'"
+        return _mixed(asked, of_days, valued(by), "day", DAY_NS)
     where, parameters = joined(conditions(asked, plus=""))
-    return f"{of_calls} AND {where}", parameters
-
-
-def _by_day_of_rules(asked: Filter) -> Condition:
-    """Rows of ``rule, side, result, action, bucket, checks, us``."""
-    of_days = "SELECT rule, side, result, action, bucket, checks, us FROM rules c"
-    of_calls = (
-        "SELECT k.rule, k.side, k.result, k.action, bucket_of(k.us), 1, k.us "
-        "FROM calls c JOIN checks k ON k.call = c.row WHERE 1"
-    )
-    return _mixed(asked, of_days, of_calls, "day", DAY_NS)
+    return f"{valued(by)} AND {where}", parameters
 
 
 def _buckets(db: sqlite3.Connection, asked: Filter) -> list[tuple[int, int]]:
     """How many calls each bucket of latency has."""
-    of_calls = f"SELECT bucket_of(c.us) AS bucket, 1 AS calls FROM calls c WHERE c.outcome <> '{UNFINISHED}'"
-    source, parameters = _mixed(asked, "SELECT bucket, calls FROM latencies c", of_calls, "day", DAY_NS)
+    source, parameters = _mixed(asked, "SELECT * FROM latencies c WHERE 1", DAILY, "day", DAY_NS)
     sql = f"SELECT bucket, sum(calls) FROM ({source}) GROUP BY bucket ORDER BY bucket"
     return db.execute(sql, parameters).fetchall()
 
@@ -276,12 +252,9 @@ def _mixed(asked: Filter, of_sums: str, of_calls: str, unit: str, unit_ns: int) 
     where, parameters = joined(plain)
     begin = -(-asked.since // unit_ns) if asked.since is not None else 0
     end = asked.until // unit_ns if asked.until is not None else 2**40
-    word = "AND" if " WHERE " in of_sums else "WHERE"
     parts: list[Condition] = []
     if begin < end:
-        parts.append(
-            (f"{of_sums} {word} c.{unit} >= ? AND c.{unit} < ? AND {where}", [begin, end, *parameters])
-        )
+        parts.append((f"{of_sums} AND c.{unit} >= ? AND c.{unit} < ? AND {where}", [begin, end, *parameters]))
     for first, last in _ends(asked, begin, end, unit_ns):
         parts.append((f"{of_calls} AND c.at >= ? AND c.at < ? AND {where}", [first, last, *parameters]))
     if not parts:
@@ -335,8 +308,3 @@ def _percentile(counts: Iterable[tuple[int, int]], share: int) -> float | None:
         if wanted <= 0:
             return bucket_us(number)
     return None
-
-
-def define_functions(db: sqlite3.Connection) -> None:
-    """Teach *db* what a bucket is."""
-    db.create_function("bucket_of", 1, bucket, deterministic=True)

@@ -1,4 +1,4 @@
-"""What an entry of the log becomes: rows, and additions to the sums.
+"""What an entry of the log becomes: rows.
 
 The chain says that these are the bytes that were written, not that their payload has the shape we expect: a
 newer library may have written it, or a stranger. So every value is taken as what its column can hold, or left
@@ -11,20 +11,18 @@ import json
 import math
 import sqlite3
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from guardrails_lite.audit._format import Entry
-from guardrails_lite.audit.index._schema import BLOCKED, BUCKETS, DAY_NS, HOUR_NS, UNFINISHED
-
-FOUND: Final = ("found", "broken", "timed out")
-"""The results of a check that a reviewer looks at."""
+from guardrails_lite.audit.index._schema import FOUND, UNFINISHED
+from guardrails_lite.audit.index._sums import add_sums
 
 _LONGEST: Final = 2_000
 _LARGEST: Final = 2**63 - 1
-_LISTED: Final = ("user", "key", "tenant")
-"""The fields of ``who`` that have a column and sums; the others are tags."""
+_COLUMNS: Final = ("user", "api_key", "tenant")
+"""The fields of ``who`` that have a column; the others are tags."""
 _QUIET: Final = ("checkpoint", "heartbeat")
 """Types that are counted in their stream and need no row."""
 
@@ -39,171 +37,98 @@ class Place:
 
 @dataclass(slots=True)
 class Batch:
-    """Rows and sums that were gathered, to be written in one transaction."""
+    """Rows that were gathered, to be written in one transaction. New calls have the rows from *first_row*."""
 
     db: sqlite3.Connection
-    next_row: int
-    open_calls: dict[str, tuple[Any, ...]] = field(default_factory=dict)
-    rows: defaultdict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: defaultdict(list))
-    sums: defaultdict[str, dict[tuple[Any, ...], list[Any]]] = field(
-        default_factory=lambda: defaultdict(dict)
-    )
-    _taken: dict[str, int] = field(default_factory=dict)
+    first_row: int
+    _open: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    """Calls with an intent and, so far, no record."""
+    _done: set[str] = field(default_factory=set)
+    _names: set[str] = field(default_factory=set)
+    _rows: defaultdict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, entry: Entry, place: Place) -> None:
         """Take in one entry."""
         if entry.type == "call.completed":
             self._completed(entry, place)
         elif entry.type == "call.intent":
-            self.open_calls.setdefault(text(entry.id), _call_row(entry, place, UNFINISHED))
+            self._open[text(entry.id)] = _call_row(entry, place, UNFINISHED, "")
         elif entry.type not in _QUIET:
-            call = text(entry.data.get("call"))
-            data = json.dumps(entry.data, ensure_ascii=True)
-            self.rows["events"].append(
-                (
-                    None,
-                    text(entry.id),
-                    whole(entry.time_ns),
-                    text(entry.type),
-                    call,
-                    entry.stream,
-                    entry.n,
-                    data,
-                )
+            call, data = text(entry.data.get("call")), json.dumps(entry.data, ensure_ascii=True)
+            place_of = (entry.stream, entry.n)
+            self._rows["events"].append(
+                (None, text(entry.id), whole(entry.time_ns), text(entry.type), call, *place_of, data)
             )
 
     def write(self) -> None:
         """Write all of it; the caller commits."""
-        for ident, row in self.open_calls.items():
-            if ident not in self._taken and self._row_of(ident) is None:
-                self.rows["calls"].append((self._new_row(), *row))
-        for table, rows in filter(lambda held: held[1], self.rows.items()):
+        for ident, row in self._open.items():
+            if ident not in self._done and self._held(ident) is None:
+                self._rows["calls"].append((self._new_row(), *row))
+        for table, rows in self._rows.items():
             marks = ",".join("?" * len(rows[0]))
-            self.db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
-        for table, sums in self.sums.items():
-            keys, values = _SUMMED[table]
-            columns = keys + values
-            statement = (
-                f"INSERT INTO {table} ({','.join(columns)}) VALUES ({','.join('?' * len(columns))}) "
-                f"ON CONFLICT ({','.join(keys)}) DO UPDATE SET "
-                + ",".join(f"{name} = {name} + excluded.{name}" for name in values)
-            )
-            self.db.executemany(statement, [(*key, *added) for key, added in sums.items()])
+            self.db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+        names = [(name,) for name in self._names]
+        self.db.executemany("INSERT OR IGNORE INTO tag_names VALUES (?)", names)
+        add_sums(self.db, self.first_row)
 
     def _completed(self, entry: Entry, place: Place) -> None:
-        ident = text(entry.id)
-        self.open_calls.pop(ident, None)
-        held = self._row_of(ident)
-        if ident in self._taken or (held is not None and held[1] != UNFINISHED):
+        data, ident = entry.data, text(entry.id)
+        self._open.pop(ident, None)
+        held = self._held(ident)
+        if ident in self._done or (held is not None and held[1] != UNFINISHED):
             return  # a second record of the same call: the first one stands, and both are in the log
-        row = held[0] if held is not None else self._new_row()
-        self._taken[ident] = row
-        outcome = text(entry.data.get("outcome")) or "unknown"
-        call = _call_row(entry, place, outcome)
-        self.rows["calls"].append((row, *call))
-        at, guard, digest, model = call[1], call[3], call[4], call[7]
-        checks = _steps(entry.data.get("checks"))
-        found = self._checks(row, at, guard, checks)
-        self._attempts(row, _steps(entry.data.get("attempts")))
-        tags: list[str] = []
-        for name, value in _who(entry.data).items():
-            if name not in _LISTED:
-                self.rows["tags"].append((name, value, at, row))
-                tags.append(name)
-        cost, us = call[16], call[17]
-        tokens, tokens_in, tokens_out = call[13:16]
-        blocked, unpriced, spent = int(outcome in BLOCKED), int(cost is None), cost or 0.0
-        self._sum(
-            "hours",
-            (at // HOUR_NS, guard, digest, model, outcome),
-            1,
-            unpriced,
-            tokens_in,
-            tokens_out,
-            spent,
-            us,
-        )
-        self._sum("latencies", (at // DAY_NS, guard, digest, model, outcome, bucket(us)), 1)
-        added = (1, blocked, unpriced, tokens, spent)
-        people = dict(zip(_LISTED, call[10:13], strict=True))
-        for name, value in people.items():
-            self._sum("people", (name, at // DAY_NS, value), *added)
-        plain = {"guard": guard, "digest": digest, "mode": call[5], "style": call[6], "model": model}
-        named = [*people.items(), *plain.items(), ("outcome", outcome), *(("rule", rule) for rule in found)]
-        for name, value in (*named, *(("tag", tag) for tag in tags)):
-            self._sum("totals", (name, value), *added)
-
-    def _checks(self, row: int, at: int, guard: str, checks: Sequence[Mapping[str, Any]]) -> set[str]:
-        found = set()
-        for step, check in enumerate(checks):
-            rule, side, result = text(check.get("rule")), text(check.get("side")), text(check.get("result"))
-            action, us = text(check.get("action")), whole(check.get("duration_us"))
-            error = text(check.get("error"))
-            self.rows["checks"].append(
-                (row, step, rule, side, whole(check.get("attempt")), result, action, us, error)
-            )
-            self._sum("rules", (at // DAY_NS, guard, rule, side, result, action, bucket(us)), 1, us)
+        if held is not None:
+            self.db.execute("DELETE FROM calls WHERE row = ?", held[:1])
+        self._done.add(ident)
+        row = self._new_row()
+        found: dict[str, None] = {}
+        for step, check in enumerate(steps(data.get("checks"))):
+            rule, result = text(check.get("rule")), text(check.get("result"))
             if result in FOUND:
-                found.add(rule)
-        self.rows["found"] += [(rule, at, row) for rule in found]
-        return found
-
-    def _attempts(self, row: int, attempts: Sequence[Mapping[str, Any]]) -> None:
-        for step, one in enumerate(attempts):
-            status = one.get("status")
-            self.rows["attempts"].append(
+                found[rule] = None
+            self._rows["checks"].append(
                 (
                     row,
                     step,
-                    text(one.get("target")),
-                    text(one.get("model")),
-                    whole(one.get("number")),
-                    text(one.get("result")),
-                    whole(status) if isinstance(status, int) else None,
-                    whole(one.get("duration_us")),
-                    money(one.get("cost_usd")),
+                    rule,
+                    text(check.get("side")),
+                    whole(check.get("attempt")),
+                    result,
+                    text(check.get("action")),
+                    whole(check.get("duration_us")),
+                    text(check.get("error")),
                 )
             )
+        call = _call_row(entry, place, text(data.get("outcome")) or "unknown", ", ".join(found))
+        at = call[1]
+        self._rows["calls"].append((row, *call))
+        if found:
+            self._rows["found"] += [(rule, at, row) for rule in found]
+        for step, one in enumerate(steps(data.get("attempts"))):
+            self._rows["attempts"].append(_attempt_row(row, step, one))
+        tags = {text(name): text(value) for name, value in _who(data).items() if name not in _COLUMNS}
+        if tags:
+            self._rows["tags"] += [(name, value, at, row) for name, value in tags.items() if value]
+            self._names.update(tags)
 
-    def _sum(self, table: str, key: tuple[Any, ...], *added: float) -> None:
-        held = self.sums[table].get(key)
-        if held is None:
-            self.sums[table][key] = list(added)
-        else:
-            for at, value in enumerate(added):
-                held[at] += value
-
-    def _row_of(self, ident: str) -> tuple[int, str] | None:
+    def _held(self, ident: str) -> tuple[int, str] | None:
         found: tuple[int, str] | None = self.db.execute(
             "SELECT row, outcome FROM calls WHERE id = ?", (ident,)
         ).fetchone()
         return found
 
     def _new_row(self) -> int:
-        self.next_row += 1
-        return self.next_row - 1
+        return self.first_row + len(self._rows["calls"])
 
 
-_SUMMED: Final = {
-    "hours": (
-        ("hour", "guard", "digest", "model", "outcome"),
-        ("calls", "unpriced", "tokens_in", "tokens_out", "cost", "us"),
-    ),
-    "people": (("field", "day", "value"), ("calls", "blocked", "unpriced", "tokens", "cost")),
-    "latencies": (("day", "guard", "digest", "model", "outcome", "bucket"), ("calls",)),
-    "rules": (("day", "guard", "rule", "side", "result", "action", "bucket"), ("checks", "us")),
-    "totals": (("field", "value"), ("calls", "blocked", "unpriced", "tokens", "cost")),
-}
-"""Of each table of sums: its key, and what is added up."""
-
-
-def _call_row(entry: Entry, place: Place, outcome: str) -> tuple[Any, ...]:
+def _call_row(entry: Entry, place: Place, outcome: str, found: str) -> tuple[Any, ...]:
     """The columns of ``calls`` after ``row``, in order."""
     data = entry.data
     usage = data.get("usage")
     used = usage if isinstance(usage, Mapping) else {}
     who = _who(data)
-    found = [text(check.get("rule")) for check in _steps(data.get("checks")) if check.get("result") in FOUND]
+    content = data.get("content")
     return (
         text(entry.id),
         _started_ns(data.get("started")) or whole(entry.time_ns),
@@ -215,7 +140,7 @@ def _call_row(entry: Entry, place: Place, outcome: str) -> tuple[Any, ...]:
         text(data.get("model")),
         outcome,
         text(data.get("error")),
-        *(who.get(name, "") for name in _LISTED),
+        *[text(who.get(name)) for name in _COLUMNS],
         whole(used.get("total_tokens")),
         whole(used.get("prompt_tokens")),
         whole(used.get("completion_tokens")),
@@ -223,9 +148,9 @@ def _call_row(entry: Entry, place: Place, outcome: str) -> tuple[Any, ...]:
         whole(data.get("duration_us")),
         whole(data.get("input_chars")),
         whole(data.get("output_chars")),
-        len(_steps(data.get("attempts"))),
-        ", ".join(dict.fromkeys(found)),
-        int(isinstance(data.get("content"), Mapping) and "ref" in data["content"]),
+        len(steps(data.get("attempts"))),
+        found,
+        int(isinstance(content, Mapping) and "ref" in content),
         entry.stream,
         entry.n,
         place.segment,
@@ -233,20 +158,27 @@ def _call_row(entry: Entry, place: Place, outcome: str) -> tuple[Any, ...]:
     )
 
 
-def bucket(us: int) -> int:
-    """The bucket that counts a duration."""
-    return round(BUCKETS * math.log2(us)) if us > 1 else 0
-
-
-def bucket_us(number: int) -> float:
-    """The duration that bucket *number* stands for."""
-    return float(2.0 ** (number / BUCKETS))
+def _attempt_row(row: int, step: int, one: Mapping[str, Any]) -> tuple[Any, ...]:
+    status = one.get("status")
+    return (
+        row,
+        step,
+        text(one.get("target")),
+        text(one.get("model")),
+        whole(one.get("number")),
+        text(one.get("result")),
+        whole(status) if isinstance(status, int) else None,
+        whole(one.get("duration_us")),
+        money(one.get("cost_usd")),
+    )
 
 
 def text(value: object) -> str:
     """*value* where it is text that a database takes, shortened to a bound; otherwise nothing."""
     if not isinstance(value, str):
         return ""
+    if value.isascii() and len(value) <= _LONGEST:
+        return value
     return value[:_LONGEST].encode("utf-8", "replace").decode()
 
 
@@ -262,21 +194,17 @@ def money(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
+def steps(value: object) -> list[Mapping[str, Any]]:
+    """*value* where it is a list of steps; what else is in it is left out."""
+    return [step for step in value if isinstance(step, dict)] if isinstance(value, list) else []
+
+
 def _started_ns(value: object) -> int:
     if not isinstance(value, int | float) or not 0 < value < 2**33:
         return 0
     return round(value * 1e6) * 1000
 
 
-def _who(data: Mapping[str, Any]) -> dict[str, str]:
+def _who(data: Mapping[str, Any]) -> Mapping[str, Any]:
     who = data.get("who")
-    if not isinstance(who, Mapping):
-        return {}
-    return {_COLUMN.get(text(name), text(name)): text(value) for name, value in who.items() if value}
-
-
-_COLUMN: Final = {"api_key": "key"}
-
-
-def _steps(value: object) -> list[Mapping[str, Any]]:
-    return [step for step in value if isinstance(step, Mapping)] if isinstance(value, list) else []
+    return who if isinstance(who, Mapping) else {}

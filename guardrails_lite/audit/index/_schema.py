@@ -5,8 +5,8 @@
 in the order in which lists are read. ``events`` has every other entry: reviews, erasures, gaps, heads.
 
 A million calls cannot be summed while somebody waits for a page, so what an overview needs is kept summed:
-by hour (``hours``), by day for people, latencies and rules, and over the whole log (``totals``). A range that
-begins within a bucket takes whole buckets from these and the rest from ``calls``.
+by hour (``hours``, ``rules``), by day (``people``, ``latencies``) and over the whole log (``totals``).
+A range that begins within a bucket takes whole buckets from these and the rest from ``calls``.
 
 Text that is absent is the empty string, so that it can be part of a key; money that is unknown is NULL. Times
 are nanoseconds since the epoch. People are pseudonyms, as in the log.
@@ -27,6 +27,9 @@ UNFINISHED: Final = "unfinished"
 
 BLOCKED: Final = ("blocked", "tool denied")
 """The outcomes that count as blocked: this guard said no."""
+
+FOUND: Final = ("found", "broken", "timed out")
+"""The results of a check that a reviewer looks at."""
 
 BUCKETS: Final = 16
 """Latencies are counted in so many buckets per doubling, which places a percentile within 2.2 %."""
@@ -81,6 +84,8 @@ CREATE TABLE tags (
   PRIMARY KEY (name, value, at, call)
 ) WITHOUT ROWID;
 
+CREATE TABLE tag_names (name TEXT PRIMARY KEY) WITHOUT ROWID;
+
 CREATE TABLE events (
   row INTEGER PRIMARY KEY, id TEXT NOT NULL, at INTEGER NOT NULL, type TEXT NOT NULL, call TEXT NOT NULL,
   stream TEXT NOT NULL, n INTEGER NOT NULL, data TEXT NOT NULL
@@ -110,9 +115,9 @@ CREATE TABLE latencies (
 ) WITHOUT ROWID;
 
 CREATE TABLE rules (
-  day INTEGER NOT NULL, guard TEXT NOT NULL, rule TEXT NOT NULL, side TEXT NOT NULL, result TEXT NOT NULL,
+  hour INTEGER NOT NULL, guard TEXT NOT NULL, rule TEXT NOT NULL, side TEXT NOT NULL, result TEXT NOT NULL,
   action TEXT NOT NULL, bucket INTEGER NOT NULL, checks INTEGER NOT NULL, us INTEGER NOT NULL,
-  PRIMARY KEY (day, guard, rule, side, result, action, bucket)
+  PRIMARY KEY (hour, guard, rule, side, result, action, bucket)
 ) WITHOUT ROWID;
 
 CREATE TABLE totals (
