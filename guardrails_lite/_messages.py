@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
 
 from guardrails_lite._errors import ConfigError
 
@@ -21,11 +22,27 @@ Message = Mapping[str, Any]
 
 def get(source: object, name: str, default: Any = None) -> Any:
     """Read *name* of a dict or of an object: clients return either."""
-    if type(source) is dict:  # by far the most frequent, and an abstract class is slow to ask
+    if type(source) is dict:
         return source.get(name, default)
-    if isinstance(source, Mapping):
-        return source.get(name, default)
-    return getattr(source, name, default)
+    found: Any = source
+    how = _how_to_read(found.__class__, name)
+    if how == "attribute":
+        return getattr(source, name, default)
+    if how == "key":
+        return found.get(name, default)
+    fields = found.__dict__
+    if name in fields:
+        return fields[name]
+    extra = found.__pydantic_extra__
+    return extra.get(name, default) if extra else default
+
+
+@lru_cache(maxsize=512)
+def _how_to_read(kind: type, name: str) -> Literal["key", "field", "attribute"]:
+    """Found out once: an abstract class is slow to ask, and so is a pydantic model for what it lacks."""
+    if issubclass(kind, Mapping):
+        return "key"
+    return "field" if hasattr(kind, "__pydantic_fields__") and not hasattr(kind, name) else "attribute"
 
 
 @dataclass(slots=True)

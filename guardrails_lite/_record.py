@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from guardrails_lite._errors import OutcomeName
 from guardrails_lite._messages import Usage
+from guardrails_lite._who import PERSONAL, pseudonym_of
 
 CheckResult = Literal["passed", "found", "broken", "timed out", "not run", "skipped"]
 Style = Literal["sync", "async", "stream", "async stream", "check"]
@@ -96,7 +97,7 @@ class Told(Protocol):
         """The step."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Intent:
     """Written before the provider is contacted, so that a crash leaves a trace."""
 
@@ -216,6 +217,19 @@ class Record(_Account):
                 person. Default: a digest keyed for this process only, so that records of one run can
                 be joined and nobody is named.
         """
+        checks: list[dict[str, Any]] = []
+        attempts: list[dict[str, Any]] = []
+        tools: list[dict[str, Any]] = []
+        notes: list[dict[str, Any]] = []
+        for step in self.steps:
+            if isinstance(step, CheckStep):
+                checks.append(_check_dict(step))
+            elif isinstance(step, AttemptStep):
+                attempts.append(_attempt_dict(step))
+            elif isinstance(step, ToolStep):
+                tools.append(step._asdict())
+            else:
+                notes.append(step._asdict())
         return {
             "id": self.id,
             "guard": self.guard,
@@ -227,10 +241,10 @@ class Record(_Account):
             "duration_us": round(self.duration_us, 1),
             "outcome": self.outcome,
             "error": self.error,
-            "checks": [_check_dict(step) for step in self.checks],
-            "attempts": [_attempt_dict(step) for step in self.attempts],
-            "tools": [step._asdict() for step in self.tools],
-            "notes": [step._asdict() for step in self.notes],
+            "checks": checks,
+            "attempts": attempts,
+            "tools": tools,
+            "notes": notes,
             "usage": usage_dict(self.usage),
             "cost_usd": self.cost_usd,
             "input_chars": self.input_chars,
@@ -244,26 +258,26 @@ _STEPS = _Account._fields.index("steps")
 
 
 def _check_dict(step: CheckStep) -> dict[str, Any]:
+    rule, side, attempt, result, action, findings, texts, known, duration_us, error = step
     return {
-        "rule": step.rule,
-        "side": step.side,
-        "attempt": step.attempt,
-        "result": step.result,
-        "action": step.action,
-        "findings": [finding._asdict() for finding in step.findings],
-        "texts": step.texts,
-        "known": step.known,
-        "duration_us": round(step.duration_us, 1),
-        "error": step.error,
+        "rule": rule,
+        "side": side,
+        "attempt": attempt,
+        "result": result,
+        "action": action,
+        "findings": [finding._asdict() for finding in findings] if findings else [],
+        "texts": texts,
+        "known": known,
+        "duration_us": round(duration_us, 1),
+        "error": error,
     }
 
 
 def _attempt_dict(step: AttemptStep) -> dict[str, Any]:
-    return {
-        **step._asdict(),
-        "duration_us": round(step.duration_us, 1),
-        "usage": usage_dict(step.usage),
-    }
+    told: dict[str, Any] = dict(zip(step._fields, step, strict=True))
+    told["duration_us"] = round(step.duration_us, 1)
+    told["usage"] = usage_dict(step.usage)
+    return told
 
 
 def usage_dict(usage: Usage | None) -> dict[str, Any] | None:
@@ -281,7 +295,7 @@ def usage_dict(usage: Usage | None) -> dict[str, Any] | None:
 
 
 def _who(who: Mapping[str, str], pseudonym: Callable[[str, str], str] | None) -> dict[str, str]:
-    from guardrails_lite._who import PERSONAL, pseudonym_of
-
+    if not who:
+        return {}
     name = pseudonym or pseudonym_of
     return {key: name(key, value) if key in PERSONAL else value for key, value in who.items()}

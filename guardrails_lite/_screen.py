@@ -132,18 +132,19 @@ class Tally:
 
     def step(self) -> CheckStep:
         """The step of the record."""
+        findings: tuple[FindingCount, ...] = ()
+        if self.findings:
+            findings = tuple(
+                FindingCount(message, category, score, times)
+                for (message, category), (score, times) in self.findings.items()
+            )
         return CheckStep(
             self.name,
             self.side,
             self.attempt,
             self.result,
             self.action,
-            tuple(
-                FindingCount(message, category, score, times)
-                for (message, category), (score, times) in self.findings.items()
-            )
-            if self.findings
-            else (),
+            findings,
             self.texts,
             self.known,
             self.ns / 1000,

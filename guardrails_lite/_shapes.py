@@ -147,14 +147,14 @@ def read_usage(usage: Any) -> Usage | None:
     """Tokens as reported; None when there is no report or it is impossible (negative, no number)."""
     if usage is None:
         return None
-    prompt = get(usage, "prompt_tokens", get(usage, "input_tokens"))
-    completion = get(usage, "completion_tokens", get(usage, "output_tokens"))
+    sent, received = "prompt_tokens", "completion_tokens"
+    if get(usage, sent, _MISSING) is _MISSING:  # the words of the Responses API
+        sent, received = "input_tokens", "output_tokens"
+    prompt, completion = get(usage, sent), get(usage, received)
     if not (_is_count(prompt) and _is_count(completion)):
         return None
-    details = get(usage, "prompt_tokens_details", get(usage, "input_tokens_details"))
-    cached = get(details, "cached_tokens")
-    details = get(usage, "completion_tokens_details", get(usage, "output_tokens_details"))
-    reasoning = get(details, "reasoning_tokens")
+    cached = get(get(usage, f"{sent}_details"), "cached_tokens")
+    reasoning = get(get(usage, f"{received}_details"), "reasoning_tokens")
     return Usage(
         prompt,
         completion,

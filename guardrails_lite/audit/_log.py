@@ -181,9 +181,9 @@ class AuditLog:
     def __call__(self, record: Record) -> None:
         """Write the record of a finished call, and seal its texts where they are captured."""
         data = record.to_dict(pseudonym=self._pseudonyms.of)
+        wait = self.mode == "strict" or (self.mode == "commit" and _is_remarkable(data))
         if self.capture in ("redacted", "sealed") and record.texts:
             data["content"] = self._sealed(record)
-        wait = self.mode == "strict" or (self.mode == "commit" and _is_remarkable(record))
         self._put("call.completed", record.id, self._encode(data), wait)
 
     def intent(self, intent: Intent) -> None:
@@ -527,11 +527,14 @@ def _open_streams(session: Session) -> list[str]:
     return [known.name for known in session.streams.values() if known.ended is None]
 
 
-def _is_remarkable(record: Record) -> bool:
+def _is_remarkable(data: Mapping[str, Any]) -> bool:
     """Whether something was found, changed or failed, so that losing the record would matter most."""
-    if record.outcome != "passed":
+    if data["outcome"] != "passed":
         return True
-    return any(check.result not in ("passed", "skipped", "not run") for check in record.checks)
+    return any(check["result"] not in _DULL for check in data["checks"])
+
+
+_DULL = frozenset({"passed", "skipped", "not run"})
 
 
 def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> Any:

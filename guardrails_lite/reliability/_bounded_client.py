@@ -12,6 +12,7 @@ An asynchronous client needs none of this: cancelling it closes its connection.
 from __future__ import annotations
 
 import importlib
+import ipaddress
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
@@ -248,9 +249,10 @@ def _backend(core: Any) -> Any:
             def connect() -> Any:
                 return self._backend.connect_tcp(host, port, time_s, local_address, socket_options)
 
+            if time_s is None or _is_address(host):
+                return Stream(connect())
             # Looking up a name has no time-out, and each address of a name would get its own.
-            late = core.ConnectTimeout
-            return Stream(connect() if time_s is None else in_thread(connect, time_s, late, _close))
+            return Stream(in_thread(connect, time_s, core.ConnectTimeout, _close))
 
         def connect_unix_socket(
             self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
@@ -270,6 +272,14 @@ def _time_for(late: Callable[[str], Exception], timeout: float | None) -> float 
     if time_s is not None and time_s <= 0:
         raise late("the deadline has passed")
     return time_s
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 # The way through an HTTP client of the user's own
