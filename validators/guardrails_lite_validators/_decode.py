@@ -126,9 +126,9 @@ def _char(point: int) -> str:
 
 def _tokens(text: str) -> Iterator[Edit]:
     at = done = tried = tries = 0
-    for word in text.split():
-        if len(word) < _SHORTEST or (word[1:].islower() and not any(map(str.isdigit, word))):
-            continue  # most words are short, and a long one without digits or capitals inside is a word
+    for word in [word for word in text.split() if len(word) >= _SHORTEST]:
+        if word[1:].islower() and not any(map(str.isdigit, word)):
+            continue  # without digits, and capitals at most at its beginning: a word
         at = text.index(word, at)
         for found in _TOKEN.finditer(text, at, at + len(word)):
             if found.start() < done:
@@ -155,7 +155,7 @@ def _of_token(token: str, *, thorough: bool) -> str | None:
     """What a token says in base64 or hexadecimal; if *thorough*, base32, backwards and in ROT13 too."""
     if len(set(token[:16])) < 3:
         return None
-    for raw in (token, token[::-1], token.translate(_ROT13)) if thorough else (token,):
+    for raw in (token, token[::-1], token.translate(ROT13)) if thorough else (token,):
         for decode in (_hexadecimal, _base32, _base64) if thorough else (_hexadecimal, _base64):
             begins = decode(raw[:16])
             if begins is None or not _may_be_text(begins):
@@ -167,7 +167,7 @@ def _of_token(token: str, *, thorough: bool) -> str | None:
 
 
 _ABC = "abcdefghijklmnopqrstuvwxyz"
-_ROT13 = str.maketrans(_ABC + _ABC.upper(), _ABC[13:] + _ABC[:13] + _ABC[13:].upper() + _ABC[:13].upper())
+ROT13 = str.maketrans(_ABC + _ABC.upper(), _ABC[13:] + _ABC[:13] + _ABC[13:].upper() + _ABC[:13].upper())
 
 
 def _may_be_text(data: bytes) -> bool:
@@ -228,7 +228,7 @@ _BREAKS = str.maketrans("", "", "\r\n\t")
 
 
 def _has_numbers(text: str) -> bool:
-    return sum(map(text.count, "0123456789")) >= 10 and _NUMBERS.search(text) is not None
+    return sum(map(text.count, "0123456789")) > 10 and _NUMBERS.search(text) is not None
 
 
 _NUMBERS = re.compile(r"[01]{7,8}[ ,]{1,2}[01]{7}|(?:[0-9][0-9a-fA-F]{1,2}[ ,:;-]{1,2}(?:0x)?){5}")

@@ -32,18 +32,8 @@ class Reading:
     """None: every character stands where it stood."""
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """Where ``text[start:end]`` came from in the original."""
-        if self._back is None:
-            return start, end
-        if start >= end:
-            origin = self._back(start, start + 1)[0] if start < len(self.text) else self.end
-            return origin, origin
-        return self._back(start, end)
-
-    @property
-    def end(self) -> int:
-        """The end of the original, as far as the reading knows it."""
-        return self._back(len(self.text) - 1, len(self.text))[1] if self._back and self.text else 0
+        """Where ``text[start:end]``, which is not empty, came from in the original."""
+        return (start, end) if self._back is None else self._back(start, end)
 
     def then(self, inner: Reading) -> Reading:
         """*inner*, which is a reading of this one's text, as a reading of the original."""
@@ -152,7 +142,7 @@ def _fold_char(char: str) -> str:
         return char
     if 0xE0020 <= code <= 0xE007E:
         return chr(code - 0xE0000)
-    if shown := _ENCLOSED.get(code) or LOOKALIKES.get(char) or _IMITATIONS.get(char):
+    if shown := _ENCLOSED.get(code) or _letter(char):
         return shown
     decomposed = unicodedata.normalize("NFKD", char)
     return "".join(_simple(part) for part in decomposed)
@@ -166,7 +156,16 @@ def _simple(char: str) -> str:
         return " "
     if category == "Pd":
         return "-"
-    return _QUOTES.get(char) or LOOKALIKES.get(char) or _IMITATIONS.get(char, char)
+    return _QUOTES.get(char) or _letter(char) or char
+
+
+def _letter(char: str) -> str | None:
+    """The Latin letter that another one imitates, also as the capital of one that does."""
+    if shown := LOOKALIKES.get(char) or _IMITATIONS.get(char):
+        return shown
+    small = char.lower()
+    shown = LOOKALIKES.get(small) or _IMITATIONS.get(small)
+    return shown.upper() if shown else None
 
 
 def _carries_meaning(char: str) -> bool:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._rules import Finding, Validator, validator
-from guardrails_lite_validators._fold import fold
 from guardrails_lite_validators._injection_rules import FAMILIES, phrase_rules
+from guardrails_lite_validators._readings import readings_of
 
 THRESHOLDS = {"user": 0.7, "untrusted": 0.5}
 
@@ -58,9 +58,10 @@ def injection(*, source: str = "user", threshold: float | None = None) -> Valida
 
 
 def _evidence(text: str) -> Iterator[tuple[str, float, tuple[int, int]]]:
-    folded = fold(text)
-    for rule in phrase_rules():
-        if any(gate in folded.text for gate in rule.gates):
-            found = rule.pattern.search(folded.text)
-            if found is not None:
-                yield rule.family, rule.weight, folded.span(*found.span())
+    readings = readings_of(text)
+    for reading in (readings.plain, *readings.others):
+        for rule in phrase_rules():
+            if any(gate in reading.text for gate in rule.gates):
+                found = rule.pattern.search(reading.text)
+                if found is not None:
+                    yield rule.family, rule.weight, reading.span(*found.span())

@@ -1,0 +1,217 @@
+"""Every way a text may be read: as it stands, decoded, mended, turned around.
+
+`readings_of` gives a detector the text in plain lower case first and, only where something speaks for it,
+other readings: encoded parts decoded (`_decode`), spaced, joined and digit-for-letter spelling mended,
+ROT13 and writing backwards undone. A list of common words tells whether a reading is language. Each
+reading knows where its spans came from, so that whatever is found can be masked in the text as it was
+written. Ordinary text has one reading.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+
+from guardrails_lite_validators._decode import ROT13, decoded
+from guardrails_lite_validators._fold import Edit, Reading, plain, replaced
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """The readings of one text, all of them in lower case."""
+
+    plain: Reading
+    """As it stands, folded."""
+    words: Sequence[str] = field(repr=False)
+    """The words of the plain reading, in order."""
+    others: tuple[Reading, ...]
+    """Readings of what was encoded, misspelled or turned around."""
+    goes_on: bool = False
+    """It is encoded in more layers than are decoded."""
+
+
+def readings_of(text: str) -> Readings:
+    """Read *text* in every way that something in it speaks for."""
+    first = plain(text).lower()
+    words = _WORD.findall(first.text)
+    others: list[Reading] = []
+    opened = decoded(text)
+    best, best_words = first, words
+    if opened is not None:
+        best = opened.reading.then(plain(opened.reading.text)).lower()
+        best_words = _WORD.findall(best.text)
+        others.append(best)
+    mended = _mended(best, best_words)
+    if mended is not None:
+        others.append(mended)
+        best, best_words = mended, _WORD.findall(mended.text)
+    others.extend(_turned(best, best_words))
+    return Readings(first, words, tuple(others), opened is not None and opened.goes_on)
+
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+@functools.cache
+def common_words() -> dict[str, int]:
+    """Common words and their ranks, the most common first; `training/lexicon.py` wrote the list."""
+    listed = files("guardrails_lite_validators").joinpath("words.txt").read_text("utf-8").split()
+    return {word: rank for rank, word in enumerate(listed)}
+
+
+# --- mended spelling --------------------------------------------------------------------------------
+
+
+def _mended(reading: Reading, words: Sequence[str]) -> Reading | None:
+    lengths = list(map(len, words))
+    mended = None
+    if lengths.count(1) >= 5 and b"\1" * 5 in bytes([length == 1 for length in lengths]):
+        reading = mended = reading.then(replaced(reading.text, _joined(reading.text)))
+        words = _WORD.findall(reading.text)
+    if max(lengths, default=0) >= _LONG:
+        edits = list(_parted(reading.text, words))
+        mended = reading.then(replaced(reading.text, edits)) if edits else mended
+        reading = mended or reading
+    if _has_leet(reading.text, words):
+        edits = list(_unleeted(reading.text))
+        if sum(end - start > 2 for start, end, _ in edits) >= 2:
+            mended = reading.then(replaced(reading.text, edits))
+    return mended
+
+
+_LONG = 16
+_MOST_LETTERS = 4000
+
+
+def _joined(text: str) -> Iterator[Edit]:
+    """Put letters that stand apart together."""
+    left = _MOST_LETTERS
+    for found in _SPACED.finditer(text):
+        places = [place.start() for place in _LETTER.finditer(text, *found.span())]
+        between = [text[a + 1 : b] for a, b in itertools.pairwise(places)]
+        common = max(set(between), key=between.count)
+        start = 0
+        for end in range(1, len(places) + 1):
+            if end < len(places) and between[end - 1] == common:
+                continue  # another separator than between the letters stands between words
+            left -= end - start
+            letters = "".join(text[place] for place in places[start:end])
+            breaks = _breaks(letters) if left > 0 else frozenset()
+            for nth in range(start, end - 1):
+                yield places[nth] + 1, places[nth + 1], " " if nth - start + 1 in breaks else ""
+            if end < len(places):
+                yield places[end - 1] + 1, places[end], " "
+            start = end
+
+
+_SPACED = re.compile(r"(?<![^\W_])[^\W_](?:[\W_]{1,3}[^\W_](?![^\W_])){4,}")
+_LETTER = re.compile(r"[^\W_]")
+
+
+def _parted(text: str, words: Sequence[str]) -> Iterator[Edit]:
+    """Put words that run together apart."""
+    at, left = 0, _MOST_LETTERS
+    for word in words:
+        if len(word) < _LONG or not word.isascii() or not word.isalpha():
+            continue
+        found = text.find(word, at)
+        left -= len(word)
+        if found < 0 or left < 0:
+            return
+        for place in sorted(_breaks(word)):
+            yield found + place, found + place, " "
+        at = found + len(word)
+
+
+def _breaks(letters: str) -> frozenset[int]:
+    """Where words begin inside *letters*: the cheapest way to write them in common words."""
+    ranks = common_words()
+    if letters in ranks:
+        return frozenset()
+    costs, back = [0.0], [0]
+    for end in range(1, len(letters) + 1):
+        cost, start = min(
+            (costs[start] + _cost(ranks.get(letters[start:end]), end - start), start)
+            for start in range(max(end - 20, 0), end)
+        )
+        costs.append(cost)
+        back.append(start)
+    breaks = []
+    at = back[-1]
+    while at > 0:
+        breaks.append(at)
+        at = back[at]
+    known = len(letters) * 2.5 > costs[-1]  # else it is no row of common words
+    return frozenset(breaks) if known else frozenset()
+
+
+def _cost(rank: int | None, length: int) -> float:
+    return math.log(rank + 3) + 1 if rank is not None else 7.0 * length
+
+
+def _has_leet(text: str, words: Sequence[str]) -> bool:
+    signs = sum(map(text.count, "@$|!"))
+    if sum(map(text.count, "013457")) + signs < 3:
+        return False
+    return signs > 2 or sum(not (word.isalpha() or word.isdigit()) for word in words) > 1
+
+
+def _unleeted(text: str) -> Iterator[Edit]:
+    """Words in which digits and signs stand for letters."""
+    ranks = common_words()
+    for found in _LEET.finditer(text):
+        word = found.group().rstrip("!")
+        if word.isalpha() or word.isdigit() or len(word) > 24:
+            continue
+        for spelled in _spellings(word):
+            if spelled in ranks:
+                yield found.start(), found.start() + len(word), spelled
+                break
+
+
+_LEET = re.compile(r"(?<![a-z0-9@$])[a-z0-9@$!|+]{2,}(?![a-z0-9@$])")
+_LEET_LETTERS = str.maketrans("023456789@$+", "ozeasgtbgast")
+
+
+def _spellings(word: str) -> Iterator[str]:
+    """A word with letters for its digits. One, bars and exclamation marks are an i or an l."""
+    shape = word.translate(_LEET_LETTERS).replace("!", "1").replace("|", "1")
+    unsure = shape.count("1")
+    if unsure > 4:
+        return
+    for letters in itertools.product("il", repeat=unsure):
+        filled = iter(letters)
+        yield "".join(next(filled) if char == "1" else char for char in shape)
+
+
+# --- turned around ----------------------------------------------------------------------------------
+
+
+def _turned(reading: Reading, words: Sequence[str]) -> Iterator[Reading]:
+    """The text in ROT13 and backwards, where that makes words of what is none."""
+    ranks = common_words()
+    strange = " ".join([word for word in words if word not in ranks and len(word) > 2])
+    if len(strange) < 12:
+        return
+    if _makes_words(strange.translate(ROT13).split()):
+        yield reading.then(Reading(reading.text.translate(ROT13)))
+    if _makes_words(strange[::-1].split()):
+        end = len(reading.text)
+        yield reading.then(Reading(reading.text[::-1], lambda start, stop: (end - stop, end - start)))
+        yield reading.then(
+            replaced(
+                reading.text,
+                [(*found.span(), found.group()[::-1]) for found in _WORD.finditer(reading.text)],
+            )
+        )
+
+
+def _makes_words(turned: list[str]) -> bool:
+    ranks = common_words()
+    known = [len(word) for word in turned if word in ranks]
+    return len(known) >= 3 and sum(known) >= 14
