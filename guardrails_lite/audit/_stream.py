@@ -119,11 +119,11 @@ class Stream:
         except OSError:
             self._unwrite()
             raise
-        leaf = sha256(b"\0" + line)
+        leaf = sha256(b"\0" + line).digest()
         self._bytes += len(data)
         self.size += 1
-        self.leaf = leaf.hexdigest()
-        self._pending.append(leaf.digest())
+        self.leaf = leaf.hex()
+        self._pending.append(leaf)
 
     def _unwrite(self) -> None:
         """Take back the part of a line that was accepted before the error."""

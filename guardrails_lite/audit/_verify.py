@@ -398,21 +398,24 @@ class _Chain:
         Almost every line is such a line, so this loop decides how long checking a large log takes.
         """
         start, sha, pending = line_start(self.name, 0, "").partition(b"0,")[0], sha256, self._pending
-        for line in lines(path):
-            begin = b'%b%d,"p":"%b","t":"call.' % (start, self.size, self._leaf.encode())
-            if (
-                self._suspect is None
-                and self._doubt is None
-                and line.startswith(begin)
-                and line.endswith(b"\n")
-            ):
-                leaf = sha(b"\0" + line[:-1])
-                pending.append(leaf.digest())
-                self._leaf = leaf.hexdigest()
-                self._last = line
-                self.size += 1
-            else:
-                yield line
+        size, leaf, last = self.size, self._leaf, self._last
+        calm = self._suspect is None and self._doubt is None
+        try:
+            for line in lines(path):
+                begin = b'%b%d,"p":"%b","t":"call.' % (start, size, leaf.encode())
+                if calm and line.startswith(begin) and line.endswith(b"\n"):
+                    digest = sha(b"\0" + line[:-1]).digest()
+                    pending.append(digest)
+                    leaf = digest.hex()
+                    last = line
+                    size += 1
+                else:
+                    self.size, self._leaf, self._last = size, leaf, last
+                    yield line
+                    size, leaf, last = self.size, self._leaf, self._last
+                    calm = self._suspect is None and self._doubt is None
+        finally:  # also when the file cannot be read on
+            self.size, self._leaf, self._last = size, leaf, last
 
     def _line(self, line: bytes) -> None:
         if self._doubt is not None:
