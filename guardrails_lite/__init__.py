@@ -26,6 +26,7 @@ from guardrails_lite._errors import (
 from guardrails_lite._rules import Finding, Rule, Validator, block, fall_back, reask, redact, validator, warn
 
 if TYPE_CHECKING:
+    from guardrails_lite._capabilities import Capabilities
     from guardrails_lite._engine import Outcome
     from guardrails_lite._guard import Decision, Guard
     from guardrails_lite._messages import Call, Choice, Reply, ToolCall, Usage
@@ -55,6 +56,7 @@ __all__ = [
     "Budget",
     "BudgetExceeded",
     "Call",
+    "Capabilities",
     "Choice",
     "ConfigError",
     "DeadlineExceeded",
@@ -101,6 +103,7 @@ _ELSEWHERE = {
     "Breaker": "reliability",
     "Budget": "reliability",
     "Call": "_messages",
+    "Capabilities": "_capabilities",
     "Choice": "_messages",
     "Decision": "_guard",
     "Guard": "_guard",

@@ -32,16 +32,37 @@ def asked_of(fallback: Sequence[Target], model: str | None = None) -> list[Asked
     return asked
 
 
-def check_composition(retry: Retry, budget: Budget, fallback: Sequence[Target]) -> None:
+def check_composition(
+    retry: Retry, budget: Budget, fallback: Sequence[Target], *, has_tools: bool, has_schema: bool
+) -> None:
     """Refuse settings that cannot hold together.
+
+    Args:
+        retry: The guard's.
+        budget: The guard's.
+        fallback: The guard's.
+        has_tools: Whether the guard adds tools to every request.
+        has_schema: Whether it asks clients for replies of a JSON Schema.
 
     Raises:
         ConfigError: what contradicts what, with the arithmetic and the way out.
     """
     ends_in_answer = bool(fallback) and fallback[-1].kind == "answer"
-    found = contradictions(retry, budget, asked_of(fallback), ends_in_answer=ends_in_answer)
-    if complaints := "\n".join(found):
-        raise ConfigError(complaints)
+    found = [*contradictions(retry, budget, asked_of(fallback), ends_in_answer=ends_in_answer)]
+    for target in fallback:
+        if target.can is not None and target.can.tools is False and has_tools:
+            found.append(_never_asked(target, "tools"))
+        if target.can is not None and target.can.schema is False and has_schema and target.completion:
+            found.append(_never_asked(target, "schema"))
+    if found:
+        raise ConfigError("\n".join(found))
+
+
+def _never_asked(target: Target, what: str) -> str:
+    return (
+        f"{target!r} is never asked: it takes no {what}, and the guard has {what}=. Leave the target out, or "
+        f"declare Capabilities({what}='drop') to ask it without."
+    )
 
 
 def _timeout_s(target: Target) -> float | None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from guardrails_lite._asking import Invalid
 from guardrails_lite._errors import Blocked, Exhausted, GuardrailsError, StreamInterrupted
 from guardrails_lite._screen import Stop
+from guardrails_lite.reliability import Failure
 
 if TYPE_CHECKING:
     from guardrails_lite._story import Story
     from guardrails_lite._targets import Primary, Target
-    from guardrails_lite.reliability import Failure
 
 
 class Unanswered(Exception):
@@ -28,8 +29,20 @@ def is_wanted(target: Target | Primary, gave_up: Sequence[tuple[Target | Primary
     """Whether a fallback is for the kind of failure that led here."""
     if target.on == "any" or not gave_up:
         return True
-    invalid = isinstance(gave_up[-1][1], Invalid)
-    return target.on == ("validation" if invalid else "failure")
+    return target.on == ("validation" if isinstance(_last(gave_up), Invalid) else "failure")
+
+
+def not_asked(why: str) -> Unanswered:
+    """A target that was left out, for what the request needs of it."""
+    return Unanswered(replace(Failure.of("turned away"), error_type=why))
+
+
+def _last(gave_up: Sequence[tuple[Target | Primary, Any]]) -> Any:
+    """What led here: the last failure of a target that was asked, if any was."""
+    for _, why in reversed(gave_up):
+        if not isinstance(why, Unanswered) or why.failure.kind != "turned away":
+            return why
+    return gave_up[-1][1] if gave_up else None
 
 
 def refuse_after_release(story: Story, why: Unanswered | Invalid) -> None:
@@ -92,7 +105,7 @@ def exhausted(gave_up: Sequence[tuple[Target | Primary, Any]]) -> GuardrailsErro
         )
         parts.append(f"{target.name}: {said}")
     message = f"no acceptable reply: {'; '.join(parts) or 'no target was left to ask'}"
-    last = gave_up[-1][1] if gave_up else None
+    last = _last(gave_up)
     if isinstance(last, Stop):
         return Blocked(message, outcome="blocked", findings=last.findings)
     if isinstance(last, Invalid):

@@ -30,6 +30,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from guardrails_lite._asking import Invalid, about_field, about_missing_call, about_rule, about_schema
+from guardrails_lite._capabilities import fitted
 from guardrails_lite._effects import Admit, Ask, Close, Opened, Release, Repeat, Send, Settle, Sleep, Write
 from guardrails_lite._endings import (
     Unanswered,
@@ -37,6 +38,7 @@ from guardrails_lite._endings import (
     exhausted,
     fail_at,
     is_wanted,
+    not_asked,
     refuse_after_release,
     with_cause,
 )
@@ -137,6 +139,7 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
     gave_up: list[tuple[Target | Primary, Unanswered | Invalid | Stop]] = []
     asked, invalid = call, None
     parts: Parts | None = None
+    outgrown = 0
     if past_primary is not None:
         gave_up.append((primary, past_primary))
     for place in range(1 if past_primary else 0, len(targets)):
@@ -153,8 +156,22 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
         waited_s = 0.0
         answerless: Unanswered | None = None
         second_try: SecondTry | None = None
+        lost: tuple[str, ...] = ()
         while True:
             request = target.prepare(asked)
+            if place and isinstance(target, Target) and target.can is not None:
+                cut = fitted(
+                    target.can,
+                    request,
+                    chars=story.input_chars,
+                    completion_tokens=completion_limit(request),
+                    outgrown=outgrown,
+                )
+                if cut.lacks is not None:
+                    story.note("not asked", f"{target.name}: {cut.lacks}")
+                    gave_up.append((target, not_asked(cut.lacks)))
+                    break
+                request, lost = cut.call, cut.lost
             model = request.model
             admission: Admission | Refusal
             if place and target.kind == "answer":
@@ -171,6 +188,8 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
                 raise with_cause(admission.error(), gave_up)
             attempt = _Attempt(story, target, request, model, offered, ledger, admission, waited_s, live=live)
             attempt.parts = parts
+            if lost:
+                story.note("sent without", f"{target.name}: {', '.join(lost)}")
             try:
                 if plan.has_upstreams:
                     await attempt.admit(second_try)
@@ -199,6 +218,8 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
                     continue
                 if missed.failure.action == "fail":
                     fail_at(missed, gave_up, target)
+                if missed.failure.kind == "context too long" and isinstance(target, Target) and target.can:
+                    outgrown = max(outgrown, target.can.context or 0)
                 turned_away = missed.failure.kind == "turned away"
                 gave_up.append((target, answerless if turned_away and answerless else missed))
                 break

@@ -22,12 +22,19 @@
     [budget]
     deadline_s = 20
 
+    [upstream]
+    limits = {rpm = 500}                  # and breaker, retries; false: none
+    store = {path = "upstream.db"}        # or {url = "redis://localhost"}; workers = 4
+
     [[fallback]]
     model = "gpt-5-mini"                  # overrides of the request; or answer = "Sorry, try later."
+    can = {context = 8192}                # what it can take
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -35,6 +42,7 @@ from pathlib import Path
 from typing import Any
 
 from guardrails_lite import _rules
+from guardrails_lite._capabilities import Capabilities
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._plugins import load
 from guardrails_lite._rules import Rule
@@ -49,7 +57,10 @@ _VERBS: Mapping[str, Callable[..., Rule]] = {
     "warn": _rules.warn,
 }
 _RULE_OPTIONS = frozenset({"roles", "on_error", "timeout_s", "mode", "share"})
-_KEYS = ("name", "mode", "log", "accept", "input", "output", "schema", "retry", "budget", "fallback")
+_KEYS = (
+    *("name", "mode", "log", "accept", "input", "output", "schema"),
+    *("retry", "budget", "upstream", "fallback"),
+)
 
 
 def settings_from_file(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -75,6 +86,8 @@ def settings_from_file(path: str | os.PathLike[str]) -> dict[str, Any]:
         settings["retry"] = _made(file, "retry", Retry, told["retry"])
     if "budget" in told:
         settings["budget"] = _made(file, "budget", Budget, told["budget"])
+    if "upstream" in told:
+        settings["upstream"] = _upstream(file, "upstream", told["upstream"])
     if "log" in told:
         settings["log"] = _log(file, told["log"])
     return settings
@@ -149,10 +162,43 @@ def _target(file: Path, place: str, told: Any) -> Target:
         raise ConfigError(f'{file}: {place} must be a table such as model = "gpt-5-mini"')
     overrides = dict(told)
     answer = overrides.pop("answer", None)
+    if "can" in overrides:
+        overrides["can"] = _made(file, f"{place}.can", Capabilities, overrides["can"])
+    if "upstream" in overrides:
+        overrides["upstream"] = _upstream(file, f"{place}.upstream", overrides["upstream"])
     try:
         return target(answer, **overrides)
     except ConfigError as error:
         raise ConfigError(f"{file}: {place}: {error}") from error
+
+
+def _upstream(file: Path, place: str, told: Any) -> Any:
+    from guardrails_lite.reliability import Breaker, Limits, RetryBudget, Upstream
+
+    if not isinstance(told, dict):
+        raise ConfigError(f"{file}: {place} must be a table: [{place}]")
+    parts = dict(told)
+    for key, kind in (("breaker", Breaker), ("limits", Limits), ("retries", RetryBudget)):
+        if key in parts:
+            parts[key] = None if parts[key] is False else _made(file, f"{place}.{key}", kind, parts[key])
+    if "store" in parts:
+        parts["store"] = _store(file, f"{place}.store", parts["store"])
+    return _made(file, place, Upstream, parts)
+
+
+def _store(file: Path, place: str, told: Any) -> Any:
+    from guardrails_lite.reliability import RedisStore, SQLiteStore
+
+    parts = dict(told) if isinstance(told, dict) else {}
+    path, url = parts.pop("path", None), parts.pop("url", None)
+    if isinstance(path, str) == isinstance(url, str):
+        raise ConfigError(
+            f'{file}: {place} must be a table with a path or a url: {{path = "upstream.db"}}, '
+            '{url = "redis://localhost"}'
+        )
+    if isinstance(url, str):
+        return _made(file, place, functools.partial(RedisStore, url), parts)
+    return _made(file, place, functools.partial(SQLiteStore, file.parent / str(path)), parts)
 
 
 def _made(file: Path, key: str, kind: Callable[..., Any], told: Any) -> Any:
@@ -163,9 +209,10 @@ def _made(file: Path, key: str, kind: Callable[..., Any], told: Any) -> Any:
     except ConfigError as error:
         raise ConfigError(f"{file}: {key}: {error}") from error
     except TypeError:
-        known = ", ".join(getattr(kind, "__dataclass_fields__", ()))
+        known = inspect.signature(kind).parameters
         unknown = next((name for name in told if name not in known), "?")
-        raise ConfigError(f"{file}: {key}.{unknown} is no setting of it; there are {known}") from None
+        there = ", ".join(known)
+        raise ConfigError(f"{file}: {key}.{unknown} is no setting of it; there are {there}") from None
 
 
 def _log(file: Path, told: Any) -> Any:

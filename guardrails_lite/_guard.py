@@ -634,7 +634,13 @@ def _plan_of(settings: dict[str, Any], guard: Guard[Any]) -> Plan:
     upstream = settings["upstream"] if enforce else None
     retry, budget = settings["retry"] or Retry(), settings["budget"] or Budget()
     _check_answers(settings["fallback"], schema)
-    check_composition(retry, budget, settings["fallback"])
+    check_composition(
+        retry,
+        budget,
+        settings["fallback"],
+        has_tools=toolbox is not None,
+        has_schema=schema is not None,
+    )
     return Plan(
         name=settings["name"],
         guard=guard,

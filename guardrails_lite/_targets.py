@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from guardrails_lite._capabilities import Capabilities
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Call
 
@@ -40,6 +41,8 @@ class Target:
     """Only a completion counts as its reply: a bare string is what a proxy's error page becomes."""
     one_turn: bool = field(default=False, repr=False)
     """It takes one prompt, so the model does not see what it replied before."""
+    can: Capabilities | None = None
+    """What it can take; None: everything."""
     upstream: Upstream | None = None
     """How all its callers treat it together. An override without one goes through the primary's."""
     account: str = field(default="", repr=False)
@@ -81,6 +84,8 @@ class Target:
         parts += [f"{name}={value!r}" for name, value in self.overrides.items()]
         if self.on != "any":
             parts.append(f"on={self.on!r}")
+        if self.can is not None:
+            parts.append(f"can={self.can!r}")
         if self.upstream is not None:
             parts.append(f"upstream={self.upstream!r}")
         return f"target({', '.join(parts)})"
@@ -133,7 +138,13 @@ class Answered:
 
 
 def target(
-    subject: Any = None, /, *, on: On = "any", upstream: Upstream | None = None, **overrides: Any
+    subject: Any = None,
+    /,
+    *,
+    on: On = "any",
+    can: Capabilities | None = None,
+    upstream: Upstream | None = None,
+    **overrides: Any,
 ) -> Target:
     """Declare a fallback.
 
@@ -144,6 +155,8 @@ def target(
         on: Try it only after a ``"failure"`` to get a reply, or only after replies that never passed
             ``"validation"``; default: after either. A block is never fallen back from, unless by a
             `fall_back` rule.
+        can: What it can take, where that is less than the request may need. It is then not asked, or is sent
+            less where that is declared.
         upstream: Limits, circuit breakers and a retry budget that all callers of this target share.
         **overrides: Parameters of the request to replace, such as ``model="gpt-5-mini"``.
 
@@ -152,15 +165,19 @@ def target(
     """
     if on not in ("any", "failure", "validation"):
         raise ConfigError(f"on={on!r} of target(...) must be 'any', 'failure' or 'validation'")
+    if can is not None and not isinstance(can, Capabilities):
+        raise ConfigError(
+            f"can= of target(...) takes Capabilities, not {type(can).__name__}: can=Capabilities(...)"
+        )
     if upstream is not None:
         _check_upstream(subject, upstream)
     if subject is None:
         if not overrides:
             raise ConfigError("target() names nothing: give a client, a function, an answer or model=...")
         name = ", ".join(f"{key}={_short(value)}" for key, value in overrides.items())
-        return Target("override", name, overrides=overrides, on=on, upstream=upstream)
+        return Target("override", name, overrides=overrides, on=on, can=can, upstream=upstream)
     if isinstance(subject, str):
-        if overrides:
+        if overrides or can is not None:
             raise ConfigError("target(<fixed answer>) takes no parameters: nothing is asked")
         return Target("answer", "fixed answer", overrides={}, on=on, subject=subject)
     model = f"(model={_short(overrides['model'])})" if "model" in overrides else ""
@@ -178,6 +195,7 @@ def target(
             blocks=blocks,
             subject=subject,
             completion=True,
+            can=can,
             upstream=upstream,
             account=account,
             endpoint=endpoint,
@@ -193,6 +211,7 @@ def target(
             blocks=is_blocking(subject),
             subject=subject,
             accepts=accepted(subject),
+            can=can,
             upstream=upstream,
         )
     raise ConfigError(

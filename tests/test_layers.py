@@ -16,7 +16,7 @@ LAYERS = [
     ["_errors"],
     ["_rules"],
     ["_messages", "_who"],
-    ["_record", "_targets", "_texts"],
+    ["_capabilities", "_record", "_targets", "_texts"],
     ["_binding", "_shapes", "_shapes_responses", "sinks"],
     ["_integrity", "_schema", "_tools", "reliability", "schemas"],
     ["_effects"],

@@ -11,7 +11,17 @@ from typing import Any
 
 import pytest
 
-from guardrails_lite import AuditLog, Blocked, Guard, block, redact
+from guardrails_lite import (
+    AuditLog,
+    Blocked,
+    Capabilities,
+    Guard,
+    Limits,
+    RetryBudget,
+    Upstream,
+    block,
+    redact,
+)
 from guardrails_lite.cli import main
 from guardrails_lite.cli._terminal import safe
 from tests.engine.conftest import word
@@ -116,6 +126,12 @@ def test_check_gives_json(guard_file: Path, capsys: pytest.CaptureFixture[str]) 
         ("[retry]\ntries = 1", "retry.tries is no setting of it; there are attempts"),
         ("input = 'pii'", "input must be a list: [[input]]"),
         ("[[fallback]]\n", "fallback[0]: target() names nothing"),
+        ("upstream = 5\n", "upstream must be a table: [upstream]"),
+        ("[upstream]\nspeed = 5\n", "upstream.speed is no setting of it; there are name, breaker, limits"),
+        ("[upstream]\nlimits = {rpm = 0}\n", "upstream.limits: rpm=0 of Limits must be a whole number"),
+        ("[upstream]\nstore = {}\n", "upstream.store must be a table with a path or a url"),
+        ('[upstream]\nstore = {path = "x", speed = 5}\n', "upstream.store.speed is no setting of it"),
+        ('[[fallback]]\nmodel = "m"\ncan = {context = 0}\n', "fallback[0].can: context=0 of Capabilities"),
     ],
 )
 def test_check_says_what_is_wrong_and_where(
@@ -136,6 +152,26 @@ def test_check_of_a_missing_file_says_so(capsys: pytest.CaptureFixture[str]) -> 
     """No traceback."""
     assert main(["check", "nowhere.toml"]) == 2
     assert "nowhere.toml: cannot be read" in capsys.readouterr().err
+
+
+def test_a_file_can_say_all_of_an_upstream(tmp_path: Path) -> None:
+    """Its parts, a store beside the file, and what a fallback can take."""
+    file = tmp_path / "guard.toml"
+    file.write_text(
+        '[upstream]\nname = "desk"\nbreaker = false\nlimits = {rpm = 5}\nretries = {share = 0.1}\n'
+        'store = {path = "upstream.db", workers = 2}\n'
+        '[[fallback]]\nmodel = "m"\ncan = {images = "drop"}\nupstream = {store = {url = "redis://h"}}\n'
+    )
+
+    guard = Guard.from_file(file)
+
+    upstream, (fallback,) = guard._plan.upstream, guard._plan.fallback
+    assert upstream == Upstream(
+        name="desk", breaker=None, limits=Limits(rpm=5), retries=RetryBudget(share=0.1), store=upstream.store
+    )
+    assert repr(upstream.store) == f"SQLiteStore({str(tmp_path / 'upstream.db')!r}, workers=2)"
+    assert fallback.can == Capabilities(images="drop")
+    assert repr(fallback.upstream) == "Upstream(store=RedisStore(..., workers=4))"
 
 
 def test_yaml_is_the_same_guard(tmp_path: Path, guard_file: Path) -> None:
