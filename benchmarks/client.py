@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import statistics
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from openai import AsyncOpenAI, OpenAI
+from pydantic import BaseModel
 
 from guardrails_lite import Finding, Guard, block, validator
 from guardrails_lite.testing import HttpReply, LoopbackProcess
@@ -18,6 +20,7 @@ Times = tuple[list[float], list[float]]
 """Seconds of each call, of the bare client and of the guarded one."""
 
 CALLS = 300
+REASKS = 120
 STREAMS = 120
 AT_ONCE = 64
 ROUNDS = 8
@@ -58,6 +61,8 @@ def rows() -> list[Row]:
                 1.05,
             ),
             asyncio.run(_throughput(server.base_url)),
+            _ratio("a typed answer over loopback, p50 to create plus model_validate_json", _typed(), 1.05),
+            _ratio("a re-ask over loopback, p50 to a loop written by hand", _reasks(), 1.1),
         ]
 
 
@@ -95,6 +100,64 @@ def _streams(bare: OpenAI, guarded: OpenAI) -> Times:
             pass
 
     return _in_turns(STREAMS, lambda: read(bare), lambda: read(guarded))
+
+
+class Order(BaseModel):
+    """What is asked for as JSON."""
+
+    customer: str
+    total: float
+    lines: list[str]
+
+
+def _typed() -> Times:
+    answer = HttpReply(Order(customer="Acme", total=12.5, lines=["bolts"] * 20).model_dump_json())
+    with (
+        LoopbackProcess(then=answer) as server,
+        OpenAI(api_key="k", base_url=server.base_url, max_retries=0) as bare,
+        Guard(schema=Order, log=[]).wrap(bare) as guarded,
+    ):
+
+        def by_hand() -> Order:
+            reply = bare.chat.completions.create(model="m", messages=MESSAGES)
+            return Order.model_validate_json(reply.choices[0].message.content or "")
+
+        def typed() -> Any:
+            return guarded.chat.completions.create(model="m", messages=MESSAGES).choices[0].message.parsed
+
+        assert typed() == by_hand()
+        return _in_turns(CALLS, by_hand, typed)
+
+
+def _reasks() -> Times:
+    """A reply that does not fit and its correction: by a guard, and by a loop that does only that."""
+    script = [HttpReply('{"city": 7}'), HttpReply('{"city": "Oslo"}')] * (2 * (REASKS + 10))
+    schema = {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+        "additionalProperties": False,
+    }
+
+    def by_hand() -> Any:
+        messages = MESSAGES
+        for _ in range(2):
+            text = bare.chat.completions.create(model="m", messages=messages).choices[0].message.content
+            value = json.loads(text or "")
+            if isinstance(value.get("city"), str):
+                return value
+            said = {"role": "assistant", "content": text}
+            messages = [*messages, said, {"role": "user", "content": "city must be a string. Try again."}]
+        raise AssertionError("the second reply is right")
+
+    with (
+        LoopbackProcess(script) as server,
+        OpenAI(api_key="k", base_url=server.base_url, max_retries=0) as bare,
+        Guard(schema=schema, log=[]).wrap(bare) as guarded,
+    ):
+        return _in_turns(
+            REASKS, by_hand, lambda: guarded.chat.completions.create(model="m", messages=MESSAGES)
+        )
 
 
 def _responses(bare: OpenAI, guarded: OpenAI) -> Times:
