@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from guardrails_lite.audit._bundle import Bundle, bundle, check_bundle
     from guardrails_lite.audit._disk import Clock, Disk
+    from guardrails_lite.audit._doctor import Diagnosis, close_off, diagnose
     from guardrails_lite.audit._format import Entry
     from guardrails_lite.audit._log import AuditLog
     from guardrails_lite.audit._privacy import (
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
         reveal,
     )
     from guardrails_lite.audit._proof import Proof, check_proof, prove
-    from guardrails_lite.audit._read import Damage, read
+    from guardrails_lite.audit._pseudonym import pseudonyms_in
+    from guardrails_lite.audit._read import Damage, read, read_lines
     from guardrails_lite.audit._retention import Expired, expirable, expire
     from guardrails_lite.audit._stats import stats
     from guardrails_lite.audit._vault import Erased
@@ -35,15 +37,20 @@ _HOMES = {
     "check_bundle": "_bundle",
     "Clock": "_disk",
     "Damage": "_read",
+    "Diagnosis": "_doctor",
     "Disk": "_disk",
     "Entry": "_format",
     "Problem": "_verify",
     "Proof": "_proof",
     "check_proof": "_proof",
+    "close_off": "_doctor",
+    "diagnose": "_doctor",
     "prove": "_proof",
     "Report": "_verify",
     "StreamReport": "_verify",
+    "pseudonyms_in": "_pseudonym",
     "read": "_read",
+    "read_lines": "_read",
     "stats": "_stats",
     "read_heads": "_witness",
     "Erased": "_vault",
@@ -70,6 +77,7 @@ __all__ = [
     "Bundle",
     "Clock",
     "Damage",
+    "Diagnosis",
     "Disk",
     "Entry",
     "Erased",
@@ -81,6 +89,8 @@ __all__ = [
     "bundle",
     "check_bundle",
     "check_proof",
+    "close_off",
+    "diagnose",
     "erase",
     "expirable",
     "expire",
@@ -89,8 +99,10 @@ __all__ = [
     "holds",
     "lift",
     "prove",
+    "pseudonyms_in",
     "read",
     "read_heads",
+    "read_lines",
     "release",
     "restrict",
     "restrictions",

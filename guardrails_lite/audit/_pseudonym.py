@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hmac
 import json
+import os
 import secrets
 from pathlib import Path
 
+from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit._disk import replace_secret
 from guardrails_lite.audit._note import b64, unb64
 
@@ -74,6 +76,37 @@ class Pseudonyms:
     def _save(self) -> None:
         held = {period: b64(key) for period, key in self._keys.items()}
         replace_secret(self.path, json.dumps(held).encode())
+
+
+def pseudonyms_in(
+    directory: str | os.PathLike[str],
+    kind: str,
+    value: str,
+    *,
+    keys: str | os.PathLike[str] | None = None,
+) -> list[str]:
+    """What *value* may be called in the log in *directory*, found without opening it for writing.
+
+    Args:
+        directory: A directory that `AuditLog` made.
+        kind: What it names: ``"user"``, ``"session"`` or ``"api_key"``.
+        value: As it was bound.
+        keys: Where the log's keys are; default: ``keys`` in *directory*.
+
+    Raises:
+        ConfigError: the key is not there, so nobody can say what *value* is called.
+    """
+    place = (Path(keys) if keys is not None else Path(directory) / "keys") / "pseudonym.key"
+    names = Pseudonyms(place)
+    try:
+        place.stat()  # `load` would make a key
+        names.load()
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{place}: the pseudonyms' key cannot be read ({type(error).__name__}), so no value can be "
+            "looked up. Give keys=, or look for the pseudonym itself."
+        ) from error
+    return names.all_of(kind, value)
 
 
 def _word(period: str, key: bytes, kind: str, value: str) -> str:

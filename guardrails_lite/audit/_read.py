@@ -14,6 +14,9 @@ from guardrails_lite.audit._format import BadLine, Entry, parse
 from guardrails_lite.audit._registry import read_config
 from guardrails_lite.audit._scan import lines, segments
 
+_Line = tuple[Entry, bytes]
+_Waiting = tuple[int, str, int, _Line, Iterator[_Line]]
+
 
 @dataclass(frozen=True, slots=True)
 class Damage:
@@ -45,6 +48,18 @@ def read(
     Raises:
         ConfigError: *directory* is not a compliance log, or one of a newer format.
     """
+    lines = read_lines(directory, kind=kind, stream=stream, on_damage=on_damage)
+    return (entry for entry, _ in lines)
+
+
+def read_lines(
+    directory: str | os.PathLike[str],
+    *,
+    kind: str | None = "call.completed",
+    stream: str | None = None,
+    on_damage: Callable[[Damage], None] | None = None,
+) -> Iterator[tuple[Entry, bytes]]:
+    """As `read`, each entry with the bytes that were written and hashed, without their newline."""
     root = Path(directory)
     read_config(root / "log.json")
     names = [stream] if stream is not None else stream_names(root)
@@ -58,29 +73,27 @@ def stream_names(root: Path) -> list[str]:
 
 def _merged(
     root: Path, names: list[str], kind: str | None, on_damage: Callable[[Damage], None]
-) -> Iterator[Entry]:
+) -> Iterator[_Line]:
     waiting = sorted(((_began_ns(name), name) for name in names), reverse=True)
-    heap: list[tuple[int, str, int, Entry, Iterator[Entry]]] = []
+    heap: list[_Waiting] = []
     while heap or waiting:
         # A stream is opened only once the entries before its first have been given.
         while waiting and (not heap or waiting[-1][0] <= heap[0][0]):
             name = waiting.pop()[1]
             _push(heap, name, _entries(root / "streams" / name, kind, on_damage))
         if heap:
-            _, name, _, entry, rest = heapq.heappop(heap)
-            yield entry
+            _, name, _, line, rest = heapq.heappop(heap)
+            yield line
             _push(heap, name, rest)
 
 
-def _push(
-    heap: list[tuple[int, str, int, Entry, Iterator[Entry]]], name: str, entries: Iterator[Entry]
-) -> None:
-    entry = next(entries, None)
-    if entry is not None:
-        heapq.heappush(heap, (entry.time_ns, name, entry.n, entry, entries))
+def _push(heap: list[_Waiting], name: str, entries: Iterator[_Line]) -> None:
+    line = next(entries, None)
+    if line is not None:
+        heapq.heappush(heap, (line[0].time_ns, name, line[0].n, line, entries))
 
 
-def _entries(directory: Path, kind: str | None, on_damage: Callable[[Damage], None]) -> Iterator[Entry]:
+def _entries(directory: Path, kind: str | None, on_damage: Callable[[Damage], None]) -> Iterator[_Line]:
     mark = b'","t":"%b",' % kind.encode() if kind is not None else b""
     for path in segments(directory):
         for number, line in enumerate(lines(path), 1):
@@ -94,7 +107,7 @@ def _entries(directory: Path, kind: str | None, on_damage: Callable[[Damage], No
                 on_damage(Damage(directory.name, path.name, number, str(error)))
                 continue
             if kind is None or entry.type == kind:
-                yield entry
+                yield entry, line[:-1]
 
 
 def _began_ns(name: str) -> int:

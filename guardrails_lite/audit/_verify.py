@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -130,7 +130,13 @@ class Report:
         }
 
 
-def verify(directory: str | os.PathLike[str], *, key: str | None = None, heads: Iterable[str] = ()) -> Report:
+def verify(
+    directory: str | os.PathLike[str],
+    *,
+    key: str | None = None,
+    heads: Iterable[str] = (),
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Report:
     """Check every entry, checkpoint and stream of the log in *directory*. It changes nothing.
 
     Args:
@@ -139,6 +145,7 @@ def verify(directory: str | os.PathLike[str], *, key: str | None = None, heads: 
             the key beside the log is used, which cannot show that the whole log was replaced.
         heads: Heads of this log that were kept elsewhere (`AuditLog.head`, a witness). The log must
             contain each of them, so one that was rolled back or rewritten is found out.
+        on_progress: Called with the bytes checked and the bytes to check, after each segment.
 
     Returns:
         The report; damage of any kind is in it, never an exception.
@@ -158,8 +165,9 @@ def verify(directory: str | os.PathLike[str], *, key: str | None = None, heads: 
     if not any(problem.state == "unreadable" for problem in problems):
         problems += _agree(root, config, registry)
     streams = []
+    tell = _teller(root, on_progress)
     for known in registry.known.values():
-        found, wrong = _stream(root, log, known, registry.epochs)
+        found, wrong = _stream(root, log, known, registry.epochs, tell)
         streams.append(found)
         problems += wrong
     problems += _strays(root, set(registry.known))
@@ -244,12 +252,25 @@ def _against(root: Path, log: str, heads: Iterable[str]) -> Iterator[Problem]:
             yield Problem("truncated", REGISTRY, None, what)
 
 
+def _teller(root: Path, on_progress: Callable[[int, int], None]) -> Callable[[Path], None]:
+    """What is called with each segment that was checked."""
+    sizes = {path: path.stat().st_size for path in (root / "streams").glob("*/*.jsonl")}
+    total, done = sum(sizes.values()), 0
+
+    def tell(path: Path) -> None:
+        nonlocal done
+        done += sizes.get(path, 0)
+        on_progress(done, total)
+
+    return tell
+
+
 def _stream(
-    root: Path, log: str, known: Known, epochs: list[PublicKey | None]
+    root: Path, log: str, known: Known, epochs: list[PublicKey | None], tell: Callable[[Path], None]
 ) -> tuple[StreamReport, list[Problem]]:
     origin = f"{log}/{known.name}"
     signer = epochs[known.epoch] if known.epoch < len(epochs) else None
-    chain = _Chain(known.name, origin, None)
+    chain = _Chain(known.name, origin, None, tell=tell)
     try:
         chain.key = signer.stream_key(known.key, origin) if signer is not None else None
     except BadNote:
@@ -333,6 +354,8 @@ class _Chain:
     origin: str
     key: PublicKey | None
     """The key of the current epoch; None: signatures cannot be checked."""
+    tell: Callable[[Path], None] = lambda path: None
+    """Called with each segment once it is checked."""
     size: int = 0
     sealed: int = 0
     checkpoints: int = 0
@@ -391,6 +414,7 @@ class _Chain:
                         self.torn = line
             except OSError as error:
                 self.problem("unreadable", self.size, f"{path.name} cannot be read ({type(error).__name__})")
+            self.tell(path)
 
     def _ordinary(self, path: Path) -> Iterator[bytes]:
         """Accept the lines of calls that continue the chain, and give the others to be looked at.

@@ -17,7 +17,7 @@ _COMMANDS = {
     "check": "explain and lint a guard in TOML or YAML",
     "scan": "run a guard over text or JSON lines",
     "eval": "recall, false positives and cost of a guard on labelled examples",
-    "log": "list, show, count and verify a compliance log",
+    "log": "look into a compliance log, verify it, prove from it, act on it",
 }
 
 

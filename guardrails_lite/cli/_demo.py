@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._errors import ConfigError, GuardrailsError
-from guardrails_lite.cli._terminal import fail, print_table, safe
+from guardrails_lite.cli._terminal import fail, safe
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
@@ -277,11 +277,13 @@ class _Story:
     def _logged(self) -> None:
         """The compliance log: every call, no text, and a flipped byte is found."""
         from guardrails_lite.audit import verify
-        from guardrails_lite.cli._log import _row
+        from guardrails_lite.audit.index import Index
+        from guardrails_lite.cli._log._calls import print_calls
 
         self.log.close()  # so that every record is sealed, and no heartbeat comes after
-        rows = [_row(dict(entry.data)) for entry in self.log.records()]
-        print_table(("time", "id", "guard", "model", "outcome", "sends", "tokens", "ms", "found"), rows)
+        with Index(self.directory) as index:
+            index.update()
+            print_calls([*index.calls(order="oldest")], as_json=False)
         report = self.log.verify()
         print()
         self._say("verify", str(report).splitlines()[0])

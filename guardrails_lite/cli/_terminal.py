@@ -38,6 +38,11 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, default=str))
 
 
+def print_json_line(value: Any) -> None:
+    """Print JSON on one line, for output that comes as a stream."""
+    print(json.dumps(value, default=str), flush=True)
+
+
 def fail(message: object, code: int = 2) -> int:
     """Say on standard error what is wrong; return the exit code."""
     print(f"guardrails-lite: {safe(message)}", file=sys.stderr)
@@ -71,3 +76,29 @@ def _draw(done: int, total: int | None, what: str, seconds: float) -> None:
         filled = min(30, 30 * done // total)
         bar = f"[{'#' * filled}{'.' * (30 - filled)}] {done}/{total} "
     print(f"\r{bar or f'{done} '}{what}, {rate:,.0f}/s\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+class Bar:
+    """A bar on standard error for work that is told of as done and total; used in a ``with`` block.
+
+    It appears only on a terminal, and only once the work has taken half a second.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._began = self._drawn = time.monotonic()
+        self._shown = False
+
+    def __call__(self, done: int, total: int) -> None:
+        """Draw how far the work is."""
+        now = time.monotonic()
+        if now - self._began > 0.5 and now - self._drawn > 0.1 and sys.stderr.isatty():
+            self._drawn, self._shown = now, True
+            _draw(done, total, self._what, now - self._began)
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._shown:
+            print(file=sys.stderr)

@@ -14,8 +14,11 @@ from guardrails_lite.audit.index._follow import Source
 from guardrails_lite.audit.index._index import Index
 from guardrails_lite.audit.index._measures import Latency, RuleUse, Spend, Totals, Volume
 from guardrails_lite.audit.index._pages import Call, Event, Facet, Page
+from guardrails_lite.audit.index._sql import Answer
+from guardrails_lite.audit.index._when import when
 
 __all__ = [
+    "Answer",
     "Call",
     "Event",
     "Facet",
@@ -28,4 +31,5 @@ __all__ = [
     "Spend",
     "Totals",
     "Volume",
+    "when",
 ]

@@ -5,19 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit._format import Entry, parse
 from guardrails_lite.audit._registry import read_config
-from guardrails_lite.audit.index import _measures, _pages
+from guardrails_lite.audit.index import _measures, _pages, _sql
 from guardrails_lite.audit.index._filter import Filter
 from guardrails_lite.audit.index._follow import Moved, Source, follow, sources
 from guardrails_lite.audit.index._measures import Latency, RuleUse, Spend, Totals, Volume
 from guardrails_lite.audit.index._pages import Call, Event, Facet, Order, Page
 from guardrails_lite.audit.index._schema import TABLES, VERSION
+from guardrails_lite.audit.index._sql import Answer
 from guardrails_lite.audit.index._sums import define_functions
 
 _WAIT_S: Final = 30.0
@@ -154,6 +155,26 @@ class Index:
         return _pages.events(
             self._db, type=types, call=call, since=since, until=until, limit=limit, order=order
         )
+
+    @property
+    def last_row(self) -> int:
+        """The row of the call that was taken in last; 0: there is none."""
+        return int(self._db.execute("SELECT coalesce(max(row), 0) FROM calls").fetchone()[0])
+
+    def taken_in(self, after: int, asked: Filter = _ALL) -> list[Call]:
+        """Calls that `update` took in after the row *after*, in that order: what a follower has not seen.
+
+        A call that was unfinished comes again, as a new row, once it has a record.
+        """
+        return _pages.taken_in(self._db, asked, after)
+
+    def sql(self, question: str, parameters: Sequence[Any] = (), *, timeout_s: float = 30.0) -> Answer:
+        """Ask in SQL (SQLite's); it can read the index and do nothing else.
+
+        Raises:
+            ConfigError: the question is no SELECT, is wrong, or takes longer than *timeout_s*.
+        """
+        return _sql.ask(self._db, question, parameters, timeout_s=timeout_s)
 
     # -- measuring ------------------------------------------------------------------------------------
 

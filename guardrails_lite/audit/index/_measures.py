@@ -115,7 +115,7 @@ def totals(db: sqlite3.Connection, asked: Filter) -> Totals:
         f"FROM ({source}) GROUP BY outcome ORDER BY 2 DESC, outcome"
     )
     rows = db.execute(sql, parameters).fetchall()
-    where, held = joined(conditions(asked, plus=""))
+    where, held = joined(conditions(asked))
     (unfinished,) = db.execute(
         f"SELECT count(*) FROM calls c WHERE c.outcome = '{UNFINISHED}' AND {where}", held
     ).fetchone()
@@ -188,7 +188,7 @@ def latency(db: sqlite3.Connection, asked: Filter) -> Latency:
 def rule_use(db: sqlite3.Connection, asked: Filter) -> list[RuleUse]:
     """What each rule did, in the order of their names."""
     if asked.used <= {"guard", "since", "until"}:
-        source, parameters = _mixed(asked, "SELECT * FROM rules c WHERE 1", CHECKED, "hour", HOUR_NS)
+        source, parameters = _mixed(asked, "SELECT * FROM rules c WHERE 1", CHECKED, "day", DAY_NS)
     else:
         where, parameters = joined(conditions(asked, plus=""))
         source = f"{CHECKED} AND {where}"

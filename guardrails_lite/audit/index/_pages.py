@@ -132,6 +132,13 @@ def find(db: sqlite3.Connection, beginning: str, *, limit: int) -> list[Call]:
     return [_call(row) for row in db.execute(sql, (beginning, beginning + "\U0010ffff", limit))]
 
 
+def taken_in(db: sqlite3.Connection, asked: Filter, after: int) -> list[Call]:
+    """The calls behind the row *after*, in the order in which they were taken in."""
+    where, parameters = joined(conditions(asked))
+    sql = f"SELECT {_SELECT} FROM calls c WHERE c.row > ? AND {where} ORDER BY c.row"
+    return [_call(row) for row in db.execute(sql, (after, *parameters))]
+
+
 def events(
     db: sqlite3.Connection,
     *,

@@ -5,7 +5,7 @@
 in the order in which lists are read. ``events`` has every other entry: reviews, erasures, gaps, heads.
 
 A million calls cannot be summed while somebody waits for a page, so what an overview needs is kept summed:
-by hour (``hours``, ``rules``), by day (``people``, ``latencies``) and over the whole log (``totals``).
+by hour (``hours``), by day (``people``, ``latencies``, ``rules``) and over the whole log (``totals``).
 A range that begins within a bucket takes whole buckets from these and the rest from ``calls``.
 
 Text that is absent is the empty string, so that it can be part of a key; money that is unknown is NULL. Times
@@ -115,9 +115,9 @@ CREATE TABLE latencies (
 ) WITHOUT ROWID;
 
 CREATE TABLE rules (
-  hour INTEGER NOT NULL, guard TEXT NOT NULL, rule TEXT NOT NULL, side TEXT NOT NULL, result TEXT NOT NULL,
+  day INTEGER NOT NULL, guard TEXT NOT NULL, rule TEXT NOT NULL, side TEXT NOT NULL, result TEXT NOT NULL,
   action TEXT NOT NULL, bucket INTEGER NOT NULL, checks INTEGER NOT NULL, us INTEGER NOT NULL,
-  PRIMARY KEY (hour, guard, rule, side, result, action, bucket)
+  PRIMARY KEY (day, guard, rule, side, result, action, bucket)
 ) WITHOUT ROWID;
 
 CREATE TABLE totals (

@@ -1,0 +1,151 @@
+"""What an action of ``guardrails-lite log`` is, and what several of them share."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from guardrails_lite._errors import ConfigError
+from guardrails_lite.cli._terminal import Bar
+
+if TYPE_CHECKING:
+    from guardrails_lite.audit import AuditLog
+    from guardrails_lite.audit.index import Filter, Index
+
+
+def no_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action: its name, what it does in half a line, its arguments, and how it runs."""
+
+    name: str
+    summary: str
+    run: Callable[[argparse.Namespace], int]
+    declare: Callable[[argparse.ArgumentParser], None] = no_arguments
+    on: Literal["a log", "nothing"] = "a log"
+    """Whether it takes the log's directory."""
+
+
+FILTERS = ("outcome", "guard", "digest", "model", "user", "key", "tenant", "mode", "style", "rule")
+
+
+def declare_filters(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that narrow the calls."""
+    group = parser.add_argument_group("which calls", "An option given twice means either value.")
+    for name in FILTERS:
+        group.add_argument(f"--{name}", action="append", metavar="VALUE", help=_FILTER_HELP[name])
+    group.add_argument(
+        "--tag", action="append", type=_tag, metavar="NAME=VALUE", help="anything else of who called"
+    )
+    group.add_argument("--text", default="", help="the beginning of an id, or a pseudonym or tag as a whole")
+    group.add_argument(
+        "--since", type=_time, metavar="TIME", help="from then on: 15m, 2h, 7d ago, or 2026-11-25T14:30"
+    )
+    group.add_argument("--until", type=_time, metavar="TIME", help="before then")
+
+
+_FILTER_HELP = {
+    "outcome": "how it ended, such as blocked; unfinished: it did not",
+    "guard": "the guard's name",
+    "digest": "the guard's digest",
+    "model": "the model that was asked for",
+    "user": "a user, as bound or as a pseudonym",
+    "key": "an API key, as bound or as a pseudonym",
+    "tenant": "a tenant",
+    "mode": "enforce or monitor",
+    "style": "sync, async, stream, async stream or check",
+    "rule": "a rule that found something or broke, as ls prints it",
+}
+
+
+def filter_of(arguments: argparse.Namespace) -> Filter:
+    """The filter that the options say."""
+    from guardrails_lite.audit.index import Filter
+
+    values: dict[str, Any] = {name: getattr(arguments, name) or () for name in FILTERS}
+    for name, kind in (("user", "user"), ("key", "api_key")):
+        values[name] = [each for value in values[name] for each in names_of(arguments.directory, kind, value)]
+    return Filter(
+        **values,
+        tags=dict(arguments.tag or ()),
+        text=arguments.text,
+        since=arguments.since,
+        until=arguments.until,
+    )
+
+
+def _tag(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is no tag; expected NAME=VALUE")
+    return name, value
+
+
+def _time(text: str) -> int:
+    from guardrails_lite.audit.index import when
+
+    try:
+        return when(text, now_ns=time.time_ns())
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def names_of(directory: str, kind: str, value: str) -> list[str]:
+    """The pseudonyms that *value* may have; *value* itself where it is one."""
+    from guardrails_lite.audit import pseudonyms_in
+
+    if re.fullmatch(r"p\d+:[0-9a-f]{32}", value) or not value:
+        return [value]
+    return pseudonyms_in(directory, kind, value)
+
+
+@contextmanager
+def index_of(directory: str) -> Iterator[Index]:
+    """The index of the log, brought up to date, with a bar while that takes long."""
+    from guardrails_lite.audit.index import Index
+
+    with Index(directory) as index:
+        with Bar("bytes indexed") as bar:
+            index.update(on_progress=bar)
+        for source in index.sources():
+            if source.problem:
+                print(
+                    f"guardrails-lite: the stream {source.name} is damaged at {source.problem}; what is "
+                    "behind that is left out. `guardrails-lite log doctor` says more.",
+                    file=sys.stderr,
+                )
+        yield index
+
+
+@contextmanager
+def writing(arguments: argparse.Namespace) -> Iterator[AuditLog]:
+    """The log, opened to write an entry; only a log that is there already."""
+    from guardrails_lite.audit import AuditLog
+    from guardrails_lite.audit._registry import read_config
+
+    read_config(Path(arguments.directory) / "log.json")
+    with AuditLog(arguments.directory, keys=arguments.keys) as log:
+        yield log
+
+
+def declare_keys(parser: argparse.ArgumentParser) -> None:
+    """Declare where the keys are."""
+    parser.add_argument("--keys", metavar="DIR", help="where the log's keys are; default: keys in the log")
+
+
+def read_text(place: str) -> str:
+    """What is in the file *place*, or, for ``-``, on standard input."""
+    try:
+        return sys.stdin.read() if place == "-" else Path(place).read_text(errors="replace")
+    except OSError as error:
+        raise ConfigError(f"{place}: cannot be read ({error.strerror or type(error).__name__})") from error

@@ -1,0 +1,90 @@
+"""Evidence for others: heads kept elsewhere, and proofs of single entries."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from guardrails_lite.cli._log._action import Action, declare_keys, index_of, read_text, writing
+from guardrails_lite.cli._log._calls import the_call
+from guardrails_lite.cli._terminal import fail, print_json, safe
+
+
+def _declare_witness(parser: argparse.ArgumentParser) -> None:
+    declare_keys(parser)
+    parser.add_argument("--file", metavar="FILE", help="append it there too, best on another volume")
+    parser.add_argument("--syslog", action="store_true", help="send it to the system's log too")
+
+
+def _witness(arguments: argparse.Namespace) -> int:
+    from guardrails_lite.audit import witness_file, witness_syslog
+
+    with writing(arguments) as log:
+        head = log.head()
+    if arguments.file is not None:
+        witness_file(arguments.file)(head)
+    if arguments.syslog:
+        witness_syslog()(head)
+    if arguments.json:
+        print_json({"head": head})
+    else:
+        print(head)
+    return 0
+
+
+def _declare_prove(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", help="the call's id, or the beginning of it")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the proof there; default: print it")
+
+
+def _prove(arguments: argparse.Namespace) -> int:
+    from guardrails_lite.audit import prove
+
+    with index_of(arguments.directory) as index:
+        call = the_call(index, arguments.id)
+    kind = "call.intent" if call.outcome == "unfinished" else "call.completed"
+    proof = prove(arguments.directory, call.id, kind=kind)
+    text = json.dumps({"line": proof.line.decode(), "proof": proof.text, "key": proof.key}, indent=1) + "\n"
+    if arguments.output is None:
+        print(text, end="")
+        return 0
+    Path(arguments.output).write_text(text)
+    print(f"wrote the proof of call {call.id} to {safe(arguments.output)}")
+    return 0
+
+
+def _declare_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("proof", metavar="FILE", help="what `prove` wrote; - is standard input")
+
+
+def _check_proof(arguments: argparse.Namespace) -> int:
+    from guardrails_lite.audit import Proof, check_proof
+
+    try:
+        held = json.loads(read_text(arguments.proof))
+        proof = Proof(str(held["line"]).encode(), str(held["proof"]), str(held["key"]))
+    except (ValueError, KeyError, TypeError):
+        return fail(f"{arguments.proof}: not a proof; expected what `guardrails-lite log prove` writes", 5)
+    holds = check_proof(proof)
+    entry = json.loads(proof.line) if holds else {}
+    if arguments.json:
+        print_json({"holds": holds, "key": proof.key, "entry": entry})
+    elif holds:
+        print(
+            f"holds: the {safe(entry['t'])} entry {safe(entry['id'])} is in what was signed by\n"
+            f"{safe(proof.key)}"
+        )
+        print(
+            "Compare that key with the log's: `guardrails-lite log verify` checks that it is the log's own."
+        )
+    else:
+        print("does not hold: the entry, the proof or the signature was changed")
+    return 0 if holds else 2
+
+
+ACTIONS = (
+    Action("witness", "print the head of the log, to be kept elsewhere", _witness, _declare_witness),
+    Action("prove", "a proof of one call for somebody without the log", _prove, _declare_prove),
+    Action("check-proof", "does a proof hold?", _check_proof, _declare_check, on="nothing"),
+)

@@ -1,0 +1,126 @@
+"""Is the log whole: verified, explained, closed off, indexed anew."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from guardrails_lite.cli._log._action import Action, declare_keys, read_text, writing
+from guardrails_lite.cli._terminal import Bar, print_json, safe
+
+
+def _declare_verify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--key", metavar="KEY", help="verify.key, kept elsewhere: the file, or its one line")
+    parser.add_argument("--heads", metavar="FILE", help="heads that were kept elsewhere; - is standard input")
+
+
+def _key(given: str | None) -> str | None:
+    return read_text(given) if given is not None and Path(given).exists() else given
+
+
+def _heads(place: str | None) -> list[str]:
+    from guardrails_lite.audit import read_heads
+
+    return read_heads(read_text(place)) if place is not None else []
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from guardrails_lite.audit import verify
+
+    heads = _heads(arguments.heads)
+    with Bar("bytes verified") as bar:
+        report = verify(arguments.directory, key=_key(arguments.key), heads=heads, on_progress=bar)
+    if arguments.json:
+        print_json(report.to_dict())
+    else:
+        for line in str(report).splitlines():
+            print(safe(line))
+        if heads:
+            print(f"compared with {len(heads)} heads kept elsewhere")
+    return report.exit_code
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from guardrails_lite.audit import diagnose
+
+    heads = _heads(arguments.heads)
+    with Bar("bytes verified") as bar:
+        found = diagnose(arguments.directory, key=_key(arguments.key), heads=heads, on_progress=bar)
+    if arguments.json:
+        print_json(found.to_dict())
+        return found.exit_code
+    print(safe(found.what))
+    if found.trusted:
+        print("\nWhat can be trusted:")
+        for line in found.trusted:
+            print(f"  {safe(line)}")
+    problems = found.report.problems if found.report is not None else ()
+    if problems:
+        print("\nWhat is wrong:")
+        for problem in problems:
+            print(f"  {safe(problem)}")
+    if found.advice:
+        print("\nWhat to do:")
+        for line in found.advice:
+            print(f"  {safe(line)}")
+    return found.exit_code
+
+
+def _seal(arguments: argparse.Namespace) -> int:
+    from guardrails_lite.audit import close_off
+
+    with writing(arguments) as log:
+        closed = close_off(log)
+        head = log.head()
+    if arguments.json:
+        print_json({"closed": closed, "head": head})
+        return 0
+    for one in closed:
+        torn = one["torn"]["bytes"]
+        told = f", {torn} bytes of an unfinished line" if torn else ""
+        print(f"closed off {safe(one['stream'])} after {one['size']} entries{told}")
+    print(f"{len(closed)} streams of ended processes closed off; the head of the log is now\n\n{head}")
+    return 0
+
+
+def _declare_repair(parser: argparse.ArgumentParser) -> None:
+    declare_keys(parser)
+    parser.add_argument(
+        "--yes", action="store_true", help="do it; without this it only says what it would do"
+    )
+
+
+def _repair(arguments: argparse.Namespace) -> int:
+    """Mend what can be mended without touching a line: dead streams and the index."""
+    from guardrails_lite.audit import close_off, diagnose
+    from guardrails_lite.audit.index import Index
+
+    with Bar("bytes verified") as bar:
+        report = diagnose(arguments.directory, on_progress=bar).report
+    if report is None or report.state not in ("intact", "unsealed"):
+        print("Nothing here can be repaired without hiding what happened; see `guardrails-lite log doctor`.")
+        return 5 if report is None else report.exit_code
+    dead = [stream.name for stream in report.streams if stream.ended == "open"]
+    if not arguments.yes:
+        print(f"would close off {len(dead)} streams of ended processes, and build the index anew; --yes does")
+        return 1 if dead else 0
+    closed = []
+    if dead:
+        with writing(arguments) as log:
+            closed = close_off(log)
+    with Index(arguments.directory) as index, Bar("bytes indexed") as bar:
+        index.rebuild(on_progress=bar)
+        calls = index.totals().calls
+    if arguments.json:
+        print_json({"closed": closed, "calls": calls})
+    else:
+        print(f"closed off {len(closed)} streams; the index has {calls} finished calls")
+    return 0
+
+
+ACTIONS = (
+    Action("verify", "is the log whole and unchanged?", _verify, _declare_verify),
+    Action("doctor", "what is this, what can be trusted, what to do", _doctor, _declare_verify),
+    Action("seal", "close off the streams of ended processes, and sign", _seal, declare_keys),
+    Action("repair", "close off dead streams and build the index anew", _repair, _declare_repair),
+)

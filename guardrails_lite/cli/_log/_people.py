@@ -1,0 +1,164 @@
+"""What is done for a person: look up, hold, erase, read with a reason. Each of it leaves an entry."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from guardrails_lite.cli._log._action import Action, declare_keys, index_of, writing
+from guardrails_lite.cli._log._calls import print_calls, shown_time, the_call
+from guardrails_lite.cli._terminal import fail, print_json, print_table, safe
+
+_KINDS = ("user", "session", "api_key")
+
+
+def _declare_value(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "value", help="as it was bound; - reads it from standard input, out of the shell's history"
+    )
+    parser.add_argument("--kind", choices=_KINDS, default="user", help="what it names; default: user")
+    declare_keys(parser)
+
+
+def _value(arguments: argparse.Namespace) -> str:
+    return sys.stdin.readline().rstrip("\n") if arguments.value == "-" else str(arguments.value)
+
+
+def _hash(arguments: argparse.Namespace) -> int:
+    from guardrails_lite.audit import pseudonyms_in
+
+    names = pseudonyms_in(arguments.directory, arguments.kind, _value(arguments), keys=arguments.keys)
+    if arguments.json:
+        print_json(names)
+    else:
+        print("\n".join(names))
+    return 0
+
+
+def _find_subject(arguments: argparse.Namespace) -> int:
+    from guardrails_lite.audit import pseudonyms_in
+    from guardrails_lite.audit.index import Filter
+
+    names = pseudonyms_in(arguments.directory, arguments.kind, _value(arguments), keys=arguments.keys)
+    asked = {
+        "user": [Filter(user=names)],
+        "api_key": [Filter(key=names)],
+        "session": [Filter(tags={"session": name}) for name in names],
+    }[arguments.kind]
+    with index_of(arguments.directory) as index:
+        calls = [call for each in asked for call in index.calls(each)]
+    print_calls(calls[::-1], as_json=arguments.json)
+    return 0 if calls else 1
+
+
+def _declare_hold(parser: argparse.ArgumentParser) -> None:
+    _declare_value(parser)
+    parser.add_argument("--owner", required=True, help="who places it")
+    parser.add_argument("--reason", required=True, help="why: it goes into the log as it is")
+
+
+def _hold(arguments: argparse.Namespace) -> int:
+    from guardrails_lite.audit import hold
+
+    with writing(arguments) as log:
+        ident = hold(
+            log, _value(arguments), owner=arguments.owner, reason=arguments.reason, kind=arguments.kind
+        )
+    _tell(arguments, {"hold": ident}, f"hold {ident} is in force until it is released")
+    return 0
+
+
+def _holds(arguments: argparse.Namespace) -> int:
+    from guardrails_lite.audit import holds
+
+    with writing(arguments) as log:
+        found = holds(log)
+    if arguments.json:
+        print_json({ident: entry.data for ident, entry in found.items()})
+        return 0
+    print_table(
+        ("placed", "id", "owner", "reason"),
+        [
+            (shown_time(entry.time_ns), ident, entry.data.get("owner"), entry.data.get("reason"))
+            for ident, entry in found.items()
+        ],
+    )
+    return 0
+
+
+def _declare_release(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("hold", metavar="ID", help="the hold's id, as `holds` prints it")
+    parser.add_argument("--owner", required=True, help="who releases it")
+    parser.add_argument("--reason", required=True, help="why: it goes into the log as it is")
+    declare_keys(parser)
+
+
+def _release(arguments: argparse.Namespace) -> int:
+    from guardrails_lite.audit import release
+
+    with writing(arguments) as log:
+        release(log, arguments.hold, owner=arguments.owner, reason=arguments.reason)
+    _tell(arguments, {"released": arguments.hold}, f"hold {arguments.hold} is released")
+    return 0
+
+
+def _declare_erase(parser: argparse.ArgumentParser) -> None:
+    _declare_value(parser)
+    parser.add_argument("--request", required=True, help="names the request, for the receipt")
+    parser.add_argument("--basis", required=True, help="the legal basis, for the receipt")
+    parser.add_argument("--yes", action="store_true", help="do it: the texts cannot be brought back")
+
+
+def _erase(arguments: argparse.Namespace) -> int:
+    from guardrails_lite.audit import erase
+
+    if not arguments.yes:
+        return fail("erasing cannot be undone; give --yes to do it", 2)
+    with writing(arguments) as log:
+        keys = erase(
+            log, _value(arguments), request=arguments.request, basis=arguments.basis, kind=arguments.kind
+        )
+    _tell(arguments, {"keys": keys}, f"destroyed {keys} keys; the log's entry `erasure` is the receipt")
+    return 0
+
+
+def _declare_reveal(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", help="the call's id, or the beginning of it")
+    parser.add_argument("--reader", required=True, help="who reads")
+    parser.add_argument("--reason", required=True, help="why: it goes into the log as it is")
+    declare_keys(parser)
+
+
+def _reveal(arguments: argparse.Namespace) -> int:
+    from guardrails_lite.audit import reveal
+
+    with index_of(arguments.directory) as index:
+        call = the_call(index, arguments.id)
+    with writing(arguments) as log:
+        texts = reveal(log, call.id, reader=arguments.reader, reason=arguments.reason)
+    if arguments.json:
+        print_json([{"side": side, "role": role, "text": text} for side, role, text in texts])
+        return 0
+    for side, role, text in texts:
+        print(f"{safe(side)} {safe(role)}:")
+        for line in text.splitlines():
+            print(f"  {safe(line)}")
+    return 0
+
+
+def _tell(arguments: argparse.Namespace, told: dict[str, object], said: str) -> None:
+    if arguments.json:
+        print_json(told)
+    else:
+        print(safe(said))
+
+
+ACTIONS = (
+    Action("hash", "what a person is called in the log", _hash, _declare_value),
+    Action("find-subject", "the calls of a person", _find_subject, _declare_value),
+    Action("hold", "keep what is a person's from being erased", _hold, _declare_hold),
+    Action("holds", "the holds in force", _holds, declare_keys),
+    Action("release", "release a hold", _release, _declare_release),
+    Action("erase", "destroy the keys of a person's kept texts", _erase, _declare_erase),
+    Action("reveal", "a call's kept texts, and that they were read", _reveal, _declare_reveal),
+)
