@@ -17,6 +17,7 @@ from guardrails_lite._screen import Stop, masked
 if TYPE_CHECKING:
     from guardrails_lite._messages import Choice
     from guardrails_lite._rules import Finding
+    from guardrails_lite._tools import Verdict
     from guardrails_lite.schemas.parts import Parts
     from guardrails_lite.schemas.problems import Problem
 
@@ -93,6 +94,23 @@ def _about_parts(text: str, problems: Sequence[Problem], parts: Parts) -> Narrow
         return None
     end = f"Reply with a JSON object of {', '.join(parts.names)} and nothing else, where\n{legend}"
     return Narrowed(parts, _turn(shown, f"{_FORM}\n{feedback(problems, limit_bytes=left)}\n{end}"))
+
+
+def about_tools(choice: Choice, verdicts: Sequence[Verdict]) -> Invalid:
+    """A turn of tool calls of which some were refused."""
+    from guardrails_lite._tools import feedback_messages
+
+    refused = [verdict for verdict in verdicts if not verdict.ok]
+    return Invalid(
+        feedback_messages(choice, verdicts),
+        fingerprint="\0".join(
+            f"{verdict.call.name}:{verdict.reason}:{[str(problem) for problem in verdict.problems]}"
+            for verdict in refused
+        ),
+        what=f"a tool call was refused: {refused[0].reason}",
+        because="tools",
+        kind="tool denied",
+    )
 
 
 def about_missing_call() -> Invalid:

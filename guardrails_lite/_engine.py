@@ -29,7 +29,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from guardrails_lite._asking import Invalid, about_field, about_missing_call, about_rule, about_schema
+from guardrails_lite._asking import (
+    Invalid,
+    about_field,
+    about_missing_call,
+    about_rule,
+    about_schema,
+    about_tools,
+)
 from guardrails_lite._capabilities import fitted
 from guardrails_lite._effects import Admit, Ask, Close, Opened, Release, Repeat, Send, Settle, Sleep, Write
 from guardrails_lite._endings import (
@@ -459,7 +466,8 @@ class _Attempt:
             else:
                 incoming = TimedIncoming(self.story, self.call, tallies, hold=hold, began_ns=self.began_ns)
             self.incoming = incoming
-            on_name = None if self.offered is None else _early_refusal(self.offered)
+            early = self.offered is not None and not plan.each_call
+            on_name = _early_refusal(self.offered) if early and self.offered is not None else None
             try:
                 reply = await incoming.read(stream, self._time_left_s, on_name)
             except FrameError as frame:
@@ -527,48 +535,40 @@ class _Attempt:
         return checked, values[0] if values else None
 
     async def _checked_tools(self, reply: Reply, offered: Offered) -> Reply:
-        from guardrails_lite._tools import feedback_messages
-
         choices: list[Choice] = []
         for choice in reply.choices:
-            if not choice.tool_calls:
-                if offered.required_missing(choice):
-                    self._refuse(about_missing_call())
-                choices.append(choice)
-                continue
-            verdicts = list(offered.check(choice.tool_calls, self.call.messages, ran={}))
-            if self.plan.enforce and all(verdict.ok for verdict in verdicts):
-                for nth, verdict in enumerate(verdicts):  # nobody is asked about a turn that is asked again
-                    if verdict.needs_approval:
-                        verdicts[nth] = await self._approved(verdict)
-            for verdict in verdicts:
-                known = verdict.call.name if verdict.reason != "unknown name" else None
-                self.story.tool(known, verdict.reason or "passed", len(verdict.edits))
-                self.story.repaired = self.story.repaired or bool(verdict.ok and verdict.edits)
-            denied = next((v for v in verdicts if v.reason in ("denied", "needs approval")), None)
-            if denied is not None and self.plan.enforce:
-                message = f"the call of tool {denied.call.name!r} was not approved"
-                raise Blocked(message, outcome="tool denied")
-            refused = [verdict for verdict in verdicts if not verdict.ok]
-            if refused:
-                self._refuse(
-                    Invalid(
-                        feedback_messages(choice, verdicts),
-                        fingerprint="\0".join(
-                            f"{verdict.call.name}:{verdict.reason}:{[str(p) for p in verdict.problems]}"
-                            for verdict in refused
-                        ),
-                        what=f"a tool call was refused: {refused[0].reason}",
-                        because="tools",
-                        kind="tool denied",
-                    )
-                )
-                choices.append(choice)
-            else:
-                choices.append(
-                    replace(choice, tool_calls=tuple(self._scoped(verdict.call) for verdict in verdicts))
-                )
+            if choice.tool_calls:
+                choice = await self._checked_turn(choice, offered)
+            elif offered.required_missing(choice):
+                self._refuse(about_missing_call())
+            choices.append(choice)
         return replace(reply, choices=tuple(choices))
+
+    async def _checked_turn(self, choice: Choice, offered: Offered) -> Choice:
+        """The turn with its checked calls: all, or with ``tool_calls="each"`` those that are right."""
+        from guardrails_lite._tools import refused_calls
+
+        enforce, each = self.plan.enforce, self.plan.each_call
+        verdicts = list(offered.check(choice.tool_calls, self.call.messages, ran={}))
+        if enforce and (each or all(verdict.ok for verdict in verdicts)):
+            for nth, verdict in enumerate(verdicts):  # nobody is asked about a turn that is asked again
+                if verdict.needs_approval and verdict.ok:
+                    verdicts[nth] = await self._approved(verdict)
+        for verdict in verdicts:
+            known = verdict.call.name if verdict.reason != "unknown name" else None
+            self.story.tool(known, verdict.reason or "passed", len(verdict.edits))
+            self.story.repaired = self.story.repaired or bool(verdict.ok and verdict.edits)
+        right = tuple(self._scoped(verdict.call) for verdict in verdicts if verdict.ok)
+        if len(right) == len(verdicts):
+            return replace(choice, tool_calls=right)
+        if enforce and each and right:
+            return replace(choice, tool_calls=right, refused=refused_calls(verdicts))
+        final = next((verdict for verdict in verdicts if verdict.is_final), None)
+        if enforce and final is not None:
+            message = f"the call of tool {final.call.name!r} was not approved"
+            raise Blocked(message, outcome="tool denied")
+        self._refuse(about_tools(choice, verdicts))
+        return choice
 
     def _scoped(self, call: ToolCall) -> ToolCall:
         """The call, its tool bound to the caller's operation, or to this record: a write happens once."""

@@ -35,6 +35,7 @@ P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C")
 
+ToolCalls = Literal["together", "each"]
 Accepted = Literal["empty", "refused", "truncated", "unmarked"]
 
 
@@ -77,6 +78,9 @@ class Guard(Generic[T]):
             takes, or a JSON Schema as a dict. Callers then get the typed value.
         tools: The tools that the model may call: functions with annotations, pydantic models, OpenAI tool
             dicts, or any of these with terms, by `tool`.
+        tool_calls: What becomes of a turn of which some calls are refused. ``"together"``: none is let
+            through, and the model is asked again. ``"each"``: the right ones are let through, and
+            `Reply.history` tells the model of the others; where none is right, it is asked again.
         retry: How often a failed attempt is repeated, and how often an invalid reply is asked again.
         fallback: Whom to ask when that does not help, in order; see `target`.
         budget: What one call may take: seconds, tokens, money.
@@ -104,6 +108,7 @@ class Guard(Generic[T]):
         "output": (),
         "schema": None,
         "tools": (),
+        "tool_calls": "together",
         "retry": None,
         "fallback": (),
         "budget": None,
@@ -122,6 +127,7 @@ class Guard(Generic[T]):
         output: Iterable[Rule] = (),
         schema: None = None,
         tools: Iterable[Any] = (),
+        tool_calls: ToolCalls = "together",
         retry: Retry | None = None,
         fallback: Iterable[Target] = (),
         budget: Budget | None = None,
@@ -139,6 +145,7 @@ class Guard(Generic[T]):
         output: Iterable[Rule] = (),
         schema: type[S],
         tools: Iterable[Any] = (),
+        tool_calls: ToolCalls = "together",
         retry: Retry | None = None,
         fallback: Iterable[Target] = (),
         budget: Budget | None = None,
@@ -156,6 +163,7 @@ class Guard(Generic[T]):
         output: Iterable[Rule] = (),
         schema: object,
         tools: Iterable[Any] = (),
+        tool_calls: ToolCalls = "together",
         retry: Retry | None = None,
         fallback: Iterable[Target] = (),
         budget: Budget | None = None,
@@ -172,6 +180,7 @@ class Guard(Generic[T]):
         output: Iterable[Rule] = (),
         schema: object = None,
         tools: Iterable[Any] = (),
+        tool_calls: ToolCalls = "together",
         retry: Retry | None = None,
         fallback: Iterable[Target] = (),
         budget: Budget | None = None,
@@ -186,6 +195,7 @@ class Guard(Generic[T]):
             "output": _rules("output", output),
             "schema": schema,
             "tools": tuple(_listed("tools", tools)),
+            "tool_calls": tool_calls,
             "retry": _instance("retry", retry, Retry),
             "fallback": _fallback(fallback),
             "budget": _instance("budget", budget, Budget),
@@ -407,6 +417,8 @@ class Guard(Generic[T]):
                 text = repr(value[0]) if len(value) == 1 else repr(list(value))
             elif key == "schema" and isinstance(value, type):
                 text = value.__name__
+            elif key == "tools" and self._plan.toolbox is not None:
+                text = repr(list(self._plan.toolbox.tools))
             else:
                 text = repr(list(value)) if isinstance(value, tuple) else repr(value)
             shown.append(f"{key}={text}")
@@ -609,6 +621,8 @@ def _sinks(log: Any) -> tuple[Any, ...] | None:
 def _check(settings: dict[str, Any]) -> None:
     if settings["mode"] not in ("enforce", "monitor"):
         raise ConfigError(f"mode={settings['mode']!r} of Guard must be 'enforce' or 'monitor'")
+    if settings["tool_calls"] not in get_args(ToolCalls):
+        raise ConfigError(f"tool_calls={settings['tool_calls']!r} of Guard must be 'together' or 'each'")
     unknown = [each for each in settings["accept"] if each not in get_args(Accepted)]
     if unknown:
         known = ", ".join(map(repr, get_args(Accepted)))
@@ -659,6 +673,7 @@ def _plan_of(settings: dict[str, Any], guard: Guard[Any]) -> Plan:
         intent_sinks=tuple(sink.intent for sink in sinks if hasattr(sink, "intent")),
         accept=frozenset(settings["accept"]),
         captures=any(getattr(sink, "capture", "") in ("redacted", "sealed") for sink in sinks),
+        each_call=settings["tool_calls"] == "each",
         effects=next((sink.effects for sink in sinks if toolbox and hasattr(sink, "effects")), None),
         needs_loop=next(
             (repr(rule) for rules in both for rule in rules if rule.validator.kind == "async"), None
@@ -693,6 +708,8 @@ def _digest(settings: dict[str, Any]) -> str:
         parts["tools"] = Toolbox.of(settings["tools"]).fingerprint
     for key in ("retry", "fallback", "budget", "mode", "accept"):
         parts[key] = repr(settings[key])
+    if settings["tool_calls"] != "together":
+        parts["tool_calls"] = settings["tool_calls"]
     if settings["upstream"] is not None:
         parts["upstream"] = repr(settings["upstream"])
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

@@ -125,6 +125,21 @@ class ToolCall:
         return self.tool
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedCall:
+    """A tool call that was refused while others of its turn were let through. Its arguments are not kept."""
+
+    id: str
+    """The id under which it stands in the history."""
+    name: str
+    """The tool's name; ``"unknown"`` where there is no such tool."""
+    reason: str
+    """Why, in one of the words of the record."""
+    answer: str = field(repr=False)
+    """What the model is told: the reason, and what was expected where."""
+    kind: str = "function"
+
+
 @dataclass(slots=True)
 class Choice:
     """One of the answers of a reply."""
@@ -136,6 +151,8 @@ class Choice:
     finish_reason: str | None = None
     reasoning: str | None = field(default=None, repr=False)
     """What the model thought first, where a compatible server tells it."""
+    refused: tuple[RefusedCall, ...] = ()
+    """Calls of the same turn that were refused, of a guard with ``tool_calls="each"``."""
 
 
 @dataclass(slots=True)
@@ -162,3 +179,29 @@ class Reply:
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """The tool calls of the first choice."""
         return self.choices[0].tool_calls if self.choices else ()
+
+    def history(self) -> list[dict[str, Any]]:
+        """The first choice as messages, to go on with the conversation.
+
+        The assistant's turn with all its calls, and an answer to each that was refused. Append it, then a
+        message of role ``tool`` for each of `tool_calls`, and the provider accepts it: every call is
+        answered.
+        """
+        choice = self.choices[0] if self.choices else Choice(text="")
+        said: dict[str, Any] = {"role": "assistant", "content": choice.text}
+        if choice.refusal:
+            said["refusal"] = choice.refusal
+        calls = [told_call(call) for call in choice.tool_calls]
+        calls += [told_call(ToolCall(each.id, each.name, "{}", each.kind)) for each in choice.refused]
+        if calls:
+            said["tool_calls"] = calls
+        answers = [
+            {"role": "tool", "tool_call_id": each.id, "content": each.answer} for each in choice.refused
+        ]
+        return [said, *answers]
+
+
+def told_call(call: ToolCall) -> dict[str, Any]:
+    """A tool call as it stands in a message."""
+    key = "input" if call.kind == "custom" else "arguments"
+    return {"id": call.id, "type": call.kind, call.kind: {"name": call.name, key: call.arguments}}

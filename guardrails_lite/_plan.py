@@ -73,6 +73,8 @@ class Plan:
     """Whether any target has one."""
     captures: bool
     """Some sink asks for the texts."""
+    each_call: bool
+    """The right tool calls of a turn are let through also where others are refused."""
     effects: EffectLedger | None
     """Where the log keeps what tools have done; None: nothing that outlives the process does."""
     needs_loop: str | None = None

@@ -8,6 +8,7 @@ about it is trusted: clients build their objects without validation, so every fi
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -195,12 +196,34 @@ def write_reply(raw: Any, before: Reply, after: Reply) -> Any:
             for name in ("reasoning_content", "reasoning"):
                 if isinstance(get(message, name), str):
                     _set(message, name, new.reasoning)
-        for position, (was, call) in enumerate(zip(old.tool_calls, new.tool_calls, strict=False)):
-            if was.arguments != call.arguments or was.name != call.name:
-                item = get(message, "tool_calls")[position]
-                body = get(item, call.kind)
-                _set(body, "arguments" if call.kind == "function" else "input", call.arguments)
+        left = []
+        for was, call, item in zip(
+            old.tool_calls,
+            in_place_of(old.tool_calls, new.tool_calls),
+            get(message, "tool_calls") or (),
+            strict=False,
+        ):
+            if call is None:
+                continue
+            if was.arguments != call.arguments:
+                _set(
+                    get(item, call.kind), "arguments" if call.kind == "function" else "input", call.arguments
+                )
+            left.append(item)
+        if len(left) < len(old.tool_calls):
+            _set(message, "tool_calls", left)
     return written
+
+
+def in_place_of(before: Sequence[ToolCall], after: Sequence[ToolCall]) -> list[ToolCall | None]:
+    """What stands for each call of *before* in *after*; None where a call was left out."""
+    left = deque(after)
+    return [
+        left.popleft()
+        if left and (call.id, call.kind, call.name) == (left[0].id, left[0].kind, left[0].name)
+        else None
+        for call in before
+    ]
 
 
 def _set(target: Any, name: str, value: object) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from guardrails_lite._messages import Choice, Reply, ToolCall, get
-from guardrails_lite._shapes import Chunk, Delta, read_usage
+from guardrails_lite._shapes import Chunk, Delta, in_place_of, read_usage
 from guardrails_lite._texts import plain
 
 _PARTS = {"output_text": "text", "refusal": "refusal"}
@@ -124,11 +124,17 @@ def write(raw: Any, after: Reply) -> Any:
         ):
             if old != new:
                 _say(get(items[place], "content")[nth], kind, new)
-    calls = iter(choice.tool_calls)
-    for item in items:
-        if (key := ARGUMENTS.get(get(item, "type"))) and (call := next(calls, None)) is not None:
-            _set(item, key, call.arguments)
-            _set(item, "name", call.name)
+    called = [item for item in items if get(item, "type") in ARGUMENTS]
+    left_out = []
+    for item, call in zip(
+        called, in_place_of(list(map(tool_call_of, called)), choice.tool_calls), strict=True
+    ):
+        if call is None:
+            left_out.append(item)
+        else:
+            _set(item, ARGUMENTS[get(item, "type")], call.arguments)
+    if left_out:
+        _set(written, "output", [item for item in items if not any(item is each for each in left_out)])
     return written
 
 

@@ -14,7 +14,13 @@ from guardrails_lite._tools._operation import current_operation, operation
 from guardrails_lite._tools._sqlite_ledger import SQLiteLedger
 from guardrails_lite._tools._tool import Approve, Effects, Tool
 from guardrails_lite._tools._toolbox import Offered, Toolbox
-from guardrails_lite._tools._verdicts import TOOL_REASONS, ToolReason, Verdict, feedback_messages
+from guardrails_lite._tools._verdicts import (
+    TOOL_REASONS,
+    ToolReason,
+    Verdict,
+    feedback_messages,
+    refused_calls,
+)
 
 __all__ = [
     "TOOL_REASONS",
@@ -34,5 +40,6 @@ __all__ = [
     "current_operation",
     "feedback_messages",
     "operation",
+    "refused_calls",
     "tool",
 ]

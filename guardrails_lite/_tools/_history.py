@@ -8,13 +8,10 @@ from typing import Any
 
 from guardrails_lite._messages import Message, get
 
-
-class Feedback(dict[str, Any]):
-    """A message of ours about a refused turn, sent like any other.
-
-    Its calls were never let through and its answers are no results, so limits and orders do not count
-    them. It is told by its type, because any text could also be written by a tool or a model.
-    """
+REFUSED = "refused_"
+"""How the ids begin under which refused calls stand in a history. They did not happen, so limits and orders
+do not count them, and their answers are no results. No call of a model with such an id is let through, so
+it can only be us who say so, also in a history that was stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +34,9 @@ class History:
     """What the messages say about tools so far."""
 
     calls: tuple[PastCall, ...]
+    """Those that were let through."""
+    unanswered: tuple[PastCall, ...]
+    """Calls without an answer, refused ones too: the provider refuses such a history."""
     strays: tuple[int, ...]
     """Tool messages that answer no call of the turn before them."""
     repeats: tuple[int, ...]
@@ -48,7 +48,7 @@ class History:
     def of(cls, messages: Sequence[Message]) -> History:
         """Read *messages*. A tool message belongs to the nearest assistant message above it.
 
-        Messages that tell the model of a refused turn are passed over: what they hold did not happen.
+        Refused calls need an answer like any other, and are then passed over: they did not happen.
         """
         calls: list[PastCall] = []
         strays: list[int] = []
@@ -56,8 +56,6 @@ class History:
         last_user = -1
         open_calls: dict[str, int] = {}
         for place, message in enumerate(messages):
-            if isinstance(message, Feedback):
-                continue
             role = get(message, "role")
             if role == "user":
                 last_user = place
@@ -78,12 +76,13 @@ class History:
                     calls[at] = PastCall(
                         past.message, past.id, past.name, past.arguments, get(message, "content"), place
                     )
-        return cls(tuple(calls), tuple(strays), tuple(repeats), last_user)
-
-    @property
-    def unanswered(self) -> tuple[PastCall, ...]:
-        """Calls without a result: the provider refuses such a history."""
-        return tuple(call for call in self.calls if call.answered_at is None)
+        return cls(
+            tuple(call for call in calls if not call.id.startswith(REFUSED)),
+            tuple(call for call in calls if call.answered_at is None),
+            tuple(strays),
+            tuple(repeats),
+            last_user,
+        )
 
 
 def _calls_of(place: int, message: Message) -> Iterator[PastCall]:

@@ -210,7 +210,7 @@ class Offered:
 
         Args:
             calls: All calls of one choice, in order.
-            messages: The conversation before it, without the feedback of refused turns.
+            messages: The conversation before it.
             ran: How often each tool has run that the messages do not show.
         """
         turn = Turn(self, History.of(messages) if messages else _NO_HISTORY, ran or {}, len(calls))
@@ -248,7 +248,7 @@ class Offered:
         return tuple(problems)
 
 
-_NO_HISTORY = History((), (), (), -1)
+_NO_HISTORY = History((), (), (), (), -1)
 
 
 def _is_about_tools(message: Message) -> bool:

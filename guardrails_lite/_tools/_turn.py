@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._messages import ToolCall
-from guardrails_lite._tools._history import History
+from guardrails_lite._tools._history import REFUSED, History
 from guardrails_lite._tools._tool import Tool, canonical_arguments
 from guardrails_lite._tools._verdicts import ToolReason, Verdict, reason_of
 
@@ -86,7 +86,7 @@ class Turn:
             return "excluded by tool_choice", expected
         if call.kind != terms.kind:
             return "wrong type", f"a call of type {terms.kind}"
-        if not call.id:
+        if not call.id or call.id.startswith(REFUSED):
             return "no id", "an id of its own"
         if call.id in self._ids:
             return "duplicate id", "an id of its own"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from guardrails_lite._messages import Choice, ToolCall
-from guardrails_lite._tools._history import Feedback
+from guardrails_lite._messages import Choice, RefusedCall, ToolCall
+from guardrails_lite._tools._history import REFUSED
 from guardrails_lite._tools._tool import NAME
 
 if TYPE_CHECKING:
@@ -106,12 +106,13 @@ _MOST_TOLD = 16
 
 def feedback_messages(
     choice: Choice, verdicts: Sequence[Verdict], *, limit_bytes: int = 2000
-) -> list[Feedback]:
+) -> list[dict[str, Any]]:
     """The turn of *choice* as the provider accepts it: the assistant's calls, and an answer to each.
 
-    Arguments that are no JSON object are sent back as ``{}``, names and ids that the provider would
-    refuse are replaced, and what was wrong is told as ``path: expectation``, never with a value. Of many
-    calls the refused ones are told first, and at most 16 in all, so the size is bounded.
+    Arguments that are no JSON object are sent back as ``{}``, names that the provider would refuse are
+    replaced, the ids say that none of the calls was let through, and what was wrong is told as
+    ``path: expectation``, never with a value. Of many calls the refused ones are told first, and at most 16
+    in all, so the size is bounded.
 
     Args:
         choice: What the model answered.
@@ -126,11 +127,26 @@ def feedback_messages(
         for verdict, identity in zip(told, ids, strict=True)
     ]
     answers = [
-        Feedback(role="tool", tool_call_id=identity, content=_explained(verdict, share))
+        {"role": "tool", "tool_call_id": identity, "content": _explained(verdict, share)}
         for verdict, identity in zip(told, ids, strict=True)
     ]
-    echo = Feedback(role="assistant", content=choice.text or None, tool_calls=calls)
-    return [echo, *answers]
+    return [{"role": "assistant", "content": choice.text or None, "tool_calls": calls}, *answers]
+
+
+def refused_calls(verdicts: Sequence[Verdict], *, limit_bytes: int = 2000) -> tuple[RefusedCall, ...]:
+    """The refused calls of a turn of which others are let through: at most 16, told in *limit_bytes*."""
+    refused = _told([verdict for verdict in verdicts if not verdict.ok])
+    share = limit_bytes // max(len(refused), 1)
+    return tuple(
+        RefusedCall(
+            identity,
+            verdict.call.name if verdict.reason != "unknown name" else "unknown",
+            verdict.reason or "denied",
+            _explained(verdict, share),
+            verdict.call.kind,
+        )
+        for verdict, identity in zip(refused, _ids(refused), strict=True)
+    )
 
 
 def _told(verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -141,15 +157,14 @@ def _told(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 
 def _ids(verdicts: Sequence[Verdict]) -> list[str]:
-    """The ids of the calls, made unique and acceptable: results are linked by them."""
-    ids: list[str] = []
-    for nth, verdict in enumerate(verdicts):
-        identity = verdict.call.id
-        ids.append(identity if _ID.fullmatch(identity) and identity not in ids else f"refused_{nth}")
-    return ids
+    """Ids for calls that were not let through: results are linked by them, so each is another."""
+    return [
+        f"{REFUSED}{nth}" + (f"_{verdict.call.id}" if _ID.fullmatch(verdict.call.id) else "")
+        for nth, verdict in enumerate(verdicts)
+    ]
 
 
-_ID = re.compile(r"[!-~]{1,64}")
+_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
 def _echo(call: ToolCall, identity: str, limit_bytes: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from openai.resources.chat.completions import Completions
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite._messages import Call, Reply, ToolCall, get
+from guardrails_lite._messages import Call, Reply, get, told_call
 from guardrails_lite._shapes import read_reply
 
 
@@ -91,7 +91,7 @@ def completion_dict(raw: Any, reply: Reply, call: Call) -> dict[str, Any]:
             _choice(
                 choice.index,
                 message={"role": "assistant", "content": choice.text, "refusal": choice.refusal}
-                | ({"tool_calls": list(map(_tool_call, choice.tool_calls))} if choice.tool_calls else {}),
+                | ({"tool_calls": list(map(told_call, choice.tool_calls))} if choice.tool_calls else {}),
                 finish_reason=choice.finish_reason or ("tool_calls" if choice.tool_calls else "stop"),
             )
             for choice in reply.choices
@@ -105,11 +105,6 @@ def _frame(call: Call, kind: str) -> dict[str, Any]:
 
 def _choice(index: int, **fields: Any) -> dict[str, Any]:
     return {"index": index, **fields, "logprobs": None}
-
-
-def _tool_call(call: ToolCall) -> dict[str, Any]:
-    key = "input" if call.kind == "custom" else "arguments"
-    return {"id": call.id, "type": call.kind, call.kind: {"name": call.name, key: call.arguments}}
 
 
 class ChatTelling:

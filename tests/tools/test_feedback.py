@@ -57,7 +57,8 @@ def test_the_history_is_one_that_the_provider_accepts(calls: list[ToolCall]) -> 
     assert not history.strays
     assert not history.repeats
     assert not history.unanswered
-    assert len({call["id"] for call in messages[0]["tool_calls"]}) == len(history.calls) == len(messages) - 1
+    assert not history.calls
+    assert len({call["id"] for call in messages[0]["tool_calls"]}) == len(messages) - 1
     for call in messages[0]["tool_calls"]:
         body = call[call["type"]]
         assert 1 <= len(body["name"]) <= 64
@@ -87,7 +88,7 @@ def test_each_refused_call_is_told_its_reason_and_the_others_that_they_were_not_
 
     assert messages[1]["content"] == "Refused: wrong type.\n$.city: a string"
     assert messages[2]["content"] == "Not run: another tool call of this turn was refused."
-    assert [message["tool_call_id"] for message in messages[1:]] == ["a", "b"]
+    assert [message["tool_call_id"] for message in messages[1:]] == ["refused_0_a", "refused_1_b"]
 
 
 def test_broken_arguments_are_sent_back_empty() -> None:
@@ -105,15 +106,17 @@ def test_arguments_that_are_json_are_sent_back_as_they_were() -> None:
     assert messages[0]["tool_calls"][0]["function"]["arguments"] == '{"city": 3}'
 
 
-def test_ids_that_link_nothing_are_replaced() -> None:
-    """An empty or repeated id is made unique, on both sides."""
+def test_ids_say_that_the_calls_were_not_let_through() -> None:
+    """And link each answer to its call, also where the model's own would not."""
     messages = told(
         ToolCall("a", "get_weather", "{}"),
         ToolCall("a", "get_weather", "{}"),
         ToolCall("", "get_weather", "{}"),
+        ToolCall("x\n" * 50, "get_weather", "{}"),
     )
 
-    assert [message["tool_call_id"] for message in messages[1:]] == ["a", "refused_1", "refused_2"]
+    ids = ["refused_0_a", "refused_1_a", "refused_2", "refused_3"]
+    assert [message["tool_call_id"] for message in messages[1:]] == ids
 
 
 def test_a_custom_call_is_echoed_as_one() -> None:
@@ -121,7 +124,7 @@ def test_a_custom_call_is_echoed_as_one() -> None:
     messages = told(ToolCall("a", "shel", "ls", kind="custom"))
 
     assert messages[0]["tool_calls"][0] == {
-        "id": "a",
+        "id": "refused_0_a",
         "type": "custom",
         "custom": {"name": "shel", "input": "ls"},
     }
@@ -175,8 +178,20 @@ def test_a_refused_turn_is_no_history() -> None:
     assert offered.check_results(told_of) == ()
 
 
-def test_feedback_is_sent_like_any_message() -> None:
-    """It is a dict to the client and to JSON."""
-    message = told(ToolCall("a", "get_weather", "{}"))[1]
+def test_a_refused_turn_is_no_history_after_it_was_stored_either() -> None:
+    """What says so is in the messages themselves, so it survives JSON, and a rule that rewrites them."""
+    box = Toolbox.of([tool({"name": "refund", "parameters": WEATHER}, max_calls=1, result=int)])
+    offered = box.offered({})
+    refused = (ToolCall("a", "refund", "{}"),)
+    stored = json.loads(json.dumps(feedback_messages(Choice(tool_calls=refused), offered.check(refused, ()))))
 
-    assert json.loads(json.dumps(message)) == message == dict(message)
+    assert offered.check_results(stored) == ()
+    assert offered.check((ToolCall("a", "refund", '{"city": "Oslo"}'),), stored)[0].ok
+    assert [problem.code for problem in offered.check_results(stored[:1])] == ["missing"]
+
+
+def test_no_call_of_a_model_can_pass_for_a_refused_one() -> None:
+    """A call that is let through counts, so it may not have an id that says it did not happen."""
+    (verdict,) = BOX.offered({}).check((ToolCall("refused_0_a", "get_weather", '{"city": "Oslo"}'),), ())
+
+    assert verdict.reason == "no id"
