@@ -201,7 +201,7 @@ def sender(client: Any, *, tells_headers: bool = False) -> tuple[Sender, bool]:
             "would retry what the other retries. Give target() the client that was wrapped."
         )
     patient = client.with_options(max_retries=0) if hasattr(client, "with_options") else client
-    patient = _punctual(patient)
+    patient = _straight(_punctual(patient))
     create = patient.chat.completions.create
     is_async = inspect.iscoroutinefunction(inspect.unwrap(create))
     if tells_headers and hasattr(patient.chat.completions, "with_raw_response"):
@@ -215,6 +215,25 @@ def sender(client: Any, *, tells_headers: bool = False) -> tuple[Sender, bool]:
         return create(messages=list(call.messages), **params)
 
     return send, not is_async
+
+
+def _straight(client: Any) -> Any:
+    """A twin that goes to the host that was named, and does not take the prompt to where it is sent on."""
+    if not isinstance(client, (OpenAI, AsyncOpenAI)):
+        return client
+    kind = cast("type[Any]", type(client))
+    twin: Any = object.__new__(_straight_of(kind))  # type: ignore[arg-type]  # a class is hashable
+    twin.__dict__.update(_without_resources(kind, vars(client)))
+    return twin
+
+
+@lru_cache(maxsize=64)
+def _straight_of(kind: type) -> type:
+    def request(self: Any, cast_to: Any, options: Any, **more: Any) -> Any:
+        options.follow_redirects = False
+        return kind.request(self, cast_to, options, **more)  # type: ignore[attr-defined]
+
+    return type(f"Straight{kind.__name__}", (kind,), {"__module__": kind.__module__, "request": request})
 
 
 def _create_told(raw_create: Any) -> Callable[..., Answered]:

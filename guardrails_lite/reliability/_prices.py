@@ -1,6 +1,7 @@
-"""What tokens cost: a dated table of list prices, which the user can replace.
+"""What tokens cost: a dated table of prices, which the user can replace.
 
-Prices change and discounts exist, so this table is for limits and estimates, not for accounting. A model
+The table was written from memory and not checked against the vendors' pages: replace it with your own by
+``Budget(prices=...)`` wherever money matters. It is for limits and estimates, not for accounting. A model
 that is not in it has no price: `cost_usd` says None, and a budget in money refuses it until it is given one.
 """
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from guardrails_lite._messages import Usage
 
 PRICES_DATE = "2025-11-01"
-"""The day the table was last looked over."""
+"""The day of which the table tells, from memory; no vendor's page was looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ PRICES: Mapping[str, Price] = {
     "o3-mini": Price(1.1, 4.4, 0.55),
     "o4-mini": Price(1.1, 4.4, 0.275),
 }
-"""List prices by model name, in US dollars per million tokens, as of `PRICES_DATE`."""
+"""Prices by model name, in US dollars per million tokens, as remembered of `PRICES_DATE`."""
 
 
 def price_of(model: str | None, prices: Mapping[str, Price] | None = None) -> Price | None:

@@ -22,6 +22,7 @@ from guardrails_lite import (
     Finding,
     Guard,
     Retry,
+    Upstream,
     block,
     redact,
     target,
@@ -440,6 +441,37 @@ def test_a_fallback_to_another_client_gets_a_response_told_as_chat() -> None:
             "max_completion_tokens": 5,
             "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}],
         }
+
+
+@pytest.mark.parametrize("upstream", [None, Upstream()], ids=["", "upstream"])
+@pytest.mark.parametrize("kind", KINDS[:2], ids=lambda kind: kind.__name__)
+def test_a_fallback_does_not_follow_the_prompt_elsewhere(kind: type[Any], upstream: Upstream | None) -> None:
+    """Fault H22: where a server sends a request on, no client of either kind takes the prompt."""
+
+    def offline(messages: Any) -> str:
+        raise ConnectionError
+
+    with LoopbackServer(then="Never.") as elsewhere:
+        away = HttpReply(b"", status=307, headers={"location": f"{elsewhere.base_url}/chat/completions"})
+        with LoopbackServer(then=away) as server:
+            client = kind(api_key="k", base_url=server.base_url)
+            guard = Guard(
+                retry=Retry(attempts=1),
+                fallback=[target(client, model="m", upstream=upstream), target("Sorry.")],
+            )
+
+            async def ask() -> Any:
+                async with client:
+                    return await guard.arun(offline, MESSAGES)
+
+            if kind is openai.AsyncOpenAI:
+                outcome = asyncio.run(ask())
+            else:
+                with client:
+                    outcome = guard.run(offline, MESSAGES)
+            assert outcome.reply.text == "Sorry."
+
+        assert elsewhere.request_count == 0
 
 
 def test_text_of_a_response_that_no_rule_sees_is_left_out() -> None:

@@ -494,12 +494,19 @@ HI: Any = [{"role": "user", "content": "hi"}]
 SPENT = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "30s"}
 
 
+def offline(messages: Any) -> str:
+    """A primary that is never there."""
+    raise OFFLINE
+
+
 def asked(client: Any, model: str, *, stream: bool) -> str:
     """What a client of either kind gets."""
-    if not isinstance(client, openai.AsyncOpenAI):
-        got = client.chat.completions.create(model=model, messages=HI, stream=stream)
-        parts = [chunk.choices[0].delta.content or "" for chunk in got if chunk.choices] if stream else []
-        return "".join(parts) if stream else str(got.choices[0].message.content)
+    if isinstance(client, openai.OpenAI):
+        with client:
+            got = client.chat.completions.create(model=model, messages=HI, stream=stream)
+            if not stream:
+                return str(got.choices[0].message.content)
+            return "".join([chunk.choices[0].delta.content or "" for chunk in got if chunk.choices])
 
     async def ask() -> str:
         async with client:
@@ -527,8 +534,15 @@ def test_what_the_headers_say_holds_for_the_next_call(kind: Any, stream: bool, w
                 return asked(guard.wrap(client), "m", stream=stream)
             there = target(client, upstream=upstream, model="m", stream=stream)
             guard = Guard(retry=ONCE, fallback=[there], budget=budget)
-            style = STYLES[kind is openai.AsyncOpenAI]
-            return str(style.call(guard, ScriptedModel([OFFLINE]), HI).reply.text)
+            if kind is openai.OpenAI:
+                with client:
+                    return guard.run(offline, HI).reply.text
+
+            async def ask() -> str:
+                async with client:
+                    return (await guard.arun(offline, HI)).reply.text
+
+            return asyncio.run(ask())
 
         assert once() == "Hello."
         with pytest.raises(Exhausted, match="no time to wait"):
