@@ -1,6 +1,6 @@
 """Validators for guardrails-lite that need no model, no network and microseconds.
 
-Each public name is a function that returns a `Validator`; put a verb around it::
+Each public function returns a `Validator`; put a verb around it::
 
     from guardrails_lite import Guard, block, redact
     from guardrails_lite_validators import injection, pii, secrets
@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from guardrails_lite_validators._output_injection import output_injection
     from guardrails_lite_validators._pii import pii
     from guardrails_lite_validators._presidio import presidio
+    from guardrails_lite_validators._pseudonyms import Pseudonyms
     from guardrails_lite_validators._regex import regex
     from guardrails_lite_validators._secrets import secrets
     from guardrails_lite_validators._urls import urls
 
 __all__ = [
+    "Pseudonyms",
     "egress",
     "exfiltration",
     "hidden_text",
@@ -45,7 +47,7 @@ __all__ = [
     "urls",
 ]
 
-_HOME = {name: f"_{name}" for name in __all__}
+_HOME = {name: f"_{name.lower()}" for name in __all__}
 
 
 def __getattr__(name: str) -> object:

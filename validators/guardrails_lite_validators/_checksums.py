@@ -23,3 +23,36 @@ def iso7064_mod97_10(text: str) -> bool:
 def weighted(digits: str, weights: tuple[int, ...]) -> int:
     """The sum of each digit times its weight."""
     return sum((ord(char) - 48) * weight for char, weight in zip(digits, weights, strict=False))
+
+
+def iso7064_mod11_10(digits: str) -> bool:
+    """ISO/IEC 7064 MOD 11,10, of German and Croatian tax numbers."""
+    product = 10
+    for char in digits[:-1]:
+        product = (product + ord(char) - 48) % 10 or 10
+        product = product * 2 % 11
+    return (product + ord(digits[-1]) - 48) % 10 == 1
+
+
+def verhoeff(digits: str) -> bool:
+    """Verhoeff's check (1969) over the dihedral group of the pentagon, of Indian identity numbers."""
+    check = 0
+    for position, char in enumerate(reversed(digits)):
+        check = _times(check, _permuted(ord(char) - 48, position))
+    return check == 0
+
+
+def _times(left: int, right: int) -> int:
+    """Turn and mirror a pentagon: 0 to 4 are turns, 5 to 9 turns with a mirroring."""
+    if left < 5:
+        return (left + right) % 5 if right < 5 else 5 + (left + right) % 5
+    return 5 + (left - right) % 5 if right < 5 else (left - right) % 5
+
+
+_STEP = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
+
+
+def _permuted(digit: int, times: int) -> int:
+    for _ in range(times % 8):
+        digit = _STEP[digit]
+    return digit

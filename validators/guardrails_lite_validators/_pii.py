@@ -1,87 +1,127 @@
 """`pii`: structured personal data, told by its form, its check digits and the words beside it.
 
-Every kind but e-mail addresses and links holds a digit, so one pass finds the groups of digits and each
-group is tried as the start of the few forms that could begin there. A text without digits and without
-an ``@`` costs that one pass.
+Every kind but e-mail and web addresses holds a digit, so one pass finds the groups of digits that could
+begin something, and each is tried as the start of the few forms of its shape. A text without digits costs
+that one pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._rules import Finding, Validator, validator
 from guardrails_lite_validators._spans import outermost
 
-ENTITIES: dict[str, str] = {
-    "CREDIT_CARD": "a payment card number",
-    "EMAIL_ADDRESS": "an e-mail address",
-    "IBAN_CODE": "an international bank account number",
-    "IP_ADDRESS": "an IP address",
-    "PHONE_NUMBER": "a telephone number",
-    "US_SSN": "a US social security number",
-}
-"""Entity types, named as Presidio names them, and what a finding says."""
-
 WINDOW = 400
-
-
-def pii(*, entities: Iterable[str] | None = None, threshold: float = 0.5) -> Validator:
-    """Find personal data that has a form: addresses, numbers, identifiers.
-
-    Names and street addresses have none; `presidio` and `gliner` find those with a model.
-
-    Args:
-        entities: Which types of `ENTITIES` to look for; default: all.
-        threshold: The score, from 0 to 1, from which a finding counts. A valid check digit or a
-            telling word nearby ("ssn", "IBAN", "Tel.") raises a score.
-
-    Raises:
-        ConfigError: an unknown entity type, or a threshold that is not from 0 to 1.
-    """
-    chosen = frozenset(
-        (entities,) if isinstance(entities, str) else ENTITIES if entities is None else entities
-    )
-    unknown = chosen.difference(ENTITIES)
-    if unknown or not chosen:
-        raise ConfigError(
-            f"entities={sorted(chosen)!r} of pii(...): expected some of {', '.join(sorted(ENTITIES))}"
-        )
-    if not 0 <= threshold <= 1:
-        raise ConfigError(f"threshold={threshold!r} of pii(...) must be from 0 to 1")
-    params: dict[str, object] = {}
-    if chosen != frozenset(ENTITIES):
-        params["entities"] = sorted(chosen)
-    if threshold != 0.5:
-        params["threshold"] = threshold
-
-    @validator(name="pii", window=WINDOW, params=params)
-    def find(text: str) -> list[Finding]:
-        return outermost(
-            Finding(f"contains {ENTITIES[kind]}", span=(start, end), category=kind, score=score)
-            for kind, start, end, score in _candidates(text)
-            if kind in chosen and score >= threshold
-        )
-
-    return find
-
+FORMS: dict[str, str] = {
+    "CREDIT_CARD": "contains a payment card number",
+    "CRYPTO": "contains an address of a cryptocurrency",
+    "DATE_TIME": "contains a date of birth",
+    "EMAIL_ADDRESS": "contains an e-mail address",
+    "IBAN_CODE": "contains an international bank account number",
+    "IP_ADDRESS": "contains an IP address",
+    "MAC_ADDRESS": "contains a MAC address",
+    "PHONE_NUMBER": "contains a telephone number",
+    "URL": "contains a web address that may point to a person",
+}
+"""Entity types besides the identifiers of `_identifiers`, as Presidio names them, and what a finding says."""
 
 Candidate = tuple[str, int, int, float]
 
 
-def _candidates(text: str) -> Iterator[Candidate]:
-    from guardrails_lite_validators import _pii_forms as forms
+def pii(
+    *,
+    entities: Iterable[str] | None = None,
+    threshold: float = 0.5,
+    mask: str | Callable[[str, str], str] = "type",
+) -> Validator:
+    """Find personal data that has a form: addresses, numbers, identifiers of some sixty countries.
 
-    if "@" in text:
-        yield from forms.emails(text)
-    token_end = -1
-    for found in forms.DIGITS.finditer(text):
-        start = found.start()
-        if start < token_end:
-            continue
-        before = text[start - 1] if start else ""
-        if before.isalnum() or before == "_":
-            start = forms.token_start(text, start)
-        token_end = found.end()
-        for form in forms.FORMS:
-            yield from form(text, start, found.end())
+    Names and street addresses have none; `presidio` finds those with a model.
+
+    Args:
+        entities: Which types to look for, as ``"EMAIL_ADDRESS"`` or ``"PL_PESEL"``; default: all.
+        threshold: The score, from 0 to 1, from which a finding counts. A valid check digit or a telling
+            word nearby ("ssn", "IBAN", "Tel.") raises a score.
+        mask: What `redact` writes: ``"type"``, ``[EMAIL_ADDRESS]``; ``"partial"``, the value with all but
+            its last four letters and digits as stars; or a function of the entity type and the value, such
+            as `Pseudonyms.hide`.
+
+    Raises:
+        ConfigError: an unknown entity type or mask, or a threshold that is not from 0 to 1.
+    """
+    chosen = None if entities is None else _chosen(entities)
+    if not 0 <= threshold <= 1:
+        raise ConfigError(f"threshold={threshold!r} of pii(...) must be from 0 to 1")
+    if mask not in ("type", "partial") and not callable(mask):
+        raise ConfigError(f"mask={mask!r} of pii(...) must be 'type', 'partial' or a function")
+    masked = mask if callable(mask) else partial_mask if mask == "partial" else None
+    given = {
+        "entities": None if chosen is None else sorted(chosen),
+        "threshold": threshold,
+        "mask": mask if isinstance(mask, str) else getattr(mask, "__qualname__", type(mask).__name__),
+    }
+    defaults = {"entities": None, "threshold": 0.5, "mask": "type"}
+
+    @validator(
+        name="pii",
+        window=WINDOW,
+        params={key: value for key, value in given.items() if value != defaults[key]},
+    )
+    def find(text: str) -> list[Finding]:
+        from guardrails_lite_validators._pii_search import candidates
+
+        found = [
+            candidate
+            for candidate in candidates(text)
+            if candidate[3] >= threshold and (chosen is None or candidate[0] in chosen)
+        ]
+        return _findings(text, found, masked) if found else []
+
+    return find
+
+
+def _findings(text: str, found: list[Candidate], masked: Callable[[str, str], str] | None) -> list[Finding]:
+    says = messages()
+    return outermost(
+        Finding(
+            says[kind],
+            span=(start, end),
+            category=kind,
+            score=score,
+            replacement=None if masked is None else masked(kind, text[start:end]),
+        )
+        for kind, start, end, score in found
+    )
+
+
+def messages() -> dict[str, str]:
+    """Every entity type, and what a finding of it says."""
+    from guardrails_lite_validators._identifiers import identifiers
+
+    return FORMS | {row.entity: row.message for row in identifiers()}
+
+
+def _chosen(entities: Iterable[str]) -> frozenset[str]:
+    chosen = frozenset((entities,) if isinstance(entities, str) else entities)
+    known = messages()
+    if not chosen or not chosen <= known.keys():
+        raise ConfigError(
+            f"entities={sorted(chosen)!r} of pii(...): expected some of {', '.join(sorted(known))}"
+        )
+    return chosen
+
+
+def partial_mask(entity: str, value: str) -> str:
+    """*value* with stars for all but its last four letters and digits; for short values, for all of them."""
+    left = sum(map(str.isalnum, value))
+    shown = 4 if left >= 8 else 0
+    parts = []
+    for char in value:
+        if char.isalnum():
+            parts.append(char if left <= shown else "*")
+            left -= 1
+        else:
+            parts.append(char)
+    return "".join(parts)

@@ -1,0 +1,144 @@
+"""The search behind `pii`: which places of a text are tried, and as what.
+
+One pass stops at the groups of digits that could begin something; the rest of the work is done only there.
+Each place is judged by a bounded piece of text around it, whatever else the text holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator
+
+from guardrails_lite_validators._identifiers import named
+from guardrails_lite_validators._pii_accounts import cards, ibans, wallets
+from guardrails_lite_validators._pii_addresses import emails, ipv4s, ipv6s, links, macs
+from guardrails_lite_validators._pii_dates import births, speaks_of_birth
+from guardrails_lite_validators._pii_phones import phones
+
+Candidate = tuple[str, int, int, float]
+
+_DIGITS = re.compile("[0-9]+")
+# A long group of digits, or a short one that is followed by what could make it part of something longer.
+# The first item is a set of characters, which the engine skips to.
+_GROUPS = re.compile(
+    r"[0-9](?<![0-9][0-9])(?:[0-9]{6,}+|[0-9]{0,5}+(?="
+    r"[ .\-/()+\u00a0\u2011\u2013]{1,3}[0-9]| [A-Z](?![A-Za-z])| [A-Z]{4} ?[0-9]"
+    r"|[A-Za-z][0-9A-Za-z]{2}|(?<=[0-9]{4})[A-Za-z]))"
+)
+_DATED = re.compile(
+    r"[0-9](?:[0-9]{3}|[0-9]?[/.\-][ 0-9][0-9]?[/.\-]|[0-9]?[年년 ]"
+    r"|[0-9]?(?:st|nd|rd|th|[.er])? ?(?:of|de)? ?[^\W\d_]{3,12}\.?,? [0-9]{2})"
+)
+_RUN = re.compile(r"[0-9]+(?:[ .\-/()\u00a0\u2011]{1,3}[0-9]+){0,12}")
+_SEPARATORS = dict.fromkeys(map(ord, " .-/()\u00a0\u2011"))
+_TOKEN = re.compile(r"[0-9A-Za-z_]{1,42}")
+_PIECES = re.compile(r"[0-9A-Za-z]{1,20}(?:[ .\-/+(\u00a0\u2011][0-9A-Za-z]{1,20}\)?){0,7}")
+_PIECE = re.compile(r"\([0-9A-Za-z]+\)|[0-9A-Za-z]+")
+_LEAD = re.compile(r"(?<![0-9A-Za-z_])(?:[A-Za-z]{2}[ -]|[A-Za-z]-)$")
+_LONGEST_TOKEN = 40
+
+
+def candidates(text: str) -> Iterator[Candidate]:
+    """Everything that may be personal data: entity, start, end and score."""
+    if "@" in text:
+        yield from emails(text)
+    if "://" in text or "www." in text:
+        yield from links(text)
+    colons = text.count(":")
+    if colons > 1:
+        yield from ipv6s(text)
+    if colons > 4 or text.count("-") > 4 or "." in text:
+        yield from macs(text)
+    if _DATED.search(text) is not None and speaks_of_birth(text):
+        for found in _DIGITS.finditer(text):
+            yield from births(text, found.start())
+    done = -1
+    for found in _GROUPS.finditer(text):
+        start = found.start()
+        if start < done:
+            continue
+        before = text[start - 1] if start else " "
+        if before.isalnum() or before == "_":
+            done = yield from _word(text, start)
+        else:
+            yield from _number(text, start, found.end(), before)
+
+
+def _number(text: str, start: int, digits_end: int, before: str) -> Iterator[Candidate]:
+    """What may begin at a group of digits that begins a word."""
+    after = text[digits_end : digits_end + 1]
+    run = _RUN.match(text, start)
+    assert run is not None
+    size = len(run.group().translate(_SEPARATORS))
+    if after == ".":
+        yield from ipv4s(text, start)
+    if size < 7 and not after.isalpha():
+        yield from _lettered(text, start, before)
+        return
+    if _is_joined(text, start):
+        return
+    if size >= 12:
+        yield from cards(text, start)
+    if size >= 7:
+        yield from phones(text, start)
+    if after.isalpha():
+        yield from wallets(text, start)
+    yield from _lettered(text, start, before)
+    yield from named(text, start, _ends(text, start))
+
+
+def _lettered(text: str, start: int, before: str) -> Iterator[Candidate]:
+    """What begins with one or two letters set apart from the digits: ``AB 12 34 56 C``, ``X-1234567-L``."""
+    lead = _LEAD.search(text, max(start - 3, 0), start) if before in " -" else None
+    if lead is not None:
+        yield from named(text, lead.start(), _ends(text, lead.start()))
+
+
+def _word(text: str, start: int) -> Generator[Candidate, None, int]:
+    """What begins where the word begins that holds a group of digits; returns where that word ends."""
+    first = start
+    stop = max(start - _LONGEST_TOKEN, 0)
+    while first > stop and (text[first - 1].isalnum() or text[first - 1] == "_"):
+        first -= 1
+    token = _TOKEN.match(text, first)
+    if token is None:
+        return start
+    size = token.end() - first
+    if _is_joined(text, first):
+        return token.end()
+    if text[first : first + 2].isalpha():
+        yield from ibans(text, first)
+    if size > 25:
+        yield from wallets(text, first)
+    if size <= _LONGEST_TOKEN:
+        yield from named(text, first, _ends(text, first))
+    return token.end()
+
+
+def _ends(text: str, start: int) -> list[int]:
+    """Where a value of several pieces that begins at *start* could end."""
+    whole = _PIECES.match(text, start)
+    if whole is None:
+        return []
+    ends = []
+    for piece in _PIECE.finditer(text, start, whole.end()):
+        end = piece.end()
+        after = text[end : end + 2]
+        goes_on = after[:1].isalnum() or after[:1] == "_" or (after[:1] in "-./" and after[1:].isdigit())
+        if end - start >= 8 and not goes_on:
+            ends.append(end)
+    return ends
+
+
+def _is_joined(text: str, start: int) -> bool:
+    """Whether what stands before makes this the middle of something longer."""
+    if start < 2 or text[start - 1] not in ".-/,:":
+        return False
+    before = text[start - 2]
+    if before.isdigit():
+        return True
+    return (
+        text[start - 1] in "-/"
+        and before.isalpha()
+        and any(map(str.isdigit, text[max(start - 6, 0) : start - 1]))
+    )
