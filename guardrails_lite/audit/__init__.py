@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from guardrails_lite.audit._pseudonym import pseudonyms_in
     from guardrails_lite.audit._read import Damage, read, read_lines
     from guardrails_lite.audit._retention import Expired, expirable, expire
-    from guardrails_lite.audit._stats import stats
+    from guardrails_lite.audit._schema import entry_schema, entry_types
     from guardrails_lite.audit._vault import Erased
     from guardrails_lite.audit._verify import Problem, Report, StreamReport, verify
     from guardrails_lite.audit._witness import read_heads, witness_command, witness_file, witness_syslog
@@ -51,7 +51,8 @@ _HOMES = {
     "pseudonyms_in": "_pseudonym",
     "read": "_read",
     "read_lines": "_read",
-    "stats": "_stats",
+    "entry_schema": "_schema",
+    "entry_types": "_schema",
     "read_heads": "_witness",
     "Erased": "_vault",
     "erase": "_privacy",
@@ -91,6 +92,8 @@ __all__ = [
     "check_proof",
     "close_off",
     "diagnose",
+    "entry_schema",
+    "entry_types",
     "erase",
     "expirable",
     "expire",
@@ -107,7 +110,6 @@ __all__ = [
     "restrict",
     "restrictions",
     "reveal",
-    "stats",
     "verify",
     "witness_command",
     "witness_file",

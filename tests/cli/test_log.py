@@ -237,6 +237,14 @@ def test_a_copy_without_keys_can_be_read_and_says_what_it_cannot(log: Path, run:
     assert not (log / "keys").exists()
 
 
+def test_schema_is_printed_whole_or_by_type(run: Run) -> None:
+    """For whoever reads the log with other tools."""
+    assert run("schema", "--json")["title"].endswith("format glog/1")
+    assert "lost" in run("schema", "gap", "--json")["properties"]
+    assert "call.completed" in run("schema", "--list")
+    assert "no entry type 'nothing'; there are call.intent" in run("schema", "nothing", code=2)
+
+
 def test_hostile_text_in_a_record_cannot_steer_the_terminal(tmp_path: Path, run: Run) -> None:
     """Whatever a record says, no action prints a control character."""
     with AuditLog(tmp_path / "log") as audit:

@@ -8,13 +8,22 @@ from __future__ import annotations
 import argparse
 
 from guardrails_lite._errors import GuardrailsError
-from guardrails_lite.cli._log import _calls, _custody, _evidence, _integrity, _measures, _people, _search
+from guardrails_lite.cli._log import (
+    _calls,
+    _custody,
+    _evidence,
+    _integrity,
+    _measures,
+    _people,
+    _schema,
+    _search,
+)
 from guardrails_lite.cli._log._action import Action
 from guardrails_lite.cli._terminal import fail
 
 _ACTIONS: dict[str, Action] = {
     action.name: action
-    for module in (_calls, _search, _measures, _integrity, _custody, _evidence, _people)
+    for module in (_calls, _search, _measures, _integrity, _custody, _evidence, _people, _schema)
     for action in module.ACTIONS
 }
 
