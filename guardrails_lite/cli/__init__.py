@@ -17,6 +17,7 @@ _COMMANDS = {
     "check": "explain and lint a guard in TOML or YAML",
     "scan": "run a guard over text or JSON lines",
     "eval": "recall, false positives and cost of a guard on labelled examples",
+    "faults": "try a guard against what providers and networks do wrong",
     "log": "look into a compliance log, verify it, prove from it, act on it",
 }
 

@@ -285,3 +285,33 @@ def test_no_command_prints_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["nonsense"])
     assert main(["--version"]) == 0
+
+
+def test_faults_tells_what_a_guard_did(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for each variant, and a code that CI can go by."""
+    assert main(["faults", "H20", "--way", "sync", "--slack", "5"]) == 0
+    assert "H20  402" in (told := capsys.readouterr().out)
+    assert "1 calls, none not as expected" in told
+    assert main(["faults", "H20", "--way", "async", "--slack", "5", "--json"]) == 0
+    (seen,) = json.loads(capsys.readouterr().out)
+    assert (seen["id"], seen["way"], seen["did"], seen["wrong"]) == (
+        "H20",
+        "async",
+        "FAIL transport failed",
+        [],
+    )
+
+
+def test_faults_ends_with_1_where_a_guard_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A guard that never retries does not what the row of 408 expects."""
+    file = tmp_path / "guard.toml"
+    file.write_text("[retry]\nattempts = 1\n")
+
+    assert main(["faults", "H21", "--guard", str(file), "--way", "sync", "--slack", "5", "--markdown"]) == 1
+    assert "**FAIL transport failed instead of RETRY" in capsys.readouterr().out
+
+
+def test_faults_of_no_such_row_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
+    """An id that names nothing is said."""
+    assert main(["faults", "Q7"]) == 2
+    assert "there are no faults Q7" in capsys.readouterr().err

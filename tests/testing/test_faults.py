@@ -11,22 +11,14 @@ import openai
 import pytest
 from openai import OpenAI
 
-from guardrails_lite import Guard, Retry, target
+from guardrails_lite import Guard, Retry, RetryBudget, Upstream, target
 from guardrails_lite.testing.faults import FAULTS, FaultServer, faults_matrix
+from tests.testing.faults_page import OFFLINE, OPEN, PAGE, page
 
 GUARD: Guard[Any] = Guard(retry=Retry(attempts=3, reasks=2), fallback=[target(model="fallback")])
 HI: Any = [{"role": "user", "content": "hi"}]
 
 SERVED = [fault for fault in FAULTS.values() if fault.is_served]
-OPEN = {
-    "B06": "an error under 200 in answer to a streamed request is not read",
-    "B23": "the client inflates a body of any size",
-    "S12": "the client's decoder breaks at events without data",
-    "S29": "the client collects a line of any length",
-}
-"""Rows that our guard does not satisfy yet, and why. Take a row out when it passes."""
-
-OFFLINE = "tests may look up no name, so a name that does not exist cannot be tried here"
 
 
 def test_the_catalogue_is_whole() -> None:
@@ -40,6 +32,11 @@ def test_the_catalogue_is_whole() -> None:
     assert sum(counts.values()) == len(FAULTS) == 112
 
 
+def test_the_page_of_the_catalogue_is_in_step() -> None:
+    """`docs/reference/faults.md` says what the rows and their tests say."""
+    assert PAGE.read_text() == page(), "run: python tests/testing/faults_page.py"
+
+
 def test_variants_have_names_of_their_own() -> None:
     """No two variants of a fault share a name, and each fault has words to expect."""
     for fault in FAULTS.values():
@@ -51,7 +48,7 @@ def test_variants_have_names_of_their_own() -> None:
 def _marks(id: str) -> list[pytest.MarkDecorator]:
     if id in OPEN:
         return [pytest.mark.xfail(reason=OPEN[id], strict=False)]
-    return [pytest.mark.skip(OFFLINE)] if id == "C02" else []
+    return [pytest.mark.skip(OFFLINE[id])] if id in OFFLINE else []
 
 
 @pytest.mark.parametrize("fault", [pytest.param(f, id=f.id, marks=_marks(f.id)) for f in SERVED])
@@ -111,6 +108,17 @@ def test_a_matrix_tells_what_failed() -> None:
     assert [each.variant for each in matrix.failed] == ["408", "409", "425"]
     assert "FAIL transport failed instead of RETRY" in matrix.table()
     assert str(matrix.failed[0]) == "H21 408 (sync): FAIL transport failed instead of RETRY"
+
+
+def test_a_guard_is_tried_with_its_upstream_and_without_its_time_outs() -> None:
+    """What a guard says of its upstream and fallbacks holds in the lab; nobody waits a whole minute there."""
+    guard = Guard(
+        retry=Retry(attempts=2, wait=60),
+        upstream=Upstream(retries=RetryBudget(share=0, reserve=0.001)),
+        fallback=[target(model="fallback", timeout=30), target("Sorry.")],
+    )
+    matrix = faults_matrix(guard, ids=["H21"], ways=["sync"], slack_s=0.6)
+    assert [each.word for each in matrix.observations] == ["FALL"] * 3  # the retry that nobody has earned
 
 
 def test_unknown_ids_are_refused() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,21 +25,26 @@ class Matrix:
         """Where it did something else than expected."""
         return tuple(each for each in self.observations if not each.ok)
 
+    def rows(self) -> list[list[Observation]]:
+        """The observations of each variant of each fault together, in the order of the catalogue."""
+        rows: dict[tuple[str, str], list[Observation]] = {}
+        for each in self.observations:
+            rows.setdefault((each.fault.id, each.variant), []).append(each)
+        return list(rows.values())
+
     def __str__(self) -> str:
         return self.table()
 
     def table(self) -> str:
         """Write the matrix in Markdown: a line for each variant, a column for each way of calling."""
-        lines: dict[tuple[str, str], dict[Way, Observation]] = {}
-        for each in self.observations:
-            lines.setdefault((each.fault.id, each.variant), {})[each.way] = each
         head = f"| id | fault | expected | {' | '.join(WAYS)} |"
         rows = [head, "|---" * (3 + len(WAYS)) + "|"]
-        for (id, variant), seen in lines.items():
-            first = next(iter(seen.values()))
-            title = f"{first.fault.title}: {variant}" if variant else first.fault.title
-            cells = [_cell(seen.get(way)) for way in WAYS]
-            rows.append(f"| {id} | {title} | {' / '.join(first.expected)} | {' | '.join(cells)} |")
+        for seen in self.rows():
+            first = seen[0]
+            title = f"{first.fault.title}: {first.variant}" if first.variant else first.fault.title
+            cells = [_cell(next((each for each in seen if each.way == way), None)) for way in WAYS]
+            row = [first.fault.id, title, " / ".join(first.expected), *cells]
+            rows.append(f"| {' | '.join(row)} |")
         return "\n".join(rows)
 
 
@@ -51,12 +56,14 @@ def faults_matrix(
     deadline_s: float = 2.5,
     slack_s: float = 0.05,
     workers: int = 4,
+    told: Callable[[int, int], None] | None = None,
 ) -> Matrix:
     """Try *guard*, around the real OpenAI client, against every fault that a server can bring about.
 
-    Tried are its retries, fallbacks, budget, accepted endings and mode. Its rules, schema, tools and logs
-    are left out, and a fallback to another client asks the lab's server instead: nothing leaves this
-    machine.
+    Tried are its retries, fallbacks, budget, upstream, accepted endings and mode. Its rules, schema, tools
+    and logs are left out, and a fallback to another client asks the lab's server instead: nothing leaves
+    this machine. Fixed waits are shortened to a twentieth of the lab's deadline, and time-outs of fallbacks
+    are left out.
 
     Args:
         guard: The guard to certify.
@@ -66,6 +73,7 @@ def faults_matrix(
             wait is added.
         slack_s: By how much a call may outlive its deadline; a busy machine needs more.
         workers: How many calls to make at once.
+        told: Called after each call with how many are done, and of how many.
     """
     if not 0 < deadline_s <= LONG_S / 2:
         raise ValueError(f"deadline_s={deadline_s!r} must be more than 0 and at most {LONG_S / 2:g} seconds")
@@ -75,8 +83,13 @@ def faults_matrix(
         fault, variant, way = job
         return attempt(guard, fault, variant, way, deadline_s=deadline_s, slack_s=slack_s)
 
+    seen = []
     with ThreadPoolExecutor(workers) as pool:
-        return Matrix(tuple(pool.map(observe, jobs)))
+        for observation in pool.map(observe, jobs):
+            seen.append(observation)
+            if told is not None:
+                told(len(seen), len(jobs))
+    return Matrix(tuple(seen))
 
 
 def _jobs(ids: Iterable[str] | None, ways: Iterable[Way]) -> Iterator[tuple[Fault, Variant, Way]]:

@@ -15,6 +15,7 @@ from guardrails_lite.testing.faults._server import PRIMARY, FaultServer
 if TYPE_CHECKING:
     from guardrails_lite._guard import Guard
     from guardrails_lite._record import Record
+    from guardrails_lite._targets import Target
 
 Way = Literal["sync", "async", "sync stream", "async stream"]
 WAYS: tuple[Way, ...] = ("sync", "async", "sync stream", "async stream")
@@ -77,8 +78,8 @@ def attempt(
     """Make one guarded call against a server of its own.
 
     Args:
-        guard: Its retries, fallbacks, budget, accepted endings and mode are tried; rules, schema, tools and
-            logs are left out, for prompts and answers are the lab's own.
+        guard: Its retries, fallbacks, budget, upstream, accepted endings and mode are tried; rules, schema,
+            tools and logs are left out, for prompts and answers are the lab's own.
         fault: The row.
         variant: One of its variants.
         way: How to call.
@@ -114,21 +115,34 @@ def attempt(
 
 def _tried(guard: Guard[Any], deadline_s: float, records: list[Record]) -> Guard[Any]:
     from guardrails_lite._guard import Guard
-    from guardrails_lite._targets import target
 
     plan = guard._plan
+    retry, upstream = plan.retry, plan.upstream
+    if isinstance(retry.wait, (int, float)):
+        retry = replace(retry, wait=min(retry.wait, deadline_s / 20))
     settings: dict[str, Any] = {
-        "retry": plan.retry,
-        "fallback": [
-            each if each.kind in ("override", "answer") else target(model=f"fallback {place}")
-            for place, each in enumerate(plan.fallback)
-        ],
+        "retry": retry,
+        "upstream": upstream and replace(upstream, store=None),
+        "fallback": [_fallback(each, place) for place, each in enumerate(plan.fallback)],
         "budget": replace(plan.budget, deadline_s=deadline_s, cost_usd=None),
         "log": records.append,
         "mode": "enforce" if plan.enforce else "monitor",
         "accept": plan.accept,
     }
     return Guard(**settings)
+
+
+def _fallback(declared: Target, place: int) -> Target:
+    """The fallback as the lab can ask it: with nobody's connection, time-out or state but its own."""
+    from guardrails_lite._targets import target
+
+    if declared.kind == "answer":
+        return declared
+    upstream = declared.upstream and replace(declared.upstream, store=None)
+    kept = declared.overrides if declared.kind == "override" else {}
+    overrides = {name: value for name, value in kept.items() if name != "timeout"}
+    overrides.setdefault("model", f"fallback {place}")
+    return target(on=declared.on, can=declared.can, upstream=upstream, **overrides)
 
 
 def _call(guard: Guard[Any], server: FaultServer, way: Way) -> _Got:
@@ -254,7 +268,9 @@ def _faults(
         yield f"{len(records)} records instead of 1"
     elif server.place == "answer" and fault.id != "H22":
         arrived = len(_arrivals(server))
-        recorded = sum(step.target != "fixed answer" for step in records[0].attempts)
+        recorded = sum(
+            step.target != "fixed answer" and step.result != "turned away" for step in records[0].attempts
+        )
         if recorded != arrived:
             yield f"{recorded} attempts on record, {arrived} requests at the server"
     arrivals = _arrivals(server)
