@@ -101,7 +101,6 @@ fireworks_key           fw_             [A-Za-z0-9]{22,28}
 firecrawl_key           fc-             [a-f0-9]{32}
 flutterwave_key         FLWSECK-        [a-f0-9]{32}-X
 flutterwave_test_key    FLWSECK_TEST-   [a-f0-9]{32}-X
-flyio_token             FlyV1           [ ](?:fm\d_)?[A-Za-z0-9+/_=,-]{60,400}
 flyio_macaroon          fm[12][ar]?_    [A-Za-z0-9+/_=-]{80,400}
 frameio_token           fio-u-          [A-Za-z0-9_=-]{64}
 freemius_secret         sk_             [A-Za-z0-9~!@#$%^&*_=-]{29}
@@ -325,7 +324,6 @@ _ANYWHERE = (
     ("gcp_signed_url", "X-Goog-Signature=", r"[a-f0-9]{128,400}"),
     ("npm_legacy_auth", "_authToken=", r"[A-Za-z0-9-]{20,60}"),
     ("npm_basic_auth", "_auth=", r"[A-Za-z0-9+/]{12,120}={0,2}"),
-    ("docker_config_auth", '"auth":', r'\s{0,3}"[A-Za-z0-9+/]{16,120}={0,2}"'),
 )  # fmt: skip
 """Formats told by what stands before them inside a longer text."""
 
@@ -345,14 +343,26 @@ _AROUND = (
 )
 """Formats told by what stands in their middle or at their end."""
 
+_APART = (
+    ("docker_config_auth", '"auth":', r'"auth":\s{0,3}"([A-Za-z0-9+/]{16,120}={0,2})"'),
+    ("flyio_token", "FlyV1 ", r"(FlyV1 (?:fm\d_)?[A-Za-z0-9+/_=,-]{60,400})"),
+)
+"""Formats with a blank in them: what they begin with, and the whole, in which group 1 is the secret."""
+
 NAMED = (
-    "aws", "azure", "algolia", "amplitude", "auth0", "bitbucket", "bitly", "cloudflare", "cloudinary", "codecov", "cohere",
-    "coinbase", "confluent", "datadog", "dd", "deepseek", "discord", "dnsimple", "dropbox", "elastic", "fastly", "finnhub",
-    "firebase", "freshdesk", "gemini", "gitter", "heroku", "intercom", "jenkins", "jira", "kraken", "kucoin", "lastfm",
-    "linkedin", "mailjet", "mapbox", "mattermost", "messagebird", "mistral", "mixpanel", "mongodb", "nasa", "nexmo",
-    "nytimes", "okta", "openweather", "opsgenie", "pagerduty", "paypal", "plaid", "pusher", "rapidapi", "rollbar", "sauce",
-    "sonar", "spotify", "stability", "sumologic", "telnyx", "tmdb", "travis", "trello", "twilio", "twitch", "twitter",
-    "vonage", "wandb", "yelp", "youtube", "zendesk", "zoom",
+    "airtable", "alchemy", "algolia", "amplitude", "anthropic", "asana", "auth0", "aws", "azure", "binance",
+    "bitbucket", "bitly", "cloudflare", "cloudinary", "codecov", "cohere", "coinbase", "confluent",
+    "datadog", "dd", "deepl", "deepseek", "digitalocean", "discord", "dnsimple", "docker", "dropbox",
+    "elastic", "etherscan", "fastly", "finnhub", "firebase", "freshdesk", "gcp", "gemini", "github",
+    "gitlab", "gitter", "google", "grafana", "groq", "heroku", "hf", "huggingface", "infura", "intercom",
+    "jenkins", "jira", "kraken", "kucoin", "lastfm", "linkedin", "mailgun", "mailjet", "mapbox", "maps",
+    "mattermost", "messagebird", "mistral", "mixpanel", "mongodb", "nasa", "netlify", "newrelic", "nexmo",
+    "notion", "npm", "nytimes", "okta", "openai", "openrouter", "openweather", "opsgenie", "pagerduty",
+    "paypal", "perplexity", "pinecone", "plaid", "postmark", "pusher", "pypi", "rapidapi", "replicate",
+    "rollbar", "sauce", "sendgrid", "sentry", "shopify", "slack", "snyk", "sonar", "splunk", "spotify",
+    "square", "stability", "stripe", "sumologic", "supabase", "telegram", "telnyx", "tmdb", "together",
+    "travis", "trello", "twilio", "twitch", "twitter", "vercel", "vonage", "wandb", "xai", "yelp",
+    "youtube", "zendesk", "zoom",
 )  # fmt: skip
 """Vendors whose keys have no telling form: their name before "key", "secret" or "token" does."""
 
@@ -371,6 +381,12 @@ def by_beginning() -> dict[str, tuple[tuple[str, re.Pattern[str]], ...]]:
 def after_literal() -> tuple[tuple[str, str, re.Pattern[str]], ...]:
     """Name, literal, and the pattern of what follows the literal."""
     return tuple((name, literal, re.compile(body)) for name, literal, body in _ANYWHERE)
+
+
+@functools.cache
+def apart() -> tuple[tuple[str, str, re.Pattern[str]], ...]:
+    """Name, beginning, and the pattern of the whole from the beginning on."""
+    return tuple((name, literal, re.compile(body)) for name, literal, body in _APART)
 
 
 @functools.cache

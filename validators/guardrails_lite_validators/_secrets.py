@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import math
 import re
 from collections import Counter
@@ -64,15 +65,16 @@ _SCORES = {
 
 
 def _candidates(text: str) -> Iterator[Candidate]:
-    yield from _vendor_keys(text)
+    long = [chunk for chunk in text.split() if len(chunk) >= 16]
+    if long:
+        yield from _vendor_keys(text, long)
+        if any(len(chunk) >= 64 for chunk in long):
+            yield from _key_lines(text)
     if "PRIVATE KEY" in text or "PuTTY-User-Key" in text:
         yield from _private_keys(text)
-    yield from _key_lines(text)
     if "://" in text:
         yield from _url_passwords(text)
-    lowered = text.lower()
-    if any(word in lowered for word in _NAMING_GATES):
-        yield from _assigned(text)
+    yield from _assigned(text)
 
 
 # --- forms of vendors -------------------------------------------------------------------------------
@@ -80,14 +82,13 @@ def _candidates(text: str) -> Iterator[Candidate]:
 _WORD = re.compile(r"[A-Za-z0-9_\-]+")
 
 
-def _vendor_keys(text: str) -> Iterator[Candidate]:
+def _vendor_keys(text: str, long: list[str]) -> Iterator[Candidate]:
+    """Keys by their beginnings, in the pieces without blanks that are long enough to hold one."""
     from guardrails_lite_validators import _secret_formats as formats
 
     table = formats.by_beginning()
     at = 0
-    for chunk in text.split():
-        if len(chunk) < 16 and chunk != "FlyV1":
-            continue
+    for chunk in long:
         at = text.index(chunk, at)
         end = at + len(chunk)
         for word in _WORD.finditer(text, at, end):
@@ -100,19 +101,27 @@ def _vendor_keys(text: str) -> Iterator[Candidate]:
             if text.startswith("eyJ", start):
                 yield from _web_token(text, start)
         at = end
+    searched = "\n".join(long)
     for _, literal, pattern in formats.after_literal():
-        at = text.find(literal)
+        at = text.find(literal) if literal in searched else -1
         while at >= 0:
             found = pattern.match(text, at + len(literal))
             if found is not None and not is_placeholder(found.group()):
                 yield "API_KEY", at + len(literal), found.end()
             at = text.find(literal, at + 1)
     for _, literal, pattern in formats.around_literal():
-        at = text.find(literal)
+        at = text.find(literal) if literal in searched else -1
         while at >= 0:
             for found in pattern.finditer(text, max(at - 100, 0), at + 100):
                 if not is_placeholder(found.group()):
                     yield "API_KEY", *found.span()
+            at = text.find(literal, at + 1)
+    for _, literal, pattern in formats.apart():
+        at = text.find(literal)
+        while at >= 0:
+            found = pattern.match(text, at)
+            if found is not None and not is_placeholder(found.group(1)):
+                yield "API_KEY", *found.span(1)
             at = text.find(literal, at + 1)
 
 
@@ -184,45 +193,84 @@ def _url_passwords(text: str) -> Iterator[Candidate]:
 
 # --- values that are named as secrets ---------------------------------------------------------------
 
-_NAMING_GATES = (
-    "pass",
-    "pwd",
-    "secret",
-    "token",
-    "key",
-    "credential",
-    "bearer",
-    "authorization",
-    "contras",
+_NAMES = (
+    "pass", "pwd", "secret", "token", "key", "credential", "bearer", "authorization", "contraseña",
     "kennwort",
-    "mot de",
+    "mot de pas", "senha", "parola", "пароль", "密码",
+    "密碼", "パスワード", "비밀번호",
+)  # fmt: skip
+"""The word at the heart of a name for a secret: a text is searched for these, and read around them."""
+_PASSWORDS = frozenset(_NAMES) - {"secret", "token", "key", "credential", "bearer", "authorization"}
+_REST = {
+    "pass": r"(?:words?|wd|wort|phrase|[_-]?code)?",
+    "key": "s?",
+    "secret": "s?(?:[_-]?(?:key|token|id|base|value))?",
+    "token": "s?",
+    "credential": "s?",
+    "mot de pas": "se",
+}
+_ASSIGNMENT = (
+    r"[\w.\-]{0,16}[\"'`\])]{0,3}(?:\s(?:for|to|of|on|in)\s(?:[\w.'\-]{1,20}\s){1,4}?(?=is|was|[:=]))?"
+    r"(?:\s{0,3}(?:=>|:=|={1,3}|:(?!//|:)|：|>)\s{0,3}"
+    r"|\s{0,2}(?:is|was|ist|est|es|são|to|of|è|jest|это)(?:\s{1,2}(?:now|set\sto))?[:\s]\s{0,2}"
+    r"|(?<=earer)\s|(?<=--password)\s|(?<=-key)\s|(?P<apart>\s{1,2}))"
+    r"(?:(?:basic|bearer|token)\s)?(?P<quote>[\"'`]{0,3})"
+    r"(?P<value>[^\s\"'`<>{}\[\]()\\;,]{5,200})(?P<close>[\"'`]?)"
 )
-_NAME = (
-    r"(?P<password>passwords?|passwd|passwort|kennwort|passphrase|pass[_-]?code|pwd|pass|contraseña|mot\sde\spasse|senha)"
-    r"|(?P<secret>(?:api|access|secret|private|auth|signing|encryption|master|account|app|client|storage|shared|admin"
-    r"|deploy|license|webhook|session|service|consumer)"
-    r"[_\-. ]?(?:key|token|secret)(?:[_-]?(?:id|base|value))?"
-    r"|secrets?|tokens?|apikey|credentials?|bearer|authorization)"
+_OWNERS = (
+    "api access secret private auth signing encryption master account app client storage shared admin deploy "
+    "license webhook session service consumer subscription application rest server bot user oauth refresh "
+    "bearer security ssh integration project publish write read jwt hmac salt org team personal tls ssl"
 )
-_ASSIGNED = re.compile(
-    rf"(?:{_NAME})[\w.\-]{{0,16}}[\"'`\])]{{0,3}}"
-    r"(?:\s{0,3}(?:=>|:=|={1,3}|:(?!//|:))\s{0,3}|\s{1,2}(?:is|was|ist|est|es|são|to|of)(?:\s{1,2}(?:now|set\sto))?[:\s]\s{0,2}|(?<=earer)\s|(?<=--password)\s|(?<=-key)\s)"
-    r"(?:(?:basic|bearer|token)\s)?(?P<quote>[\"'`]{0,3})(?P<value>[^\s\"'`<>{}\[\]()\\;,]{5,200})(?P<close>[\"'`]?)",
-    re.IGNORECASE,
-)
+"""What kind of key it is: the word before ``key``, without which a key may be that of a dictionary."""
+
+
+@functools.cache
+def _assignments() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple(
+        (name, re.compile(name + _REST.get(name, "") + _ASSIGNMENT, re.IGNORECASE)) for name in _NAMES
+    )
+
+
+@functools.cache
+def _before_key() -> re.Pattern[str]:
+    from guardrails_lite_validators._secret_formats import NAMED
+
+    owners = "|".join((*_OWNERS.split(), *NAMED))
+    return re.compile(rf"(?:{owners})(?:[_\-. ]?api)?[_\-. ]?$", re.IGNORECASE)
 
 
 def _assigned(text: str) -> Iterator[Candidate]:
-    found = _ASSIGNED.search(text)
-    while found is not None:
-        value = found["value"].rstrip(".!?:")
-        start = found.start("value")
-        if found["password"]:
-            if _is_password(value, quoted=bool(found["quote"])):
-                yield "PASSWORD", start, start + len(value)
-        elif _is_key_like(value):
-            yield "SECRET", start, start + len(value)
-        found = _ASSIGNED.search(text, found.start() + 1)
+    lowered = text.lower()
+    if len(lowered) != len(text):  # a letter whose small form is two characters
+        lowered = "".join(char if len(char.lower()) != 1 else char.lower() for char in text)
+    for name, pattern in _assignments():
+        at = lowered.find(name)
+        while at >= 0:
+            found = pattern.match(text, at)
+            if found is not None:
+                yield from _named(text, at, name, found)
+            at = lowered.find(name, at + 1)
+
+
+def _named(text: str, at: int, name: str, found: re.Match[str]) -> Iterator[Candidate]:
+    value = found["value"].rstrip(".!?:")
+    start = found.start("value")
+    if found["apart"] and not _stands_out(value, name):
+        return
+    if name in _PASSWORDS:
+        if _is_password(value, quoted=bool(found["quote"])):
+            yield "PASSWORD", start, start + len(value)
+    elif (name != "key" or _before_key().search(text, max(at - 24, 0), at)) and _is_key_like(value):
+        yield "SECRET", start, start + len(value)
+
+
+def _stands_out(value: str, name: str) -> bool:
+    """Whether no word of a sentence would look like this: nothing but a blank is before it."""
+    mixed = any(map(str.isdigit, value)) and any(map(str.isalpha, value))
+    if name in _PASSWORDS:
+        return mixed and any(map(str.isupper, value)) and not value.isalnum()
+    return mixed and len(value) >= 20 and value.isalnum()
 
 
 def _is_password(value: str, *, quoted: bool) -> bool:
@@ -252,7 +300,9 @@ def _is_key_like(value: str) -> bool:
         len(value) < 20 or entropy(value) < 3.7 or value.islower()
     ):
         return False
-    if "/" in value and (value.startswith(("/", "./", "http")) or value.count("/") > 2):
+    if "/" in value and (
+        value.startswith(("/", "./", "http")) or (value.count("/") > 2 and len(value) != 40)
+    ):
         return False
     return entropy(value) >= 3.0
 

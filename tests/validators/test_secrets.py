@@ -1,0 +1,83 @@
+"""`secrets`: what is named as one, what only looks like one, and how many formats there are."""
+
+from __future__ import annotations
+
+import random
+import string
+
+import pytest
+
+from guardrails_lite_validators import secrets
+from guardrails_lite_validators._secret_formats import after_literal, apart, around_literal, by_beginning
+
+ALNUM = string.ascii_letters + string.digits
+HEX = "0123456789abcdef"
+
+
+def _random(size: int, alphabet: str = ALNUM) -> str:
+    draw = random.Random(size * 31 + len(alphabet))
+    return "".join(draw.choice(alphabet) for _ in range(size))
+
+
+KEY, HEX32, WORD = _random(40), _random(32, HEX), "Xk7#mQ2!pl"
+
+
+@pytest.mark.parametrize(
+    ("text", "secret", "category"),
+    [
+        (f"curl -H 'Authorization: Bearer {KEY}' https://x.test", KEY, "SECRET"),
+        (f"X-API-Key: {KEY}", KEY, "SECRET"),
+        (f"DD_API_KEY={HEX32}", HEX32, "SECRET"),
+        (f"OPENAI_KEY = '{KEY}'", KEY, "SECRET"),
+        (f"twilio auth token {HEX32}", HEX32, "SECRET"),
+        (f"use token {KEY} to log in", KEY, "SECRET"),
+        (f"my stripe secret key: {KEY}", KEY, "SECRET"),
+        (f"Server=db;User Id=sa;Password={WORD};", WORD, "PASSWORD"),
+        (f"<password>{WORD}</password>", WORD, "PASSWORD"),
+        (f"the password for the staging server is {WORD}, keep it", WORD, "PASSWORD"),
+        (f"machine x.test login bob password {WORD}", WORD, "PASSWORD"),
+        (f"пароль: {WORD}", WORD, "PASSWORD"),
+        (f"密码：{WORD}", WORD, "PASSWORD"),
+        (f"İ password: {WORD}", WORD, "PASSWORD"),
+        (f"redis://:{KEY}@cache:6379/0", KEY, "URL_CREDENTIALS"),
+        (f'{{"auths": {{"x.test": {{"auth": "{KEY}"}}}}}}', KEY, "API_KEY"),
+    ],
+)
+def test_a_value_is_told_by_the_name_it_is_given(text: str, secret: str, category: str) -> None:
+    """In headers, settings, markup and sentences, and exactly the value is covered."""
+    assert [(f.category, text[slice(*f.span)]) for f in secrets()(text) if f.span] == [(category, secret)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password reset instructions were sent",
+        "the secret ingredient is butter",
+        "token to refresh: see the manual",
+        "key: value",
+        "the key to success is patience",
+        "primary key is user_id_20240101",
+        "keyboard: QWERTZ-2024-DE",
+        f"commit {_random(40, HEX)}",
+        f"sha256:{_random(64, HEX)}",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "token = process.env.TOKEN_2024",
+        "api_key = os.environ['API_KEY_1']",
+        "password: ${DB_PASSWORD}",
+        "password=<your-password-1>",
+        "secret: ****************",
+        "ssh-rsa AAAAB3NzaC1yc2E" + _random(200),
+        "-----BEGIN PUBLIC KEY-----\n" + _random(64) + "\n-----END PUBLIC KEY-----",
+    ],
+)
+def test_what_only_looks_like_a_secret_is_left_alone(text: str) -> None:
+    """Prose, references, placeholders, hashes, identifiers and public keys."""
+    assert secrets()(text) == []
+
+
+def test_there_are_more_than_two_hundred_formats() -> None:
+    """Named apart, by their vendors."""
+    names = {name for formats in by_beginning().values() for name, _ in formats}
+    names |= {name for name, _, _ in (*after_literal(), *around_literal(), *apart())}
+
+    assert len(names) > 200
