@@ -24,6 +24,7 @@ from guardrails_lite.clients._openai_streams import (
     Ended,
     GuardedStream,
     Heard,
+    heedful,
 )
 
 _EXTRAS = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
@@ -129,7 +130,7 @@ class Passage:
         request = self._request
         if not self._stream:
             return {"cast_to": request.cast_to}
-        kind = self._client._default_stream_cls[request.chunk_type]
+        kind = heedful(self._client._default_stream_cls[request.chunk_type])
         return {"cast_to": request.cast_to, "stream": True, "stream_cls": kind}
 
     def arrived(self, raw: Any) -> Any:

@@ -1,15 +1,81 @@
-"""The stream a wrapped client returns: the client's own type, fed by the guard."""
+"""Streams of a client: as the provider sends them, and as a wrapped client returns them, fed by the guard."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar, get_args, get_origin
 
 from openai import AsyncStream, Stream
+from openai._streaming import ServerSentEvent
+
+T = TypeVar("T")
 
 Remake = Callable[[Any], Any]
 """Makes the HTTP response that stands for a guarded stream."""
+
+
+_MOST_BYTES = 1_000_000
+"""Of a body that came instead of a stream."""
+
+
+class HeedfulStream(Stream[T]):
+    """The client's stream, which also bears events without data, and sees an error that came without events.
+
+    The client's own breaks at the first, which the format allows, and takes the second for an empty stream.
+    """
+
+    def _iter_events(self) -> Iterator[ServerSentEvent]:
+        if not _is_json(self.response):
+            for event in super()._iter_events():
+                if event.data:
+                    yield event
+            return
+        body = b""
+        for part in self.response.iter_bytes():
+            body += part
+            if len(body) > _MOST_BYTES:
+                return
+        yield from _error_in(body)
+
+
+class AsyncHeedfulStream(AsyncStream[T]):
+    """`HeedfulStream` for an event loop."""
+
+    async def _iter_events(self) -> AsyncIterator[ServerSentEvent]:
+        if not _is_json(self.response):
+            async for event in super()._iter_events():
+                if event.data:
+                    yield event
+            return
+        body = b""
+        async for part in self.response.aiter_bytes():
+            body += part
+            if len(body) > _MOST_BYTES:
+                return
+        for event in _error_in(body):
+            yield event
+
+
+def heedful(stream_cls: Any) -> Any:
+    """The heedful kind of ``Stream[Chunk]`` or ``AsyncStream[Chunk]``; other kinds as they are."""
+    kind = {Stream: HeedfulStream, AsyncStream: AsyncHeedfulStream}.get(get_origin(stream_cls))
+    return stream_cls if kind is None else kind[get_args(stream_cls)[0]]  # type: ignore[index]
+
+
+def _is_json(response: Any) -> bool:
+    return str(response.headers.get("content-type", "")).partition(";")[0].strip() == "application/json"
+
+
+def _error_in(body: bytes) -> Iterator[ServerSentEvent]:
+    """An error object told as an event, from which the client makes its own exception."""
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return
+    if isinstance(told, dict) and told.get("error"):
+        yield ServerSentEvent(data=json.dumps({"error": told["error"]}))
 
 
 class GuardedStream(Stream[Any]):

@@ -30,6 +30,7 @@ from guardrails_lite.clients._openai_chat import ChatRequest, completion_of
 from guardrails_lite.clients._openai_declared import Declarations, noting
 from guardrails_lite.clients._openai_passage import ApiRequest, Passage, identity, within
 from guardrails_lite.clients._openai_responses import ResponsesRequest
+from guardrails_lite.clients._openai_streams import heedful
 from guardrails_lite.clients._surface import fate_of, refused
 from guardrails_lite.reliability import bound_of, bounded_client
 
@@ -218,7 +219,7 @@ def sender(client: Any, *, tells_headers: bool = False) -> tuple[Sender, bool]:
 
 
 def _straight(client: Any) -> Any:
-    """A twin that goes to the host that was named, and does not take the prompt to where it is sent on."""
+    """A twin that does not take the prompt to where a server sends it on, and whose streams are heedful."""
     if not isinstance(client, (OpenAI, AsyncOpenAI)):
         return client
     kind = cast("type[Any]", type(client))
@@ -231,6 +232,8 @@ def _straight(client: Any) -> Any:
 def _straight_of(kind: type) -> type:
     def request(self: Any, cast_to: Any, options: Any, **more: Any) -> Any:
         options.follow_redirects = False
+        if more.get("stream_cls") is not None:
+            more["stream_cls"] = heedful(more["stream_cls"])
         return kind.request(self, cast_to, options, **more)  # type: ignore[attr-defined]
 
     return type(f"Straight{kind.__name__}", (kind,), {"__module__": kind.__module__, "request": request})

@@ -28,7 +28,8 @@ from guardrails_lite import (
     target,
     validator,
 )
-from guardrails_lite.testing import HttpReply, LoopbackServer, completion, tool_call
+from guardrails_lite.testing import HttpReply, LoopbackServer, chunks, completion, tool_call
+from guardrails_lite.testing._server import frame
 
 KINDS = (openai.OpenAI, openai.AsyncOpenAI, openai.AzureOpenAI, openai.AsyncAzureOpenAI)
 SAID = "The key is sk-12345678, keep it."
@@ -472,6 +473,39 @@ def test_a_fallback_does_not_follow_the_prompt_elsewhere(kind: type[Any], upstre
             assert outcome.reply.text == "Sorry."
 
         assert elsewhere.request_count == 0
+
+
+@pytest.mark.parametrize("kind", KINDS[:2], ids=lambda kind: kind.__name__)
+def test_a_fallbacks_stream_is_read_as_its_format_allows(kind: type[Any]) -> None:
+    """Faults S12 and B06: events without data are borne, and an error instead of a stream is seen."""
+
+    def offline(messages: Any) -> str:
+        raise ConnectionError
+
+    quota = json.dumps({"error": {"code": "insufficient_quota", "message": "nothing left"}}).encode()
+    frames = [frame(part) for part in chunks("Hello.", size=3)]
+    events = b"retry: 3000\n\n" + b"id: 7\n\n".join(frames) + b"data: [DONE]\n\n"
+    with LoopbackServer(
+        [HttpReply(quota), HttpReply(events, headers={"content-type": "text/event-stream"})]
+    ) as server:
+        client = kind(api_key="k", base_url=server.base_url)
+        guard = Guard(
+            retry=Retry(attempts=3, wait=0),
+            fallback=[target(client, model=model, stream=True) for model in ("first", "second")],
+        )
+
+        async def ask() -> Any:
+            async with client:
+                return await guard.arun(offline, MESSAGES)
+
+        if kind is openai.AsyncOpenAI:
+            outcome = asyncio.run(ask())
+        else:
+            with client:
+                outcome = guard.run(offline, MESSAGES)
+
+        assert outcome.reply.text == "Hello."
+        assert [step.result for step in outcome.record.attempts][-2:] == ["quota", "answered"]
 
 
 def test_text_of_a_response_that_no_rule_sees_is_left_out() -> None:
