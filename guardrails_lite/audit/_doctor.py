@@ -122,12 +122,11 @@ def _log(root: Path, report: Report) -> Diagnosis:
         kind = "unsealed"
     elif "registry.jsonl" in missing or (missing and report.state == "truncated"):
         kind = "half-copied"
-    parts = f"{report.records} entries in {len(report.streams)} streams"
     what = {
-        "whole": f"{root}: a compliance log, intact: {parts}",
-        "unsealed": f"{root}: a compliance log whose last entries are not signed yet: {parts}",
-        "half-copied": f"{root}: a compliance log of which files are missing: {parts}",
-        "damaged": f"{root}: a compliance log that is not what was written: {parts}",
+        "whole": f"{root}: a compliance log, intact: {report.extent}",
+        "unsealed": f"{root}: a compliance log whose last entries are not signed yet: {report.extent}",
+        "half-copied": f"{root}: a compliance log of which files are missing: {report.extent}",
+        "damaged": f"{root}: a compliance log that is not what was written: {report.extent}",
     }[kind]
     trusted = tuple(_trusted(report, stream) for stream in report.streams)
     return Diagnosis(kind, what, trusted, tuple(_advice(root, report, missing)), report)

@@ -53,8 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def as_text(report: dict[str, Any]) -> str:
     """The *report* for a person, safe on a terminal."""
+    streams = f"{report['streams']} stream{'' if report['streams'] == 1 else 's'}"
     lines = [
-        f"{report['state']}: {report['records']} entries in {report['streams']} streams of {report['log']}",
+        f"{report['state']}: {report['records']} entries in {streams} of {report['log']}",
         f"key: {report['key'] or 'none'}"
         + (
             ", as given"

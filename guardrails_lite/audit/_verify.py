@@ -110,8 +110,14 @@ class Report:
             "directory": "signatures checked with the key found beside the log",
             "none": "signatures not checked: no verification key",
         }
-        first = f"{self.state}: {self.records} entries in {len(self.streams)} streams, {signatures[self.key]}"
+        first = f"{self.state}: {self.extent}, {signatures[self.key]}"
         return "\n".join([first, *map(str, self.problems)])
+
+    @property
+    def extent(self) -> str:
+        """How much was read, in words."""
+        streams = len(self.streams)
+        return f"{self.records} entries in {streams} stream{'' if streams == 1 else 's'}"
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain values."""
