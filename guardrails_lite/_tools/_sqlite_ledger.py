@@ -111,8 +111,8 @@ class SQLiteLedger:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))  # sqlite would let others read it
             connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
             try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = FULL")
+                # No WAL: the switch to it, and its recovery, fail at once where others are at the same point.
+                connection.execute("PRAGMA synchronous = EXTRA")
                 connection.execute("BEGIN IMMEDIATE")
                 for table in _TABLES:
                     connection.execute(table)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from guardrails_lite._errors import ConfigError
+from guardrails_lite._sqlite import use_wal
 from guardrails_lite.reliability._forks import on_fork
 from guardrails_lite.reliability._shared_store import StoreUnavailable, loaded
 from guardrails_lite.reliability._stores import Key
@@ -127,7 +128,7 @@ class SQLiteStore:
             self.path, timeout=self._wait_s, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            use_wal(connection, wait_s=self._wait_s)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS states (name TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from guardrails_lite._errors import ConfigError
+from guardrails_lite._sqlite import use_wal
 from guardrails_lite.audit._format import Entry, parse
 from guardrails_lite.audit._registry import read_config
 from guardrails_lite.audit.index import _measures, _pages, _sql
@@ -237,7 +238,7 @@ class Index:
                 os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         db = sqlite3.connect(place, timeout=_WAIT_S, isolation_level=None)
         try:
-            db.execute("PRAGMA journal_mode = WAL")
+            use_wal(db, wait_s=_WAIT_S)
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA cache_size = -65536")
             define_functions(db)

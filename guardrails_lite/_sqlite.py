@@ -1,0 +1,33 @@
+"""Opening an SQLite file that threads and processes share."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_PAUSE_S = 0.002
+
+
+def use_wal(connection: sqlite3.Connection, *, wait_s: float) -> None:
+    """Put the file into write-ahead mode, for at most *wait_s* seconds.
+
+    SQLite's own waiting covers neither the switch nor the recovery by the first opener of such a file:
+    whoever comes at the same moment is told at once that the file is locked.
+
+    Raises:
+        sqlite3.OperationalError: the file was locked all that time, or cannot be used.
+    """
+    import sqlite3
+
+    ends_s = time.monotonic() + wait_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= ends_s:
+                raise
+        time.sleep(_PAUSE_S)
