@@ -290,7 +290,7 @@ def _carried(text: str) -> Iterator[Edit]:
         data = bytes(map(_selector_byte, run)) if found.lastgroup == "selectors" else _bits(run)
         shown = _readable(data) if data is not None else None
         if shown is not None:
-            yield *found.span(), shown
+            yield *found.span(), f" {shown} "  # the letters on either side belong to another text
 
 
 _MARKS = re.compile("[\u180e\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]{4}")
@@ -310,16 +310,12 @@ def _bits(run: str) -> bytes | None:
     marks = sorted(set(run), key=run.count, reverse=True)
     if not 2 <= len(marks) <= 3:
         return None
-    for zero, one in ((0, 1), (1, 0)):
+    for width, zero, one in ((8, 0, 1), (8, 1, 0), (7, 0, 1), (7, 1, 0)):
         digits = run.translate({ord(marks[zero]): "0", ord(marks[one]): "1"})
-        groups = digits.split(marks[2]) if len(marks) == 3 else [digits]
-        for width in (8, 7):
-            points = [
-                int(group[at : at + width], 2)
-                for group in groups
-                if group
-                for at in range(0, len(group), width)
-            ]
-            if all(31 < point < 127 or point in (9, 10) for point in points):
-                return bytes(points)
+        groups = [group for group in (digits.split(marks[2]) if len(marks) == 3 else [digits]) if group]
+        if any(len(group) % width for group in groups):
+            continue
+        points = [int(group[at : at + width], 2) for group in groups for at in range(0, len(group), width)]
+        if all(31 < point < 127 or point in (9, 10) for point in points):
+            return bytes(points)
     return None

@@ -1,8 +1,8 @@
 """`injection`: text that tries to take over the model.
 
-Phrase rules of several families, in several languages, on folded text. A detector of injections is
-friction and a signal, never a guarantee: what the model may do is bounded by the tools, the schema and
-the egress rules of a guard.
+Phrase rules in several languages and a small linear model, over every reading of a text (`_readings`). A
+detector of injections is friction and a signal, never a guarantee: what the model may do is bounded by the
+tools, the schema and the egress rules of a guard.
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ from collections.abc import Iterator
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._rules import Finding, Validator, validator
-from guardrails_lite_validators._injection_rules import FAMILIES, phrase_rules
-from guardrails_lite_validators._readings import readings_of
+from guardrails_lite_validators._fold import Reading
+from guardrails_lite_validators._injection_model import shipped_model
+from guardrails_lite_validators._injection_rules import FAMILIES, evidence
+from guardrails_lite_validators._readings import Readings, readings_of, words_of
 
-THRESHOLDS = {"user": 0.7, "untrusted": 0.5}
+THRESHOLDS = {"user": 0.8, "tool": 0.6, "retrieved": 0.6}
 
 
 def injection(*, source: str = "user", threshold: float | None = None) -> Validator:
     """Find attempts to override, extract or redirect the model's instructions.
 
     Args:
-        source: ``"user"`` for what a person types, ``"untrusted"`` for tool results, web pages and
-            documents, which have no business giving orders and are judged by a lower threshold::
+        source: Who wrote the text: ``"user"``, a person; ``"tool"``, a function; ``"retrieved"``, a page
+            or a document. The last two have no business giving orders and are judged by a lower
+            threshold::
 
-                input=[block(injection(), roles="user"), block(injection(source="untrusted"), roles="tool")]
+                input=[block(injection(), roles="user"), block(injection(source="tool"), roles="tool")]
         threshold: The score, from 0 to 1, from which a text is reported, in place of the source's own.
 
     Raises:
@@ -40,28 +43,36 @@ def injection(*, source: str = "user", threshold: float | None = None) -> Valida
     @validator(
         name="injection",
         params=params if threshold is None else {**params, "threshold": threshold},
+        version="2",
     )
     def find(text: str) -> Iterator[Finding]:
-        evidence = list(_evidence(text))
-        doubt = 1.0
-        for weight in {family: weight for family, weight, _ in sorted(evidence)}.values():
-            doubt *= 1 - weight
-        score = 1 - doubt
-        if not evidence or score < least:
-            return
-        for family, _, span in evidence:
+        readings = readings_of(text)
+        if readings.goes_on:
             yield Finding(
-                FAMILIES[family], span=span, category=f"INJECTION_{family.upper()}", score=round(score, 3)
+                "is encoded in more layers than are decoded",
+                span=(0, len(text)),
+                category="INJECTION_ENCODED",
+                score=1.0,
             )
+        highest = 0.0
+        shown: set[tuple[str, tuple[int, int]]] = set()
+        for reading, words in _each(readings):
+            phrases = list(evidence(reading.text, words))
+            score = shipped_model().score(words, [family for family, _ in phrases])
+            if score >= least:
+                highest = max(highest, score)
+                shown.update((family, reading.span(*span)) for family, span in phrases)
+        score = round(highest, 3)
+        for family, span in sorted(shown):
+            category = f"INJECTION_{family.upper()}"
+            yield Finding(FAMILIES[family], span=span, category=category, score=score)
+        if highest and not shown:
+            yield Finding("reads like an attack", span=(0, len(text)), category="INJECTION", score=score)
 
     return find
 
 
-def _evidence(text: str) -> Iterator[tuple[str, float, tuple[int, int]]]:
-    readings = readings_of(text)
-    for reading in (readings.plain, *readings.others):
-        for rule in phrase_rules():
-            if any(gate in reading.text for gate in rule.gates):
-                found = rule.pattern.search(reading.text)
-                if found is not None:
-                    yield rule.family, rule.weight, reading.span(*found.span())
+def _each(readings: Readings) -> Iterator[tuple[Reading, list[str]]]:
+    yield readings.plain, readings.words
+    for reading in readings.others:
+        yield reading, words_of(reading.text)

@@ -1,8 +1,9 @@
 """The phrases of prompt injection, by family, in several languages.
 
-A rule is a regular expression over *folded* text (see `_fold`) with words that must be present before
-it is tried. Gaps between words are counted, never open, so that a rule reads a bounded piece of text.
-Weights say how sure one hit makes us; they are set so that ordinary prompts stay below 0.5.
+A rule has *anchors*, words of which one must be in the text, and a regular expression over the folded text
+(see `_fold`) that is tried right behind each of them; so a text without anchors costs one look at its
+words. Gaps between words are counted, never open, so that a rule reads a bounded piece of text. What a
+family weighs is learnt (`validators/training`), not written here.
 """
 
 # ruff: noqa: E501, ISC004 - a table reads best with one entry on one line
@@ -11,49 +12,97 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from guardrails_lite_validators._fold import fold
 
 FAMILIES = {
     "override": "tells the model to set its instructions aside",
+    "task": "puts another task in place of the one at hand",
     "leak": "asks for the hidden instructions",
+    "secret": "asks for a secret or a password of the model",
     "role": "puts the model into a role without rules",
+    "persona": "gives the model another name and a promise to obey",
+    "refusal": "forbids the model to refuse or to warn",
     "markup": "imitates the markup between messages",
     "exfiltration": "tells the model to send data elsewhere",
     "indirect": "gives orders to an assistant from inside a document",
+    "covert": "asks that something be kept from the user",
     "encoded": "asks the model to decode and obey",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class PhraseRule:
-    """One phrase, the family it belongs to, and how sure a hit makes us."""
+    """One phrase and the family it belongs to."""
 
     family: str
-    weight: float
-    gates: tuple[str, ...]
-    """At least one of these must be in the text."""
+    anchors: tuple[str, ...]
     pattern: re.Pattern[str] = field(repr=False)
+    """Matched where an anchor ends."""
+    before: re.Pattern[str] | None = field(default=None, repr=False)
+    """Must be found in the `LOOK_BACK` characters before the anchor."""
+
+
+LOOK_BACK = 120
+
+
+def evidence(text: str, words: Collection[str]) -> Iterator[tuple[str, tuple[int, int]]]:
+    """The family and span of each phrase in a folded text that consists of these words."""
+    rules = _by_anchor()
+    for anchor in rules.keys() & words:
+        for at in _places(text, anchor):
+            end = at + len(anchor)
+            for rule in rules[anchor]:
+                found = rule.pattern.match(text, end)
+                if found is None:
+                    continue
+                start = at
+                if rule.before is not None:
+                    lead = rule.before.search(text, max(at - LOOK_BACK, 0), at)
+                    if lead is None:
+                        continue
+                    start = lead.start()
+                yield rule.family, (start, found.end())
+    if not text.isascii():
+        for family, parts, pattern in _unspaced():
+            if any(part in text for part in parts) and (found := pattern.search(text)):
+                yield family, found.span()
+    for family, sign, pattern in _signs():
+        if sign in text and (found := pattern.search(text)):
+            yield family, found.span()
+
+
+def _places(text: str, word: str) -> Iterator[int]:
+    at = text.find(word)
+    while at >= 0:
+        if at == 0 or not text[at - 1].isalnum():
+            yield at
+        at = text.find(word, at + len(word))
 
 
 def _gap(words: int) -> str:
     """Up to so many words between two words."""
-    return rf"(?:\W{{1,4}}[\w']{{1,20}}){{0,{words}}}?\W{{1,4}}"
+    return rf"(?:[\W_]{{1,4}}[^\W_]{{1,20}}){{0,{words}}}?[\W_]{{1,4}}"
 
 
 _IGNORE = (
-    r"(?:ignor(?:e|ing)|disregard(?:ing)?|forget(?:ting)?|override|overrule|bypass|neglect|discard|dismiss"
-    r"|do\s+not\s+(?:follow|obey)|don'?t\s+(?:follow|obey)|stop\s+following|erase|delete|clear|drop|abandon|unlearn)"
+    "ignore ignoring ignores disregard disregarding forget forgetting override overrule bypass neglect discard dismiss"
+    " erase delete clear drop abandon unlearn skip cancel void suspend disobey"
 )
 _EARLIER = (
     r"(?:previous(?:ly)?|prior|above|earlier|preceding|former|foregoing|initial|original|existing|past|before"
-    r"|system|developer|other|old|current|given|default)"
+    r"|system|developer\S{0,2}|other|old|current|given|default|safety|prescribed|aforementioned)"
 )
 _ORDERS = (
     r"(?:instructions?|directions?|directives?|prompts?|rules?|guidelines?|commands?|orders?|context|messages?"
     r"|training|programming|constraints?|restrictions?|polic(?:y|ies)|tasks?|questions?|assignments?"
-    r"|conversations?|text|statements?|safeguards?|guardrails|filters?|settings)"
+    r"|conversations?|text|statements?|safeguards?|guardrails|filters?|settings|requests?|documents?|information)"
+)
+_OWN_ORDERS = (
+    r"(?:instructions|programming|guidelines|directives|guardrails|safeguards|training|restrictions|system\s+prompt|rules"
+    r"|polic(?:y|ies)|orders|limitations|moderation|content\s+polic(?:y|ies))"
 )
 _SECRET = (
     r"(?:(?:system|initial|hidden|original|secret|first|starting|pre|meta|base|developer|internal|whole|full"
@@ -61,281 +110,199 @@ _SECRET = (
     r"|configuration|guidelines|context|text)|pre-?prompt|preamble|prompt\s+text)"
 )
 _SHOW = (
-    r"(?:show|print|reveal|repeat|display|output|tell|give|share|write|expose|leak|dump|list|reproduce|recite"
-    r"|copy|disclose|return|summari[sz]e|translate|paste|provide|encode|what\s+(?:is|are|was|were)|spell)"
+    "show print reveal repeat display output tell give share write expose leak dump list reproduce recite copy disclose"
+    " return summarize summarise translate paste provide encode is are was were spell type echo say state quote see know"
 )
 _LAWLESS = (
-    r"(?:no\s+(?:rules|restrictions?|limits?|limitations?|filters?|guidelines|ethic\w*|moral\w*|censorship)"
-    r"|without\s+(?:any\s+)?(?:\w+\s+)?(?:rules|restrictions?|limits?|limitations?|filters?|censorship|ethic\w*|moral\w*)"
-    r"|(?:free|freed|liberated)\s+(?:from|of)\s+(?:all\s+|any\s+|the\s+)?(?:\w+\s+)?(?:rules|restrictions?|limits?|limitations?"
-    r"|filters?|confines|constraints?|censorship|polic\w+)"
-    r"|unrestricted|uncensored|unfiltered|amoral|unethical|unhinged|unbound|jailbroken)"
+    r"(?:rules|restrictions?|limits?|limitations?|filters?|guidelines|ethic\w*|moral\w*|censorship|boundaries|constraints?"
+    r"|confines|polic(?:y|ies)|safeguards|disclaimers|inhibitions)\b"
 )
+_SUBJECT = r"\b(?:you|act|acting|pretend|role\W?play\w*|imagine|simulat\w+|become|named|called|persona|character|ai|chatbot|model|assistant|gpt|chatgpt|bot)\b"
 
-_RULES: tuple[tuple[str, float, str, str], ...] = (
+_RULES: tuple[tuple[str, str, str, str], ...] = (
+    # override
+    ("override", _IGNORE, rf"(?!\W{{1,3}}my\b){_gap(4)}{_EARLIER}\b{_gap(3)}{_ORDERS}\b", ""),
     (
         "override",
-        0.9,
-        "ignor disregard forget overr bypass neglect discard dismiss follow obey erase delete clear drop abandon unlearn",
-        rf"\b{_IGNORE}\b{_gap(4)}{_EARLIER}\b{_gap(3)}{_ORDERS}\b",
+        "ignore disregard forget override discard dismiss erase unlearn skip",
+        rf"{_gap(2)}(?:everything|anything|all|whatever|what)\b(?:\W{{1,4}}[\w']{{1,20}}){{0,5}}?\W{{1,4}}(?:above|before|previously|earlier|told|said|learned|learnt|know|instructed|given|taught|asked)\b",
+        "",
     ),
     (
         "override",
-        0.8,
-        "ignor disregard forget overr bypass discard dismiss erase delete abandon unlearn",
-        rf"\b(?:ignore|disregard|forget|override|discard|dismiss|erase|unlearn)\b{_gap(2)}"
-        r"(?:everything|anything|all|whatever|what)\b(?:\W{1,4}[\w']{1,20}){0,5}?\W{1,4}"
-        r"(?:above|before|previously|earlier|told|said|learned|learnt|know|instructed|given|taught)\b",
+        "ignore ignoring disregard forget override bypass dismiss discard violate break circumvent disobey",
+        rf"{_gap(2)}(?:your|all|any|the|these|those)\b{_gap(2)}{_OWN_ORDERS}\b",
+        "",
     ),
-    (
-        "override",
-        0.85,
-        "ignor disregard forget overr bypass dismiss discard",
-        rf"\b(?:ignore|disregard|forget|override|bypass|dismiss|discard)\b{_gap(2)}(?:your|all|any|the|these|those)\b{_gap(2)}"
-        r"(?:instructions|programming|guidelines|directives|guardrails|safeguards|training|restrictions|system\s+prompt|rules|polic(?:y|ies))\b",
-    ),
-    (
-        "override",
-        0.7,
-        "above below prior",
-        r"\b(?:ignore|disregard|forget)\s+(?:the\s+|all\s+)?(?:above|prior|previous|preceding)\b",
-    ),
-    (
-        "override",
-        0.6,
-        "instead nevermind mind",
-        r"(?:never\s?mind|actually)\b.{0,40}\b(?:ignore|instead|forget)\b",
-    ),
-    (
-        "override",
-        0.6,
-        "new task new instruction new order new rule new prompt new objective",
-        r"\b(?:your|the|follow(?:ing)?|here\s+(?:is|are|come)|focus\s+on)\b.{0,24}\bnew\s+(?:tasks?|instructions?|orders?|rules?|objectives?|prompts?)\b",
-    ),
-    (
-        "override",
-        0.7,
-        "no longer not bound",
-        r"\b(?:you\s+are|you're)\s+(?:no\s+longer|not)\s+(?:bound|restricted|limited|constrained|governed|subject)\b",
-    ),
-    ("override", 0.7, "stop everything", r"\bstop\s+(?:everything|all|what\s+you)\b"),
-    # The same in other languages. Words are folded like the text, so accents and case are immaterial.
-    (
-        "override",
-        0.85,
-        "ignor vergiss vergess missacht",
-        r"\b(?:ignorier\w*|vergiss|vergessen?|missacht\w*)\b.{0,40}\b(?:anweisung\w*|instruktion\w*|befehl\w*|aufgabe\w*|regeln?|vorherig\w*"
-        r"|bisherig\w*|obig\w*|alles|davor|zuvor|aufforderung\w*|vorgaben?)\b",
-    ),
-    (
-        "override",
-        0.85,
-        "ignor olvid descart omit",
-        r"\b(?:ignor\w*|olvid\w*|descart\w*|omit[ea]\w*)\b.{0,40}\b(?:instruccion\w*|indicacion\w*|ordenes|reglas|anterior\w*|todo\s+lo|directric\w*|previ[oa]s)\b",
-    ),
-    (
-        "override",
-        0.85,
-        "ignor oubli",
-        r"\b(?:ignor\w*|oubli\w*)\b.{0,40}\b(?:instructions?|consignes?|ordres|regles|precedent\w*|directives?|ci-dessus|avant|tout\s+ce)\b",
-    ),
-    (
-        "override",
-        0.85,
-        "ignor dimentic esquec desconsider scord",
-        r"\b(?:ignor\w*|dimentic\w*|scord\w*|esquec\w*|esquec\w*|desconsider\w*)\b.{0,40}\b(?:istruzion\w*|ordini|regole|precedent\w*|instruc\w*|ordens|regras|anterior\w*|tutto|tudo)\b",
-    ),
-    (
-        "override",
-        0.85,
-        "negeer vergeet zaborav zanemar ignorir zapomnij zignoruj",
-        r"\b(?:negeer|vergeet|zaborav\w*|zanemar\w*|ignorir\w*|zapomnij|zignoruj)\b.{0,40}\b(?:instruct\w*|instrukc\w*|opdracht\w*|regels?|vorige|eerdere|alles|sve|prethodn\w*|poprzedni\w*|polecen\w*|wszystk\w*)\b",
-    ),
-    (
-        "override",
-        0.85,
-        "игнор забуд проигнор",
-        r"(?:игнорир\w*|проигнорир\w*|забуд\w*).{0,40}(?:инструкц\w*|указани\w*|команд\w*|правил\w*|предыдущ\w*|все|всё)",
-    ),
-    (
-        "override",
-        0.85,
-        "忽略 无视 忘记 忽視 無視",
-        r"(?:忽略|无视|忘记|忽視|無視|忘記).{0,12}(?:指令|指示|提示|说明|規則|规则|命令|之前|以上|上面|前面)",
-    ),
-    (
-        "override",
-        0.85,
-        "無視 忘れ",
-        r"(?:指示|命令|ルール|プロンプト|以前|上記|これまで).{0,12}(?:無視|忘れ)",
-    ),
-    ("override", 0.85, "무시 잊", r"(?:지시|명령|규칙|이전|위의|지침).{0,12}(?:무시|잊)"),
-    ("override", 0.85, "تجاهل انس", r"(?:تجاهل|انس).{0,24}(?:التعليمات|الاوامر|تعليمات|السابقة|القواعد)"),
-    ("override", 0.85, "अनदेखा भूल नज़रअंदाज", r"(?:निर्देश|आदेश|नियम|पिछले).{0,24}(?:अनदेखा|भूल|नजरअंदाज|नज़रअंदाज)"),
+    ("override", "ignore disregard forget", r"\s+(?:the\s+|all\s+|everything\s+)?(?:above|prior|previous|preceding)\b", ""),
+    ("override", "not t never stop", rf"\W{{1,3}}(?:follow|obey|adhere\s+to|comply\s+with|following|obeying|listen\s+to){_gap(3)}(?:{_EARLIER}|your|any){_gap(2)}{_ORDERS}\b", ""),
+    ("override", "attention", rf"\s+to{_gap(3)}{_EARLIER}\b{_gap(2)}{_ORDERS}\b", r"\bno\s+\Z"),
+    ("override", "are re", r"\s+(?:no\s+longer|not)\s+(?:bound|restricted|limited|constrained|governed|subject|obliged|required)\b", r"\byou\W{0,2}\Z"),
+    ("override", _IGNORE, r"\s+(?:it|them|that|this|all\s+that|everything)\b.{0,30}\b(?:and|now|instead)\b.{0,20}\b(?:your|new|real|only|just)\b", ""),
+    ("override", "instructions rules guidelines restrictions policies directives prompts", r"\s+(?:are|were|is)\s+(?:now\s+)?(?:void|no\s+longer|cancell?ed|lifted|removed|disabled|obsolete|suspended|overridden|replaced|outdated)\b", ""),
+    ("override", "instructions rules guidelines restrictions policies", r"\W{1,3}(?:no\s+longer|don'?t|do\s+not)\s+(?:apply|matter|count|exist|hold)\b", ""),
+    # another task
+    ("task", "new real actual true next", r"\s+(?:and\s+only\s+)?(?:task|instruction|order|rule|objective|prompt|goal|mission|directive|job|assignment)s?\b.{0,4}(?:is|are|:|-|to|begin|start|follow)", r"(?:\b(?:your|the|a|my|here\W{0,2}(?:is|are|s)|with|follow|this|focus\s+on)\W{1,3}|\A|[.!?\n]\W{0,4})\Z"),
+    ("task", "stop", r"\s+(?:everything|all|what\s+you|processing|translating|reading|summari[sz]ing|here)\b", ""),
+    ("task", "mind actually instead", r"\b.{0,40}\b(?:ignore|instead|forget)\b", ""),
+    ("task", "instead", r"\s+of\s+(?:answering|doing|translating|summari[sz]ing|following|that|this|classifying|completing)\b.{0,60}", ""),
+    ("task", "not t dont never", r"\s+(?:answer|translate|summari[sz]e|respond\s+to|process|classify|execute|do)\s+(?:the|this|that|any|what)\b.{0,30}(?:\binstead\b|\bbut\b|\.)", ""),
+    ("task", "instead just simply only rather", r"\W{1,3}(?:output|print|say|write|respond|reply|answer|return|state|type|repeat)\b.{0,24}(?:['\"`:]|\bexactly\b|\bonly\b|\bwith\b|\bthat\b)", ""),
+    ("task", "say print output respond reply type write answer", r"\s+(?:only\s+|just\s+|exactly\s+)?(?:with\s+)?(?:the\s+(?:word|phrase|sentence|text|string)s?\s+|exactly\s+)?['\"][^'\"\n]{2,40}['\"]\s*(?:and\s+nothing\s+else|only|exactly|$|\.)", ""),
+    ("task", "replaces supersedes overrides outranks", rf"{_gap(3)}(?:{_EARLIER}|all|your)\b{_gap(3)}{_ORDERS}", ""),
+    ("task", "begin start", r"\s+(?:the\s+|a\s+|your\s+)?(?:actual|real|new|completely\s+new)\s+(?:task|conversation|session|chat|prompt|instructions?)\b", ""),
+    # leak
+    ("leak", _SHOW, rf"{_gap(4)}(?:the|your|its|this|these|those|all|our|of|me)\W{{1,3}}(?:\w{{1,14}}\W{{1,3}}){{0,2}}?{_SECRET}\b", ""),
+    ("leak", "print reveal show repeat output display leak dump recite disclose expose", rf"\W{{1,3}}{_SECRET}\b", ""),
     (
         "leak",
-        0.8,
-        "prompt instruction message preamble directive rules configuration guideline context text",
-        rf"\b{_SHOW}\b{_gap(5)}{_SECRET}\b",
+        "repeat print reveal show output tell recite list are were display give write copy",
+        rf"{_gap(4)}(?:instructions?|directives?|rules|prompts?|guidelines|words|text|sentences|conversation)\b(?:\W{{1,4}}[\w']{{1,20}}){{0,3}}?\W{{1,4}}"
+        r"(?:you\s+(?:were|have\s+been|are|got|received|must|follow|had)|given\s+to\s+you|at\s+the\s+(?:beginning|start|top)|above|before\s+this|verbatim|word\s+for\s+word)\b",
+        "",
     ),
     (
         "leak",
-        0.8,
-        "instruct told given",
-        rf"\b(?:repeat|print|reveal|show|output|tell\s+me|what\s+(?:are|were)|recite|list)\b{_gap(4)}"
-        r"(?:instructions?|directives?|rules|prompts?|guidelines)\b(?:\W{1,4}[\w']{1,20}){0,3}?\W{1,4}"
-        r"(?:you\s+(?:were|have\s+been|are|got|received)|given\s+to\s+you|at\s+the\s+(?:beginning|start|top)|above|before|verbatim|word\s+for\s+word)\b",
+        "show reveal print me is are were s repeat share output display list describe know",
+        r"\s+(?:me\s+)?(?:all\s+(?:of\s+)?)?your\s+(?:\w+\s+){0,2}(?:prompts?|instructions?|system\s+message|initial\s+message|hidden\s+rules|guidelines|directives)\b",
+        "",
     ),
-    (
-        "leak",
-        0.75,
-        "your prompt your instruction your system your initial your hidden",
-        r"\b(?:show|reveal|print|tell\s+me|give\s+me|what(?:'s|\s+is|\s+are|\s+were)|repeat|share|output|display)\s+(?:me\s+)?(?:all\s+(?:of\s+)?)?"
-        r"your\s+(?:\w+\s+)?(?:prompts?|instructions?|system\s+message|initial\s+message|hidden\s+rules)\b",
-    ),
-    (
-        "leak",
-        0.6,
-        "above repeat everything",
-        r"\brepeat\b.{0,30}\b(?:above|everything|entire\s+conversation|word\s+for\s+word|verbatim)\b",
-    ),
-    (
-        "leak",
-        0.7,
-        "you are chatgpt begin start",
-        r"\b(?:beginning|starting|starts?|begins?)\s+with\s+.{0,3}you\s+are\b",
-    ),
-    ("leak", 0.6, "systemprompt system_prompt <system", r"system_?prompt|<\s*system[_-]?prompt"),
-    (
-        "role",
-        0.9,
-        " dan do anything now",
-        r"\bdo\s+anything\s+now\b|\b(?:as|called|named|be|is)\s+(?:a\s+|an\s+)?['\"]?dan['\"]?\b|\bdan\s+mode\b|\[.{0,3}dan.{0,3}\]",
-    ),
-    (
-        "role",
-        0.85,
-        "mode",
-        r"\b(?:developer|debug|god|jailbreak|jailbroken|opposite|evil|unrestricted|maintenance|admin(?:istrator)?|sudo|root)\s+mode\b.{0,60}",
-    ),
-    (
-        "role",
-        0.75,
-        "restrict limit filter rules ethic moral censor confine free unfilter uncensor amoral unethical unhinged unbound constraint polic",
-        rf"\b(?:you\s+(?:are|will|can|have|must)|act(?:ing)?\s+as|pretend|role\s?-?play\w*|imagine|simulat\w+|become|named|called|persona|character|ai|chatbot|model)\b.{{0,120}}\b{_LAWLESS}",
-    ),
-    (
-        "role",
-        0.75,
-        "policy policies guideline openai ethic",
-        r"\b(?:does\s+not|doesn'?t|do\s+not|don'?t|need\s+not|never|not)\b.{0,40}\b(?:openai|content\s+polic\w+|ethical\s+(?:guidelines|rules)|safety\s+(?:guidelines|rules))",
-    ),
-    (
-        "role",
-        0.7,
-        "stay in character break character in character refuse",
-        r"\bstay\s+in\s+character\b|\b(?:never|not|don't|cannot|can't|must\s+not)\s+(?:\w+\s+){0,3}(?:refuse|break\s+character|say\s+(?:that\s+)?you\s+(?:can'?t|cannot))",
-    ),
-    (
-        "role",
-        0.6,
-        "from now on",
-        r"\bfrom\s+now\s+on\b.{0,30}\byou(?:'re|'ll|\s+(?:are|will|must|have|should|shall))\b",
-    ),
-    (
-        "role",
-        0.7,
-        "two different two respon both respon two ways",
-        r"\b(?:two|both)\s+(?:\w+\s+){0,2}(?:responses?|answers?|ways)\b.{0,120}\b(?:gpt|normal|standard|jailb\w+|classic|unfiltered)",
-    ),
-    ("role", 0.7, "jailb", r"\bjailbr(?:eak|oken)\w*"),
-    ("role", 0.6, "immerse", r"\bimmerse\s+yourself\s+into\b"),
-    (
-        "role",
-        0.7,
-        "antigpt evil trusted machiavelli basedgpt",
-        r"\banti-?gpt|\bevil\s+(?:\w+\s+)?(?:confidant|ai|bot)|machiavelli|\b\w{2,10}gpt\b.{0,40}\bunfiltered",
-    ),
-    (
-        "markup",
-        0.85,
-        "im_start im_end [inst <<sys system endoftext <|",
-        r"<\|?\s*(?:im_start|im_end|system|endoftext|user|assistant)\s*\|>|\[/?inst\]|<<\s*/?sys\s*>>",
-    ),
-    (
-        "markup",
-        0.6,
-        "### system ### instruct system:",
-        r"(?:^|\n)\s{0,3}(?:#{1,4}\s*)?(?:system|developer|admin)(?:\s+(?:prompt|message|override|instruction))?\s*:\s*(?:you|ignore|from|new|the)\b",
-    ),
-    (
-        "markup",
-        0.7,
-        "end of begin of ---",
-        r"(?:={3}|-{3}|\*{3})\s{0,3}(?:end|begin|start)\s{1,3}(?:of\s{1,3})?(?:\w{1,12}\s{1,3})?(?:prompt|instructions?|context|document|input|system)",
-    ),
-    (
-        "markup",
-        0.75,
-        "system",
-        r"[{\[(<]\s*system\s*(?:message|note|prompt|override|instruction)?\s*[:\]})>]",
-    ),
+    ("leak", "repeat", r"\b.{0,30}\b(?:above|everything|entire\s+conversation|word\s+for\s+word|verbatim)\b", ""),
+    ("leak", "beginning starting starts start begin begins", r"\s+with\s+.{0,3}you\s+are\b", ""),
+    ("leak", "were", r"\s+(?:your|you)\s+(?:told|given|instructed|initial|first|original|exact)\b", r"\bwhat\W{1,2}\Z"),
+    ("leak", "everything text words content contents", r"\s+(?:that\s+(?:is|was|comes?)\s+)?(?:above|before|preceding|prior\s+to)\s+(?:this|that|the|my|here)\b", r"\b(?:print|output|repeat|show|write|copy|tell|reveal|summari[sz]e|translate|give|return|list|encode)\b.{0,30}\Z"),
+    # secrets
+    ("secret", "password passphrase passcode secret flag", r"", r"\b(?:(?:what|which)\W{0,2}(?:is|s|was)|tell\s+me|give\s+me|reveal|say|spell|print|show\s+me|output|encode|repeat|hint\s+(?:about|for|on)|know|write|leak|share|disclose)\s+(?:the|your|that|a)\s+(?:\w+\s+)?\Z"),
+    ("secret", "password passphrase passcode secret", r"\b.{0,50}\b(?:backwards?|reversed?|letters?|characters?|rhym\w+|base64|acrostic|starts?\s+with|synonyms?|spell\w*|hint)\b", ""),
+    ("secret", "letter letters character characters", r"\s+(?:of|in|from)\s+(?:the|your)\s+(?:\w+\s+)?(?:password|secret|passphrase|key|flag|code)\b", ""),
+    # roles without rules
+    ("role", "dan", r"\b(?:\s+mode)?", r"(?:\b(?:as|be|become|like|answer\s+as|are)\s+(?:a\s+|an\s+|now\s+)?['\"\[(]?|[\[(]\W{0,3})\Z"),
+    ("role", "anything", r"\s+now\b", r"\bdo\s+\Z"),
+    ("role", "developer debug god jailbreak jailbroken opposite evil unrestricted maintenance admin administrator sudo root dan unlocked uncensored chaos", r"\s+mode\b", r"\b(?:you|your|enter|enabled?|activated?|switch|into|in|chatgpt|gpt|model|ai|simulat\w+|with)\b"),
+    ("role", "no without zero any", rf"\s+(?:any\s+|all\s+)?(?:\w+\s+){{0,2}}{_LAWLESS}", _SUBJECT),
+    ("role", "free freed liberated released broken unbound unshackled", rf"\s+(?:from|of|by)\s+(?:all\s+|any\s+|the\s+|its\s+|your\s+|their\s+)?(?:\w+\s+){{0,2}}(?:{_LAWLESS}|ai\b|openai\b|typical\b)", _SUBJECT),
+    ("role", "unrestricted uncensored unfiltered amoral unethical unhinged unbound jailbroken immoral lawless", r"", _SUBJECT),
+    ("role", "openai ethical safety content moral anthropic", r"(?:'s)?\s+(?:\w+\s+)?(?:guidelines|polic\w+|rules|principles|standards|considerations|restrictions|constraints)\b", r"\b(?:not|n't|never|no|without|ignore|bypass|against|regardless|violate|break|free|disregard)\b"),
+    ("role", "jailbreak jailbreaks jailbroken jailbreaking", r"", r"\b(?:you|chatgpt|gpt|ai|prompt|mode|your|model)\b"),
+    ("role", "immerse", r"\s+yourself\s+in(?:to)?\b", ""),
+    ("role", "two both 2", r"\s+(?:\w+\s+){0,2}(?:responses?|answers?|ways|replies|paragraphs)\b.{0,120}\b(?:gpt|chatgpt|normal|standard|jailb\w+|classic|unfiltered|restricted|dan)", ""),
+    ("role", "evil amoral malicious trusted", r"\s+(?:\w+\s+)?(?:confidant|ai|bot|assistant|chatbot|advisor|twin|version)\b", ""),
+    ("role", "illegal unethical immoral harmful dangerous offensive inappropriate", r"\b", r"\b(?:no\s+matter|regardless|even\s+if|whether|however|can\s+be|will\s+answer|always)\b"),
+    # a persona that obeys
+    ("persona", "now forward onwards onward on henceforth", r"\W{1,3}(?:\w+\W{1,2}){0,3}?you(?:'re|'ll|\s+(?:are|will|must|have|should|shall|can|act|become))\b", r"\b(?:from|starting|beginning|and)\s+(?:this\s+(?:moment|point)\s+)?\Z"),
+    ("persona", "henceforth", r"\b", ""),
+    ("persona", "character", r"\b", r"\b(?:stay(?:ing)?|remain|break(?:ing)?|keep|always|out\s+of)\s+(?:in\s+)?\Z"),
+    ("persona", "gpt chatgpt", r"\b.{0,60}\b(?:act\s+as|pretend|you\s+are\s+going\s+to|you\s+are\s+about\s+to|role\W?play|from\s+now|simulat\w+|become)\b", r"\b(?:hello|hi|hey|dear|ok|okay|listen|attention)\W{1,3}\Z"),
+    ("persona", "going about", r"\s+to\s+(?:pretend|act|role\W?play|simulate|become|immerse|play|be\s+(?:a|the))\b", r"\byou(?:\s+are|'re)\s+\Z"),
+    ("persona", "you", r"\s+(?:are|will\s+be)\s+(?:now\s+)?(?:in\s+the\s+role\s+of|acting\s+as|called|named|known\s+as|playing)\b", ""),
+    # no refusals
+    ("refusal", "refuse refuses decline reject apologize apologise", r"", r"\b(?:never|not|n't|cannot|no|without|unable\s+to)\s+(?:\w+\s+){0,3}\Z"),
+    ("refusal", "say mention state include add give use", r"\s+(?:that\s+|any\s+|a\s+|an\s+|the\s+)?(?:\w+\s+){0,2}(?:can'?t|cannot|unable|sorry|as\s+an\s+ai|warnings?|disclaimers?|ethic\w*|moral\w*|illegal|apolog\w*|inappropriate)\b", r"\b(?:never|not|n't|don'?t|cannot|without)\s+(?:\w+\s+){0,2}\Z"),
+    ("refusal", "sure absolutely certainly", r"[^\n]{0,16}?\b(?:here|i'?ll|i\s+will|of\s+course)\b", r"\b(?:start|begin|starting|beginning|respond|reply|answer)\b.{0,40}\Z"),
+    ("refusal", "comply obey", r"\s+(?:with\s+)?(?:\w+\s+){0,2}(?:every|all|any|my|me|the\s+user|whatever)\b", r"\b(?:must|will|always|have\s+to|shall|should|to)\s+(?:\w+\s+)?\Z"),
+    ("refusal", "warnings disclaimers disclaimer moralizing lecturing", r"\b", r"\b(?:no|without|skip|omit|any)\s+(?:\w+\s+)?\Z"),
+    # orders from inside a document
+    ("indirect", "ai llm llms assistant assistants chatbot chatbots agent agents model models gpt copilot bot bots", r"\b.{0,60}?\b(?:must|should|shall|you|please|ignore|do|read|reply|respond|follow|need\s+to|required)\b", r"\b(?:attention|note|important|message|instructions?|hey|hi|hello|dear|attn|notice|warning|urgent|info|order|reminder|tell)\b.{0,12}\b(?:to|for|all|any|the|every)?\W{0,3}(?:all\s+|any\s+|the\s+|every\s+|other\s+)?(?:language\s+|ai\s+|virtual\s+)?\Z"),
+    ("indirect", "ai llm assistant chatbot agent model gpt", r"\s+(?:reading|processing|summari[sz]ing|that\s+(?:reads|processes|sees)|with\s+access|handling|analy[sz]ing|reviewing|browsing|parsing)\b", ""),
+    ("indirect", "if", r"\s+you(?:'re|\s+are)\s+(?:an?\s+)?(?:ai|llm|large\s+language|language\s+model|assistant|chatbot|agent|gpt|bot)\b", ""),
+    ("indirect", "your", r"\s+(?:response|reply|answer|output|solution|code|codebase|implementation|summary)\b", r"\b(?:in|to|into|at\s+the\s+(?:end|start|beginning)\s+of|within|of)\s+(?:all\s+)?\Z"),
+    ("indirect", "before", r"\s+(?:you\s+)?(?:can\s+|continue|continuing|solv\w+|answer\w*|proceed\w*|respond\w*|summari\w+|doing)\b.{0,60}\b(?:first|must|please|need|call|send|do)\b", ""),
+    ("covert", "mention tell reveal inform disclose notify mentioning telling informing revealing alert say", r"\b.{0,40}\b(?:this|these|that|the\s+user|user|users|instructions?|anyone|anybody|them|him|her|it)\b", r"\b(?:not|n't|don'?t|never|without)\s+(?:ever\s+)?\Z"),
+    ("covert", "secret silently secretly covertly quietly discreetly hidden", r"\b.{0,30}\b(?:from\s+the\s+user|user|background|anyone|do\s+not|don'?t)\b", ""),
+    # data out
     (
         "exfiltration",
-        0.8,
-        "send post upload forward transmit email e-mail exfiltrate append leak",
-        rf"\b(?:send|post|upload|forward|transmit|e-?mail|exfiltrate|append|leak)\b{_gap(6)}"
-        r"(?:conversations?|chat\s+history|passwords?|credentials?|api\s+keys?|secrets?|tokens?|user\s+data|personal\s+(?:data|information)|history|contents?|emails?|files?)\b"
-        r".{0,60}(?:https?://|www\.|@|\bto\s+(?:me|this|the\s+following|attacker))",
+        "send post upload forward transmit email exfiltrate append leak mail share submit copy deliver",
+        rf"{_gap(6)}(?:conversations?|chat\s+history|passwords?|credentials?|api\s+keys?|secrets?|tokens?|data|information|history|contents?|emails?|files?|inbox|messages?|codes?|details|keys?|list)\b"
+        r".{0,60}(?:https?:|www\.|@|\bto\s+(?:me|this|the\s+following|attacker|my)\b)",
+        "",
     ),
-    ("exfiltration", 0.7, "![", r"!\[[^\]\n]{0,60}\]\(https?://[^)\s]{0,200}(?:\{|%7b|<|\[)"),
-    (
-        "indirect",
-        0.7,
-        "assistant ai model llm agent reading processing summari",
-        r"\b(?:attention|note|important|message|instructions?|hey|hi|hello|dear|attn)\b.{0,12}\b(?:to|for)?\s*(?:all\s+|any\s+|the\s+)?"
-        r"(?:ai|llm|language\s+models?|assistants?|chatbots?|agents?|gpt)s?\b.{0,60}\b(?:must|should|you|please|ignore|do|read|reply|respond|follow)\b",
-    ),
-    (
-        "indirect",
-        0.7,
-        "if you are if you're",
-        r"\bif\s+you(?:'re|\s+are)\s+(?:an?\s+)?(?:ai|llm|language\s+model|assistant|chatbot|agent|gpt)\b",
-    ),
-    (
-        "indirect",
-        0.6,
-        "your response your reply your answer your output",
-        r"\b(?:in|to|into|at\s+the\s+(?:end|start|beginning)\s+of|within)\s+your\s+(?:response|reply|answer|output|solution|code|codebase|implementation)\b",
-    ),
-    (
-        "indirect",
-        0.55,
-        "do not mention don't mention do not tell don't tell without telling secretly",
-        r"\b(?:do\s+not|don'?t|never|without)\s+(?:mention\w*|tell\w*|reveal\w*|inform\w*|disclos\w*|notif\w*)\b.{0,40}\b(?:this|the\s+user|user|instruction|anyone)\b",
-    ),
-    (
-        "encoded",
-        0.7,
-        "decode base64 rot13 hex",
-        r"\b(?:decode|decrypt|deobfuscate|base64|rot13)\b.{0,80}\b(?:follow|execute|obey|carry\s+out|do\s+what|comply|run|instructions?)\b",
-    ),
-)
+    ("exfiltration", "send post upload forward transmit email exfiltrate", r".{0,40}\bto\s+(?:https?:|[\w.+-]{1,40}@|this\s+(?:address|url|webhook|endpoint|link|server|email)|my\s+(?:server|email|address|webhook))", ""),
+    ("exfiltration", "url link image webhook endpoint", r"\b.{0,60}\b(?:data|parameter|base64|encoded|history|conversation|secret)\b.{0,40}(?:https?:|\?\w{1,10}=)", ""),
+    # encodings
+    ("encoded", "decode decrypt deobfuscate base64 rot13 decipher", r"\b.{0,80}?\b(?:follow|execute|obey|carry\s+out|do\s+what|comply|run|instructions?|act\s+on|do\s+it)\b", ""),
+    ("encoded", "concatenate combine join", r"\b.{0,60}\b(?:and|then)\b.{0,30}\b(?:follow|execute|obey|answer|do)\b", ""),
+    # other languages; words are folded like the text, so accents and case are immaterial
+    ("override", "ignoriere ignorieren ignorier vergiss vergesse vergessen missachte missachten", r"\b.{0,40}\b(?:anweisung\w*|instruktion\w*|befehl\w*|aufgabe\w*|regeln?|vorherig\w*|bisherig\w*|obig\w*|alles|davor|zuvor|aufforderung\w*|vorgaben?)\b", ""),
+    ("override", "ignora ignore ignorar ignoren ignorad olvida olvidar olvide olviden descarta descarte omite omita", r"\b.{0,40}\b(?:instruccion\w*|indicacion\w*|ordenes|reglas|anterior\w*|todo\s+lo|directric\w*|previ[oa]s)\b", ""),
+    ("override", "ignore ignorez ignorer oublie oubliez oublier", r"\b.{0,40}\b(?:instructions?|consignes?|ordres|regles|precedent\w*|directives?|ci-dessus|tout\s+ce)\b", ""),
+    ("override", "compte", r"\s+(?:des?|du)\b.{0,20}\b(?:instructions?|consignes?|ordres|regles)\b", r"\bpas\s+\Z"),
+    ("override", "ignora ignori ignorare ignorate dimentica dimenticare dimenticate scorda ignore ignorem esqueca esquece esquecer desconsidere desconsidera", r"\b.{0,40}\b(?:istruzion\w*|ordini|regole|precedent\w*|instruc\w*|ordens|regras|anterior\w*|tutto|tudo)\b", ""),
+    ("override", "negeer vergeet zaboravi zanemari zanemarite ignoriraj ignoriši zapomnij zignoruj ignoruj zapomen ignorera glom abaikan lupakan", r"\b.{0,40}\b(?:instruct\w*|instruk\w*|opdracht\w*|regels?|vorige|eerdere|alles|sve|prethodn\w*|poprzedni\w*|polecen\w*|wszystk\w*|pokyn\w*|predchozi|vse|tidigare|allt|regler|sebelumnya|semua)\b", ""),
+    ("override", "talimatlari talimatlar kurallari her", r"\b.{0,30}\b(?:yok\s+say|unut|gormezden|dikkate\s+alma)\w*", ""),
+    ("override", "bo quen", r"\s+(?:qua|moi)\b.{0,40}\b(?:huong|chi|quy|truoc)\b", ""),
+    ("leak", "deinen deine dein deiner ton votre tes tu tus su sus il tuo tuoi le tue o seu seus suas je jouw swoj twoje tve svuj din dina", r"\s+(?:\w+\s+){0,2}(?:system-?prompts?|systemprompt|prompt\s+(?:systeme|del\s+sistema|di\s+sistema|de\s+sistema|do\s+sistema|systemowy)|systemovy\s+prompt|systeemprompt|geheimen\s+anweisungen|instructions\s+secretes|instrucciones\s+secretas|istruzioni\s+segrete|instrucoes\s+secretas|geheime\s+instructies|tajne\s+\w+|hemliga\s+\w+|anweisungen|consignes)\b", ""),
+    ("role", "ohne sans sin senza sem zonder bez utan", r"\s+(?:\w+\s+)?(?:regeln|einschrankungen|beschrankungen|regles|restrictions?|limites?|reglas|restricciones|regole|restrizioni|regras|restricoes|regels|beperkingen|zasad|ograniczen|pravidel|regler)\b", r"\b(?:ki|bot|ia|ai|modell?|assist\w*|du|tu|eres|sei|voce|je|jestes|jsi|ahora|now|chatgpt)\b"),
+)  # fmt: skip
+
+_UNSPACED: tuple[tuple[str, str, str], ...] = (
+    ("override", "игнор забуд проигнор ігнор", r"(?:игнорир\w*|проигнорир\w*|забуд\w*|ігнору\w*).{0,40}(?:инструкц\w*|указани\w*|команд\w*|правил\w*|предыдущ\w*|все|всё|інструкц\w*|попередн\w*|усе)"),
+    ("leak", "промпт инструкци", r"(?:систем\w*|секретн\w*|тайн\w*|скрыт\w*|свой|твои|ваши).{0,12}(?:промпт\w*|инструкци\w*)"),
+    ("role", "без", r"без\s+(?:ограничени\w*|правил\w*|цензур\w*|обмежень)"),
+    ("override", "忽略 无视 忘记 忽視 無視 忘記 不要理会", r"(?:忽略|无视|忘记|忽視|無視|忘記|不要理会).{0,12}(?:指令|指示|提示|说明|規則|规则|命令|之前|以上|上面|前面|一切)"),
+    ("leak", "系统提示 系統提示 秘密指令 提示词", r"(?:显示|告诉|重复|输出|什么|你的|逐字).{0,12}(?:系统提示|系統提示|秘密指令|提示词)|(?:系统提示|秘密指令|提示词).{0,12}(?:是什么|显示|重复)"),
+    ("role", "没有限制 没有规则 不受限制 沒有限制", r"(?:没有限制|没有任何限制|没有规则|不受限制|沒有限制)"),
+    ("override", "無視 忘れ", r"(?:指示|命令|ルール|プロンプト|以前|上記|これまで|言われた).{0,14}(?:無視|忘れ)"),
+    ("leak", "システムプロンプト 秘密の指示", r"(?:システムプロンプト|秘密の指示)"),
+    ("override", "무시 잊", r"(?:지시|명령|규칙|이전|위의|지침|모든).{0,14}(?:무시|잊)"),
+    ("leak", "시스템프롬프트 시스템 비밀", r"(?:시스템\s?프롬프트|비밀\s?지침)"),
+    ("override", "تجاهل انس", r"(?:تجاهل|انس).{0,24}(?:التعليمات|الاوامر|تعليمات|السابقة|القواعد|كل)"),
+    ("leak", "موجه", r"موجه\s+النظام|تعليماتك\s+السرية"),
+    ("override", "अनदेखा भूल नज़रअंदाज", r"(?:निर्देश|आदेश|नियम|पिछले|पहले).{0,40}(?:अनदेखा|भूल|नजरअंदाज|नज़रअंदाज)"),
+    ("leak", "सिस्टम", r"सिस्टम\s+प्रॉम्प्ट"),
+)  # fmt: skip
+"""Languages whose words are inflected or stand without spaces: parts of words, and a pattern to search."""
+
+_SIGNS: tuple[tuple[str, str, str], ...] = (
+    ("markup", "<|", r"<\|\s*(?:im_start|im_end|system|endoftext|user|assistant|eot_id|start_header_id)\s*\|>"),
+    ("markup", "[/", r"\[/?(?:inst|system|user|sys)\]"),
+    ("markup", "[inst", r"\[inst\]"),
+    ("markup", "<<", r"<<\s*/?sys\s*>>"),
+    ("markup", "system", r"(?:^|\n)\s{0,3}(?:[#*]{1,4}\s*)?(?:system)(?:\s+(?:prompt|message|override|instruction|note|update))?\s*:?\*{0,2}\s*[:\]]\s*(?:you|ignore|from|new|the|override|please|all|this)\b|[{\[(<]\s*/?\s*system\s*(?:message|note|prompt|override|instruction|update)?s?\s*[:\]})>]"),
+    ("markup", "admin", r"[{\[(<]\s*/?\s*(?:admin|administrator)\s*(?:message|note|override|command|mode)?\s*[:\]})>]"),
+    ("markup", "role", r"[\"']role[\"']\s*:\s*[\"'](?:system|developer|assistant)[\"']\s*,\s*[\"']content"),
+    ("markup", "end of", r"(?:[=\-*#\[<]{1,3})\s{0,3}end\s{1,3}of\s{1,3}(?:\w{1,12}\s{1,3})?(?:prompt|instructions?|context|document|input|system|text|data|user|message|file|transcript)"),
+    ("markup", "begin", r"[=\-*#\[<{(]{1,3}\s{0,3}begin(?:ning)?\s{1,3}(?:of\s{1,3})?(?:new\s{1,3}|system\s{1,3}|user\s{1,3})?(?:prompt|instructions?|context|input|system|chat|session)"),
+    ("markup", "</", r"</\s*(?:document|context|user|input|user_input|data|untrusted|instructions?|tool_result|result|query)\s*>.{0,80}"),
+    ("markup", "<important", r"<\s*important\s*>"),
+    ("markup", "<!--", r"<!--.{0,80}\b(?:ai|assistant|llm|model|ignore|instructions?|chatbot|agent)\b"),
+    ("markup", "action input", r"\baction\s*:.{1,60}\baction\s+input\s*:"),
+    ("leak", "system_prompt", r"system_prompt|<\s*system[_-]?prompt"),
+    ("leak", "systemprompt", r"systemprompt"),
+    ("exfiltration", "![", r"!\[[^\]\n]{0,60}\]\(https?://[^)\s]{0,200}(?:\{|%7b|<|\[|=(?:data|history|secret|conversation))"),
+)  # fmt: skip
+"""What is told by signs rather than by words: a text that must be there, and a pattern to search."""
 
 
 @functools.cache
-def phrase_rules() -> tuple[PhraseRule, ...]:
-    """All rules, compiled once, when a text first needs them."""
+def _by_anchor() -> dict[str, tuple[PhraseRule, ...]]:
+    """The rules by their anchors, compiled when a text first needs them."""
+    rules: dict[str, tuple[PhraseRule, ...]] = {}
+    for family, words, pattern, before in _RULES:
+        anchors = tuple(fold(word).text for word in words.split())
+        rule = PhraseRule(
+            family,
+            anchors,
+            re.compile(r"(?![^\W_])" + pattern, re.DOTALL),
+            re.compile(before, re.DOTALL) if before else None,
+        )
+        for anchor in dict.fromkeys(anchors):
+            rules[anchor] = (*rules.get(anchor, ()), rule)
+    return rules
+
+
+@functools.cache
+def _unspaced() -> tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...]:
     return tuple(
-        PhraseRule(family, weight, _gates(gates), re.compile(_fold_pattern(pattern), re.DOTALL))
-        for family, weight, gates, pattern in _RULES
+        (
+            family,
+            tuple(fold(part).text for part in parts.split()),
+            re.compile(re.sub(r"[^\x00-\x7f]+", lambda found: fold(found.group()).text, pattern), re.DOTALL),
+        )
+        for family, parts, pattern in _UNSPACED
     )
 
 
-def _gates(words: str) -> tuple[str, ...]:
-    return tuple(sorted({fold(word).text for word in words.split()}, key=len))
-
-
-def _fold_pattern(pattern: str) -> str:
-    """Fold the foreign letters of a pattern; its ASCII part, escapes included, is written folded."""
-    return re.sub(r"[^\x00-\x7f]+", lambda found: fold(found.group()).text, pattern)
+@functools.cache
+def _signs() -> tuple[tuple[str, str, re.Pattern[str]], ...]:
+    return tuple((family, sign, re.compile(pattern, re.DOTALL)) for family, sign, pattern in _SIGNS)

@@ -27,7 +27,7 @@ class Readings:
 
     plain: Reading
     """As it stands, folded."""
-    words: Sequence[str] = field(repr=False)
+    words: list[str] = field(repr=False)
     """The words of the plain reading, in order."""
     others: tuple[Reading, ...]
     """Readings of what was encoded, misspelled or turned around."""
@@ -38,20 +38,25 @@ class Readings:
 def readings_of(text: str) -> Readings:
     """Read *text* in every way that something in it speaks for."""
     first = plain(text).lower()
-    words = _WORD.findall(first.text)
+    words = words_of(first.text)
     others: list[Reading] = []
     opened = decoded(text)
     best, best_words = first, words
     if opened is not None:
         best = opened.reading.then(plain(opened.reading.text)).lower()
-        best_words = _WORD.findall(best.text)
+        best_words = words_of(best.text)
         others.append(best)
     mended = _mended(best, best_words)
     if mended is not None:
         others.append(mended)
-        best, best_words = mended, _WORD.findall(mended.text)
+        best, best_words = mended, words_of(mended.text)
     others.extend(_turned(best, best_words))
     return Readings(first, words, tuple(others), opened is not None and opened.goes_on)
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, in order: runs of letters and digits."""
+    return _WORD.findall(text)
 
 
 _WORD = re.compile(r"[^\W_]+")
@@ -72,7 +77,7 @@ def _mended(reading: Reading, words: Sequence[str]) -> Reading | None:
     mended = None
     if lengths.count(1) >= 5 and b"\1" * 5 in bytes([length == 1 for length in lengths]):
         reading = mended = reading.then(replaced(reading.text, _joined(reading.text)))
-        words = _WORD.findall(reading.text)
+        words = words_of(reading.text)
     if max(lengths, default=0) >= _LONG:
         edits = list(_parted(reading.text, words))
         mended = reading.then(replaced(reading.text, edits)) if edits else mended

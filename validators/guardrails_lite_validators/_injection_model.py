@@ -1,0 +1,65 @@
+"""A small linear model of what attacks sound like: words, pairs of words, families of phrases.
+
+The score is the logistic of a weighted sum, so every verdict can be taken apart into words. The weights
+are whole numbers in a text file of less than 100 kB; `validators/training/train.py` writes it, byte for
+byte the same from the same data, and its README says from which data.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+
+SCALE = 32
+"""A weight of 1.0 is written as this number."""
+FEWEST = 8
+"""Texts with fewer words and pairs than this are weighed as if they had as many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The weights of a linear model."""
+
+    bias: int
+    families: Mapping[str, int] = field(repr=False)
+    terms: Mapping[str, int] = field(repr=False)
+    """By word, or by two words in a row with a space between them."""
+
+    def score(self, words: Sequence[str], families: Iterable[str]) -> float:
+        """How much a text of these words, with phrases of these families, sounds like an attack: 0 to 1."""
+        terms = terms_of(words)
+        told = sum(map(self.terms.get, self.terms.keys() & terms))  # type: ignore[arg-type]  # all are keys
+        shown = sum(self.families.get(family, 0) for family in set(families))
+        total = self.bias + shown + told / math.sqrt(max(len(terms), FEWEST))
+        return 1 / (1 + math.exp(-max(min(total / SCALE, 30), -30)))
+
+
+def terms_of(words: Sequence[str]) -> Collection[str]:
+    """The words and pairs of words of a text, each once."""
+    return {*words, *map(" ".join, itertools.pairwise(words))}
+
+
+@functools.cache
+def shipped_model() -> Model:
+    """The model that comes with this package."""
+    return read_model(files("guardrails_lite_validators").joinpath("injection_model.txt").read_text("utf-8"))
+
+
+def read_model(text: str) -> Model:
+    """Read a model as `train.py` writes it: a weight and what it weighs on each line."""
+    bias, families, terms = 0, {}, {}
+    for line in text.splitlines():
+        if line.startswith("//"):
+            continue
+        weight, _, name = line.partition(" ")
+        if name == "*":
+            bias = int(weight)
+        elif name.startswith("#"):
+            families[name[1:]] = int(weight)
+        else:
+            terms[name] = int(weight)
+    return Model(bias, families, terms)
