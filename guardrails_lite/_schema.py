@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from guardrails_lite.schemas.finding import Candidate
     from guardrails_lite.schemas.models import ModelCheck
     from guardrails_lite.schemas.outline import Outline
-    from guardrails_lite.schemas.streaming import Plans
+    from guardrails_lite.schemas.plans import Plans
     from guardrails_lite.schemas.strict import Explanation
 
 __all__ = [
@@ -80,8 +80,8 @@ class Schema(Generic[T]):
     _shape: Shape | None = field(repr=False)
     _sent: dict[str, Any] = field(repr=False)
     _takes_bare_text: bool = field(repr=False)
-    _plans: list[Plans | None] = field(default_factory=list, repr=False)
-    """What `StreamParser` knows of it, made for the first stream: one, or none yet."""
+    _plans: dict[bool, Plans | None] = field(default_factory=dict, repr=False)
+    """What `StreamParser` knows of it, made for the first stream; under True as arguments of a tool."""
 
     @classmethod
     def of(cls, declared: object, *, documents: Mapping[str, Any] | None = None) -> Schema[Any]:
@@ -337,6 +337,25 @@ def _canonical(plain: object) -> str:
 def part_schema(declared: dict[str, Any], *, assert_formats: bool) -> Schema[Any]:
     """A part of a schema, made a schema of its own."""
     return _of_dict(declared, None, assert_formats=assert_formats)
+
+
+def typed_part(adapter: Any, json_schema: dict[str, Any]) -> Schema[Any]:
+    """A part of a Python type, by pydantic's check of it, made a schema of its own."""
+    from guardrails_lite.schemas.models import ModelCheck
+
+    check = ModelCheck(json_schema, adapter, json_schema)
+    return Schema(
+        declared=json_schema,
+        json_schema=json_schema,
+        field_rules=(),
+        name="part",
+        _check=check,
+        _wraps=False,
+        _closed=None,
+        _shape=None,
+        _sent={},
+        _takes_bare_text=_is_text(check.outline),
+    )
 
 
 def _of_dict(

@@ -109,6 +109,22 @@ def texts(shape: Shape, value: object, pointer: Pointer = ()) -> Iterator[tuple[
                 yield from texts(one, member, (*pointer, key))
 
 
+def texts_at(shape: Shape, pointer: Pointer, value: object) -> Iterator[tuple[Pointer, str, Rule]]:
+    """What `texts` gives of a whole value, for its part *value* at *pointer* alone, in the same order."""
+    waiting = [(shape, 0)]
+    while waiting:
+        one, depth = waiting.pop(0)
+        if depth == len(pointer):
+            yield from texts(one, value, pointer)
+            continue
+        for rule in one.rules:
+            yield from ((place, text, rule) for place, text in _all_texts(value, pointer))
+        name = pointer[depth]
+        under = one.members.get(name) if isinstance(name, str) else one.at.get(name)
+        waiting += [(same, depth) for same in one.same]
+        waiting += [(inner, depth + 1) for inner in (under, *one.every) if inner is not None]
+
+
 def replaced_by(value: object, new: Mapping[Pointer, object]) -> object:
     """A copy of *value* with other values at some places; a property that is not there is added."""
     if () in new:

@@ -1,18 +1,19 @@
-"""Streams: the verdict of the whole, no false alarm, and each character once."""
+"""Streams: no false alarm, nothing settled that is not so at the end, and each character once."""
 
 from __future__ import annotations
 
 import json
 import time
+from datetime import date
 from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
 
 from guardrails_lite._schema import Schema
-from guardrails_lite.schemas.streaming import Partial, StreamParser
+from guardrails_lite.schemas.streaming import Settled, StreamParser
 from schema.values import VALUES
 
 
@@ -32,6 +33,32 @@ class Order(BaseModel):
     who: Cat | Line | None = None
     tag: str = "x"
     rates: dict[str, float] = {}
+
+
+class Pair(BaseModel):
+    low: int
+    high: int
+
+    @model_validator(mode="after")
+    def in_order(self) -> Pair:
+        if self.low > self.high:
+            raise ValueError("the lower one first")
+        return self
+
+
+class Exact(BaseModel):
+    names: list[Annotated[str, Field(pattern="^[A-Z][0-9]$")]] = Field(max_length=2)
+    code: str = Field(pattern="^[A-Z][0-9]$")
+    day: date | None = None
+    even: int = 0
+    pair: Pair | None = None
+
+    @field_validator("even")
+    @classmethod
+    def is_even(cls, value: int) -> int:
+        if value % 2:
+            raise ValueError("an even number")
+        return value
 
 
 RAW: dict[str, Any] = {
@@ -61,6 +88,7 @@ SCHEMAS = {
     "union": Schema.of(Cat | Line),
     "integer": Schema.of(int),
     "text": Schema.of(str),
+    "exact": Schema.of(Exact),
 }
 LOOSE = st.recursive(
     st.sampled_from(
@@ -101,22 +129,57 @@ def chunked(text: str, sizes: list[int]) -> list[str]:
     return [*chunks, text[at:]]
 
 
-def streamed(schema: Schema[Any], chunks: list[str]) -> tuple[StreamParser, list[Partial]]:
+def streamed(schema: Schema[Any], chunks: list[str]) -> tuple[StreamParser, list[Settled]]:
+    """The parser, and all that was settled while it could be taken at its word."""
     parser = StreamParser(schema)
-    return parser, [parser.feed(chunk) for chunk in chunks]
+    settled: list[Settled] = []
+    for chunk in chunks:
+        parser.feed(chunk)
+        if parser.is_at_its_word:
+            settled += parser.settled
+    return parser, settled
+
+
+def at(pointer: tuple[str | int, ...], value: Any) -> Any:
+    for name in pointer:
+        value = value[name]
+    return value
 
 
 @given(st.sampled_from(sorted(SCHEMAS)), LOOSE, FRAMES, st.lists(st.integers(0, 9), max_size=20))
 def test_a_stream_that_is_hopeless_could_not_be_accepted(
     name: str, value: object, frame: str, sizes: list[int]
 ) -> None:
-    """Whatever is called hopeless is refused, and the end of a stream is the verdict of the whole."""
+    """Whatever is called hopeless is refused, at its place and in the words of the whole check."""
     schema = SCHEMAS[name]
     text = frame.replace("%s", json.dumps(value))
     parser, _ = streamed(schema, chunked(text, sizes))
     verdict = schema.parse(text)
-    assert parser.finish() == verdict
-    assert not (parser.hopeless and verdict.ok)
+    if parser.hopeless:
+        assert not verdict.ok
+        assert parser.problems()
+
+
+@given(
+    st.sampled_from(sorted(SCHEMAS)),
+    LOOSE,
+    FRAMES,
+    st.text("{}[]\":, \n1a`'\\/", max_size=12),
+    st.lists(st.integers(0, 9), max_size=20),
+)
+def test_what_was_admitted_is_part_of_the_value_that_is_accepted(
+    name: str, value: object, frame: str, noise: str, sizes: list[int]
+) -> None:
+    """Up to the first member that is not admitted, what is settled is so at the end, mended or not."""
+    schema = SCHEMAS[name]
+    text = frame.replace("%s", json.dumps(value)) + noise
+    _, settled = streamed(schema, chunked(text, sizes))
+    verdict = schema.parse(text)
+    if verdict.ok:
+        for one in settled:
+            if not one.is_admitted:
+                break
+            assert json.dumps(at(one.pointer, verdict.json)) == json.dumps(one.value)
 
 
 @given(
@@ -132,63 +195,56 @@ def test_no_continuation_mends_what_is_hopeless(name: str, value: object, noise:
     schema = SCHEMAS[name]
     text = json.dumps(value)
     parser = StreamParser(schema)
-    for at, character in enumerate(text):
+    for seen, character in enumerate(text, 1):
         parser.feed(character)
         if parser.hopeless:
-            for tail in (rest, noise + rest, text[at + 1 :] + rest, text[at + 1 :] + noise):
-                assert not schema.parse(text[: at + 1] + tail).ok
+            for tail in (rest, noise + rest, text[seen:] + rest, text[seen:] + noise):
+                assert not schema.parse(text[:seen] + tail).ok
             return
 
 
 @given(VALUES, st.lists(st.integers(0, 5), max_size=60))
-def test_any_chunking_gives_the_value(value: object, sizes: list[int]) -> None:
-    """Down to single characters and split escapes, the last partial is the value, and it is complete."""
-    schema = Schema.of({"type": "object"})
-    text = json.dumps({"a": value})
-    _, partials = streamed(schema, chunked(text, sizes))
-    assert partials[-1].value == {"a": value}
-    assert partials[-1].is_complete
-
-
-@given(VALUES)
-def test_what_is_closed_does_not_change(value: object) -> None:
-    """A place that is not open keeps its value to the end."""
+def test_any_chunking_settles_the_same(value: object, sizes: list[int]) -> None:
+    """Down to single characters and split escapes: every member once, innermost first, as it is."""
     schema = Schema.of({"type": "object"})
     text = json.dumps({"a": value, "b": [value]})
-    closed: dict[tuple[str | int, ...], str] = {}
-    parser = StreamParser(schema)
-
-    def at(pointer: tuple[str | int, ...], root: Any) -> str:
-        for name in pointer:
-            root = root[name]
-        return json.dumps(root)
-
-    for character in text:
-        partial = parser.feed(character)
-        for pointer, then in closed.items():
-            assert at(pointer, partial.value) == then
-            assert not partial.is_open(pointer) or pointer == ()
-        for pointer in partial.closed:
-            closed[pointer] = at(pointer, partial.value)
-    assert () in closed
-    assert ("a",) in closed
+    parser, settled = streamed(schema, chunked(text, sizes))
+    assert parser.is_complete
+    assert [one[:4] for one in settled] == [one[:4] for one in streamed(schema, [text])[1]]
+    assert [one.value for one in settled if one.pointer == ("a",)] == [value]
+    assert settled[-1][:4] == (("b",), [value], True, True)
+    assert len({one.pointer for one in settled}) == len(settled)
 
 
 HOPELESS = [
     ("model", '{"id":[', "$.id: an integer (wrong type)"),
     ("model", '{"id":"x",', "$.id: an integer (wrong type)"),
-    ("model", '{"id":1,"lines":[{"sku":"a","qty":-1}', "$.lines[0].qty: an integer >= 0 (wrong type)"),
+    ("model", '{"id":1,"lines":[{"sku":"a","qty":-1}', "$.lines[0].qty: a number >= 0 (out of range)"),
     ("model", '{"id":1,"lines":[{"sku":"a"}', "$.lines[0].qty: an integer >= 0, which is missing (missing)"),
     ("model", '{"id":1,"zz":', "$: no properties but id, lines, who, tag, rates (1 undeclared) (undeclared)"),
     (
         "model",
         '{"id":1,"who":{"kind":"cow","lives":1},',
-        "$.who: an object or null (wrong type)",
+        "$.who: no properties but kind, lives, sku, qty (2 undeclared) (undeclared)",
     ),
-    ("raw", '{"id":1,"tag":"long",', "$.tag: a string of at most 3 characters (wrong type)"),
     ("raw", '{"id":1,"rates":{"a":1,"b":"x"}', "$.rates[key 1]: a number (wrong type)"),
     ("list", '{"value":[{"sku":"a","qty":1},{"sku":[', "$[1].sku: a string (wrong type)"),
     ("list", '[{"sku":"a","qty":1},3,', "$[1]: an object with sku, qty (wrong type)"),
+    ("raw", '{"id":1,"tag":"long', "$.tag: at most 3 characters (wrong length)"),
+    ("exact", '{"names":["A1","a",', "$.names[1]: a string matching ^[A-Z][0-9]$ (wrong pattern)"),
+    ("exact", '{"code":"a1"}', "$.code: a string matching ^[A-Z][0-9]$ (wrong pattern)"),
+    ("exact", '{"code":"A1","day":"tomorrow",', "$.day: a string in the format date or null (wrong format)"),
+    ("exact", '{"names":["A1","A2",\n"', "$.names: at most 2 items (wrong length)"),
+    (
+        "exact",
+        '{"even":3,',
+        "$.even: a value that the model's own validator takes: an even number (refused by the model)",
+    ),
+    (
+        "exact",
+        '{"pair":{"low":2,"high":1},',
+        "$.pair: a value that the model's own validator takes: the lower one first (refused by the model)",
+    ),
 ]
 
 
@@ -197,7 +253,7 @@ def test_a_bracket_that_may_be_prose_is_not_judged() -> None:
     text = '[1 more thing] {"id":1}'
     assert SCHEMAS["model"].parse(text).ok
     parser, _ = streamed(SCHEMAS["model"], list(text))
-    assert parser.hopeless == ()
+    assert parser.hopeless is None
 
 
 @pytest.mark.parametrize(("name", "text", "problem"), HOPELESS)
@@ -205,9 +261,10 @@ def test_the_first_mistake_that_nothing_mends_ends_the_stream(name: str, text: s
     """It is told at the character that makes it certain, not before."""
     parser = StreamParser(SCHEMAS[name])
     parser.feed(text[:-1])
-    assert parser.hopeless == ()
+    assert parser.hopeless is None
     parser.feed(text[-1])
-    assert [f"{one} ({one.code})" for one in parser.hopeless] == [problem]
+    first = parser.problems()[0]
+    assert f"{first} ({first.code})" == problem
 
 
 class Lenient(BaseModel):
@@ -226,17 +283,18 @@ class Lenient(BaseModel):
 def test_there_is_no_early_word_where_the_end_may_differ(schema: Schema[Any], text: str) -> None:
     """Validators that rewrite, other fences, fitting: the parser waits."""
     parser, _ = streamed(schema, list(text))
-    assert parser.hopeless == ()
+    assert parser.hopeless is None
 
 
-def test_a_partial_under_the_wrapper_is_the_value() -> None:
+def test_what_is_settled_under_the_wrapper_is_the_value() -> None:
     """The provider's strict form wraps a list; the reader sees the list, item by item."""
     parser = StreamParser(SCHEMAS["list"])
-    partial = parser.feed('{"value":[{"sku":"a","qty":1},{"sku":"b')
-    assert partial.value == [{"sku": "a", "qty": 1}, {"sku": "b"}]
-    assert partial.open == (1, "sku")
-    assert (0,) in partial.closed
-    assert parser.feed('","qty":2}]}').is_complete
+    parser.feed('{"value":[{"sku":"a","qty":1},{"sku":"b')
+    assert [one.pointer for one in parser.settled] == [(0, "sku"), (0, "qty"), (0,)]
+    assert not parser.is_complete
+    parser.feed('","qty":2}]}')
+    assert parser.is_complete
+    assert [one.pointer for one in parser.settled] == [(1, "sku"), (1, "qty"), (1,), ()]
 
 
 def test_the_cost_of_a_chunk_does_not_grow() -> None:
