@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from guardrails_lite._engine import Outcome
     from guardrails_lite._guard import Decision, Guard
     from guardrails_lite._messages import Call, Choice, Reply, ToolCall, Usage
+    from guardrails_lite._partials import Partial
     from guardrails_lite._record import Record
     from guardrails_lite._schema import explain_schema
     from guardrails_lite._targets import Target, target
@@ -68,6 +69,7 @@ __all__ = [
     "Limits",
     "LogUnavailable",
     "Outcome",
+    "Partial",
     "Price",
     "Record",
     "RedisStore",
@@ -109,6 +111,7 @@ _ELSEWHERE = {
     "Guard": "_guard",
     "Limits": "reliability",
     "Outcome": "_engine",
+    "Partial": "_partials",
     "Price": "reliability",
     "Record": "_record",
     "RedisStore": "reliability",

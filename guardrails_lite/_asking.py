@@ -124,6 +124,16 @@ def about_missing_call() -> Invalid:
     )
 
 
+def about_change() -> Invalid:
+    """A reply whose end makes another value of it than was shown."""
+    return Invalid(
+        (),
+        fingerprint="change",
+        what="the end of the reply changes what came before it",
+        because="schema",
+    )
+
+
 def about_rule(stop: Stop, text: str) -> Invalid:
     """A reply that a `reask` rule found something in."""
     return _about_findings(stop, "- ", "the reply", _hidden(text, stop.findings), "Reply again without that.")

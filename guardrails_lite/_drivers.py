@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from guardrails_lite._effects import Effect, Opened, Release
 
 R = TypeVar("R")
+C = TypeVar("C")
 Core = Coroutine[Effect[Any], Any, R]
 
 
@@ -83,20 +84,20 @@ async def adrive(core: Core[R]) -> R:
     return (await _aadvance(core, None)).value  # type: ignore[no-any-return]
 
 
-def begin(core: Core[R]) -> R | Live:
+def begin(core: Core[R]) -> R | Live[Any]:
     """Run *core* until it ends or its reply begins to stream; then hand the stream over."""
     got = _advance(core, Opened)
     return got.value if type(got) is _Done else Live(core)
 
 
-async def abegin(core: Core[R]) -> R | AsyncLive:
+async def abegin(core: Core[R]) -> R | AsyncLive[Any]:
     """Run *core* until it ends or its reply begins to stream; then hand the stream over."""
     got = await _aadvance(core, Opened)
     return got.value if type(got) is _Done else AsyncLive(core)
 
 
-class Live:
-    """A reply that is still coming: iterate over its checked chunks.
+class Live(Generic[C]):
+    """A reply that is still coming: iterate over its checked chunks, or the `Partial`s of its value.
 
     After the last chunk, `outcome` holds the verdict and the record. Leaving early, by `close` or the end
     of a ``with`` block, closes the upstream and completes the record as cancelled.
@@ -107,10 +108,10 @@ class Live:
         self.outcome: Any = None
         """The `Outcome`, once the stream has ended."""
 
-    def __iter__(self) -> Live:
+    def __iter__(self) -> Live[C]:
         return self
 
-    def __next__(self) -> Any:
+    def __next__(self) -> C:
         core, self._core = self._core, None  # an error below leaves the stream ended
         if core is None:
             raise StopIteration
@@ -119,9 +120,9 @@ class Live:
             self.outcome = got.value
             raise StopIteration
         self._core = core
-        return got.chunk
+        return got.chunk  # type: ignore[no-any-return]
 
-    def __enter__(self) -> Live:
+    def __enter__(self) -> Live[C]:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -139,18 +140,18 @@ class Live:
             self.close()
 
 
-class AsyncLive:
-    """`Live` for an event loop: ``async for`` over its checked chunks."""
+class AsyncLive(Generic[C]):
+    """`Live` for an event loop: ``async for``."""
 
     def __init__(self, core: Core[Any]) -> None:
         self._core: Core[Any] | None = core
         self.outcome: Any = None
         """The `Outcome`, once the stream has ended."""
 
-    def __aiter__(self) -> AsyncLive:
+    def __aiter__(self) -> AsyncLive[C]:
         return self
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> C:
         core, self._core = self._core, None  # an error below leaves the stream ended
         if core is None:
             raise StopAsyncIteration
@@ -159,9 +160,9 @@ class AsyncLive:
             self.outcome = got.value
             raise StopAsyncIteration
         self._core = core
-        return got.chunk
+        return got.chunk  # type: ignore[no-any-return]
 
-    async def __aenter__(self) -> AsyncLive:
+    async def __aenter__(self) -> AsyncLive[C]:
         return self
 
     async def __aexit__(self, *exc: object) -> None:

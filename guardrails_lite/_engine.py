@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from guardrails_lite._asking import (
     Invalid,
+    about_change,
     about_field,
     about_missing_call,
     about_rule,
@@ -63,6 +64,7 @@ from guardrails_lite.reliability import Admission, Failure, Ledger, Refusal, cla
 from guardrails_lite.sinks import default_sink, is_silent
 
 if TYPE_CHECKING:
+    from guardrails_lite._partials import Reading
     from guardrails_lite._plan import Plan
     from guardrails_lite._record import Record, Style
     from guardrails_lite._targets import Primary
@@ -94,7 +96,13 @@ class Outcome(Generic[T]):
 
 
 async def exchange(
-    plan: Plan, call: Call, primary: Target | Primary, style: Style, *, live: bool = False
+    plan: Plan,
+    call: Call,
+    primary: Target | Primary,
+    style: Style,
+    *,
+    live: bool = False,
+    partials: bool = False,
 ) -> Outcome[Any]:
     """Make one guarded call.
 
@@ -104,11 +112,14 @@ async def exchange(
         primary: Where it goes first.
         style: How the caller called, for the record.
         live: The consumer takes chunks as they are released.
+        partials: With a schema, what is released are `Partial`s of the value instead.
 
     Raises:
         GuardrailsError: as its subclasses say; with the record attached.
     """
     story = Story(plan, call, style)
+    if partials and plan.schema is not None:
+        story.partials = True
     try:
         reply, value = await _ladder(story, call, primary, live=live)
     except BaseException as error:
@@ -282,6 +293,8 @@ def _chars(reply: Reply) -> int:
 class _Attempt:
     """One send to one target: read, checked and booked."""
 
+    json: object
+    """The value of the first choice as plain JSON, once it has been parsed."""
     __slots__ = (
         "admission",
         "began_ns",
@@ -289,6 +302,7 @@ class _Attempt:
         "failure",
         "headers",
         "incoming",
+        "json",
         "ledger",
         "live",
         "model",
@@ -448,8 +462,11 @@ class _Attempt:
         if plan.schema is not None:
             with_parsed(raw, value)
         if self.live and (self.story.opened or self.story.style in _STREAMED):
-            self.story.released += len(checked.text)
-            await Release(raw)
+            if self.story.partials:
+                await self._release_value(checked, value)
+            else:
+                self.story.released += len(checked.text)
+                await Release(raw)
         return checked, raw if plan.schema is None else value
 
     async def _stream(self, raw: Any) -> tuple[Reply, Any]:
@@ -461,20 +478,24 @@ class _Attempt:
                 await Opened()
             hold = not self.live or plan.output.holds or plan.schema is not None
             tallies = [] if hold else self.story.tallies(plan.output)
+            reading = self._reading()
+            # Where each call stands for itself, a refused one is no reason to give up the others.
+            offered = self.offered if plan.enforce and not plan.each_call else None
             if self.permit is None:
                 incoming = Incoming(self.story, self.call, tallies, hold=hold)
             else:
                 incoming = TimedIncoming(self.story, self.call, tallies, hold=hold, began_ns=self.began_ns)
             self.incoming = incoming
-            early = self.offered is not None and not plan.each_call
-            on_name = _early_refusal(self.offered) if early and self.offered is not None else None
             try:
-                reply = await incoming.read(stream, self._time_left_s, on_name)
+                reply = await incoming.read(stream, self._time_left_s, reading=reading, offered=offered)
             except FrameError as frame:
                 raise Unanswered(classify_body_error(frame.error)) from None
             except UnreadableError as unreadable:
                 raise Unanswered(_unreadable(unreadable, self.target)) from None
-            except (Stop, Invalid):
+            except Stop:
+                raise
+            except Invalid:
+                incoming.ended_early = True
                 raise
             except Exception as error:
                 raise self._missed(error) from None
@@ -490,7 +511,9 @@ class _Attempt:
                 if plan.captures:
                     self._capture(reply)
                 value = reply.text
-            if self.live:
+            if self.story.partials:
+                await self._release_value(reply, value, reading)
+            elif self.live:
                 await incoming.release_rest(reply)
             return reply, value if plan.schema is not None else reply.text
         except GeneratorExit:
@@ -499,6 +522,29 @@ class _Attempt:
         finally:
             if raw is not None:
                 await Close(raw)
+
+    def _reading(self) -> Reading | None:
+        """Reads the text of a stream as it comes, where it must fit the schema by itself."""
+        if self.plan.schema is None or self.parts is not None:
+            return None
+        from guardrails_lite._partials import Reading
+
+        # Where tools are offered a call may still come, and then the text before it is not looked at.
+        ends_early = self.plan.enforce and self.offered is None
+        is_kept = (lambda parsed: self._parts_of(parsed) is not None) if ends_early else None
+        return Reading(self.story, self.call, is_kept=is_kept, shows=self.story.partials)
+
+    async def _release_value(self, reply: Reply, value: Any, reading: Reading | None = None) -> None:
+        """Everything has passed: release the value as the last partial. A reply of tool calls has none."""
+        from guardrails_lite._partials import Partial
+
+        choice = reply.choices[0] if reply.choices else Choice()
+        if choice.tool_calls or choice.text is None:
+            return
+        if reading is not None and not reading.agrees(self.json):
+            self._refuse(about_change())
+        self.story.released = len(choice.text)
+        await Release(Partial(value, self.json, {"$": self.json}, None, complete=True))
 
     def _judge(self, reply: Reply) -> None:
         """Is the reply whole? Nothing else is looked at before that."""
@@ -554,10 +600,7 @@ class _Attempt:
             for nth, verdict in enumerate(verdicts):  # nobody is asked about a turn that is asked again
                 if verdict.needs_approval and verdict.ok:
                     verdicts[nth] = await self._approved(verdict)
-        for verdict in verdicts:
-            known = verdict.call.name if verdict.reason != "unknown name" else None
-            self.story.tool(known, verdict.reason or "passed", len(verdict.edits))
-            self.story.repaired = self.story.repaired or bool(verdict.ok and verdict.edits)
+        self.story.turn(verdicts)
         right = tuple(self._scoped(verdict.call) for verdict in verdicts if verdict.ok)
         if len(right) == len(verdicts):
             return replace(choice, tool_calls=right)
@@ -605,22 +648,24 @@ class _Attempt:
             parsed = schema.parse(choice.text)
             self._note_repair(parsed)
             if not parsed.ok:
-                self._refuse(about_schema(choice, parsed.problems, self._parts_of(reply, parsed)))
+                self._refuse(about_schema(choice, parsed.problems, self._parts_of(parsed)))
             elif schema.field_rules:
                 left = await self._screened_fields(choice, parsed)
                 if left is not parsed:
                     choices[-1] = replace(choice, text=json.dumps(left.json, ensure_ascii=False))
                     parsed = left
+            if not values:
+                self.json = parsed.json
             values.append(parsed.value if parsed.ok else choice.text)
         if any(new is not old for new, old in zip(choices, reply.choices, strict=True)):
             reply = replace(reply, choices=tuple(choices))
         return reply, values
 
-    def _parts_of(self, reply: Reply, parsed: Parsed) -> Parts | None:
+    def _parts_of(self, parsed: Parsed) -> Parts | None:
         """The parts to ask for again, where the model can be asked for them and has not just been."""
         schema = self.plan.schema
         may_ask = self.story.reasks < self.plan.retry.reasks and not self.target.one_turn
-        if schema is None or not may_ask or self.parts is not None or len(reply.choices) > 1:
+        if schema is None or not may_ask or self.parts is not None or choices_asked(self.call) > 1:
             return None
         from guardrails_lite.schemas.parts import missing_parts
 
@@ -786,14 +831,16 @@ class _Attempt:
         ledger, failure = self.ledger, self.failure
         usage = self.reply.usage if self.reply is not None else None
         chars = 0
+        ended_at_chars = None
         if self.incoming is not None:
             usage = usage or self.incoming.usage
             chars = self.incoming.chars
+            ended_at_chars = chars if self.incoming.ended_early else None
         elif self.reply is not None and usage is None:
             chars = _chars(self.reply)
         tokens_before = ledger.tokens
         cost = ledger.settle(self.admission, usage, failure=failure, completion_chars=chars)
-        self._tell(failure, usage, cost)
+        self._tell(failure, usage, cost, ended_at_chars)
         if self.permit is None:
             return None
         return Settle(
@@ -805,7 +852,13 @@ class _Attempt:
             self.headers,
         )
 
-    def _tell(self, failure: Failure | None, usage: Usage | None, cost_usd: float | None) -> None:
+    def _tell(
+        self,
+        failure: Failure | None,
+        usage: Usage | None,
+        cost_usd: float | None,
+        ended_at_chars: int | None = None,
+    ) -> None:
         self.story.attempted(
             self.target,
             self.model,
@@ -814,29 +867,8 @@ class _Attempt:
             waited_s=self.waited_s,
             usage=usage,
             cost_usd=cost_usd,
+            ended_at_chars=ended_at_chars,
         )
-
-
-def _early_refusal(offered: Offered) -> Any:
-    """Refuse a tool that was never offered at the first delta of its name."""
-
-    def on_name(name: str) -> None:
-        if not offered.known_prefix(name):
-            raise Invalid(
-                (
-                    {
-                        "role": "user",
-                        "content": "Your last reply was not accepted: it calls a tool that does not exist. "
-                        "Call only the tools that are offered.",
-                    },
-                ),
-                fingerprint="unknown name",
-                what="a tool call was refused: unknown name",
-                because="tools",
-                kind="tool denied",
-            )
-
-    return on_name
 
 
 def _unreadable(unreadable: UnreadableError, target: Target | Primary) -> Failure:

@@ -26,6 +26,7 @@ from guardrails_lite.sinks import default_sink
 if TYPE_CHECKING:
     import os
 
+    from guardrails_lite._partials import Partial
     from guardrails_lite._record import Record, Style
     from guardrails_lite.reliability import Upstream, WorstCase
 
@@ -269,19 +270,35 @@ class Guard(Generic[T]):
         call, target = _one_call(function, messages, params)
         return await adrive(exchange(self._plan, call, target, "async"))
 
-    def stream(self, function: Callable[..., Any], messages: Any, **params: Any) -> Live:
+    @overload
+    def stream(
+        self: Guard[Same], function: Callable[..., Any], messages: Any, **params: Any
+    ) -> Live[Any]: ...
+    @overload
+    def stream(self, function: Callable[..., Any], messages: Any, **params: Any) -> Live[Partial[T]]: ...
+    def stream(self, function: Callable[..., Any], messages: Any, **params: Any) -> Live[Any]:
         """Make one guarded call and iterate over its reply as it is released.
 
-        The chunks are those of *function*: strings, or a client's chunks. After the last one,
-        ``.outcome`` has the `Outcome`.
+        The chunks are those of *function*: strings, or a client's chunks. With a schema they are
+        `Partial`s of its value, each with the fields that have become whole and passed; the last one is
+        complete. After it, ``.outcome`` has the `Outcome`.
         """
         call, target = _one_call(function, messages, params)
-        return Live(exchange(self._plan_for("stream"), call, target, "stream", live=True))
+        core = exchange(self._plan_for("stream"), call, target, "stream", live=True, partials=True)
+        return Live(core)
 
-    def astream(self, function: Callable[..., Any], messages: Any, **params: Any) -> AsyncLive:
+    @overload
+    def astream(
+        self: Guard[Same], function: Callable[..., Any], messages: Any, **params: Any
+    ) -> AsyncLive[Any]: ...
+    @overload
+    def astream(
+        self, function: Callable[..., Any], messages: Any, **params: Any
+    ) -> AsyncLive[Partial[T]]: ...
+    def astream(self, function: Callable[..., Any], messages: Any, **params: Any) -> AsyncLive[Any]:
         """`stream` for ``async for``."""
         call, target = _one_call(function, messages, params)
-        return AsyncLive(exchange(self._plan, call, target, "async stream", live=True))
+        return AsyncLive(exchange(self._plan, call, target, "async stream", live=True, partials=True))
 
     def check(
         self, text: str, *, side: Literal["input", "output"] = "input", role: Role | None = None
@@ -343,12 +360,12 @@ class Guard(Generic[T]):
 
     # --- for the client adapters ---
 
-    def _begin(self, target: Target | Primary, call: Call) -> Outcome[Any] | Live:
+    def _begin(self, target: Target | Primary, call: Call) -> Outcome[Any] | Live[Any]:
         live = bool(call.params.get("stream"))
         style: Style = "stream" if live else "sync"
         return begin(exchange(self._plan_for(style), call, target, style, live=live))
 
-    async def _abegin(self, target: Target | Primary, call: Call) -> Outcome[Any] | AsyncLive:
+    async def _abegin(self, target: Target | Primary, call: Call) -> Outcome[Any] | AsyncLive[Any]:
         live = bool(call.params.get("stream"))
         style: Style = "async stream" if live else "async"
         return await abegin(exchange(self._plan, call, target, style, live=live))
@@ -432,7 +449,12 @@ class Guard(Generic[T]):
         """How it treats a streamed reply, in words."""
         plan = self._plan
         if plan.schema is not None:
-            return "holds a streamed reply whole: schema"
+            from guardrails_lite._partials import what_holds
+
+            held = ", ".join(what_holds(plan))
+            if held:
+                return f"holds a streamed reply whole: schema, {held}"
+            return "holds a streamed reply whole: schema; `stream` gives its fields as they pass"
         holding = [repr(rule) for rule in plan.output.rules if rule.holds]
         if holding:
             return f"holds a streamed reply whole: {', '.join(holding)}"
@@ -466,7 +488,8 @@ def _decorate(guard: Guard[Any], function: Callable[..., Any], *, prompt: str | 
         async def async_generator(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
             call = binding.call(args, kwargs)
             target = binding.target(call, args, kwargs)
-            live = AsyncLive(exchange(guard._plan, call, target, "async stream", live=True))
+            core = exchange(guard._plan, call, target, "async stream", live=True)
+            live: AsyncLive[Any] = AsyncLive(core)
             async with live:
                 async for chunk in live:
                     if not has_schema:
@@ -483,7 +506,8 @@ def _decorate(guard: Guard[Any], function: Callable[..., Any], *, prompt: str | 
         def generator(*args: Any, **kwargs: Any) -> Iterator[Any]:
             call = binding.call(args, kwargs)
             target = binding.target(call, args, kwargs)
-            with Live(exchange(plan, call, target, "stream", live=True)) as live:
+            live: Live[Any] = Live(exchange(plan, call, target, "stream", live=True))
+            with live:
                 for chunk in live:
                     if not has_schema:
                         yield chunk

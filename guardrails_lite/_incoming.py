@@ -11,15 +11,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from guardrails_lite._asking import about_tools
 from guardrails_lite._effects import END, Read, Release
 from guardrails_lite._gate import Gate
-from guardrails_lite._messages import Choice, Reply, ToolCall, Usage
+from guardrails_lite._messages import Choice, Message, Reply, ToolCall, Usage
 from guardrails_lite._screen import Stop, Tally
 from guardrails_lite._shapes import Chunk, Delta, UnreadableError, read_chunk, without_content, write_chunk
 
 if TYPE_CHECKING:
     from guardrails_lite._messages import Call
+    from guardrails_lite._partials import Reading
     from guardrails_lite._story import Story
+    from guardrails_lite._tools import Offered, Verdict
 
 
 class Incoming:
@@ -33,6 +36,8 @@ class Incoming:
         self._call = call
         self._tallies = tallies
         self._hold = hold
+        self._reading: Reading | None = None
+        self._offered: Offered | None = None
         self._parts: dict[int, _Part] = {}
         self._tail: list[Any] = []
         self._last: Any = None
@@ -40,6 +45,8 @@ class Incoming:
         self.model: str | None = None
         self.id: str | None = None
         self._ids: set[str] = set()
+        self.ended_early = False
+        """Nothing that followed could have made the reply acceptable, so it was not read to its end."""
         self.chars = 0
         """Characters received so far, of text, refusals and arguments."""
 
@@ -47,20 +54,25 @@ class Incoming:
         self,
         stream: Any,
         timeout_s: Callable[[], float | None],
-        on_tool_name: Callable[[str], None] | None,
+        *,
+        reading: Reading | None = None,
+        offered: Offered | None = None,
     ) -> Reply:
         """Read to the end, releasing what is safe, and return the reply as the model gave it.
 
         Args:
             stream: An iterator or async iterator of chunks.
             timeout_s: How long the next chunk may take.
-            on_tool_name: Called with each tool's name as it begins, to refuse it early.
+            reading: Reads the text of the first choice, where it must fit a schema.
+            offered: The tools by which a call may be refused before it is whole; None: no call is.
 
         Raises:
             Stop: a rule stops the text; everything before it has been released.
+            Invalid: nothing that follows could make the reply acceptable.
             FrameError: a chunk carried an error instead of content.
             UnreadableError: a chunk has no shape we know, or belongs to another reply.
         """
+        self._reading, self._offered = reading, offered
         while (raw := await Read(stream, timeout_s())) is not END:
             chunk = read_chunk(raw)
             if chunk.error is not None:
@@ -78,18 +90,18 @@ class Incoming:
                     self._tail.append(raw)
                 continue
             for delta in chunk.deltas:
-                await self._take(chunk, delta, on_tool_name)
+                await self._take(chunk, delta)
             if chunk.usage is not None:
                 self._tail.append(without_content(raw))
         return self._reply()
 
-    async def _take(self, chunk: Chunk, delta: Delta, on_tool_name: Callable[[str], None] | None) -> None:
+    async def _take(self, chunk: Chunk, delta: Delta) -> None:
         part = self._parts.get(delta.index)
         if part is None:
             part = self._parts[delta.index] = _Part(self._gate())
         self.chars += len(delta.text) + len(delta.refusal)
         if delta.tool_calls:
-            self.chars += part.add_calls(delta.tool_calls, on_tool_name)
+            self._take_calls(delta, part)
         if delta.refusal:
             part.refusal.append(delta.refusal)
         if delta.reasoning:
@@ -106,9 +118,20 @@ class Incoming:
             part.text.append(delta.text)
             if part.gate is not None:
                 await self._release(chunk, delta.index, part, *await part.gate.feed(delta.text))
+            elif self._reading is not None and delta.index == 0:
+                partial = await self._reading.take(delta.text)
+                if partial is not None:
+                    await Release(partial)
             part.opening = part.opening if part.opening is not None else chunk.raw
         elif part.opening is None:
             part.opening = chunk.raw
+
+    def _take_calls(self, delta: Delta, part: _Part) -> None:
+        chars, refused = part.add_calls(delta.tool_calls, self._offered, self._call.messages)
+        self.chars += chars
+        if refused:
+            self._story.turn(refused)
+            raise about_tools(Choice(delta.index, "".join(part.text) or None), refused)
 
     def _gate(self) -> Gate | None:
         if self._hold:
@@ -201,12 +224,12 @@ class TimedIncoming(Incoming):
         super().__init__(story, call, tallies, hold=hold)
         self._began_ns = began_ns
 
-    async def _take(self, chunk: Chunk, delta: Delta, on_tool_name: Callable[[str], None] | None) -> None:
+    async def _take(self, chunk: Chunk, delta: Delta) -> None:
         if self.first_content_s is None and (
             delta.text or delta.refusal or delta.reasoning or delta.tool_calls
         ):
             self.first_content_s = (time.perf_counter_ns() - self._began_ns) / 1e9
-        await super()._take(chunk, delta, on_tool_name)
+        await super()._take(chunk, delta)
 
 
 class FrameError(Exception):
@@ -222,6 +245,7 @@ class _Part:
 
     __slots__ = (
         "_assembler",
+        "_watch",
         "closing",
         "finish_reason",
         "gate",
@@ -245,19 +269,28 @@ class _Part:
         self.opening: Any = None
         self.closing: Any = None
         self._assembler: Any = None
+        self._watch: Any = None
 
-    def add_calls(self, deltas: Any, on_tool_name: Callable[[str], None] | None) -> int:
-        """Add tool-call deltas; return how many characters of arguments they bring."""
+    def add_calls(
+        self, deltas: Any, offered: Offered | None, messages: Sequence[Message]
+    ) -> tuple[int, Sequence[Verdict]]:
+        """Add tool-call deltas.
+
+        Returns:
+            How many characters they bring, and the verdicts on the turn where it can only be refused.
+        """
         if self._assembler is None:
-            from guardrails_lite._tools import ToolCallAssembler
+            from guardrails_lite._tools import CallWatch, ToolCallAssembler
 
             self._assembler = ToolCallAssembler()
+            self._watch = CallWatch(offered, messages) if offered is not None else None
         before: int = self._assembler.chars
+        refused: Sequence[Verdict] = ()
         for delta in deltas:
             name = self._assembler.add(delta)
-            if name is not None and on_tool_name is not None:
-                on_tool_name(name)
-        return int(self._assembler.chars) - before
+            if self._watch is not None and not refused:
+                refused = self._watch.hear(self._assembler.last, name)
+        return int(self._assembler.chars) - before, refused
 
     def calls(self) -> tuple[ToolCall, ...]:
         """The tool calls as assembled."""

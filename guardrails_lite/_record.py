@@ -65,6 +65,9 @@ class AttemptStep(NamedTuple):
     usage: Usage | None
     cost_usd: float | None
     blame: str | None = None
+    ended_at_chars: int | None = None
+    """How many characters of a stream had come when it was ended, because nothing that followed could have
+    made an acceptable reply of it; None where it was read to its end. What was not read was not paid for."""
 
 
 class ToolStep(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from guardrails_lite._errors import GuardrailsError, OutcomeName
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from guardrails_lite._messages import Call, Usage
     from guardrails_lite._plan import Plan
     from guardrails_lite._targets import Primary, Target
+    from guardrails_lite._tools import Verdict
     from guardrails_lite.reliability import Failure
 
 
@@ -33,6 +35,8 @@ class Story:
     fell_back = False
     opened = False
     """A stream has begun, so the caller has it."""
+    partials = False
+    """The consumer of a stream takes its typed value in parts, not its chunks."""
     released = 0
     """Characters given to the consumer of a stream."""
     usage: Usage | None = None
@@ -55,8 +59,13 @@ class Story:
 
     def tallies(self, side: Side) -> list[Tally]:
         """Begin the checks of a side in this attempt; each rule's count becomes a step."""
-        tallies = side.tallies(self.attempt)
+        tallies = self.unbooked(side)
         self.steps += tallies
+        return tallies
+
+    def unbooked(self, side: Side) -> list[Tally]:
+        """The same without becoming steps: for a look ahead of the checks that count."""
+        tallies = side.tallies(self.attempt)
         if side.sampled:
             chance = int(self.id[:8], 16) / 0x1_0000_0000
             for tally in tallies:
@@ -68,9 +77,12 @@ class Story:
         """Add something a reviewer should see."""
         self.steps.append(NoteStep(what, detail, self.attempt))
 
-    def tool(self, name: str | None, verdict: str, repaired: int) -> None:
-        """Add the verdict on a tool call."""
-        self.steps.append(ToolStep(name, self.attempt, verdict, repaired))
+    def turn(self, verdicts: Iterable[Verdict]) -> None:
+        """Add the verdicts on the tool calls of one turn."""
+        for verdict in verdicts:
+            name = verdict.call.name if verdict.reason != "unknown name" else None
+            self.steps.append(ToolStep(name, self.attempt, verdict.reason or "passed", len(verdict.edits)))
+            self.repaired = self.repaired or bool(verdict.ok and verdict.edits)
 
     def attempted(
         self,
@@ -82,6 +94,7 @@ class Story:
         waited_s: float,
         usage: Usage | None,
         cost_usd: float | None,
+        ended_at_chars: int | None,
     ) -> None:
         """Add the fate of one send."""
         result, error, status, blame = "answered", None, None, None
@@ -105,6 +118,7 @@ class Story:
             usage,
             cost_usd,
             blame,
+            ended_at_chars,
         )
         self.steps.append(_new(AttemptStep, fields))
         if usage is not None:

@@ -3,8 +3,8 @@
 Read in this order: `_tool` (what a tool is, and how a checked call runs), `_declare` (how one is made),
 `_toolbox` (what a request offers), `_turn` (the verdict on each call that comes back), `_verdicts` (the
 closed set of reasons, and how the model is told), `_assembler` (calls from the deltas of a stream),
-`_ledger` and `_sqlite_ledger` (writes that happen at most once), `_operation` (for what); `_history`,
-`_signatures` and `_docstrings` are what those read from.
+`_watch` (their first fault, before they are whole), `_ledger` and `_sqlite_ledger` (writes that happen at
+most once), `_operation` (for what); `_history`, `_signatures` and `_docstrings` are what those read from.
 """
 
 from guardrails_lite._tools._assembler import ToolCallAssembler
@@ -21,10 +21,12 @@ from guardrails_lite._tools._verdicts import (
     feedback_messages,
     refused_calls,
 )
+from guardrails_lite._tools._watch import CallWatch
 
 __all__ = [
     "TOOL_REASONS",
     "Approve",
+    "CallWatch",
     "Effect",
     "EffectLedger",
     "EffectState",

@@ -24,7 +24,7 @@ _LONG_NAME = 256
 
 
 @dataclass(slots=True)
-class _Growing:
+class Growing:
     """A call of which more may come."""
 
     index: Hashable | None
@@ -43,13 +43,14 @@ class _Growing:
 class ToolCallAssembler:
     """Collect the tool-call deltas of one choice; `calls` has what they make."""
 
-    __slots__ = ("_by_id", "_by_index", "_calls", "_last", "chars")
+    __slots__ = ("_by_id", "_by_index", "_calls", "chars", "last")
 
     def __init__(self) -> None:
-        self._calls: list[_Growing] = []
-        self._by_index: dict[Hashable, _Growing] = {}
-        self._by_id: dict[tuple[Hashable | None, str], _Growing] = {}
-        self._last: _Growing | None = None
+        self._calls: list[Growing] = []
+        self._by_index: dict[Hashable, Growing] = {}
+        self._by_id: dict[tuple[Hashable | None, str], Growing] = {}
+        self.last: Growing | None = None
+        """The call that the last delta belongs to."""
         self.chars = 0
         """Characters of names and arguments so far."""
 
@@ -69,7 +70,7 @@ class ToolCallAssembler:
         repeats_id = bool(identity) and call.id == identity
         call.id = call.id or identity
         call.custom = call.custom or custom is not None or get(delta, "type") == "custom"
-        self._last = call
+        self.last = call
         grown = bool(name) and not (
             (call.arguments or text or repeats_id)
             and call.name_chars == len(name)
@@ -96,19 +97,19 @@ class ToolCallAssembler:
     def __len__(self) -> int:
         return len(self._calls)
 
-    def _call_of(self, index: Hashable | None, identity: str, name: str) -> _Growing:
+    def _call_of(self, index: Hashable | None, identity: str, name: str) -> Growing:
         if index is not None:
             call = self._by_index.get(index)
             if identity and call is not None and call.id not in ("", identity):
                 call = self._by_id.get((index, identity))
         elif identity:
             call = self._by_id.get((None, identity))
-            if call is None and self._last is not None and not self._last.id and self._last.index is None:
-                call = self._last
+            if call is None and self.last is not None and not self.last.id and self.last.index is None:
+                call = self.last
         else:
-            call = self._last
+            call = self.last
         if call is None or (name and _is_another(call, identity, name)):
-            call = _Growing(index)
+            call = Growing(index)
             self._calls.append(call)
         if index is not None:
             self._by_index[index] = call
@@ -118,7 +119,7 @@ class ToolCallAssembler:
         return call
 
 
-def _is_another(call: _Growing, identity: str, name: str) -> bool:
+def _is_another(call: Growing, identity: str, name: str) -> bool:
     """Whether *name* begins a new call: arguments have begun, so it is no further piece of the name."""
     if not call.arguments or not call.name or (identity and identity == call.id):
         return False

@@ -216,6 +216,25 @@ class Offered:
         turn = Turn(self, History.of(messages) if messages else _NO_HISTORY, ran or {}, len(calls))
         return tuple(turn.verdict(nth, call) for nth, call in enumerate(calls))
 
+    def check_begun(
+        self,
+        calls: Sequence[ToolCall],
+        begun: ToolCall,
+        problems: tuple[Problem, ...],
+        messages: Sequence[Message],
+    ) -> tuple[Verdict, ...]:
+        """The verdicts on a turn that is refused before it is whole.
+
+        Args:
+            calls: The calls that are whole.
+            begun: The call for which it is refused, as far as it has come.
+            problems: What is wrong with its arguments; nothing where its name is.
+            messages: The conversation before it.
+        """
+        turn = Turn(self, History.of(messages) if messages else _NO_HISTORY, {}, len(calls) + 1)
+        whole = [turn.verdict(nth, call) for nth, call in enumerate(calls)]
+        return (*whole, turn.verdict_on_begun(len(calls), begun, problems))
+
     def check_results(self, messages: Sequence[Message]) -> tuple[Problem, ...]:
         """What is wrong with the tool results in *messages*.
 

@@ -21,6 +21,7 @@ from guardrails_lite._tools._verdicts import ToolReason, Verdict, reason_of
 if TYPE_CHECKING:
     from guardrails_lite._schema import Schema
     from guardrails_lite._tools._toolbox import Offered
+    from guardrails_lite.schemas.problems import Problem
 
 MOST_CALLS = 128
 """Calls in one turn. More are a model that runs in circles."""
@@ -69,6 +70,20 @@ class Turn:
             return replace(_refused(call, fault), edits=verdict.edits)
         self._times[call.name] += 1
         return verdict
+
+    def verdict_on_begun(self, nth: int, call: ToolCall, problems: tuple[Problem, ...]) -> Verdict:
+        """Say what is wrong with *call*, which is still arriving.
+
+        Args:
+            nth: Its place in the turn.
+            call: The call so far. Its id may still come.
+            problems: What is wrong with its arguments; nothing where its name is.
+        """
+        terms = self._offered.terms.get(call.name)
+        if terms is None:
+            return self._unknown(call)
+        fault = self._of_place(nth, call if call.id else replace(call, id=f"begun_{nth}"), terms)
+        return _refused(call, fault) if fault is not None else Verdict(call, reason_of(problems), problems)
 
     def _unknown(self, call: ToolCall) -> Verdict:
         offered = self._offered

@@ -28,6 +28,11 @@ def call(style: Style) -> Callable[..., Any]:
         guard: Guard[Any], script: list[Any], said: Any = "hi", /, **params: Any
     ) -> tuple[str, Any, Any]:
         model = ScriptedModel(script, size=3)
+        if style.is_stream and guard._plan.schema is not None:  # what is shown cannot be asked for again
+            outcome = Style("arun" if style.is_async else "run").call(
+                guard, style.model(model), said, **params
+            )
+            return outcome.reply.text, outcome, model
         released, outcome = style.released(guard, model, said, **params)
         text = "".join(map(text_of, released)) if style.is_stream else outcome.reply.text
         return text, outcome, model

@@ -63,7 +63,9 @@ def test_together_one_bad_call_holds_back_the_others(style: Style) -> None:
     assert "bad" not in json.dumps(released)
     answers = [message["content"] for message in model.calls[1].messages if message["role"] == "tool"]
     assert answers[1] == "Refused: wrong type.\n$.a: an integer"
-    assert answers[0] == answers[2] == "Not run: another tool call of this turn was refused."
+    others = [answers[0], *answers[2:]]  # a stream is ended at the bad call, so there is no third
+    assert set(others) == {"Not run: another tool call of this turn was refused."}
+    assert len(answers) == (2 if style.is_stream else 3)
 
 
 def test_each_the_good_calls_are_let_through_and_the_bad_one_is_answered(style: Style) -> None:

@@ -20,6 +20,7 @@ from guardrails_lite import (
     Guard,
     Limits,
     Outcome,
+    Partial,
     Record,
     Retry,
     Rule,
@@ -101,6 +102,18 @@ assert_type(typed, Guard[Invoice])
 assert_type(Guard(schema={"type": "object"}), Guard[Any])
 assert_type(plain.digest, str)
 assert_type(plain.check("text", side="output"), Decision)
+
+# --- a stream yields the function's chunks, or with a schema the value in parts ---
+
+for partial in typed.stream(print, "hi"):
+    assert_type(partial, Partial[Invoice])
+    assert_type(partial.value, Invoice | None)
+
+
+async def follow() -> None:
+    async for part in typed.astream(print, "hi"):
+        assert_type(part, Partial[Invoice])
+
 
 # --- decorating: without a schema the function keeps its type, with one it returns the value ---
 
