@@ -29,7 +29,7 @@ LAYERS = [
     ["_drivers"],
     ["_files", "_guard", "_plugins"],
     ["audit", "clients", "evaluation", "testing"],
-    ["cli"],
+    ["cli", "review"],
     ["__init__", "__main__"],
 ]
 """Lowest first. Modules of one layer may import one another; a folder is one module here."""

@@ -1,4 +1,4 @@
-"""The command ``guardrails-lite``: demo, check, scan, eval, log.
+"""The command ``guardrails-lite``: demo, check, scan, eval, log, review.
 
 Exit codes: 0 done, nothing found; 1 something found; 2 wrong use, or a log that was tampered with;
 3 a log cut short or rolled back; 4 a log with an unsealed tail; 5 something that cannot be read.
@@ -19,6 +19,7 @@ _COMMANDS = {
     "eval": "recall, false positives and cost of a guard on labelled examples",
     "faults": "try a guard against what providers and networks do wrong",
     "log": "look into a compliance log, verify it, prove from it, act on it",
+    "review": "serve the review desk: local pages on a compliance log",
 }
 
 

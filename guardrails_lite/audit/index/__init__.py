@@ -6,10 +6,11 @@ from the segments (`Index.entry`), so the index saves work and adds nothing. Sig
 registry's word are what `guardrails_lite.audit.verify` is for.
 
 `_schema` says which tables there are, `_rows` what an entry becomes, `_follow` how the segments are followed,
-`_filter` what can be asked for, `_pages` and `_measures` how it is answered.
+`_filter` what can be asked for, `_pages`, `_findings` and `_measures` how it is answered.
 """
 
 from guardrails_lite.audit.index._filter import Filter
+from guardrails_lite.audit.index._findings import Found
 from guardrails_lite.audit.index._follow import Source
 from guardrails_lite.audit.index._index import Index
 from guardrails_lite.audit.index._measures import Latency, RuleUse, Spend, Totals, Volume
@@ -23,6 +24,7 @@ __all__ = [
     "Event",
     "Facet",
     "Filter",
+    "Found",
     "Index",
     "Latency",
     "Page",

@@ -13,8 +13,9 @@ from guardrails_lite._errors import ConfigError
 from guardrails_lite._sqlite import use_wal
 from guardrails_lite.audit._format import Entry, parse
 from guardrails_lite.audit._registry import read_config
-from guardrails_lite.audit.index import _measures, _pages, _sql
+from guardrails_lite.audit.index import _findings, _measures, _pages, _sql
 from guardrails_lite.audit.index._filter import Filter
+from guardrails_lite.audit.index._findings import Found
 from guardrails_lite.audit.index._follow import Moved, Source, follow, sources
 from guardrails_lite.audit.index._measures import Latency, RuleUse, Spend, Totals, Volume
 from guardrails_lite.audit.index._pages import Call, Event, Facet, Order, Page
@@ -176,6 +177,14 @@ class Index:
             ConfigError: the question is no SELECT, is wrong, or takes longer than *timeout_s*.
         """
         return _sql.ask(self._db, question, parameters, timeout_s=timeout_s)
+
+    def findings(self, asked: Filter = _ALL) -> Iterator[Found]:
+        """What rules found in the calls asked for, newest first: one for each rule and call."""
+        return _findings.findings(self._db, asked)
+
+    def count_findings(self, *, since: int = 0) -> int:
+        """How many there are in calls that started at *since* or later."""
+        return _findings.count(self._db, since)
 
     # -- measuring ------------------------------------------------------------------------------------
 

@@ -78,6 +78,7 @@ CREATE TABLE attempts (
 CREATE TABLE found (
   rule TEXT NOT NULL, at INTEGER NOT NULL, call INTEGER NOT NULL, PRIMARY KEY (rule, at, call)
 ) WITHOUT ROWID;
+CREATE INDEX found_at ON found (at, call, rule);
 
 CREATE TABLE tags (
   name TEXT NOT NULL, value TEXT NOT NULL, at INTEGER NOT NULL, call INTEGER NOT NULL,

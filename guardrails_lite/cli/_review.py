@@ -1,0 +1,81 @@
+"""``guardrails-lite review``: serve the review desk."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import ipaddress
+
+from guardrails_lite._errors import ConfigError
+from guardrails_lite.cli._terminal import Bar, fail
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("directory", metavar="DIR", help="the log's directory")
+    parser.add_argument("--port", type=int, default=8321, help="default: 8321; 0: any that is free")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="the interface; beyond loopback --tokens is needed"
+    )
+    parser.add_argument(
+        "--host-name", action="append", default=[], metavar="NAME", help="a name it is reached under"
+    )
+    parser.add_argument(
+        "--tokens", metavar="FILE", help="who may come in: a name, a space, a token on each line"
+    )
+    parser.add_argument(
+        "--as", dest="reviewer", metavar="NAME", help="who decides here; default: your user name"
+    )
+    parser.add_argument("--needs", type=int, default=1, metavar="N", help="so many reviewers have to agree")
+    parser.add_argument("--keys", metavar="DIR", help="where the log's keys live, unless in the log")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until it is interrupted."""
+    try:
+        import starlette  # noqa: F401  # only to say clearly what is missing
+        import uvicorn
+    except ImportError:
+        return fail("the review desk needs the extra [review]: pip install 'guardrails-lite[review]'")
+    from guardrails_lite.audit.index import Index
+    from guardrails_lite.review import desk
+    from guardrails_lite.review._door import read_tokens
+
+    try:
+        tokens = read_tokens(arguments.tokens) if arguments.tokens else {}
+    except ConfigError as error:
+        return fail(error)
+    if not tokens and not _is_loopback(arguments.host):
+        return fail(
+            f"--host {arguments.host}: beyond this machine whoever comes in needs a token: --tokens FILE"
+        )
+    try:
+        app = desk(
+            arguments.directory,
+            reviewer=arguments.reviewer or getpass.getuser(),
+            tokens=tokens,
+            hosts=(arguments.host, *arguments.host_name),
+            keys=arguments.keys,
+            needs=arguments.needs,
+        )
+        with Index(arguments.directory) as index, Bar("bytes indexed") as drawn:
+            index.update(on_progress=drawn)
+    except ConfigError as error:
+        return fail(error, 5)
+    config = uvicorn.Config(
+        app, host=arguments.host, port=arguments.port, log_level="warning", server_header=False, ws="none"
+    )
+    server = uvicorn.Server(config)
+    sock = config.bind_socket()
+    sock.listen()  # so that whoever reads the address does not come too early
+    host, port = sock.getsockname()[:2]
+    print(f"Review desk on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+    server.run(sockets=[sock])
+    return 0
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

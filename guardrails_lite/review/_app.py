@@ -1,0 +1,302 @@
+"""The application: which page answers which address, in which form, to whom."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote, urlencode
+
+from jinja2 import Environment
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from guardrails_lite._errors import ConfigError, GuardrailsError
+from guardrails_lite.cli._terminal import safe
+from guardrails_lite.review._desk import SPANS, Desk, Visit
+from guardrails_lite.review._door import COOKIE, HEADERS, Door, Session
+from guardrails_lite.review._view import HERE, View, environment
+from guardrails_lite.review.pages import (
+    activity,
+    call,
+    calls,
+    integrity,
+    overview,
+    queue,
+    rules,
+    spend,
+)
+
+_LARGEST_FORM: Final = 64 * 1024
+
+Page = Callable[[Visit], View]
+Act = Callable[[Visit], str | Response]
+"""Does what a form asks; the address to go to then, or the answer itself."""
+
+PAGES: Final[Mapping[str, Page]] = {
+    "/": overview.page,
+    "/calls": calls.page,
+    "/calls/{id}": call.page,
+    "/queue": queue.page,
+    "/rules": rules.page,
+    "/spend": spend.page,
+    "/integrity": integrity.page,
+    "/activity": activity.page,
+}
+"""Each also ends in ``.json`` and ``.csv``; the overview's are ``/overview.json`` and ``/overview.csv``."""
+
+ACTS: Final[Mapping[str, Act]] = {
+    "/integrity/check": integrity.check,
+    "/integrity/bundle": integrity.bundle,
+    "/queue/decide": queue.decide,
+    "/queue/undo": queue.undo,
+}
+
+MENU: Final = (
+    ("/", "Overview"),
+    ("/calls", "Calls"),
+    ("/queue", "Findings"),
+    ("/rules", "Rules"),
+    ("/spend", "Spend"),
+    ("/integrity", "Integrity"),
+    ("/activity", "Activity"),
+)
+
+
+def desk(
+    directory: str | os.PathLike[str],
+    *,
+    reviewer: str,
+    tokens: Mapping[str, str] | None = None,
+    hosts: tuple[str, ...] = (),
+    keys: str | os.PathLike[str] | None = None,
+    needs: int = 1,
+) -> Starlette:
+    """Make the review desk on the log in *directory*, as an ASGI application.
+
+    Args:
+        directory: A directory that `AuditLog` made.
+        reviewer: Who decides here, where there are no *tokens*.
+        tokens: The token of each reviewer. Give them whenever the desk answers beyond this machine.
+        hosts: Further names under which it is reached; loopback's are always among them.
+        keys: Where the log's keys live; default: in the log.
+        needs: How many reviewers have to agree before a finding is settled.
+
+    Raises:
+        ConfigError: *directory* is not a compliance log, or *needs* is less than 1.
+    """
+    door = Door(reviewer, dict(tokens or {}), (*Door(reviewer).hosts, *(host.lower() for host in hosts)))
+    return application(Desk(directory, keys=keys, needs=needs), door)
+
+
+def application(held: Desk, door: Door) -> Starlette:
+    """The application around a desk and its door."""
+    app = _App(held, door, environment())
+    routes: list[Any] = [
+        Mount("/static", StaticFiles(directory=HERE / "static")),
+        Route("/enter", app.enter, methods=["GET", "POST"]),
+        *(Route(path, app.act(act), methods=["POST"]) for path, act in ACTS.items()),
+    ]
+    for path, page in PAGES.items():
+        plain = "/overview" if path == "/" else path
+        routes += [Route(f"{plain}.{form}", app.page(page, form)) for form in ("json", "csv")]
+        routes.append(Route(path, app.page(page, "html")))
+    routes.append(Route("/calls/{id}/proof", app.download(call.proof)))
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        threading.Thread(target=held.check, name="desk-check", daemon=True).start()
+        yield
+        held.close()
+
+    made = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: app.missing})
+    made.add_middleware(_Guarded, door=door)
+    return made
+
+
+class _Guarded:
+    """Around everything: the names it answers to, and the headers of every answer."""
+
+    def __init__(self, app: ASGIApp, door: Door) -> None:
+        self._app = app
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                held = {name.lower() for name, _ in message["headers"]}
+                message["headers"] += [
+                    (name.lower().encode(), value.encode())
+                    for name, value in HEADERS.items()
+                    if name.lower().encode() not in held
+                ]
+            await send(message)
+
+        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+        if self._door.answers_to(host):
+            await self._app(scope, receive, told)
+        else:
+            refusal = PlainTextResponse("This desk does not answer to that name; see --host-name.\n", 421)
+            await refusal(scope, receive, told)
+
+
+class _App:
+    def __init__(self, held: Desk, door: Door, templates: Environment) -> None:
+        self._desk = held
+        self._door = door
+        self._templates = templates
+
+    def page(self, page: Page, form: str) -> Callable[[Request], Any]:
+        """The endpoint for one form of one page."""
+
+        async def endpoint(request: Request) -> Response:
+            session = self._session(request)
+            if session is None:
+                return _to_the_door(request)
+            return await run_in_threadpool(self._answer, request, session, page, form)
+
+        return endpoint
+
+    def download(self, made: Callable[[Visit], Response]) -> Callable[[Request], Any]:
+        """The endpoint for a file."""
+
+        async def endpoint(request: Request) -> Response:
+            session = self._session(request)
+            if session is None:
+                return _to_the_door(request)
+            return await run_in_threadpool(self._visit, request, session, {}, made)
+
+        return endpoint
+
+    def act(self, act: Act) -> Callable[[Request], Any]:
+        """The endpoint for a form."""
+
+        async def endpoint(request: Request) -> Response:
+            session = self._session(request)
+            if session is None:
+                return _to_the_door(request)
+            form = await _form(request)
+            if not self._door.may_post(session, form.get("form_token", "")):
+                text = (
+                    "This form is not from a page of this session. Go back, reload the page, send it again."
+                )
+                return self._sorry(session, 403, text)
+            found = await run_in_threadpool(self._visit, request, session, form, act)
+            return found if isinstance(found, Response) else RedirectResponse(found, 303)
+
+        return endpoint
+
+    async def enter(self, request: Request) -> Response:
+        """Where a reviewer shows a token."""
+        wrong = False
+        if request.method == "POST":
+            form = await _form(request)
+            session = self._door.enter(form.get("token", ""))
+            if session is not None:
+                target = form.get("next", "/")
+                inside = target.startswith("/") and not target.startswith(("//", "/\\"))
+                return self._with_cookie(session, RedirectResponse(target if inside else "/", 303))
+            wrong = True
+        view = View("enter.html", "Come in", {"wrong": wrong, "next": request.query_params.get("next", "/")})
+        return Response(
+            self._render(view, Session("", ""), "/enter"), 403 if wrong else 200, media_type="text/html"
+        )
+
+    async def missing(self, request: Request, error: Exception) -> Response:
+        """There is no such page."""
+        session = self._session(request)
+        if session is None:
+            return _to_the_door(request)
+        return self._sorry(session, 404, "There is no such page, or nothing in the log has that name.")
+
+    def _answer(self, request: Request, session: Session, page: Page, form: str) -> Response:
+        view = self._visit(request, session, {}, page)
+        if isinstance(view, Response):
+            return view
+        if form == "json":
+            return Response(view.as_json(), media_type="application/json")
+        if form == "csv":
+            name = view.template.removesuffix(".html")
+            headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+            return Response(view.as_csv(), media_type="text/csv", headers=headers)
+        text = self._render(view, session, request.url.path, request.query_params)
+        return self._with_cookie(session, Response(text, media_type="text/html"))
+
+    def _visit(
+        self, request: Request, session: Session, form: Mapping[str, str], what: Callable[[Visit], Any]
+    ) -> Any:
+        """Do *what* a page or a form does; where that fails, the page that says so."""
+        try:
+            with self._desk.index() as index:
+                path = {name: str(value) for name, value in request.path_params.items()}
+                return what(
+                    Visit(self._desk, index, session.reviewer, dict(request.query_params), path, form)
+                )
+        except LookupError as error:
+            return self._sorry(session, 404, str(error.args[0]) if error.args else "There is no such thing.")
+        except GuardrailsError as error:
+            return self._sorry(session, 409 if isinstance(error, ConfigError) else 503, str(error))
+
+    def _sorry(self, session: Session, status: int, text: str) -> Response:
+        view = View("sorry.html", "That did not work", {"status": status, "text": text})
+        return Response(self._render(view, session, ""), status, media_type="text/html")
+
+    def _render(self, view: View, session: Session, path: str, query: QueryParams | None = None) -> str:
+        stem = "/overview" if path == "/" else path
+        asked = f"?{urlencode(list(query.multi_items()))}" if query else ""
+        checked = self._desk.checked
+        return self._templates.get_template(view.template).render(
+            {
+                **view.data,
+                **view.drawn,
+                "title": view.title,
+                "data": view.data,
+                "log": self._desk.name,
+                "reviewer": session.reviewer,
+                "form_token": self._door.form_token(session),
+                "menu": MENU,
+                "here": path,
+                "state": checked.report.state if checked is not None else "checking",
+                "forms": {form: f"{stem}.{form}{asked}" for form in ("json", "csv")} if view.columns else {},
+                "spans": SPANS,
+                "version": version("guardrails-lite"),
+            }
+        )
+
+    def _session(self, request: Request) -> Session | None:
+        return self._door.who(request.cookies.get(COOKIE), request.headers.get("authorization"))
+
+    def _with_cookie(self, session: Session, response: Response) -> Response:
+        if session.nonce:
+            response.set_cookie(COOKIE, self._door.cookie(session), httponly=True, samesite="strict")
+        return response
+
+
+def _to_the_door(request: Request) -> Response:
+    if request.headers.get("authorization") is not None:
+        return PlainTextResponse("This token is nobody's.\n", 401)
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"/enter?next={quote(safe(target))}", 303)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """What was posted; of a form that is too large, nothing."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LARGEST_FORM:
+            return {}
+    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))

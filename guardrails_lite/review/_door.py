@@ -1,0 +1,131 @@
+"""Who may come in: names, tokens, sessions, and what a browser is told to refuse.
+
+Without tokens the desk is for whoever sits at this machine: it answers on loopback only, and only to the
+names of loopback, so that no web page can reach it under a name of its own (DNS rebinding). With tokens each
+reviewer has one; a session is a signed cookie. Every form carries a value that only this session's pages
+know, so no other page can post one (CSRF).
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, unquote
+
+from guardrails_lite._errors import ConfigError
+
+COOKIE: Final = "guardrails_lite_desk"
+LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+_SHORTEST: Final = 16
+
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A reviewer who has come in."""
+
+    reviewer: str
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Lets reviewers in."""
+
+    reviewer: str
+    """Who sits here, where there are no tokens."""
+    tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The token of each reviewer."""
+    hosts: tuple[str, ...] = LOOPBACK
+    """The names that this desk answers to."""
+    _secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+
+    def answers_to(self, host: str) -> bool:
+        """Whether the header ``Host`` names this desk."""
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+        return name.strip("[]").lower() in self.hosts
+
+    def who(self, cookie: str | None, authorization: str | None) -> Session | None:
+        """The session of a request; None: it has to come in first."""
+        if authorization is not None and authorization.startswith("Bearer "):
+            reviewer = self.reviewer_of(authorization.removeprefix("Bearer "))
+            return Session(reviewer, "") if reviewer is not None else None
+        reviewer, _, rest = (cookie or "").rpartition("~")[0].rpartition("~")
+        session = Session(unquote(reviewer), rest)
+        if (
+            cookie is not None
+            and reviewer
+            and hmac.compare_digest(cookie.encode(), self.cookie(session).encode())
+        ):
+            return session
+        return None if self.tokens else Session(self.reviewer, secrets.token_hex(16))
+
+    def reviewer_of(self, token: str) -> str | None:
+        """Whose *token* this is. All are compared, each in constant time."""
+        given = sha256(token.encode("utf-8", "surrogatepass")).digest()
+        found = None
+        for reviewer, held in self.tokens.items():
+            if hmac.compare_digest(given, sha256(held.encode()).digest()):
+                found = reviewer
+        return found
+
+    def enter(self, token: str) -> Session | None:
+        """A new session for whoever has *token*."""
+        reviewer = self.reviewer_of(token)
+        return Session(reviewer, secrets.token_hex(16)) if reviewer is not None else None
+
+    def cookie(self, session: Session) -> str:
+        """What a browser keeps of *session*."""
+        told = f"{quote(session.reviewer).replace('~', '%7E')}~{session.nonce}"
+        return f"{told}~{self._sign('session', told)}"
+
+    def form_token(self, session: Session) -> str:
+        """What every form of *session* carries."""
+        return self._sign("form", session.nonce)
+
+    def may_post(self, session: Session, given: str) -> bool:
+        """Whether a form comes from a page of this *session*."""
+        return bool(session.nonce) and hmac.compare_digest(given.encode(), self.form_token(session).encode())
+
+    def _sign(self, purpose: str, text: str) -> str:
+        return hmac.new(self._secret, f"{purpose}\0{text}".encode(), sha256).hexdigest()
+
+
+def read_tokens(path: str) -> dict[str, str]:
+    """The reviewers in the file *path*: a name, a space and a token on each line.
+
+    Raises:
+        ConfigError: it cannot be read, has a line of another form, a token that is too short or is used
+            twice, or nobody in it.
+    """
+    try:
+        lines = [line.split() for line in Path(path).read_text().splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: the tokens cannot be read ({type(error).__name__})") from error
+    if not lines or any(len(line) != 2 for line in lines):
+        raise ConfigError(f"{path}: expected one reviewer a line: a name, a space, a token")
+    if any(len(token) < _SHORTEST for _, token in lines):
+        raise ConfigError(
+            f"{path}: a token needs at least {_SHORTEST} characters; `openssl rand -hex 16` makes one"
+        )
+    tokens = dict(line for line in lines)
+    if len(tokens) != len(lines) or len(set(tokens.values())) != len(lines):
+        raise ConfigError(f"{path}: a name or a token is there twice")
+    return tokens

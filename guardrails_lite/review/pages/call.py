@@ -1,0 +1,154 @@
+"""One call: what happened step by step, what was found, what was decided about it, and its proof."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from guardrails_lite.audit import prove
+from guardrails_lite.audit.index import Call
+from guardrails_lite.review import _numbers
+from guardrails_lite.review._charts import Piece, waterfall
+from guardrails_lite.review._desk import Visit
+from guardrails_lite.review._verdicts import spell
+from guardrails_lite.review._view import View
+
+_QUIET: Final = ("passed", "not run", "skipped")
+_COLUMNS: Final = ("step", "attempt", "what", "result", "did", "us")
+
+
+def page(visit: Visit) -> View:
+    """The record of a call, read from the log itself."""
+    call = find(visit)
+    entry = visit.index.entry(call)
+    record = dict(entry.data)
+    steps = timeline(record)
+    verdicts = visit.verdicts()
+    findings = [
+        {**check, "standing": verdicts.standing(key), "word": spell(key)}
+        for check in found_in(record)
+        for key in [(call.id, str(check.get("rule")))]
+    ]
+    events = [event.to_dict() for event in visit.index.events(call=call.id, order="oldest", limit=500)]
+    data = {
+        "call": call.to_dict(),
+        "record": record,
+        "place": {"stream": entry.stream, "n": entry.n, "written_ns": entry.time_ns},
+        "steps": steps,
+        "findings": findings,
+        "events": events,
+    }
+    rows = [[step[name] for name in _COLUMNS] for step in steps]
+    drawn = {
+        "waterfall": waterfall(
+            [Piece(step["what"], step["us"], step["kind"]) for step in steps if step["us"] is not None],
+            title="The steps of this call, as long as they took",
+            told=[f"{step['result']}, {_numbers.ms(step['us'])}" for step in steps if step["us"] is not None],
+        ),
+        "raw": json.dumps(record, indent=1, ensure_ascii=True),
+    }
+    return View("call.html", f"Call {call.id[:12]}", data, _COLUMNS, rows, drawn)
+
+
+def proof(visit: Visit) -> Response:
+    """The proof of a call's record, as a file that ``guardrails-lite log check-proof`` checks.
+
+    Raises:
+        LookupError: no checkpoint covers it yet.
+    """
+    call = find(visit)
+    kind = "call.intent" if call.outcome == "unfinished" else "call.completed"
+    found = prove(visit.desk.directory, call.id, kind=kind)
+    told = {"line": found.line.decode(), "proof": found.text, "key": found.key}
+    headers = {"Content-Disposition": f'attachment; filename="proof-{call.id[:12]}.json"'}
+    return Response(json.dumps(told, indent=1) + "\n", media_type="application/json", headers=headers)
+
+
+def find(visit: Visit) -> Call:
+    """The call that the address names, by its id or the beginning of it.
+
+    Raises:
+        LookupError: there is none, or more than one.
+    """
+    found = visit.index.find(visit.path["id"])
+    if len(found) != 1:
+        raise LookupError("Several calls begin so." if found else "There is no call with this id.")
+    return found[0]
+
+
+def found_in(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The checks of a record that found something, or broke."""
+    return [check for check in _list(record.get("checks")) if check.get("result") not in _QUIET]
+
+
+def timeline(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The steps of a call in their order: the input's checks, then each attempt with what followed it."""
+    steps: list[dict[str, Any]] = []
+    checks, attempts = _list(record.get("checks")), _list(record.get("attempts"))
+    notes, tools = _list(record.get("notes")), _list(record.get("tools"))
+    numbers = [
+        one.get(name)
+        for held, name in ((checks, "attempt"), (notes, "attempt"), (tools, "attempt"), (attempts, "number"))
+        for one in held
+    ]
+    for number in sorted({number for number in numbers if isinstance(number, int)}):
+        for attempt in attempts:
+            if attempt.get("number") == number:
+                waited = attempt.get("waited_s")
+                if isinstance(waited, (int, float)) and waited > 0:
+                    steps.append(_step(number, "wait", "waited", "before the next attempt", "", waited * 1e6))
+                told = attempt.get("status") or ""
+                what = f"{attempt.get('target')}: {attempt.get('model') or 'no model'}"
+                kind = "attempt" if attempt.get("result") == "answered" else "bad"
+                steps.append(
+                    _step(number, kind, what, attempt.get("result"), told, attempt.get("duration_us"))
+                )
+        for tool in tools:
+            if tool.get("attempt") == number:
+                kind = "check" if tool.get("verdict") == "passed" else "bad"
+                name = tool.get("name") or "unknown tool"
+                steps.append(_step(number, kind, f"tool {name}", tool.get("verdict"), _repairs(tool), None))
+        for check in checks:
+            if check.get("attempt") == number:
+                kind = "check" if check.get("result") in _QUIET else "bad"
+                did, us = check.get("action") or "", check.get("duration_us")
+                steps.append(
+                    _step(
+                        number,
+                        kind,
+                        f"{check.get('rule')} on {check.get('side')}",
+                        check.get("result"),
+                        did,
+                        us,
+                    )
+                )
+        steps += [
+            _step(number, "note", note.get("what"), note.get("detail") or "", "", None)
+            for note in notes
+            if note.get("attempt") == number
+        ]
+    return [{"step": at, **step} for at, step in enumerate(steps, 1)]
+
+
+def _step(attempt: int, kind: str, what: Any, result: Any, did: Any, us: Any) -> dict[str, Any]:
+    taken = float(us) if isinstance(us, (int, float)) else None
+    return {
+        "attempt": attempt,
+        "kind": kind,
+        "what": str(what),
+        "result": str(result),
+        "did": str(did),
+        "us": taken,
+    }
+
+
+def _repairs(tool: Mapping[str, Any]) -> str:
+    repaired = tool.get("repaired")
+    return f"{repaired} repairs" if repaired else ""
+
+
+def _list(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

@@ -1,0 +1,192 @@
+"""The findings that somebody has to look at, one at a time, and what is decided about them.
+
+A decision is an entry of the log. With two reviewers to agree, one does not see what the other decided until
+both have.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from guardrails_lite._errors import ConfigError
+from guardrails_lite.audit.index import Filter, Found
+from guardrails_lite.review._desk import Visit
+from guardrails_lite.review._verdicts import DECIDED, UNDONE, VERDICTS, Key, Verdicts, spell, unspell
+from guardrails_lite.review._view import View
+from guardrails_lite.review.pages.call import found_in
+
+KEYS: Final = {
+    "true positive": "t",
+    "false positive": "f",
+    "benign": "b",
+    "unsure": "u",
+    "escalated": "e",
+}
+"""Which key stands for which verdict."""
+
+SHOWN: Final = {
+    "open": "for me",
+    "waiting": "waiting for another",
+    "disputed": "disputed",
+    "escalated": "escalated",
+    "unsure": "unsure",
+}
+"""The piles that can be worked through."""
+
+_LONGEST_NOTE: Final = 500
+_LISTED: Final = 200
+_COLUMNS: Final = ("at", "call", "rule", "standing")
+
+
+def page(visit: Visit) -> View:
+    """The first finding of the chosen pile, or the one that the address names."""
+    verdicts, show, rule = visit.verdicts(), _shown(visit), visit.query.get("rule", "")
+    place = _find(visit, verdicts)
+    standings = verdicts.standings()
+    total, settled = visit.index.count_findings(), verdicts.settled()
+    data: dict[str, Any] = {
+        "show": show,
+        "rule": rule,
+        "finding": _finding(visit, verdicts, place.here) if place.here is not None else None,
+        "total": total,
+        "settled": settled,
+        "standings": dict(standings),
+        "needs": visit.desk.needs,
+    }
+    newest = verdicts.newest(visit.reviewer)
+    drawn = {
+        "did": newest if newest is not None and newest.id == visit.query.get("did") else None,
+        "did_word": spell((newest.call, newest.rule)) if newest is not None else "",
+        "next": _link(visit, at=place.after) if place.after else "",
+        "previous": _link(visit, at=place.before) if place.before else "",
+        "verdicts": [(word, KEYS[word], meaning) for word, meaning in VERDICTS.items()],
+        "piles": [
+            (pile, name, _link(visit, show=pile), _size(pile, standings, total))
+            for pile, name in SHOWN.items()
+        ],
+        "rules": visit.index.facets("rule", limit=30),
+        "everything": _link(visit, rule=None),
+    }
+    rows = [
+        (found.at, found.call, found.rule, verdicts.standing((found.call, found.rule)))
+        for found, _ in zip(_pile(visit, verdicts), range(_LISTED), strict=False)
+    ]
+    return View("queue.html", "Findings", data, _COLUMNS, rows, drawn)
+
+
+def decide(visit: Visit) -> str:
+    """Write one verdict into the log.
+
+    Raises:
+        LookupError: the call has no such finding.
+        ConfigError: the verdict is none, or the note is too long.
+    """
+    key = unspell(visit.asked("finding"))
+    verdict, note = visit.asked("verdict"), visit.form.get("note", "").strip()
+    if verdict not in VERDICTS:
+        raise ConfigError(f"verdict={verdict!r}: expected one of {', '.join(VERDICTS)}")
+    if len(note) > _LONGEST_NOTE:
+        raise ConfigError(f"a note has at most {_LONGEST_NOTE} characters; this one has {len(note)}")
+    _finding(visit, visit.verdicts(), key)
+    told = {"call": key[0], "rule": key[1], "verdict": verdict, "note": note}
+    decision = visit.desk.log().event(
+        DECIDED, {**told, "reviewer": visit.reviewer, "needs": visit.desk.needs}
+    )
+    return _link(visit, at=visit.form.get("next") or None, did=decision)
+
+
+def undo(visit: Visit) -> str:
+    """Take one's own newest verdict back, by another entry.
+
+    Raises:
+        LookupError: there is none.
+    """
+    decision = visit.verdicts().newest(visit.reviewer)
+    if decision is None or decision.id != visit.asked("decision"):
+        raise LookupError("This verdict is not your newest, or was taken back already.")
+    told = {"call": decision.call, "rule": decision.rule, "decision": decision.id, "reviewer": visit.reviewer}
+    visit.desk.log().event(UNDONE, told)
+    return _link(visit, at=spell((decision.call, decision.rule)))
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where in the pile a visitor is."""
+
+    here: Key | None = None
+    before: str = ""
+    after: str = ""
+
+
+def _find(visit: Visit, verdicts: Verdicts) -> _Place:
+    asked = unspell(visit.query["at"]) if visit.query.get("at") else None
+    place = _Place(asked)
+    passed = asked is None
+    for found in _pile(visit, verdicts, asked):
+        key = (found.call, found.rule)
+        if key == asked:
+            passed = True
+        elif not passed:
+            place.before = spell(key)
+        elif place.here is None:
+            place.here = key
+        else:
+            place.after = spell(key)
+            break
+    return place
+
+
+def _pile(visit: Visit, verdicts: Verdicts, asked: Key | None = None) -> Iterator[Found]:
+    """The findings of the chosen pile, and the one *asked* for wherever it lies."""
+    show, rule = _shown(visit), visit.query.get("rule")
+    for found in visit.index.findings(Filter(rule=rule or ())):
+        key = (found.call, found.rule)
+        standing = verdicts.standing(key)
+        if key == asked or (verdicts.is_for(visit.reviewer, key) if show == "open" else standing == show):
+            yield found
+
+
+def _finding(visit: Visit, verdicts: Verdicts, key: Key) -> dict[str, Any]:
+    """What is known of one finding.
+
+    Raises:
+        LookupError: the call is not there, or its record has no such finding.
+    """
+    calls = visit.index.find(key[0])
+    if len(calls) != 1 or calls[0].id != key[0]:
+        raise LookupError("The call of this finding is not in the log.")
+    checks = [check for check in found_in(visit.index.entry(calls[0]).data) if check.get("rule") == key[1]]
+    if not checks:
+        raise LookupError("The record of this call has no such finding.")
+    decisions, standing = verdicts.of(key), verdicts.standing(key)
+    blind = standing == "waiting" and visit.reviewer not in {decision.reviewer for decision in decisions}
+    return {
+        "word": spell(key),
+        "call": calls[0].to_dict(),
+        "rule": key[1],
+        "checks": checks,
+        "standing": standing,
+        "blind": blind,
+        "decisions": [] if blind else [decision.to_dict() for decision in decisions],
+    }
+
+
+def _shown(visit: Visit) -> str:
+    asked = visit.query.get("show", "open")
+    return asked if asked in SHOWN else "open"
+
+
+def _size(pile: str, standings: Counter[str], total: int) -> int:
+    if pile == "open":
+        return total - sum(standings[word] for word in VERDICTS)
+    return standings[pile]
+
+
+def _link(visit: Visit, **changes: str | None) -> str:
+    kept = {name: visit.query[name] for name in ("show", "rule") if visit.query.get(name)}
+    asked = {name: value for name, value in {**kept, **changes}.items() if value}
+    return "/queue" + (f"?{urlencode(asked)}" if asked else "")

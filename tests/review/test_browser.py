@@ -1,0 +1,168 @@
+"""The desk in a real browser: Chromium, with and without scripts, by mouse and by keyboard.
+
+The pictures of the documentation are made here: ``GUARDRAILS_LITE_PICTURES=docs/images`` keeps them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from guardrails_lite.audit import AuditLog, read
+from guardrails_lite.review._app import MENU
+from guardrails_lite.review._verdicts import DECIDED, UNDONE
+from tests.review.browser import Browser, Page
+from tests.review.conftest import Serve
+from tests.review.test_pages import hostile_log
+
+PICTURES = os.environ.get("GUARDRAILS_LITE_PICTURES")
+
+
+@pytest.fixture
+def address(root: Path, serve: Serve) -> str:
+    return serve(root)
+
+
+def test_every_page_renders_without_a_complaint(browser: Browser, address: str) -> None:
+    """No script fails, nothing is missing, the security policy refuses nothing, every control has a name."""
+    with browser.page() as page:
+        for path, name in MENU:
+            page.open(address + path)
+            assert page.run("document.querySelector('h1').textContent") == name
+            assert page.complaints() == []
+            assert page.nameless() == []
+            assert page.run("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_menu_swaps_the_page_and_keeps_its_address(browser: Browser, address: str) -> None:
+    """With scripts a link replaces the page in place; back and forward work, and the head is announced."""
+    with browser.page() as page:
+        page.open(address)
+        page.run("window.same = true")
+        page.click("nav a[href='/calls']")
+        page.wait_for("document.querySelector('h1').textContent === 'Calls'")
+        assert page.run("window.same === true && location.pathname === '/calls'")
+        page.wait_for("document.activeElement === document.querySelector('h1')")
+        assert page.run("document.title").startswith("Calls")
+        page.run("history.back()")
+        page.wait_for("document.querySelector('h1').textContent === 'Overview'")
+        assert page.complaints() == []
+
+
+def test_the_queue_is_worked_by_keyboard(browser: Browser, address: str, root: Path) -> None:
+    """Decide, skip, note, undo: each with one key, and each is in the log."""
+    with browser.page() as page:
+        page.open(f"{address}/queue")
+        first = finding(page)
+        page.press("f")
+        shows(page, f"{FINDING} !== '{first}'")
+        assert "Recorded: false positive" in page.text()
+        second = finding(page)
+        page.press("j")
+        shows(page, f"{FINDING} !== '{second}'")
+        page.press("k")
+        shows(page, f"{FINDING} === '{second}'")
+        page.press("n")
+        page.wait_for("document.activeElement.id === 'note'")
+        for key in "teb":
+            page.press(key)
+        assert page.run("document.activeElement.value") == "teb"
+        page.press("Escape")
+        page.press("b")
+        shows(page, f"{FINDING} !== '{second}' && document.querySelector('[role=status]') !== null")
+        page.press("z")
+        shows(page, f"{FINDING} === '{second}'")
+        assert page.complaints() == []
+    decided = [entry.data for entry in read(root, kind=DECIDED)]
+    assert [(one["verdict"], one["note"]) for one in decided] == [("false positive", ""), ("benign", "teb")]
+    assert len(list(read(root, kind=UNDONE))) == 1
+
+
+def test_it_all_works_without_scripts(browser: Browser, address: str, root: Path) -> None:
+    """Links, facets, the search and the forms need no script, and enter is enough to use them."""
+    with browser.page(scripts=False) as page:
+        page.open(address)
+        page.click("nav a[href='/calls']")
+        page.wait_for("document.readyState === 'complete' && location.pathname === '/calls'")
+        page.click(".facet a[href*='outcome=blocked']")
+        page.wait_for("location.search.includes('outcome=blocked') && document.readyState === 'complete'")
+        page.click("tbody a")
+        page.wait_for("location.pathname.startsWith('/calls/') && document.readyState === 'complete'")
+        assert "block(injection())" in page.text()
+        page.click("article a[href^='/queue']")
+        page.wait_for("location.pathname === '/queue' && document.readyState === 'complete'")
+        page.click("button[value='true positive']")
+        page.wait_for("location.search.includes('did=') && document.readyState === 'complete'")
+        assert "Recorded: true positive" in page.text()
+    assert [entry.data["verdict"] for entry in read(root, kind=DECIDED)] == ["true positive"]
+
+
+def test_hostile_text_runs_nowhere(browser: Browser, tmp_path: Path, serve: Serve) -> None:
+    """What a record holds is text in the browser too."""
+    hostile_log(tmp_path / "log")
+    with browser.page() as page:
+        page.open(serve(tmp_path / "log") + "/calls?range=all")
+        assert page.run("document.querySelectorAll('main script').length") == 0
+        assert "<script>alert(1)</script>" in page.text()
+        assert page.complaints() == []
+
+
+def test_a_narrow_screen_and_print(browser: Browser, address: str) -> None:
+    """On a telephone nothing sticks out; on paper the menu and the forms are gone."""
+    with browser.page(width=390, height=800) as page:
+        page.open(address)
+        assert page.run("document.documentElement.scrollWidth <= innerWidth")
+        page.send("Emulation.setEmulatedMedia", media="print")
+        assert page.run("getComputedStyle(document.querySelector('.side')).display") == "none"
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "dark"),
+    [
+        ("desk-overview", "/", False),
+        ("desk-overview-dark", "/", True),
+        ("desk-call", "/calls/{call}", False),
+        ("desk-findings", "/queue", False),
+        ("desk-rules", "/rules", False),
+    ],
+)
+def test_pictures(
+    browser: Browser, root: Path, serve: Serve, tmp_path: Path, name: str, path: str, dark: bool
+) -> None:
+    """The pages of which the documentation has pictures, after some findings were decided."""
+    decided(root)
+    call = next(entry.id for entry in read(root) if entry.data["outcome"] == "re-asked")
+    folder = Path(PICTURES) if PICTURES else tmp_path
+    with browser.page(width=1180, height=760, dark=dark) as page:
+        page.open(serve(root) + path.format(call=call))
+        page.shot(folder / f"{name}.png")
+        assert page.complaints() == []
+    assert (folder / f"{name}.png").stat().st_size < 150_000
+
+
+def decided(root: Path) -> None:
+    """Verdicts on every other finding, wrong ones among them."""
+    with AuditLog(root) as log:
+        for at, entry in enumerate(read(root)):
+            for check in entry.data["checks"]:
+                if check["result"] == "found" and at % 2:
+                    verdict = (
+                        "false positive" if at % 9 == 0 else "benign" if at % 7 == 0 else "true positive"
+                    )
+                    told = {"call": entry.id, "rule": check["rule"], "verdict": verdict, "note": ""}
+                    log.append(DECIDED, f"{at:032x}", {**told, "reviewer": "grace", "needs": 1})
+
+
+FINDING = "document.querySelector('input[name=finding]')?.value"
+
+
+def finding(page: Page) -> str:
+    """Which finding the queue shows."""
+    return str(page.run(FINDING))
+
+
+def shows(page: Page, what: str) -> None:
+    """Wait until the page shows *what* and listens to keys."""
+    page.wait_for(f"{what} && document.readyState === 'complete'")

@@ -1,0 +1,48 @@
+"""The command that serves the desk."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from guardrails_lite.cli import main
+
+
+def test_the_command_serves_until_it_is_interrupted(root: Path) -> None:
+    """It says where it is, answers there, and ends its stream of the log when it is told to stop."""
+    command = [sys.executable, "-m", "guardrails_lite", "review", str(root), "--port", "0", "--as", "ada"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().removeprefix("Review desk on ").strip()
+        page = httpx.get(address, timeout=60)
+        assert "Reviewing as <strong>ada</strong>" in page.text
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+    assert list((root / "open").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "match"),
+    [
+        (["--host", "0.0.0.0"], 2, "needs a token"),
+        (["--tokens", "nothing"], 2, "cannot be read"),
+        (["--needs", "0"], 5, "at least one reviewer"),
+    ],
+)
+def test_what_the_command_refuses(
+    root: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, match: str
+) -> None:
+    """Nothing is served beyond this machine without tokens, and wrong settings are named."""
+    assert main(["review", str(root), *arguments]) == code
+    assert match in capsys.readouterr().err
+
+
+def test_the_command_needs_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A directory that is no log is said to be none."""
+    assert main(["review", str(tmp_path)]) == 5
+    assert "not a compliance log" in capsys.readouterr().err
