@@ -13,6 +13,7 @@ import base64
 import binascii
 import functools
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from urllib.parse import unquote_plus
 
@@ -56,21 +57,28 @@ def exfiltration(*, allow: Iterable[str] = (), threshold: float = 0.5) -> Valida
 
 
 def _weighed(text: str, allowed: tuple[str, ...]) -> Iterator[tuple[tuple[int, int], float]]:
+    stacked: deque[int] = deque()  # where addresses begin in the run of characters that ends here
+    last = 0
     at = text.find("//")
     while at >= 0:
-        found = _ADDRESS.match(text, at)
-        if found is not None:
-            start = at
-            scheme = _SCHEME.search(text, max(at - 8, 0), at)
-            if scheme is not None:
-                start = scheme.start()
-            if scheme is not None or not at or text[at - 1] in "\"'(=[ \n<":
-                rest = found.group(1).rstrip(".,;:!?*_")
+        scheme = _SCHEME.search(text, max(at - 8, 0), at)
+        if scheme is not None or not at or text[at - 1] in "\"'(=[ \n<":  # not in the middle of a path
+            start = at if scheme is None else scheme.start()
+            if _BREAK.search(text, last, start):
+                stacked.clear()
+            while stacked and stacked[0] < at - _STACK:
+                stacked.popleft()
+            if len(stacked) >= _STACKED:
+                yield (start, at + 2), 1.0
+            elif (found := _ADDRESS.match(text, at)) is not None:
+                rest = _NEXT.split(found.group(1), maxsplit=1)[0].rstrip(".,;:!?*_")
                 host, _, path = _split(rest)
                 if not is_listed(host, allowed):
                     loads = _loads_by_itself(text, start)
                     score = _score(host, path, loads=loads, cut=len(found.group(1)) >= LONGEST)
                     yield (start, at + 2 + len(rest)), round(min(score, 1.0), 2)
+            stacked.append(at)
+            last = at
         at = text.find("//", at + 2)
     for found in _ACTIVE.finditer(text):
         yield found.span(), 0.8
@@ -79,6 +87,11 @@ def _weighed(text: str, allowed: tuple[str, ...]) -> Iterator[tuple[tuple[int, i
 _ADDRESS = re.compile(
     rf"//((?:[^\s<>\"'`|^\\\x00-\x1f)(]|\([^\s()\"']{{0,80}}\)|<[\w .-]{{1,40}}>){{1,{LONGEST}}})"
 )
+_NEXT = re.compile(r"[,;|](?=[a-z]{2,6}://)", re.IGNORECASE)
+"""Between the addresses of a list without spaces."""
+_STACK, _STACKED = 400, 12
+"""In so many characters without a break, so many addresses hide something, and are not weighed one by one."""
+_BREAK = re.compile(r"[\s<>\"'`|^\\\x00-\x1f)(]|[,;](?=[a-z]{2,6}://)", re.IGNORECASE)
 _SCHEME = re.compile(r"(?:https?|ftp|wss?):\Z", re.IGNORECASE)
 _ACTIVE = re.compile(
     r"(?i)(?:\]\(|(?:href|src|action|data)\s{0,2}=\s{0,2}[\"']?)\s{0,3}(?:javascript|vbscript|data\s{0,1}:\s{0,1}text/html)\s{0,2}[:;,][^\s\"'>]{0,200}"
