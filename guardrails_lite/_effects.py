@@ -343,22 +343,25 @@ class Ask(Effect[bool]):
 
     def run(self) -> bool:
         approve: Any = self.tool.approve
-        if inspect.iscoroutinefunction(approve):
-            raise TypeError(
-                f"approve= of tool {self.tool.name!r} is async, but the guard was called synchronously. "
-                "Call `await guard.arun(...)`, or approve with a plain function."
-            )
         if self.tool.approve_timeout_s is None:
-            return bool(approve(self.tool_call))
-        return bool(_in_time(lambda: approve(self.tool_call), self.tool.approve_timeout_s))
+            return _consent(approve(self.tool_call))
+        return _consent(_in_time(lambda: approve(self.tool_call), self.tool.approve_timeout_s))
 
     async def arun(self) -> bool:
         approve: Any = self.tool.approve
         async with asyncio.timeout(self.tool.approve_timeout_s):
             if inspect.iscoroutinefunction(approve):
-                return bool(await approve(self.tool_call))
+                return _consent(await approve(self.tool_call))
             answer = await asyncio.to_thread(approve, self.tool_call)
-            return bool(await answer if inspect.isawaitable(answer) else answer)
+            return _consent(await answer if inspect.isawaitable(answer) else answer)
+
+
+def _consent(answer: object) -> bool:
+    """An approval's answer: yes is True and nothing else, least of all a coroutine that nobody awaited."""
+    if type(answer) is not bool:
+        _discard(answer)
+        raise TypeError(f"an approval must answer True or False, not {type(answer).__name__}")
+    return answer
 
 
 @dataclass(slots=True)

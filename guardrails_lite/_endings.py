@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from guardrails_lite._asking import Invalid
 from guardrails_lite._errors import Blocked, Exhausted, GuardrailsError, StreamInterrupted
+from guardrails_lite._integrity import LEGACY_CALL
 from guardrails_lite._screen import Stop
 from guardrails_lite.reliability import Failure
 
@@ -77,6 +78,12 @@ def fail_at(
 ) -> NoReturn:
     """End the call at a failure that neither a retry nor another target can mend."""
     kind = missed.failure.kind
+    if missed.failure.error_type == LEGACY_CALL:
+        raise Blocked(
+            f"{target.name} calls a function in the form from before tool calls (function_call), which a "
+            "guard does not check. Declare it on the guard, or pass tools=[...] instead of functions=.",
+            outcome="tool denied",
+        ) from None
     if kind in ("refused", "content filtered"):
         said = "refused to answer" if kind == "refused" else "'s content filter stopped the answer"
         raise Blocked(f"{target.name} {said}".replace(" '", "'"), outcome=_OUTCOMES[kind]) from None

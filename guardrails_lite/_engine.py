@@ -148,8 +148,6 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
     offered: Offered | None = None
     if call.params or plan.schema is not None or plan.toolbox is not None:
         offered, call = declared(plan, call, primary)
-    if offered is not None and plan.enforce and (problems := offered.check_results(call.messages)):
-        raise Blocked(f"a tool result of the request was refused: {problems[0]}", outcome="tool denied")
     ledger = Ledger(plan.budget, now_s=plan.clock())
     targets: tuple[Target | Primary, ...] = (primary,)
     if plan.fallback:
@@ -628,8 +626,11 @@ class _Attempt:
         tool = verdict.call.tool
         try:
             answer = tool.approve != "deny" and await Ask(tool, verdict.call)
+        except TimeoutError:
+            self.story.note("approval timed out", tool.name)
+            answer = False
         except Exception as error:
-            self.story.note("approval broke", type(error).__name__)
+            self.story.note("approval broke", f"{tool.name}: {type(error).__name__}")
             answer = False
         self.story.note("approved" if answer else "denied", tool.name)
         return verdict if answer else verdict.refused("denied", "an approval, which was refused")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from guardrails_lite._partials import Partial
     from guardrails_lite._record import Record, Style
+    from guardrails_lite._tools import Toolbox
     from guardrails_lite.reliability import Upstream, WorstCase
 
 T = TypeVar("T")
@@ -699,10 +700,17 @@ def _plan_of(settings: dict[str, Any], guard: Guard[Any]) -> Plan:
         captures=any(getattr(sink, "capture", "") in ("redacted", "sealed") for sink in sinks),
         each_call=settings["tool_calls"] == "each",
         effects=next((sink.effects for sink in sinks if toolbox and hasattr(sink, "effects")), None),
-        needs_loop=next(
-            (repr(rule) for rules in both for rule in rules if rule.validator.kind == "async"), None
-        ),
+        needs_loop=next(_needing_a_loop(both, toolbox if enforce else None), None),
     )
+
+
+def _needing_a_loop(both: Iterable[Iterable[Rule]], toolbox: Toolbox | None) -> Iterator[str]:
+    """What is async and has to be answered before a reply is given out, as it is named in an error."""
+    for rules in both:
+        yield from (repr(rule) for rule in rules if rule.validator.kind == "async")
+    for each in toolbox.tools if toolbox is not None else ():
+        if inspect.iscoroutinefunction(each.approve):
+            yield f"approve= of tool {each.name!r}"
 
 
 def _check_answers(fallback: tuple[Target | Primary, ...], schema: Any) -> None:

@@ -45,6 +45,7 @@ class Incoming:
         self.model: str | None = None
         self.id: str | None = None
         self._ids: set[str] = set()
+        self._is_steady = False
         self.ended_early = False
         """Nothing that followed could have made the reply acceptable, so it was not read to its end."""
         self.chars = 0
@@ -79,11 +80,8 @@ class Incoming:
                 raise FrameError(chunk.error)
             self.usage = chunk.usage or self.usage
             self.model = chunk.model or self.model
-            if chunk.id is not None and chunk.id != self.id:
-                if chunk.id in self._ids:
-                    raise UnreadableError("chunks of two replies")
-                self._ids.add(chunk.id)
-                self.id = chunk.id
+            if chunk.id is not None:
+                self._take_id(chunk.id)
             self._last = raw if chunk.deltas or self._last is None else self._last
             if not chunk.deltas:
                 if not isinstance(raw, str):
@@ -94,6 +92,16 @@ class Incoming:
             if chunk.usage is not None:
                 self._tail.append(without_content(raw))
         return self._reply()
+
+    def _take_id(self, name: str) -> None:
+        """Some servers name the chunks of one reply alike and some each for itself, but none does both."""
+        if name == self.id:
+            self._is_steady = True
+            return
+        if self._is_steady or name in self._ids:
+            raise UnreadableError("chunks of two replies")
+        self._ids.add(name)
+        self.id = name
 
     async def _take(self, chunk: Chunk, delta: Delta) -> None:
         part = self._parts.get(delta.index)
@@ -223,6 +231,16 @@ class TimedIncoming(Incoming):
     ) -> None:
         super().__init__(story, call, tallies, hold=hold)
         self._began_ns = began_ns
+
+    def _take_id(self, name: str) -> None:
+        """Some servers name the chunks of one reply alike and some each for itself, but none does both."""
+        if name == self.id:
+            self._is_steady = True
+            return
+        if self._is_steady or name in self._ids:
+            raise UnreadableError("chunks of two replies")
+        self._ids.add(name)
+        self.id = name
 
     async def _take(self, chunk: Chunk, delta: Delta) -> None:
         if self.first_content_s is None and (

@@ -13,6 +13,7 @@ an error object under status 200             by its code
 fewer choices than asked for, or one twice   malformed reply
 a page or a bare string from a client        malformed reply
 finish reason of a filter                    content filtered
+a call in the form from before tool calls    malformed reply
 a refusal                                    refused             ``refused``
 finish reason of a limit                     truncated           ``truncated``, text without a schema
 finish reason of a fault                     by its word
@@ -51,6 +52,9 @@ _ENDINGS: Mapping[str, Kind] = {
     **dict.fromkeys(("abort", "aborted", "cancelled", "in_progress", "queued"), "malformed reply"),
 }
 """What the words mean that providers use besides the documented ones. Others are taken as an end."""
+
+LEGACY_CALL = "function_call"
+"""What the record says of a reply with a call that cannot be checked."""
 
 _CALLS_ANNOUNCED = frozenset({"tool_calls", "tool_use", "function_call"})
 _TOOL_MARKUP = re.compile(
@@ -110,6 +114,8 @@ def is_unmarked(reply: Reply) -> bool:
 def _judge_choice(
     reply: Reply, nth: int, choice: Choice, wants_tools: bool, accept: frozenset[str], wants_json: bool
 ) -> Failure | None:
+    if choice.legacy_call:
+        return replace(_failure("malformed reply"), action="fail", error_type=LEGACY_CALL)
     word = choice.finish_reason
     ending: Kind | None = None
     if word is not None and word not in _FINISHED:
@@ -175,9 +181,8 @@ def _message_is_missing(reply: Reply, nth: int) -> bool:
 
 
 def _holds_more(reply: Reply, nth: int) -> bool:
-    """Whether the message holds an answer of another kind: speech, or a call from before tool calls."""
-    message = get(_raw_choice(reply, nth), "message")
-    return bool(get(message, "audio") or get(message, "function_call"))
+    """Whether the message holds an answer of another kind: speech."""
+    return bool(get(get(_raw_choice(reply, nth), "message"), "audio"))
 
 
 def _is_text(text: str) -> bool:

@@ -153,6 +153,8 @@ class Choice:
     """What the model thought first, where a compatible server tells it."""
     refused: tuple[RefusedCall, ...] = ()
     """Calls of the same turn that were refused, of a guard with ``tool_calls="each"``."""
+    legacy_call: bool = False
+    """It calls a function in the form from before tool calls, which is not checked, so it is refused."""
 
 
 @dataclass(slots=True)

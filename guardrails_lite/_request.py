@@ -85,7 +85,11 @@ def _all_passed(groups: Groups) -> bool:
 
 
 def declared(plan: Plan, call: Call, primary: Target | Primary) -> tuple[Offered | None, Call]:
-    """What the request and the guard declare together: the tools offered and the form of the answer."""
+    """What the request and the guard declare together: the tools offered and the form of the answer.
+
+    Raises:
+        Blocked: the request brings a tool result that answers no call, or is not what its tool returns.
+    """
     if plan.schema is not None and primary.completion and "response_format" not in call.params:
         asked = {**call.params, "response_format": plan.schema.response_format()}
         call = replace(call, params=asked)
@@ -97,6 +101,8 @@ def declared(plan: Plan, call: Call, primary: Target | Primary) -> tuple[Offered
         params = offered.params(call.params)
         if params is not call.params:
             call = replace(call, params=params)
+        if plan.enforce and (problems := offered.check_results(call.messages)):
+            raise Blocked(f"a tool result of the request was refused: {problems[0]}", outcome="tool denied")
         if not offered:
             offered = None
     return offered, call

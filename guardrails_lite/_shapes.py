@@ -98,6 +98,7 @@ def _read_choice(nth: int, choice: Any) -> Choice:
         tool_calls=tuple(_read_tool_call(call) for call in calls) if isinstance(calls, (list, tuple)) else (),
         finish_reason=_string(get(choice, "finish_reason")),
         reasoning=_reasoning_of(_extras_of(message)),
+        legacy_call=get(message, "function_call") is not None,
     )
 
 
@@ -276,7 +277,7 @@ def _read_delta(nth: int, choice: Any) -> Delta:
         calls if isinstance(calls, (list, tuple)) else (),
         _string(get(choice, "finish_reason")),
         _reasoning_of(extras) or "",
-        bool(extras),
+        bool(extras) or get(delta, "function_call") is not None,
     )
 
 
@@ -341,7 +342,7 @@ def _write_tool_call(nth: int, call: ToolCall, like: Any) -> Any:
     if hasattr(like, "model_copy"):
         from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
 
-        return ChoiceDeltaToolCall.model_validate(written)
+        return ChoiceDeltaToolCall.model_construct(**written)  # unchecked, as the client's: custom calls
     return written
 
 
@@ -355,11 +356,14 @@ def without_content(raw: Any) -> Any:
 
 
 def with_parsed(raw: Any, value: object) -> Any:
-    """*raw* with ``message.parsed`` set on its first choice, as the client's own ``parse`` does."""
+    """*raw* with ``message.parsed`` of its first choice set, where the client's own ``parse`` has not."""
+    if get(raw, "object") == "response":
+        from guardrails_lite import _shapes_responses
+
+        return _shapes_responses.with_parsed(raw, value)
     message = get((get(raw, "choices") or [None])[0], "message")
-    if message is None or isinstance(message, Mapping):
-        return raw
-    message.__dict__["parsed"] = value
+    if message is not None and not isinstance(message, Mapping) and getattr(message, "parsed", None) is None:
+        message.__dict__["parsed"] = value
     return raw
 
 

@@ -138,6 +138,18 @@ def write(raw: Any, after: Reply) -> Any:
     return written
 
 
+def with_parsed(raw: Any, value: object) -> Any:
+    """*raw* with ``output_parsed`` set, where the client's own ``parse`` has not."""
+    if isinstance(raw, Mapping) or getattr(raw, "output_parsed", None) is not None:
+        return raw
+    items = get(raw, "output")
+    place = next(parts_of(items if isinstance(items, (list, tuple)) else (), "output_text"), None)
+    if place is not None:
+        get(items[place[0]], "content")[place[1]].__dict__["parsed"] = value
+    raw.__dict__["output_parsed"] = value
+    return raw
+
+
 def _say(part: Any, kind: str, text: str) -> None:
     _set(part, _PARTS[kind], text)
     if kind == "output_text":  # tokens and positions of a text that is no longer there

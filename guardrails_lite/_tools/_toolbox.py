@@ -164,6 +164,8 @@ class Offered:
     """What one request offers: pure, and shared by the attempts of a call."""
 
     terms: Mapping[str, Terms]
+    results: Mapping[str, Schema[Any]] = field(default_factory=dict)
+    """What tools return that the guard declares, whether this request offers them or not."""
     withheld: frozenset[str] = frozenset()
     """Names the guard declares that this request does not offer."""
     allowed: frozenset[str] | None = None
@@ -261,9 +263,8 @@ class Offered:
             ),
         ]
         for past in history.calls:
-            terms = self.terms.get(past.name)
-            if past.answered_at is not None and terms is not None and terms.tool.result is not None:
-                problems += _result_problems(past, terms.tool.result)
+            if past.answered_at is not None and (schema := self.results.get(past.name)) is not None:
+                problems += _result_problems(past, schema)
         return tuple(problems)
 
 
@@ -324,6 +325,7 @@ def _offered(box: Toolbox, own: tuple[Any, ...] | None, choice: Any, parallel: b
         )
     return Offered(
         terms=terms,
+        results={made.name: made.result for made in box.tools if made.result is not None},
         withheld=frozenset(made.name for made in box.tools if made.name not in terms),
         allowed=allowed,
         required=required,

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from guardrails_lite._errors import ConfigError, Exhausted
 from guardrails_lite._messages import Call, Reply
-from guardrails_lite._shapes import read_reply, write_reply
+from guardrails_lite._shapes import read_reply, with_parsed, write_reply
 from guardrails_lite._targets import Answered, Sender, Target
 from guardrails_lite.clients import _openai_http
 from guardrails_lite.clients._openai_carried import with_carried
@@ -154,6 +154,8 @@ class Passage:
         if isinstance(self._options.post_parser, NotGiven):
             return answer
         bare, parsed = self._parsed(answer, begun)
+        if begun.value is not begun.reply.raw:  # a value of the guard's schema, and not the reply itself
+            with_parsed(parsed, begun.value)
         return parsed if self.is_plain else bare
 
     def _parsed(self, answer: Any, begun: Any) -> tuple[Any, Any]:

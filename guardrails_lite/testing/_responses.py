@@ -7,6 +7,12 @@ from typing import Any
 
 from guardrails_lite.testing._shapes import CREATED, MODEL, JsonDict, pieces
 
+_CALLS = {
+    "function_call": ("arguments", "response.function_call_arguments"),
+    "custom_tool_call": ("input", "response.custom_tool_call_input"),
+}
+"""Items that call a tool: where the text is, and how its events begin."""
+
 
 def response_of(whole: Mapping[str, Any]) -> JsonDict:
     """Tell a completion as a response object."""
@@ -68,28 +74,25 @@ def _items(message: Mapping[str, Any], number: str) -> Iterator[JsonDict]:
     if parts:
         yield {"type": "message", "id": f"msg_{number}", "role": "assistant", "content": parts}
     for nth, call in enumerate(message.get("tool_calls") or ()):
+        kind = "custom" if "custom" in call else "function"
         yield {
-            "type": "function_call",
+            "type": "custom_tool_call" if kind == "custom" else "function_call",
             "id": f"fc_{number}_{nth}",
             "call_id": call["id"],
-            "name": call["function"]["name"],
-            "arguments": call["function"]["arguments"],
+            **call[kind],
         }
 
 
 def _item_events(index: int, item: JsonDict, size: int | Sequence[int]) -> Iterator[JsonDict]:
     place: JsonDict = {"output_index": index, "item_id": item["id"]}
     running = {**item, "status": "in_progress"}
-    if item["type"] == "function_call":
-        yield {
-            "type": "response.output_item.added",
-            "output_index": index,
-            "item": {**running, "arguments": ""},
-        }
-        kind = "response.function_call_arguments"
-        for piece in pieces(item["arguments"], size):
+    if (called := _CALLS.get(item["type"])) is not None:
+        key, kind = called
+        yield {"type": "response.output_item.added", "output_index": index, "item": {**running, key: ""}}
+        for piece in pieces(item[key], size):
             yield {"type": f"{kind}.delta", **place, "delta": piece}
-        yield {"type": f"{kind}.done", **place, "name": item["name"], "arguments": item["arguments"]}
+        name = {"name": item["name"]} if key == "arguments" else {}
+        yield {"type": f"{kind}.done", **place, **name, key: item[key]}
     else:
         yield {
             "type": "response.output_item.added",

@@ -181,11 +181,11 @@ def _deltas(choice: Mapping[str, Any], size: int | Sequence[int]) -> Iterator[tu
         for piece in pieces(message.get(key) or "", size):
             yield {key: piece}, None
     for index, call in enumerate(message.get("tool_calls") or ()):
-        function = call["function"]
-        opening = {**call, "index": index, "function": {"name": function["name"], "arguments": ""}}
-        yield {"tool_calls": [opening]}, None
-        for piece in pieces(function["arguments"], size):
-            yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}, None
+        kind, key = ("custom", "input") if "custom" in call else ("function", "arguments")
+        body = call[kind]
+        yield {"tool_calls": [{**call, "index": index, kind: {"name": body["name"], key: ""}}]}, None
+        for piece in pieces(body[key], size):
+            yield {"tool_calls": [{"index": index, kind: {key: piece}}]}, None
     yield {}, choice["finish_reason"]
 
 

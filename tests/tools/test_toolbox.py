@@ -572,6 +572,15 @@ class TestResults:
             == found
         )
 
+    def test_a_result_is_held_to_its_schema_where_the_tool_is_withheld(self) -> None:
+        """What a tool returned earlier is checked also in a turn that may not call it."""
+        box = Toolbox.of([tool(look_up, result=int)])
+        messages = [USER, *turn(tool_call("look_up", {"order": "a"}, id="a"), results="hot")]
+
+        for params in ({}, {"tools": []}):
+            (problem,) = box.offered(params).check_results(messages)
+            assert str(problem).endswith("an integer")
+
     def test_values_stay_out_of_the_problems(self) -> None:
         """A result may hold anything."""
         messages = [

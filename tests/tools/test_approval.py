@@ -1,0 +1,145 @@
+"""Approval of tool calls: who is asked when, what counts as a yes, and what is recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from guardrails_lite import Blocked, Guard, Retry, tool
+from guardrails_lite.testing import STYLES, ScriptedModel, Style, completion, tool_call
+
+PAID = completion(tool_calls=[tool_call("pay", {"cents": 5})])
+NOW = Retry(attempts=1, reasks=1, wait=0)
+
+
+def pay(cents: int) -> str:
+    """Pay."""
+    return f"paid {cents}"
+
+
+@pytest.fixture(params=STYLES, ids=str)
+def style(request: pytest.FixtureRequest) -> Style:
+    """One way to call a guard."""
+    return request.param  # type: ignore[no-any-return]
+
+
+def yes(call: Any) -> bool:
+    return True
+
+
+async def ayes(call: Any) -> bool:
+    await asyncio.sleep(0)
+    return True
+
+
+class Manager:
+    """Somebody who is asked by being called."""
+
+    async def __call__(self, call: Any) -> bool:
+        return await ayes(call)
+
+
+def noted(error: pytest.ExceptionInfo[Blocked]) -> list[tuple[str, str | None]]:
+    """What the record says about the approval."""
+    assert error.value.record is not None
+    return [(note.what, note.detail) for note in error.value.record.notes]
+
+
+def test_a_yes_is_recorded(style: Style) -> None:
+    """Who may ask may also look up that it was asked."""
+    outcome = style.call(Guard(tools=[tool(pay, approve=yes)]), ScriptedModel([PAID]), "go")
+
+    assert [(note.what, note.detail) for note in outcome.record.notes] == [("approved", "pay")]
+    assert outcome.reply.tool_calls[0].run() == "paid 5"
+
+
+@pytest.mark.parametrize(
+    "answer", ["no", 1, None, {"approved": False}, ayes(None)], ids=lambda each: type(each).__name__
+)
+def test_only_true_is_a_yes(answer: Any) -> None:
+    """Not a text, not a number, and not a coroutine that nobody awaited."""
+    guard = Guard(tools=[tool(pay, approve=lambda call: answer)])
+
+    with pytest.raises(Blocked, match="was not approved") as caught:
+        guard.run(ScriptedModel([PAID]), "go")
+
+    assert caught.value.outcome == "tool denied"
+    assert noted(caught) == [("approval broke", "pay: TypeError"), ("denied", "pay")]
+
+
+def test_an_approval_that_raises_is_a_no(style: Style) -> None:
+    """What it raised is not shown: it may quote the arguments."""
+
+    def broken(call: Any) -> bool:
+        raise RuntimeError(f"cannot ask about {call.arguments}")
+
+    with pytest.raises(Blocked) as caught:
+        style.call(Guard(tools=[tool(pay, approve=broken)]), ScriptedModel([PAID]), "go")
+
+    assert noted(caught) == [("approval broke", "pay: RuntimeError"), ("denied", "pay")]
+    assert "cents" not in str(caught.value)
+
+
+def test_an_approval_that_does_not_come_in_time_is_a_no(style: Style) -> None:
+    """The record says that it was waited for, not that somebody refused."""
+    never = threading.Event()
+
+    def slow(call: Any) -> bool:
+        return never.wait(30)
+
+    async def aslow(call: Any) -> bool:
+        await asyncio.sleep(30)
+        return True
+
+    for approve in (slow, aslow) if style.is_async else (slow,):
+        guard = Guard(tools=[tool(pay, approve=approve, approve_timeout_s=0.01)])
+        try:
+            with pytest.raises(Blocked) as caught:
+                style.call(guard, ScriptedModel([PAID]), "go")
+        finally:
+            never.set()
+        assert noted(caught) == [("approval timed out", "pay"), ("denied", "pay")]
+        never.clear()
+
+
+@pytest.mark.parametrize(
+    "approve", [ayes, functools.partial(ayes), Manager()], ids=["function", "partial", "object"]
+)
+def test_an_async_approval_is_awaited(approve: Callable[[Any], Any]) -> None:
+    """However it comes to be async."""
+    guard = Guard(tools=[tool(pay, approve=approve)])
+
+    outcome = asyncio.run(guard.arun(ScriptedModel([PAID]).acall, "go"))
+
+    assert outcome.reply.tool_calls[0].run() == "paid 5"
+
+
+def test_an_async_approval_and_a_synchronous_call_do_not_go_together() -> None:
+    """It is your mistake and said before anything is sent; a monitor asks nobody, so there it is none."""
+    model = ScriptedModel([PAID])
+    guard = Guard(tools=[tool(pay, approve=ayes)])
+
+    with pytest.raises(TypeError, match="approve= of tool 'pay' is async, but the guard was called sync"):
+        guard.run(model, "go")
+    assert model.calls == []
+    (guard | Guard(mode="monitor")).run(model, "go")
+    assert len(model.calls) == 1
+
+
+def test_nobody_is_asked_about_a_turn_that_is_asked_again(style: Style) -> None:
+    """A manager's yes would be for nothing."""
+    asked: list[str] = []
+
+    def ask(call: Any) -> bool:
+        asked.append(call.arguments)
+        return True
+
+    wrong = completion(tool_calls=[tool_call("pay", {"cents": 5}), tool_call("pay", {"cents": "all"})])
+    style.call(Guard(tools=[tool(pay, approve=ask)], retry=NOW), ScriptedModel([wrong, PAID]), "go")
+
+    assert asked == ['{"cents": 5}']
