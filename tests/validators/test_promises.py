@@ -128,7 +128,7 @@ def test_it_finds_its_examples_and_keeps_every_promise(name: str) -> None:
 
 def test_every_public_validator_is_tried_here_or_in_a_file_of_its_own() -> None:
     """A new validator does not go untested."""
-    apart = {"Pseudonyms", "length", "presidio"}
+    apart = {"Pseudonyms", "datamark", "length", "presidio", "spotlight"}
 
     assert set(detectors.__all__) == set(CASES) | apart
 

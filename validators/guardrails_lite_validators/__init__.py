@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from guardrails_lite_validators._pseudonyms import Pseudonyms
     from guardrails_lite_validators._regex import regex
     from guardrails_lite_validators._secrets import secrets
+    from guardrails_lite_validators._spotlight import datamark, spotlight
     from guardrails_lite_validators._urls import urls
 
 __all__ = [
     "Pseudonyms",
+    "datamark",
     "egress",
     "exfiltration",
     "hidden_text",
@@ -44,10 +46,11 @@ __all__ = [
     "presidio",
     "regex",
     "secrets",
+    "spotlight",
     "urls",
 ]
 
-_HOME = {name: f"_{name.lower()}" for name in __all__}
+_HOME = {name: f"_{name.lower()}" for name in __all__} | {"datamark": "_spotlight"}
 
 
 def __getattr__(name: str) -> object:
