@@ -27,6 +27,7 @@ def tool(
     result: Any = None,
     only_after: Iterable[str] = (),
     effects: Effects | None = None,
+    untrusted: bool | None = None,
 ) -> Tool:
     """Declare a tool and the terms on which the model may call it.
 
@@ -43,6 +44,9 @@ def tool(
         only_after: Names of tools of which each must have returned first.
         effects: ``"write"`` for what changes something outside: it is run at most once for one logical
             call, and two identical calls in one turn are refused. ``"read"`` for what may be repeated.
+        untrusted: True where strangers write what it returns: pages, mails, documents. A call of a tool
+            with ``effects="write"`` is then refused if its arguments repeat text of such a result that
+            the user has not written too, unless that tool has a function as *approve*, which decides.
 
     Raises:
         ConfigError: what is declared cannot be checked, or an option cannot work.
@@ -61,7 +65,7 @@ def tool(
         raise ConfigError(
             f"tool(...) takes a function, a type of arguments or a tool dict, not {type(declared).__name__}"
         )
-    return _with_terms(made, approve, approve_timeout_s, max_calls, result, only_after, effects)
+    return _with_terms(made, approve, approve_timeout_s, max_calls, result, only_after, effects, untrusted)
 
 
 def _with_terms(
@@ -72,6 +76,7 @@ def _with_terms(
     result: Any,
     only_after: Iterable[str],
     effects: Effects | None,
+    untrusted: bool | None,
 ) -> Tool:
     named = f"of tool {made.name!r}"
     approve = made.approve if approve is None else approve
@@ -89,6 +94,8 @@ def _with_terms(
         )
     if effects not in (None, "read", "write"):
         raise ConfigError(f"effects={effects!r} {named} must be 'read' or 'write'")
+    if untrusted not in (None, True, False):
+        raise ConfigError(f"untrusted={untrusted!r} {named} must be True or False")
     after = (only_after,) if isinstance(only_after, str) else tuple(only_after)
     if not all(isinstance(other, str) for other in after):
         raise ConfigError(f"only_after={after!r} {named} must hold names of tools")
@@ -105,6 +112,7 @@ def _with_terms(
         result=checked,
         only_after=after or made.only_after,
         effects=made.effects if effects is None else effects,
+        untrusted=made.untrusted if untrusted is None else untrusted,
     )
 
 

@@ -51,6 +51,8 @@ class Tool:
     only_after: tuple[str, ...] = ()
     """Tools of which each must have returned before this one may be called."""
     effects: Effects | None = None
+    untrusted: bool = False
+    """What it returns was written by strangers; see `_taint`."""
     declared: Any = field(default=None, repr=False)
     """What `tool` was given."""
     scope: str | None = field(default=None, repr=False)
@@ -204,6 +206,7 @@ class Tool:
                 ("result", self.result, _shown(getattr(self.result, "declared", None))),
                 ("only_after", self.only_after, repr(self.only_after)),
                 ("effects", self.effects, repr(self.effects)),
+                ("untrusted", self.untrusted, repr(self.untrusted)),
             )
             if value
         ]

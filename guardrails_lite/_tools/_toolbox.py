@@ -174,6 +174,8 @@ class Offered:
     parallel: bool = True
     own: tuple[Any, ...] | None = field(default=None, repr=False)
     """The request's own ``tools``; None when it has none."""
+    untrusted: frozenset[str] = frozenset()
+    """Names of the guard's tools whose results are written by strangers."""
     unchecked: tuple[str, ...] = ()
     """Types of tools that the provider runs itself, so that their calls never come here."""
 
@@ -215,7 +217,8 @@ class Offered:
             messages: The conversation before it.
             ran: How often each tool has run that the messages do not show.
         """
-        turn = Turn(self, History.of(messages) if messages else _NO_HISTORY, ran or {}, len(calls))
+        history = History.of(messages) if messages else _NO_HISTORY
+        turn = Turn(self, history, ran or {}, len(calls), messages)
         return tuple(turn.verdict(nth, call) for nth, call in enumerate(calls))
 
     def check_begun(
@@ -327,6 +330,7 @@ def _offered(box: Toolbox, own: tuple[Any, ...] | None, choice: Any, parallel: b
         terms=terms,
         results={made.name: made.result for made in box.tools if made.result is not None},
         withheld=frozenset(made.name for made in box.tools if made.name not in terms),
+        untrusted=frozenset(made.name for made in box.tools if made.untrusted),
         allowed=allowed,
         required=required,
         parallel=parallel,

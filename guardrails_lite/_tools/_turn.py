@@ -9,11 +9,11 @@ from __future__ import annotations
 import difflib
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from guardrails_lite._messages import ToolCall
+from guardrails_lite._messages import Message, ToolCall
 from guardrails_lite._tools._history import REFUSED, History
 from guardrails_lite._tools._tool import Tool, canonical_arguments
 from guardrails_lite._tools._verdicts import ToolReason, Verdict, reason_of
@@ -45,8 +45,16 @@ class Terms:
 class Turn:
     """The calls of one turn, judged one after another."""
 
-    def __init__(self, offered: Offered, history: History, ran: Mapping[str, int], calls: int) -> None:
+    def __init__(
+        self,
+        offered: Offered,
+        history: History,
+        ran: Mapping[str, int],
+        calls: int,
+        messages: Sequence[Message] = (),
+    ) -> None:
         self._offered = offered
+        self._messages = messages
         self._history = history
         self._ran = ran
         self._is_alone = calls == 1
@@ -65,7 +73,11 @@ class Turn:
         verdict = _of_arguments(call, terms)
         if verdict.reason is not None:
             return verdict
-        fault = self._of_repeats(verdict.call, terms.tool) or self._of_terms(call, terms.tool)
+        fault = (
+            self._of_repeats(verdict.call, terms.tool)
+            or self._of_terms(call, terms.tool)
+            or self._of_taint(verdict.call, terms.tool)
+        )
         if fault is not None:
             return replace(_refused(call, fault), edits=verdict.edits)
         self._times[call.name] += 1
@@ -146,6 +158,24 @@ class Turn:
                 return "out of order", f"a result of {other} first"
         if tool.approve == "deny":
             return "denied", "no call of this tool"
+        return None
+
+    def _of_taint(self, call: ToolCall, tool: Tool) -> _Fault | None:
+        """Whether strangers have written what a tool is about to write."""
+        if not self._offered.untrusted or tool.effects != "write" or callable(tool.approve):
+            return None
+        results = {
+            past.answered_at
+            for past in self._history.calls
+            if past.answered_at is not None and past.name in self._offered.untrusted
+        }
+        if not results:
+            return None
+        from guardrails_lite._tools._taint import is_tainted
+
+        arguments = call.arguments if tool.arguments is None else json.loads(call.arguments)
+        if is_tainted(arguments, self._messages, results):
+            return "tainted", "arguments that repeat no untrusted tool result"
         return None
 
 

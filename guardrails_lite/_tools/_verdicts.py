@@ -31,6 +31,7 @@ ToolReason = Literal[
     "too large",
     "over its limit",
     "out of order",
+    "tainted",
     "needs approval",
     "denied",
 ]
@@ -38,7 +39,7 @@ ToolReason = Literal[
 
 TOOL_REASONS: frozenset[str] = frozenset(get_args(ToolReason))
 
-_FINAL: frozenset[str] = frozenset({"needs approval", "denied"})
+_FINAL: frozenset[str] = frozenset({"tainted", "needs approval", "denied"})
 
 # Of several problems with the arguments the first of these names the verdict.
 _OF_CODES: Sequence[tuple[ToolReason, frozenset[str]]] = (
