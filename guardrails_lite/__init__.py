@@ -26,6 +26,7 @@ from guardrails_lite._errors import (
 from guardrails_lite._rules import Finding, Rule, Validator, block, fall_back, reask, redact, validator, warn
 
 if TYPE_CHECKING:
+    from guardrails_lite._cache import Cache
     from guardrails_lite._capabilities import Capabilities
     from guardrails_lite._engine import Outcome
     from guardrails_lite._guard import Decision, Guard
@@ -56,6 +57,7 @@ __all__ = [
     "Breaker",
     "Budget",
     "BudgetExceeded",
+    "Cache",
     "Call",
     "Capabilities",
     "Choice",
@@ -104,6 +106,7 @@ _ELSEWHERE = {
     "AuditLog": "audit",
     "Breaker": "reliability",
     "Budget": "reliability",
+    "Cache": "_cache",
     "Call": "_messages",
     "Capabilities": "_capabilities",
     "Choice": "_messages",

@@ -15,6 +15,7 @@ Two rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -25,6 +26,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from guardrails_lite.reliability._deadline import time_limit
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from guardrails_lite._messages import Call, ToolCall
     from guardrails_lite._record import Intent, Record
     from guardrails_lite._rules import Finding, Rule, Validator
@@ -163,6 +166,46 @@ class Repeat(Effect["TurnedAway | None"]):
 
     async def arun(self) -> TurnedAway | None:
         return await asyncio.to_thread(self.run) if self.turnstile.store.blocks else self.run()
+
+
+@dataclass(slots=True)
+class Join(Effect[Any]):
+    """Wait for what another call brings; None when it does not come in time."""
+
+    flight: Future[Any]
+    timeout_s: float | None
+
+    def run(self) -> Any:
+        if _is_on_a_loop():
+            return None  # the other call may need this very loop to go on
+        try:
+            return self.flight.result(self.timeout_s)
+        except TimeoutError:
+            return None
+
+    async def arun(self) -> Any:
+        loop = asyncio.get_running_loop()
+        landed = asyncio.Event()
+
+        def wake(_: Any) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+                loop.call_soon_threadsafe(landed.set)
+
+        self.flight.add_done_callback(wake)
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                await landed.wait()
+        except TimeoutError:
+            return None
+        return self.flight.result()
+
+
+def _is_on_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _discard(awaitable: Any) -> None:

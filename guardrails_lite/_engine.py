@@ -9,7 +9,7 @@ Two rules for this file:
 
 The order::
 
-    request ─► input rules ─► intent written ─► for each target: the primary, then the fallbacks
+    request ─► input rules ─► intent written ─► a kept reply; or for each target, the primary first:
         turn ─► send ─► read ─► is it whole? ─► tool calls ─► output schema ─► output rules ─► release
           not got: retry here, then the next target        (Unanswered)
           got, and invalid: ask again, then the next target (Invalid, or Stop of a `reask` rule)
@@ -140,7 +140,7 @@ async def exchange(
 
 
 async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: bool) -> tuple[Reply, Any]:
-    """Screen the request, then climb: attempts, re-asks and targets, until a reply passes."""
+    """Screen the request, say that it is made, and climb; or give the reply that is kept for it."""
     plan = story.plan
     call, past_primary = await screen_request(story, call)
     if plan.intent_sinks:
@@ -149,6 +149,24 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
     if call.params or plan.schema is not None or plan.toolbox is not None:
         offered, call = declared(plan, call, primary)
     ledger = Ledger(plan.budget, now_s=plan.clock())
+    climb = _climb(story, call, primary, offered, ledger, past_primary, live=live)
+    if plan.cache is None or not primary.request or live or past_primary is not None:
+        return await climb
+    return await plan.cache.answer(story, primary, call, ledger.time_left_s(plan.clock()), climb)
+
+
+async def _climb(
+    story: Story,
+    call: Call,
+    primary: Target | Primary,
+    offered: Offered | None,
+    ledger: Ledger,
+    past_primary: Stop | None,
+    *,
+    live: bool,
+) -> tuple[Reply, Any]:
+    """Attempts, re-asks and targets, until a reply passes."""
+    plan = story.plan
     targets: tuple[Target | Primary, ...] = (primary,)
     if plan.fallback:
         targets += tuple([target.behind(primary) for target in plan.fallback])

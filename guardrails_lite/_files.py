@@ -26,6 +26,9 @@
     limits = {rpm = 500}                  # and breaker, retries; false: none
     store = {path = "upstream.db"}        # or {url = "redis://localhost"}; workers = 4
 
+    [cache]
+    ttl_s = 600                           # and entries; for wrapped clients
+
     [[fallback]]
     model = "gpt-5-mini"                  # overrides of the request; or answer = "Sorry, try later."
     can = {context = 8192}                # what it can take
@@ -42,6 +45,7 @@ from pathlib import Path
 from typing import Any
 
 from guardrails_lite import _rules
+from guardrails_lite._cache import Cache
 from guardrails_lite._capabilities import Capabilities
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._plugins import load
@@ -59,7 +63,7 @@ _VERBS: Mapping[str, Callable[..., Rule]] = {
 _RULE_OPTIONS = frozenset({"roles", "on_error", "timeout_s", "mode", "share"})
 _KEYS = (
     *("name", "mode", "log", "accept", "input", "output", "schema"),
-    *("retry", "budget", "upstream", "fallback"),
+    *("retry", "budget", "upstream", "cache", "fallback"),
 )
 
 
@@ -86,6 +90,8 @@ def settings_from_file(path: str | os.PathLike[str]) -> dict[str, Any]:
         settings["retry"] = _made(file, "retry", Retry, told["retry"])
     if "budget" in told:
         settings["budget"] = _made(file, "budget", Budget, told["budget"])
+    if "cache" in told:
+        settings["cache"] = _made(file, "cache", Cache, told["cache"])
     if "upstream" in told:
         settings["upstream"] = _upstream(file, "upstream", told["upstream"])
     if "log" in told:

@@ -26,6 +26,7 @@ from guardrails_lite.sinks import default_sink
 if TYPE_CHECKING:
     import os
 
+    from guardrails_lite._cache import Cache
     from guardrails_lite._partials import Partial
     from guardrails_lite._record import Record, Style
     from guardrails_lite._tools import Toolbox
@@ -88,6 +89,7 @@ class Guard(Generic[T]):
         budget: What one call may take: seconds, tokens, money.
         upstream: Limits, circuit breakers and a retry budget that all callers of the primary share, and of
             the fallbacks that only override its parameters. A monitor leaves it alone.
+        cache: Replies of wrapped clients kept for requests that come again. A monitor leaves it alone.
         log: Where records go: an `AuditLog`, any callable, or several. Default: the ``guardrails_lite``
             logger, silent unless the application listens.
         mode: ``"monitor"`` checks and records everything, and changes and stops nothing.
@@ -115,6 +117,7 @@ class Guard(Generic[T]):
         "fallback": (),
         "budget": None,
         "upstream": None,
+        "cache": None,
         "log": None,
         "mode": "enforce",
         "accept": (),
@@ -134,6 +137,7 @@ class Guard(Generic[T]):
         fallback: Iterable[Target] = (),
         budget: Budget | None = None,
         upstream: Upstream | None = None,
+        cache: Cache | None = None,
         log: Callable[[Any], Any] | Iterable[Callable[[Any], Any]] | None = None,
         mode: Mode = "enforce",
         accept: Iterable[Accepted] = (),
@@ -152,6 +156,7 @@ class Guard(Generic[T]):
         fallback: Iterable[Target] = (),
         budget: Budget | None = None,
         upstream: Upstream | None = None,
+        cache: Cache | None = None,
         log: Callable[[Any], Any] | Iterable[Callable[[Any], Any]] | None = None,
         mode: Mode = "enforce",
         accept: Iterable[Accepted] = (),
@@ -170,6 +175,7 @@ class Guard(Generic[T]):
         fallback: Iterable[Target] = (),
         budget: Budget | None = None,
         upstream: Upstream | None = None,
+        cache: Cache | None = None,
         log: Callable[[Any], Any] | Iterable[Callable[[Any], Any]] | None = None,
         mode: Mode = "enforce",
         accept: Iterable[Accepted] = (),
@@ -187,6 +193,7 @@ class Guard(Generic[T]):
         fallback: Iterable[Target] = (),
         budget: Budget | None = None,
         upstream: Upstream | None = None,
+        cache: Cache | None = None,
         log: Callable[[Any], Any] | Iterable[Callable[[Any], Any]] | None = None,
         mode: Mode = "enforce",
         accept: Iterable[Accepted] = (),
@@ -202,6 +209,7 @@ class Guard(Generic[T]):
             "fallback": _fallback(fallback),
             "budget": _instance("budget", budget, Budget),
             "upstream": _upstream(upstream),
+            "cache": _cache(cache),
             "log": _sinks(log),
             "mode": mode,
             "accept": tuple(_listed("accept", accept)),
@@ -263,12 +271,12 @@ class Guard(Generic[T]):
             messages: A list of chat messages, or a prompt, which is passed on as a string.
             **params: Parameters of the request, such as ``model``.
         """
-        call, target = _one_call(function, messages, params)
+        call, target = _one_call(self, function, messages, params)
         return drive(exchange(self._plan_for("sync"), call, target, "sync"))
 
     async def arun(self, function: Callable[..., Any], messages: Any, **params: Any) -> Outcome[T]:
         """`run` on the event loop. A *function* that is not async runs in a thread."""
-        call, target = _one_call(function, messages, params)
+        call, target = _one_call(self, function, messages, params)
         return await adrive(exchange(self._plan, call, target, "async"))
 
     @overload
@@ -284,7 +292,7 @@ class Guard(Generic[T]):
         `Partial`s of its value, each with the fields that have become whole and passed; the last one is
         complete. After it, ``.outcome`` has the `Outcome`.
         """
-        call, target = _one_call(function, messages, params)
+        call, target = _one_call(self, function, messages, params)
         core = exchange(self._plan_for("stream"), call, target, "stream", live=True, partials=True)
         return Live(core)
 
@@ -298,7 +306,7 @@ class Guard(Generic[T]):
     ) -> AsyncLive[Partial[T]]: ...
     def astream(self, function: Callable[..., Any], messages: Any, **params: Any) -> AsyncLive[Any]:
         """`stream` for ``async for``."""
-        call, target = _one_call(function, messages, params)
+        call, target = _one_call(self, function, messages, params)
         return AsyncLive(exchange(self._plan, call, target, "async stream", live=True, partials=True))
 
     def check(
@@ -473,6 +481,7 @@ def _decorate(guard: Guard[Any], function: Callable[..., Any], *, prompt: str | 
         raise ConfigError("put @guard below @staticmethod or @classmethod, next to the function")
     if not callable(function):
         raise ConfigError(f"@guard takes a function, not {type(function).__name__}")
+    _refuse_cache(guard)
     binding = Binding.of(function, prompt=prompt)
     for fallback in guard._plan.fallback:
         missing = [name for name in fallback.overrides if not binding.can_override(name)]
@@ -541,8 +550,11 @@ def _decorate(guard: Guard[Any], function: Callable[..., Any], *, prompt: str | 
     return plain
 
 
-def _one_call(function: Any, messages: Any, params: dict[str, Any]) -> tuple[Call, Primary]:
+def _one_call(
+    guard: Guard[Any], function: Any, messages: Any, params: dict[str, Any]
+) -> tuple[Call, Primary]:
     """The call and the target of `run` and its siblings."""
+    _refuse_cache(guard)
     if not callable(function):
         raise TypeError(f"expected a function that calls a model, not {type(function).__name__}")
     if isinstance(messages, str):
@@ -610,6 +622,23 @@ def _upstream(upstream: Any) -> Any:
     from guardrails_lite.reliability import Upstream
 
     return _instance("upstream", upstream, Upstream)
+
+
+def _cache(cache: Any) -> Any:
+    if cache is None:
+        return None
+    from guardrails_lite._cache import Cache
+
+    return _instance("cache", cache, Cache)
+
+
+def _refuse_cache(guard: Guard[Any]) -> None:
+    """What else a function does with its arguments nobody can see, so none of its replies is kept."""
+    if guard._plan.cache is not None:
+        raise ConfigError(
+            "cache= of Guard keeps replies of wrapped clients only: guard.wrap(client). "
+            "For a function, use a guard without it."
+        )
 
 
 def _fallback(fallback: Any) -> tuple[Target | Primary, ...]:
@@ -692,6 +721,7 @@ def _plan_of(settings: dict[str, Any], guard: Guard[Any]) -> Plan:
         budget=budget,
         fallback=settings["fallback"],
         upstream=upstream,
+        cache=settings["cache"] if enforce else None,
         has_upstreams=enforce
         and (upstream is not None or any(each.upstream is not None for each in settings["fallback"])),
         sinks=sinks,

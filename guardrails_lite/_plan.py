@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from guardrails_lite._screen import Side
 
 if TYPE_CHECKING:
+    from guardrails_lite._cache import Cache
     from guardrails_lite._schema import Schema
     from guardrails_lite._targets import Target
     from guardrails_lite._tools import EffectLedger, Toolbox
@@ -69,6 +70,7 @@ class Plan:
     """Endings that are values to this application: ``empty``, ``refused``, ``truncated``."""
     upstream: Upstream | None
     """Of the primary, and of fallbacks that only override its parameters."""
+    cache: Cache | None
     has_upstreams: bool
     """Whether any target has one."""
     captures: bool

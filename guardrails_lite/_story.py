@@ -53,7 +53,7 @@ class Story:
         self.style = style
         self.id = os.urandom(16).hex()
         self.started = plan.wall_clock()
-        self._who = who_calls()
+        self.who = who_calls()
         self.steps: list[Step | Tally] = []
         self.texts: list[tuple[str, str, str]] = []
 
@@ -148,7 +148,7 @@ class Story:
             self.style,
             self.call.model,
             self.started,
-            self._who,
+            self.who,
             self.input_chars,
         )
 
@@ -172,7 +172,7 @@ class Story:
             self.input_chars,
             self.output_chars,
             self.unscreened,
-            self._who,
+            self.who,
             tuple(self.texts) if self.texts else (),
         )
         return _new(Record, fields)

@@ -49,6 +49,8 @@ class Target:
     """A digest of the client's key; empty for what is no client."""
     endpoint: str = field(default="", repr=False)
     """The client's host; empty for what is no client."""
+    request: str = field(default="", repr=False)
+    """Where a wrapped client's request goes, so that a reply may be kept for it; empty: none may."""
 
     def send(self, call: Call, timeout_s: float | None) -> Any:
         """Send *call* and return what comes back, which may have to be awaited."""
@@ -105,6 +107,7 @@ class Primary:
     completion = False
     account = ""
     endpoint = ""
+    request = ""
 
     def __init__(
         self,

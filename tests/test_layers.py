@@ -22,7 +22,7 @@ LAYERS = [
     ["_effects"],
     ["_screen"],
     ["_asking", "_composition", "_gate", "_plan", "_story"],
-    ["_incoming", "_partials"],
+    ["_cache", "_incoming", "_partials"],
     ["_endings"],
     ["_request"],
     ["_engine"],

@@ -87,7 +87,12 @@ class Passage:
     def target(self, send: Sender, *, blocks: bool) -> Target:
         """The client itself, as the first target."""
         name, answer = self._client._wrapped.__name__, self._request.answer_of
-        account, endpoint = identity(self._client) if self._tells_headers else ("", "")
+        account, endpoint, request = "", "", ""
+        keeps = self._client._guard._plan.cache is not None
+        if self._tells_headers or keeps:
+            account, endpoint = identity(self._client)
+        if keeps:
+            request = f"{type(self._request).__name__} {self._client._prepare_url(self._options.url)}"
         return Target(
             "primary",
             name,
@@ -97,6 +102,7 @@ class Passage:
             completion=True,
             account=account,
             endpoint=endpoint,
+            request=request,
         )
 
     def options_for(self, call: Call, timeout_s: float | None) -> Any:

@@ -1,0 +1,190 @@
+"""Replies kept for requests that come again, and one send for identical requests that come together.
+
+Kept is only what a wrapped client answered whole, and what every check let pass as it was told: never a
+fallback's reply, a tool call, a refusal or a cut text. A key holds the guard's digest and a hash of the
+screened request, so another policy never sees it, and callers whom `bound` tells apart share nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import hashlib
+import json
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from guardrails_lite._effects import Join
+from guardrails_lite.reliability._forks import on_fork
+from guardrails_lite.reliability._settings import as_code, check_number, check_whole
+
+if TYPE_CHECKING:
+    from guardrails_lite._messages import Call, Reply
+    from guardrails_lite._story import Story
+    from guardrails_lite._targets import Primary, Target
+
+    Answer = tuple[Reply, Any]
+
+_NOT_SENT = frozenset({"timeout"})
+"""Parameters that change how long is waited, and nothing of the reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """Answer a request that a wrapped client has answered before, and send identical ones together once.
+
+    Guards that are given the same `Cache` object share it. It holds replies in memory, as the rules left
+    them. Streamed calls are neither kept nor answered from it.
+
+    Raises:
+        ConfigError: a setting that cannot work.
+    """
+
+    entries: int = 1_000
+    """The most replies that are kept; the one that was not asked for the longest goes first."""
+    ttl_s: float = 3_600.0
+    """How many seconds a reply is kept."""
+    _kept: _Kept = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        check_whole(self, "entries")
+        check_number(self, "ttl_s", "seconds")
+        object.__setattr__(self, "_kept", _Kept(self.entries, self.ttl_s))
+
+    def __repr__(self) -> str:
+        return as_code(self)
+
+    async def answer(
+        self,
+        story: Story,
+        target: Target | Primary,
+        call: Call,
+        left_s: float,
+        climb: Coroutine[Any, Any, Answer],
+    ) -> Answer:
+        """The reply to *call*: kept, or another call's under way, or what *climb* brings.
+
+        Args:
+            story: The record of the call.
+            target: The wrapped client.
+            call: The request, screened.
+            left_s: How long to wait for another call.
+            climb: Sends it, and brings the reply and the value through every check.
+        """
+        with contextlib.closing(climb):  # it is not needed where something is kept
+            key = _key(story, target, call)
+            if key is None:
+                return await climb
+            now_s = story.plan.clock
+            entry, flight, leads = self._kept.find(key, now_s())
+            if entry is None and leads:
+                return await self._lead(key, story, climb)
+            if entry is None:
+                story.note("joined an identical call")
+                entry = await Join(flight, None if math.isinf(left_s) else left_s)
+            if entry is None:  # it failed, brought nothing to keep, or took too long
+                return await climb
+        story.note("cached", entry.record_id)
+        reply, value = copy.deepcopy((entry.reply, entry.value))
+        if story.plan.captures:
+            story.texts += [("output", "assistant", choice.text or "") for choice in reply.choices]
+        return reply, value
+
+    async def _lead(self, key: str, story: Story, climb: Coroutine[Any, Any, Answer]) -> Answer:
+        kept: Entry | None = None
+        try:
+            reply, value = await climb
+            kept = _entry(story, reply, value)
+            return reply, value
+        finally:
+            self._kept.land(key, kept, story.plan.clock())
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One reply that is kept."""
+
+    reply: Reply = field(repr=False)
+    value: Any = field(repr=False)
+    record_id: str
+    """The record of the call that brought it."""
+
+
+class _Kept:
+    """The replies, and the calls under way. Safe under threads, event loops and forks."""
+
+    def __init__(self, most: int, ttl_s: float) -> None:
+        self._most = most
+        self._ttl_s = ttl_s
+        self.start_afresh()
+        on_fork(self)
+
+    def start_afresh(self) -> None:
+        """Begin with nothing: calls under way are the parent process's."""
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[str, tuple[float, Entry]] = OrderedDict()
+        self._flights: dict[str, Future[Entry | None]] = {}
+
+    def find(self, key: str, now_s: float) -> tuple[Entry | None, Future[Entry | None], bool]:
+        """What is kept; else the call under way, and whether it is the one that asks."""
+        with self._lock:
+            expires_s, entry = self._entries.get(key, (now_s, None))
+            if entry is not None and expires_s > now_s:
+                self._entries.move_to_end(key)
+                return entry, _NOBODY, False
+            flight = self._flights.get(key)
+            if flight is not None:
+                return None, flight, False
+            flight = self._flights[key] = Future()
+            return None, flight, True
+
+    def land(self, key: str, entry: Entry | None, now_s: float) -> None:
+        """The call under way has ended, with something to keep or nothing."""
+        with self._lock:
+            flight = self._flights.pop(key, None)
+            if entry is not None:
+                self._entries[key] = now_s + self._ttl_s, entry
+                self._entries.move_to_end(key)
+                while len(self._entries) > self._most:
+                    self._entries.popitem(last=False)
+        if flight is not None:
+            flight.set_result(entry)
+
+
+_NOBODY: Future[Entry | None] = Future()
+
+
+def _key(story: Story, target: Target | Primary, call: Call) -> str | None:
+    """Names a request; None where it cannot be told apart from others."""
+    params = {name: value for name, value in call.params.items() if name not in _NOT_SENT}
+    who = [story.who.get(name) for name in ("tenant", "user")]
+    told = [story.plan.guard.digest, target.request, target.account, who, list(call.messages), params]
+    try:
+        text = json.dumps(told, sort_keys=True, default=_plain)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """A client's own message object as data."""
+    return value.model_dump(mode="json")
+
+
+def _entry(story: Story, reply: Reply, value: Any) -> Entry | None:
+    """The reply to keep; None where another call had better ask anew."""
+    if story.fell_back or not reply.choices:
+        return None
+    for choice in reply.choices:
+        if not choice.text or choice.tool_calls or choice.refusal or choice.finish_reason != "stop":
+            return None
+    try:
+        reply, value = copy.deepcopy((reply, value))
+    except Exception:  # a value of a type of the user's that cannot be copied cannot be shared either
+        return None
+    return Entry(reply, value, story.id)
