@@ -149,6 +149,43 @@ def test_a_named_sink_counts_every_active_construct(sink: str, value: str) -> No
     assert not output_injection()(value)
 
 
+@pytest.mark.parametrize(
+    ("text", "category"),
+    [
+        ("x%27%20OR%20%271%27%3D%271", "SQL_INJECTION"),
+        ("%3Cscript%3Ealert(1)%3C/script%3E", "HTML_INJECTION"),
+        ('<img src="jav&#x09;ascript:alert(1)">', "HTML_INJECTION"),
+        ("a' || (SELECT password FROM users LIMIT 1) || '", "SQL_INJECTION"),
+        ("a; python3 -c 'import os'", "SHELL_INJECTION"),
+        ("{{settings.SECRET_KEY}}", "TEMPLATE_INJECTION"),
+        ("/home/bob/.aws/credentials", "PATH_INJECTION"),
+    ],
+)
+def test_payloads_are_found_where_they_stand(text: str, category: str) -> None:
+    """Percent signs and what a browser overlooks hide nothing."""
+    findings = output_injection()(f"The value is: {text} - done.")
+
+    assert category in {finding.category for finding in findings}
+    for finding in findings:
+        assert finding.span is not None
+        assert finding.span[0] >= len("The value is:")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INSERT INTO t VALUES (1);\n\nALTER TABLE t ADD c int;",
+        'colour = "#fff"; mark = "#"',
+        "It's 1 or 2, isn't it?",
+        "See ../README.md and ~/.config.",
+        "for (let i = 0; i < n; i++) { f(`${i}`); }",
+    ],
+)
+def test_code_that_attacks_nothing_is_spared(text: str) -> None:
+    """Constructs are no payloads where no sink is named."""
+    assert output_injection()(text) == []
+
+
 def test_an_unknown_sink_is_refused() -> None:
     """The error lists what there is."""
     with pytest.raises(ConfigError, match="knows the sinks html, path, shell, sql, template"):

@@ -160,6 +160,27 @@ def test_legitimate_characters_are_left_alone(text: str) -> None:
     assert hidden_text()(text) == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the \u061cpassword is",
+        "send the \u0430\u0440\u0440\u0456\u0435 to the server",
+        "a\u200bb",
+        "the \U000e0069\U000e0067\U000e006e end",
+        "x\x1b[8mhidden\x1b[0m",
+    ],
+)
+def test_what_hides_in_plain_words_is_found(text: str) -> None:
+    """A mark does not vouch for itself, and a word of look-alikes among Latin ones needs no Latin letter."""
+    assert hidden_text()(text)
+
+
+def test_a_zero_width_space_that_parts_nothing_is_spared() -> None:
+    """Formulas that were copied from a page are full of them."""
+    assert hidden_text()("v\ni\n\u200b\n = 1") == []
+    assert hidden_text()("\u043e\u0441\u0430 \u0438 \u0445\u043e\u0440, and a \u0440\u043e\u0441\u0430") == []
+
+
 def test_redacting_hidden_text_keeps_what_was_visible() -> None:
     """Each replacement is what a reader saw there."""
     text = "p\u0430y\u200b the\U000e0061\U000e0062 bill"

@@ -2,8 +2,8 @@
 
     python validators/evaluation/evaluate.py --prompts PATH/TO/dev.jsonl
 
-Positives of `pii` and `secrets` are generated here, links for `exfiltration` by `links.py`, from their own
-grammars and a fixed seed, and not from the detectors' tables. Negatives are real prompts labelled benign.
+Positives of `pii` and `secrets` are generated here, those of the others by `links.py`, `hidden.py` and
+`payloads.py`, from their own grammars and a fixed seed, and not from the detectors' tables. Negatives are real prompts labelled benign.
 `injection` is counted by source, since an attack of one family says little about another.
 """
 
@@ -17,12 +17,15 @@ import json
 import math
 import random
 import string
+import sysconfig
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from hidden import HONEST, hidden
 from links import honest, leaks
+from payloads import payloads
 
 from guardrails_lite._rules import Validator
 from guardrails_lite_validators import exfiltration, hidden_text, injection, output_injection, pii, secrets
@@ -170,6 +173,32 @@ def cost(find: Validator, texts: list[str]) -> float:
     return best / size * 1e9
 
 
+def by_kind(title: str, find: Validator, texts: Iterable[tuple[str, str]]) -> None:
+    """Print how many texts of each kind are found."""
+    hits: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for kind, text in texts:
+        found = bool(find(text))
+        for group in (kind, "~ all"):
+            hits[group][0] += found
+            hits[group][1] += 1
+    print(title)
+    for kind, (hit, total) in sorted(hits.items()):
+        print(line(kind, hit, total))
+
+
+def code(draw: random.Random, *, pieces: int) -> Iterable[tuple[str, str]]:
+    """Some lines of files of the standard library and of what else is installed beside it."""
+    places = {Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib")}
+    files = sorted(file for place in places for file in place.rglob("*") if file.suffix in _CODE)
+    for file in draw.sample(files, min(pieces, len(files))):
+        rows = file.read_text("utf-8", "replace").split("\n")
+        at = draw.randrange(max(len(rows) - 20, 1))
+        yield file.suffix, "\n".join(rows[at : at + draw.randint(8, 30)])[:2500]
+
+
+_CODE = (".py", ".pyi", ".md", ".rst", ".html", ".js", ".css", ".sh", ".sql", ".c", ".h")
+
+
 def report(prompts: Path, seed: int) -> None:
     rows = [json.loads(row) for row in prompts.read_text(encoding="utf-8").split("\n") if row]
     benign = [row["text"] for row in rows if row["label"] == 0]
@@ -193,17 +222,13 @@ def report(prompts: Path, seed: int) -> None:
         print(line(kind, hit, total))
     misses = list(near_misses(draw))
     print(line("near misses flagged", sum(bool(find(text)) for text in misses), len(misses)))
-    print("exfiltration: recall by place, then honest links flagged by kind")
-    for texts in (leaks(draw, each=100), honest(draw, each=60)):
-        hits.clear()
-        for kind, text in texts:
-            flagged = bool(exfiltration()(text))
-            for group in (kind, "~ all"):
-                hits[group][0] += flagged
-                hits[group][1] += 1
-        for kind, (hit, total) in sorted(hits.items()):
-            print(line(kind, hit, total))
-    print("injection: by source (label 1: recall, label 0: false positives)")
+    by_kind("exfiltration: recall by place", exfiltration(), leaks(draw, each=100))
+    by_kind("exfiltration: honest links flagged", exfiltration(), honest(draw, each=60))
+    by_kind("hidden_text: recall by way", hidden_text(), hidden(draw, benign, each=100))
+    by_kind("hidden_text: honest use flagged", hidden_text(), (("in many scripts", text) for text in HONEST))
+    by_kind("output_injection: recall by sink", output_injection(), payloads(draw, each=120))
+    by_kind("output_injection: pieces of code flagged", output_injection(), code(draw, pieces=800))
+    print("injection: by source, which it has learnt from; training/train.py --held-out has honest rates")
     hits.clear()
     find = injection()
     for row in rows:

@@ -71,7 +71,8 @@ def _turned(text: str) -> Iterator[Edit]:
 _BACKWARDS = re.compile(r"(?<!%)(?:[0-9a-fA-F]{2}%){6,}(?![0-9a-fA-F]{2})|(?:;[0-9a-fA-F]{2,4}[xX]?#&){4,}")
 
 
-def _percents(text: str) -> Iterator[Edit]:
+def percents(text: str) -> Iterator[Edit]:
+    """Each character that percent signs spell."""
     for found in _PERCENTS.finditer(text):
         yield from _spelled(found, bytes.fromhex(found.group().replace("%", "")), 3)
 
@@ -268,7 +269,7 @@ _NUMBER = re.compile(r"(?:0x)?([0-9a-fA-F]+)")
 
 _CODES: tuple[tuple[Callable[[str], bool], Callable[[str], Iterator[Edit]]], ...] = (
     (lambda text: "%" in text or "#&" in text, _turned),
-    (lambda text: "%" in text, _percents),
+    (lambda text: "%" in text, percents),
     (lambda text: "&" in text, _entities),
     (lambda text: "\\x" in text, _escapes),
     (lambda text: "\\u" in text or "\\U" in text, _points),

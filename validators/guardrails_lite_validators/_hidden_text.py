@@ -69,7 +69,8 @@ def hidden_parts(text: str) -> Iterator[tuple[str, tuple[int, int], str]]:
         yield "control", found.span(), ""
     if text.isascii():
         return
-    for found in tables.suspect.finditer(text):
+    first = tables.any_suspect.search(text)
+    for found in tables.suspect.finditer(text, first.start()) if first is not None else ():
         start, end = found.span()
         kind = found.lastgroup or ""
         if tables.harmless[kind](text, start, end):
@@ -81,8 +82,20 @@ def hidden_parts(text: str) -> Iterator[tuple[str, tuple[int, int], str]]:
             start, done = _word_around(text, found.start())
             word = text[start:done]
             shown = word.translate(tables.lookalikes)
-            if 3 <= len(word) <= _LONGEST_WORD and shown.isascii() and any(map(str.isascii, word)):
+            if 3 <= len(word) <= _LONGEST_WORD and shown.isascii() and _imitates(text, word, start, done):
                 yield "confusable", (start, done), shown
+
+
+def _imitates(text: str, word: str, start: int, end: int) -> bool:
+    """Whether a word of look-alikes has Latin letters, or stands among Latin words only."""
+    if any(map(str.isascii, word)):
+        return True
+    near = text[max(start - _NEAR, 0) : start] + text[end : end + _NEAR]
+    return len(word) > 3 and _LATIN.search(near) is not None and _OWN_SCRIPT.search(near) is None
+
+
+_LATIN = re.compile("[a-z]{3}")
+_OWN_SCRIPT = re.compile("[\u0370-\u03ff\u0400-\u04ff]")
 
 
 def _word_around(text: str, at: int) -> tuple[int, int]:
@@ -100,7 +113,13 @@ class _Tables:
     def __init__(self) -> None:
         # Colours of terminal output are shown as colours; concealing (8) is not.
         self.control = re.compile(
-            r"(?!\x1b\[(?!8m)(?:\d{1,3};){0,4}\d{0,3}m)[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufff9-\ufffb]"
+            r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufff9-\ufffb]"
+            r"(?:(?<!\x1b)|(?!\[(?!8m)(?:\d{1,3};){0,4}\d{0,3}m))"
+        )
+        # One class is far quicker to look for than five by turns, and most texts have none of them.
+        self.any_suspect = re.compile(
+            "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ud800-\udfff"
+            "\ufe00-\ufe0f\ufeff\uffa0\U0001d173-\U0001d17a\U000e0000-\U000e007f\U000e0100-\U000e01ef]"
         )
         self.suspect = re.compile(
             "(?P<tag>[\U000e0000-\U000e007f]{1,64})"
@@ -172,7 +191,11 @@ def _joins(text: str, start: int, end: int) -> bool:
     if mark in "\u200c\u200d":
         return _is_joined_script(before) or (mark == "\u200d" and _is_emoji(before) and _is_emoji(after))
     if mark == "\u200b":
+        if not before.strip() and not after.strip():
+            return True  # it parts nothing: left over from a formula that was copied
         return _is_unspaced_script(before) or _is_unspaced_script(after)
+    if mark == "\u180e":
+        return "\u1820" <= before <= "\u18aa"
     if mark in "\u115f\u1160\u3164\uffa0":
         return "\u1100" <= before <= "\u11ff" or "\uac00" <= before <= "\ud7a3"
     return False
@@ -209,7 +232,9 @@ def _is_emoji(char: str) -> bool:
     )
 
 
-_RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
+_RTL = re.compile(
+    "[\u0590-\u061b\u061d-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
 
 
 def _directs(text: str, start: int, end: int) -> bool:

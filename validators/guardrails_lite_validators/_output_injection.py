@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._rules import Finding, Validator, validator
+from guardrails_lite_validators._decode import percents
+from guardrails_lite_validators._fold import Reading, replaced
 from guardrails_lite_validators._spans import every_match, outermost
 
 SINKS = {
@@ -25,6 +27,16 @@ SINKS = {
     "template": "would run inside a template engine",
 }
 
+_BROKEN = r"(?:\s|&#x?[0-9a-f]{1,6};|&tab;|&newline;){0,2}"
+"""What a browser overlooks inside the name of a scheme."""
+_SIGNS = {
+    "html": ("<", "ascript:", "vbscript:", "alert(", "data:", "%3c", "&lt;", ";"),
+    "path": ("..", "/", "\\", "%"),
+    "shell": (";", "|", "&", "`", "$", "=", " -", "/dev/", "(", "%0a", "/etc/"),
+    "sql": ("'", '"', "`", ";", "=", ")", "union", "xp_", "load_file", "file", "(", "utl_http"),
+    "template": ("{", "<", "@(", "#set"),
+}
+"""Of these one must be in a text for any attack on the sink, which spares most texts the looks at its gates."""
 _ATTACKS: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {
     "html": (
         (
@@ -75,6 +87,14 @@ _ATTACKS: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {
             ("script",),
             r"(?:href|src|action|formaction|xlink:href|data)\s{0,2}=\s{0,2}[\"']?\s{0,4}(?:j\s{0,2}a\s{0,2}v\s{0,2}a\s{0,2}s\s{0,2}c\s{0,2}r\s{0,2}i\s{0,2}p\s{0,2}t|vbscript)\s{0,2}:(?!\s{0,2}(?:void\(0\)|;))[^\s>]{1,120}",
         ),
+        (
+            ("ascript",),
+            rf"=\s{{0,2}}[\"']?\s{{0,3}}{_BROKEN.join('javascript')}{_BROKEN}:[^\s>]{{1,120}}",
+        ),
+        (
+            ("cookie", "storage", "document.location", "alert("),
+            r"<[a-z][^>]{0,200}[\s/\"']on[a-z]{3,20}\s{0,3}=\s{0,3}[\"']?[^>]{0,120}?(?:\.cookie|(?:local|session)storage|document\.location)|(?<![\w.])['\"]\s{0,2}[;+]\s{0,2}(?:alert|confirm|prompt)\(\d{0,9}\)\s{0,2}(?://|[;+])",
+        ),
         (("script:",), r"\]\(\s{0,3}(?:javascript|vbscript):[^)]{1,120}"),
         (
             ("data:text/html", "data:image/svg", "srcdoc"),
@@ -87,7 +107,7 @@ _ATTACKS: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {
     ),
     "sql": (
         (
-            ("or", "and", "||"),
+            ("=", "--", "||", " like ", "true"),
             r"['\"`)]\s{0,3}(?:\)\s{0,2}){0,3}(?:or|and|\|\|)\s{1,3}(?:not\s{1,3})?(?:\(?['\"]?(\w{1,12})['\"]?\s{0,2}=\s{0,2}['\"]?\1\b|true\b|1\b\s{0,2}(?:--|#)|['\"]?\w{0,8}['\"]?\s{0,2}(?:like|<|>)\s{0,2}['\"]?)",
         ),
         (
@@ -96,9 +116,20 @@ _ATTACKS: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {
         ),
         (
             (";",),
-            r"['\"\d)]\s{0,3};\s{0,3}(?:drop|delete|truncate|alter|update|insert|exec(?:ute)?|shutdown|grant|create)\s{1,3}[\w\[]",
+            r"['\"\d)][ \t]{0,3};[ \t]{0,3}(?:drop|delete|truncate|alter|update|insert|exec(?:ute)?|shutdown|grant|create)\s{1,3}[\w\[]",
         ),
-        (("--", "#", "/*"), r"['\"][ \t]{0,2}\)?[ \t]{0,2}(?:--(?=[ \t]*\Z|[ +;]|\n)|#[ \t]{0,2}\Z|/\*)"),
+        (
+            ("--", "#", "/*"),
+            r"['\"][ \t]{0,2}\)?[ \t]{0,2}(?:--(?=[ \t]*\Z|[ +;\"'`}]|\n)|#[ \t]{0,2}(?:\Z|`)|/\*)",
+        ),
+        (
+            ("select",),
+            r"(?:\|\||=|\b(?:convert|ascii|substring|concat|and|or)\b)[\w ,(]{0,40}\(\s{0,2}select\s[^()]{1,60}(?:from\s{1,3}\w|@@)",
+        ),
+        (
+            ("=", "null"),
+            r"(?<![\w'\")])\d{1,6}\s{1,3}(?:or|and)\s{1,3}(\d{1,4})\s{0,2}=\s{0,2}\1\b(?![.%])|['\"][^'\"\n;]{0,60};\s{0,2}--[ \t]{0,2}(?:\Z|[\"'`\n])",
+        ),
         (
             ("sleep", "benchmark", "waitfor", "pg_sleep", "dbms_"),
             r"(?:and|or|select|;|\|\||,|\()\s{0,3}\(?(?:select\s{1,3})?(?:pg_sleep|sleep|benchmark|dbms_\w{3,20}(?:\.\w{2,20})?)\s{0,2}\(\s{0,2}\d|waitfor\s{1,3}delay\s{1,3}['\"]",
@@ -110,6 +141,10 @@ _ATTACKS: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {
         (
             ("order by", "group by", "having"),
             r"['\")]\s{0,3}(?:order|group)\s{1,3}by\s{1,3}\d{1,3}\s{0,3}(?:--|#)|['\"]\s{0,3}having\s{1,3}\d\s{0,2}=\s{0,2}\d",
+        ),
+        (
+            ("pg_sleep(", "sleep(", "@@version"),
+            r"\b(?:and|or)\s{1,3}(?:pg_)?sleep\s{0,2}\(\s{0,2}\d|\(\s{0,2}select\s{1,3}@@version",
         ),
         (
             ("information_schema", "sqlite_master", "sysobjects"),
@@ -153,6 +188,10 @@ _ATTACKS: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {
             ),
             r"(?:[;|&`]|\$\(|%0a|\|\||&&)\s{0,3}(?:/(?:usr/)?bin/)?(?:cat\s{1,3}/|whoami\b|id\b\s{0,2}(?:[;|&`)]|$)|uname\s{1,3}-a|ping\s{1,3}-[cn]\s|sleep\s{1,3}\d|ls\s{1,3}-\w{1,4}\s{1,3}/|net\s{1,3}user\b|type\s{1,3}[a-z]:\\|dir\s{1,3}[a-z]:\\)",
         ),
+        (
+            ("python", "perl", "ruby", "nslookup", "tee /", "shutdown", "env |", "env|", "/etc/cron"),
+            r"(?:[;|&`]|\$\(|%0a)\s{0,3}(?:sudo\s{1,3})?(?:(?:python[\d.]{0,4}|perl|ruby|php|node)\s{1,3}-[cer]\s|nslookup\s{1,3}\S|tee\s{1,3}(?:-a\s{1,3})?/etc/|shutdown\s{1,3}-|env\s{0,3}\|)",
+        ),
         (("base64",), r"base64\s{1,3}(?:-d|--decode|-D)[^\n|]{0,40}\|\s{0,3}(?:ba|z)?sh\b"),
         (
             ("powershell", "pwsh", "invoke-expression", "iex", "certutil"),
@@ -176,6 +215,10 @@ _ATTACKS: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {
             ("{{", "${", "#{", "<%", "{", "@("),
             r"(?:\{\{|\$\{|#\{|<%=|\*\{|@\()\s{0,3}['\"]?\d{1,6}['\"]?\s{0,2}\*\s{0,2}['\"]?\d{1,6}['\"]?\s{0,3}(?:\}\}?|%>|\))",
         ),
+        (
+            ("{{", "<%["),
+            r"\{\{\s{0,3}(?:settings|config|app|session|env|secrets?)\.[a-z_]{0,30}(?:key|secret|password|token)|\$\{\{<%\[",
+        ),
         (("${",), r"\$\{\s{0,2}(?:jndi|\$\{|lower:|upper:|env:|sys:|::-)[^}]{0,120}"),
         (
             ("#set", "<#assign", "{php}"),
@@ -188,12 +231,12 @@ _ATTACKS: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {
             r"(?:(?:\.\.|%2e%2e|%252e%252e|\.%2e|%2e\.|\.\.\.\.)(?:[/\\]{1,4}|%2f|%5c|%252f|%255c|%c0%af|;/)){2,40}[\w.%~-]{0,80}",
         ),
         (
-            ("/etc/", "/proc/", "/root/", "windows", "/var/log", ".ssh"),
-            r"(?:(?:file|php|zip|phar|expect)://[^\s\"'<>]{0,80}|(?<![\w])(?:\.\.?[/\\])?)(?:/etc/(?:passwd|shadow|hosts|sudoers)|/proc/self/(?:environ|cmdline|fd)|/root/\.ssh|[\\/]?(?:[a-z]:)?[\\/]windows[\\/](?:system32[\\/](?:config|drivers)|win\.ini|system\.ini)|[\w~/.-]{0,60}/\.ssh/(?:id_\w{2,8}|authorized_keys))(?:%00[\w.]{0,8}|\x00)?",
+            ("/etc/", "/proc/", "/root/", "windows", "/var/log", ".ssh", "/home/"),
+            r"(?:(?:file|php|zip|phar|expect)://[^\s\"'<>]{0,80}|(?<![\w])(?:\.\.?[/\\])?)(?:/etc/(?:passwd|shadow|hosts|sudoers)|/proc/(?:self|\d{1,7})/(?:environ|cmdline|fd)|/etc/kubernetes/|(?:/root|/home/\w{1,32})/\.(?:ssh|aws|kube|gnupg|netrc|bash_history|env\b)|[\\/]?(?:[a-z]:)?[\\/]windows[\\/](?:system32[\\/](?:config|drivers)|win\.ini|system\.ini)|[\w~/.-]{0,60}/\.ssh/(?:id_\w{2,8}|authorized_keys))(?:%00[\w.]{0,8}|\x00)?",
         ),
         (
-            ("php://", "file://", "phar://", "expect://", "gopher://", "dict://"),
-            r"(?:php://(?:filter|input)|phar://|expect://|gopher://|dict://|file:///?(?:etc|proc|c:|root|var|home))[^\s\"'<>]{0,120}",
+            ("php://", "file://", "phar://", "expect://", "gopher://", "dict://", "zip://", "data://"),
+            r"(?:php://(?:filter|input)|phar://|expect://|gopher://|dict://|zip://\S{0,80}\#|data://text|file:///?(?:etc|proc|c:|root|var|home))[^\s\"'<>]{0,120}",
         ),
         (("%00",), r"[\w/.-]{1,80}%00(?:\.\w{2,5})?"),
     ),
@@ -235,21 +278,26 @@ def output_injection(*, sink: str | None = None, sinks: Iterable[str] = tuple(SI
 
     @validator(name="output_injection", window=800, params=params)
     def find(text: str) -> Iterator[Finding]:
-        lowered = text.lower() if text.isascii() else "".join(map(_lower, text))
+        plain = Reading(text).lower()
+        readings = [plain]
+        if "%2" in text or "%3" in text:
+            readings.append(plain.then(replaced(plain.text, percents(plain.text))))
         yield from outermost(
-            Finding(SINKS[kind], span=found.span(), category=f"{kind.upper()}_INJECTION", score=0.9)
+            Finding(
+                SINKS[kind],
+                span=reading.span(*found.span()),
+                category=f"{kind.upper()}_INJECTION",
+                score=0.9,
+            )
+            for reading in readings
             for kind in kinds
+            if sink is not None or any(map(reading.text.__contains__, _SIGNS[kind]))
             for gates, pattern in _patterns(kind, sink is not None)
-            if any(gate in lowered for gate in gates)
-            for found in every_match(pattern, lowered)
+            if any(map(reading.text.__contains__, gates))
+            for found in every_match(pattern, reading.text)
         )
 
     return find
-
-
-def _lower(char: str) -> str:
-    lowered = char.lower()
-    return lowered if len(lowered) == 1 else char
 
 
 @functools.cache
