@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from importlib.resources import files
 
@@ -26,8 +26,8 @@ class Model:
 
     bias: int
     families: Mapping[str, int] = field(repr=False)
-    terms: Mapping[str, int] = field(repr=False)
-    """By word, or by two words in a row with a space between them."""
+    terms: Mapping[str | tuple[str, str], int] = field(repr=False)
+    """By word, or by two words in a row."""
 
     def score(self, words: Sequence[str], families: Iterable[str]) -> float:
         """How much a text of these words, with phrases of these families, sounds like an attack: 0 to 1."""
@@ -38,9 +38,15 @@ class Model:
         return 1 / (1 + math.exp(-max(min(total / SCALE, 30), -30)))
 
 
-def terms_of(words: Sequence[str]) -> Collection[str]:
+def terms_of(words: Sequence[str]) -> Set[str | tuple[str, str]]:
     """The words and pairs of words of a text, each once."""
-    return {*words, *map(" ".join, itertools.pairwise(words))}
+    return {*words, *itertools.pairwise(words)}
+
+
+def term_of(name: str) -> str | tuple[str, str]:
+    """A word, or two with a space between them, as `terms_of` gives it."""
+    first, _, second = name.partition(" ")
+    return (first, second) if second else first
 
 
 @functools.cache
@@ -51,7 +57,9 @@ def shipped_model() -> Model:
 
 def read_model(text: str) -> Model:
     """Read a model as `train.py` writes it: a weight and what it weighs on each line."""
-    bias, families, terms = 0, {}, {}
+    bias = 0
+    families: dict[str, int] = {}
+    terms: dict[str | tuple[str, str], int] = {}
     for line in text.splitlines():
         if line.startswith("//"):
             continue
@@ -61,5 +69,5 @@ def read_model(text: str) -> Model:
         elif name.startswith("#"):
             families[name[1:]] = int(weight)
         else:
-            terms[name] = int(weight)
+            terms[term_of(name)] = int(weight)
     return Model(bias, families, terms)

@@ -2,7 +2,7 @@
 
 A rule has *anchors*, words of which one must be in the text, and a regular expression over the folded text
 (see `_fold`) that is tried right behind each of them; so a text without anchors costs one look at its
-words. Gaps between words are counted, never open, so that a rule reads a bounded piece of text. What a
+words. Where anchors are common words, others that the text needs besides stand behind a slash. Gaps between words are counted, never open, so that a rule reads a bounded piece of text. What a
 family weighs is learnt (`validators/training`), not written here.
 """
 
@@ -43,6 +43,8 @@ class PhraseRule:
     """Matched where an anchor ends."""
     before: re.Pattern[str] | None = field(default=None, repr=False)
     """Must be found in the `LOOK_BACK` characters before the anchor."""
+    needs: frozenset[str] = frozenset()
+    """One of these must be in the text, if there are any."""
 
 
 LOOK_BACK = 120
@@ -50,11 +52,12 @@ LOOK_BACK = 120
 
 def evidence(text: str, words: Collection[str]) -> Iterator[tuple[str, tuple[int, int]]]:
     """The family and span of each phrase in a folded text that consists of these words."""
-    rules = _by_anchor()
-    for anchor in rules.keys() & words:
-        for at in _places(text, anchor):
+    by_anchor, said = _by_anchor(), frozenset(words)
+    for anchor in by_anchor.keys() & said:
+        rules = [rule for rule in by_anchor[anchor] if not rule.needs or not rule.needs.isdisjoint(said)]
+        for at in _places(text, anchor) if rules else ():
             end = at + len(anchor)
-            for rule in rules[anchor]:
+            for rule in rules:
                 found = rule.pattern.match(text, end)
                 if found is None:
                     continue
@@ -75,11 +78,20 @@ def evidence(text: str, words: Collection[str]) -> Iterator[tuple[str, tuple[int
 
 
 def _places(text: str, word: str) -> Iterator[int]:
+    """Where a word begins. Short ones are parts of many others, so a pattern looks for those."""
+    if len(word) < 4:
+        yield from (found.start() for found in _alone(word).finditer(text))
+        return
     at = text.find(word)
     while at >= 0:
         if at == 0 or not text[at - 1].isalnum():
             yield at
         at = text.find(word, at + len(word))
+
+
+@functools.cache
+def _alone(word: str) -> re.Pattern[str]:
+    return re.compile(rf"{word}(?<![^\W_]{word})(?![^\W_])")  # the letters first: they are quick to look for
 
 
 def _gap(words: int) -> str:
@@ -113,6 +125,10 @@ _SHOW = (
     "show print reveal repeat display output tell give share write expose leak dump list reproduce recite copy disclose"
     " return summarize summarise translate paste provide encode is are was were spell type echo say state quote see know"
 )
+_ORDER_WORDS = (
+    "prompt prompts instruction instructions message messages directive directives rules configuration guidelines context"
+    " text words sentences conversation preprompt preamble"
+)
 _LAWLESS = (
     r"(?:rules|restrictions?|limits?|limitations?|filters?|guidelines|ethic\w*|moral\w*|censorship|boundaries|constraints?"
     r"|confines|polic(?:y|ies)|safeguards|disclaimers|inhibitions)\b"
@@ -135,7 +151,7 @@ _RULES: tuple[tuple[str, str, str, str], ...] = (
         "",
     ),
     ("override", "ignore disregard forget", r"\s+(?:the\s+|all\s+|everything\s+)?(?:above|prior|previous|preceding)\b", ""),
-    ("override", "not t never stop", rf"\W{{1,3}}(?:follow|obey|adhere\s+to|comply\s+with|following|obeying|listen\s+to){_gap(3)}(?:{_EARLIER}|your|any){_gap(2)}{_ORDERS}\b", ""),
+    ("override", "not t never stop / follow obey adhere comply following obeying listen", rf"\W{{1,3}}(?:follow|obey|adhere\s+to|comply\s+with|following|obeying|listen\s+to){_gap(3)}(?:{_EARLIER}|your|any){_gap(2)}{_ORDERS}\b", ""),
     ("override", "attention", rf"\s+to{_gap(3)}{_EARLIER}\b{_gap(2)}{_ORDERS}\b", r"\bno\s+\Z"),
     ("override", "are re", r"\s+(?:no\s+longer|not)\s+(?:bound|restricted|limited|constrained|governed|subject|obliged|required)\b", r"\byou\W{0,2}\Z"),
     ("override", _IGNORE, r"\s+(?:it|them|that|this|all\s+that|everything)\b.{0,30}\b(?:and|now|instead)\b.{0,20}\b(?:your|new|real|only|just)\b", ""),
@@ -146,24 +162,24 @@ _RULES: tuple[tuple[str, str, str, str], ...] = (
     ("task", "stop", r"\s+(?:everything|all|what\s+you|processing|translating|reading|summari[sz]ing|here)\b", ""),
     ("task", "mind actually instead", r"\b.{0,40}\b(?:ignore|instead|forget)\b", ""),
     ("task", "instead", r"\s+of\s+(?:answering|doing|translating|summari[sz]ing|following|that|this|classifying|completing)\b.{0,60}", ""),
-    ("task", "not t dont never", r"\s+(?:answer|translate|summari[sz]e|respond\s+to|process|classify|execute|do)\s+(?:the|this|that|any|what)\b.{0,30}(?:\binstead\b|\bbut\b|\.)", ""),
+    ("task", "not t dont never / answer translate summarize summarise respond process classify execute do", r"\s+(?:answer|translate|summari[sz]e|respond\s+to|process|classify|execute|do)\s+(?:the|this|that|any|what)\b.{0,30}(?:\binstead\b|\bbut\b|\.)", ""),
     ("task", "instead just simply only rather", r"\W{1,3}(?:output|print|say|write|respond|reply|answer|return|state|type|repeat)\b.{0,24}(?:['\"`:]|\bexactly\b|\bonly\b|\bwith\b|\bthat\b)", ""),
     ("task", "say print output respond reply type write answer", r"\s+(?:only\s+|just\s+|exactly\s+)?(?:with\s+)?(?:the\s+(?:word|phrase|sentence|text|string)s?\s+|exactly\s+)?['\"][^'\"\n]{2,40}['\"]\s*(?:and\s+nothing\s+else|only|exactly|$|\.)", ""),
     ("task", "replaces supersedes overrides outranks", rf"{_gap(3)}(?:{_EARLIER}|all|your)\b{_gap(3)}{_ORDERS}", ""),
     ("task", "begin start", r"\s+(?:the\s+|a\s+|your\s+)?(?:actual|real|new|completely\s+new)\s+(?:task|conversation|session|chat|prompt|instructions?)\b", ""),
     # leak
-    ("leak", _SHOW, rf"{_gap(4)}(?:the|your|its|this|these|those|all|our|of|me)\W{{1,3}}(?:\w{{1,14}}\W{{1,3}}){{0,2}}?{_SECRET}\b", ""),
+    ("leak", f"{_SHOW} / {_ORDER_WORDS}", rf"{_gap(4)}(?:the|your|its|this|these|those|all|our|of|me)\W{{1,3}}(?:\w{{1,14}}\W{{1,3}}){{0,2}}?{_SECRET}\b", ""),
     ("leak", "print reveal show repeat output display leak dump recite disclose expose", rf"\W{{1,3}}{_SECRET}\b", ""),
     (
         "leak",
-        "repeat print reveal show output tell recite list are were display give write copy",
+        f"repeat print reveal show output tell recite list are were display give write copy / {_ORDER_WORDS}",
         rf"{_gap(4)}(?:instructions?|directives?|rules|prompts?|guidelines|words|text|sentences|conversation)\b(?:\W{{1,4}}[\w']{{1,20}}){{0,3}}?\W{{1,4}}"
         r"(?:you\s+(?:were|have\s+been|are|got|received|must|follow|had)|given\s+to\s+you|at\s+the\s+(?:beginning|start|top)|above|before\s+this|verbatim|word\s+for\s+word)\b",
         "",
     ),
     (
         "leak",
-        "show reveal print me is are were s repeat share output display list describe know",
+        f"show reveal print me is are were s repeat share output display list describe know / {_ORDER_WORDS}",
         r"\s+(?:me\s+)?(?:all\s+(?:of\s+)?)?your\s+(?:\w+\s+){0,2}(?:prompts?|instructions?|system\s+message|initial\s+message|hidden\s+rules|guidelines|directives)\b",
         "",
     ),
@@ -278,13 +294,15 @@ _SIGNS: tuple[tuple[str, str, str], ...] = (
 def _by_anchor() -> dict[str, tuple[PhraseRule, ...]]:
     """The rules by their anchors, compiled when a text first needs them."""
     rules: dict[str, tuple[PhraseRule, ...]] = {}
-    for family, words, pattern, before in _RULES:
+    for family, listed, pattern, before in _RULES:
+        words, _, needs = listed.partition(" / ")
         anchors = tuple(fold(word).text for word in words.split())
         rule = PhraseRule(
             family,
             anchors,
             re.compile(r"(?![^\W_])" + pattern, re.DOTALL),
             re.compile(before, re.DOTALL) if before else None,
+            frozenset(needs.split()),
         )
         for anchor in dict.fromkeys(anchors):
             rules[anchor] = (*rules.get(anchor, ()), rule)

@@ -22,7 +22,7 @@ from pathlib import Path
 from attacks import attacks
 from ordinary import ordinary
 
-from guardrails_lite_validators._injection_model import FEWEST, SCALE, Model, read_model, terms_of
+from guardrails_lite_validators._injection_model import FEWEST, SCALE, Model, read_model, term_of, terms_of
 from guardrails_lite_validators._injection_rules import FAMILIES, evidence
 from guardrails_lite_validators._readings import readings_of
 
@@ -61,6 +61,7 @@ class Example:
     is_attack: bool
     is_own: bool
     terms: Sequence[str] = field(repr=False)
+    """The names of its words and pairs of words."""
     families: Sequence[str] = field(repr=False)
 
     @property
@@ -83,7 +84,7 @@ def examples_of(prompts: Path) -> list[Example]:
         seen.add(text)
         readings = readings_of(text)
         families = sorted({family for family, _ in evidence(readings.plain.text, readings.words)})
-        terms = sorted(terms_of(readings.words[:LONGEST]))
+        terms = sorted(map(_name, terms_of(readings.words[:LONGEST])))
         examples.append(
             Example(source.split()[0] if is_own and is_attack else source, is_attack, is_own, terms, families)
         )
@@ -109,8 +110,13 @@ def trained(examples: Sequence[Example]) -> Model:
     return Model(
         round(bias * SCALE),
         {family: round(weight * SCALE) for family, weight in families.items()},
-        {term: scaled for term, weight in sorted(weights.items()) if (scaled := round(weight * SCALE))},
+        {term_of(name): scaled for name, weight in weights.items() if (scaled := round(weight * SCALE))},
     )
+
+
+def _name(term: str | tuple[str, str]) -> str:
+    """A term as it is written."""
+    return term if isinstance(term, str) else " ".join(term)
 
 
 def _fitted(
@@ -162,7 +168,10 @@ def written(model: Model, prompts: Path) -> str:
             f"// Data: {hashlib.sha256(prompts.read_bytes()).hexdigest()}",
             f"{model.bias} *",
             *(f"{weight} #{family}" for family, weight in sorted(model.families.items())),
-            *(f"{weight} {term}" for term, weight in sorted(model.terms.items())),
+            *(
+                f"{weight} {name}"
+                for name, weight in sorted((_name(term), weight) for term, weight in model.terms.items())
+            ),
             "",
         ]
     )
@@ -184,7 +193,7 @@ def held_out(examples: Sequence[Example]) -> list[tuple[Example, float]]:
 
 
 def _score(model: Model, example: Example) -> float:
-    told = sum(model.terms.get(term, 0) for term in example.terms)
+    told = sum(model.terms.get(term_of(name), 0) for name in example.terms)
     shown = sum(model.families.get(family, 0) for family in example.families)
     total = model.bias + shown + told / math.sqrt(max(len(example.terms), FEWEST))
     return 1 / (1 + math.exp(-max(min(total / SCALE, 30), -30)))
