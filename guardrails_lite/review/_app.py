@@ -31,6 +31,7 @@ from guardrails_lite.review.pages import (
     calls,
     integrity,
     overview,
+    privacy,
     queue,
     rules,
     spend,
@@ -39,8 +40,8 @@ from guardrails_lite.review.pages import (
 _LARGEST_FORM: Final = 64 * 1024
 
 Page = Callable[[Visit], View]
-Act = Callable[[Visit], str | Response]
-"""Does what a form asks; the address to go to then, or the answer itself."""
+Act = Callable[[Visit], str | View | Response]
+"""Does what a form asks; the address to go to then, a page that has none, or the answer itself."""
 
 PAGES: Final[Mapping[str, Page]] = {
     "/": overview.page,
@@ -50,13 +51,18 @@ PAGES: Final[Mapping[str, Page]] = {
     "/rules": rules.page,
     "/spend": spend.page,
     "/integrity": integrity.page,
+    "/privacy": privacy.page,
     "/activity": activity.page,
 }
 """Each also ends in ``.json`` and ``.csv``; the overview's are ``/overview.json`` and ``/overview.csv``."""
 
 ACTS: Final[Mapping[str, Act]] = {
+    "/calls/{id}/texts": call.texts,
     "/integrity/check": integrity.check,
     "/integrity/bundle": integrity.bundle,
+    "/privacy/act": privacy.act,
+    "/privacy/end": privacy.end,
+    "/privacy/find": privacy.find,
     "/queue/decide": queue.decide,
     "/queue/undo": queue.undo,
 }
@@ -68,6 +74,7 @@ MENU: Final = (
     ("/rules", "Rules"),
     ("/spend", "Spend"),
     ("/integrity", "Integrity"),
+    ("/privacy", "Privacy"),
     ("/activity", "Activity"),
 )
 
@@ -195,6 +202,8 @@ class _App:
                 )
                 return self._sorry(session, 403, text)
             found = await run_in_threadpool(self._visit, request, session, form, act)
+            if isinstance(found, View):
+                return Response(self._render(found, session, request.url.path), media_type="text/html")
             return found if isinstance(found, Response) else RedirectResponse(found, 303)
 
         return endpoint

@@ -59,7 +59,7 @@ class Desk:
         self.needs = needs
         self.clock = clock
         self.checked: Checked | None = None
-        self._keys = keys
+        self.keys = keys
         self._log: AuditLog | None = None
         self._lock = threading.Lock()
         self._checking = threading.Lock()
@@ -79,15 +79,15 @@ class Desk:
         """
         with self._lock:
             if self._log is None:
-                self._log = AuditLog(self.directory, keys=self._keys)
+                self._log = AuditLog(self.directory, keys=self.keys)
             return self._log
 
     def check(self) -> Checked:
         """Verify the whole log now, and remember what came out."""
         with self._checking:
             began = time.monotonic()
-            key = Path(self._keys or self.directory / "keys") / "verify.key"
-            report = verify(self.directory, key=key.read_text() if self._keys and key.exists() else None)
+            key = Path(self.keys or self.directory / "keys") / "verify.key"
+            report = verify(self.directory, key=key.read_text() if self.keys and key.exists() else None)
             self.checked = Checked(report, self.clock(), time.monotonic() - began)
             return self.checked
 

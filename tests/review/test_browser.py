@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from guardrails_lite.audit import AuditLog, read
+from guardrails_lite.audit import AuditLog, hold, read, restrict
 from guardrails_lite.review._app import MENU
 from guardrails_lite.review._verdicts import DECIDED, UNDONE
 from tests.review.browser import Browser, Page
@@ -126,6 +126,7 @@ def test_a_narrow_screen_and_print(browser: Browser, address: str) -> None:
         ("desk-call", "/calls/{call}", False),
         ("desk-findings", "/queue", False),
         ("desk-rules", "/rules", False),
+        ("desk-privacy", "/privacy?kind=user&names={names}", False),
     ],
 )
 def test_pictures(
@@ -133,10 +134,14 @@ def test_pictures(
 ) -> None:
     """The pages of which the documentation has pictures, after some findings were decided."""
     decided(root)
+    with AuditLog(root) as log:
+        names = "+".join(log.pseudonyms_of("user", "u-3"))
+        hold(log, "u-3", owner="counsel", reason="case 12")
+        restrict(log, "u-4", request="R-7", basis="GDPR 18(1)(a)")
     call = next(entry.id for entry in read(root) if entry.data["outcome"] == "re-asked")
     folder = Path(PICTURES) if PICTURES else tmp_path
     with browser.page(width=1180, height=760, dark=dark) as page:
-        page.open(serve(root) + path.format(call=call))
+        page.open(serve(root) + path.format(call=call, names=names))
         page.shot(folder / f"{name}.png")
         assert page.complaints() == []
     assert (folder / f"{name}.png").stat().st_size < 150_000

@@ -1,4 +1,4 @@
-"""One call: what happened step by step, what was found, what was decided about it, and its proof."""
+"""One call: what happened step by step, what was found, what was decided about it, its proof, its texts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from guardrails_lite.audit import prove
+from guardrails_lite.audit import prove, reveal
 from guardrails_lite.audit.index import Call
 from guardrails_lite.review import _numbers
 from guardrails_lite.review._charts import Piece, waterfall
@@ -65,6 +65,20 @@ def proof(visit: Visit) -> Response:
     told = {"line": found.line.decode(), "proof": found.text, "key": found.key}
     headers = {"Content-Disposition": f'attachment; filename="proof-{call.id[:12]}.json"'}
     return Response(json.dumps(told, indent=1) + "\n", media_type="application/json", headers=headers)
+
+
+def texts(visit: Visit) -> View:
+    """The captured texts of a call. That they were read, by whom and why, is recorded first.
+
+    Raises:
+        LookupError: nothing was captured, or it was erased.
+        ConfigError: no reason was given, or what is about the person is restricted.
+    """
+    call = find(visit)
+    found = reveal(visit.desk.log(), call.id, reader=visit.reviewer, reason=visit.asked("reason"))
+    told = [{"side": side, "role": role, "text": text} for side, role, text in found]
+    data = {"call": call.id, "now_ns": visit.desk.clock(), "texts": told}
+    return View("texts.html", f"Texts of call {call.id[:12]}", data)
 
 
 def find(visit: Visit) -> Call:

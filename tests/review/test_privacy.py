@@ -1,0 +1,125 @@
+"""The privacy desk: a person is found by name, and what is done for them is an entry of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from guardrails_lite import AuditLog, Guard, bound, redact
+from guardrails_lite.audit import read, verify
+from guardrails_lite.testing import ScriptedModel
+from guardrails_lite_validators import pii
+from tests.review.conftest import Serve
+from tests.review.test_pages import post
+
+PERSON = "u-18 of Oslo"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A log with the kept texts of two people."""
+    pytest.importorskip("cryptography")
+    root = tmp_path / "log"
+    with AuditLog(root, capture="redacted") as held:
+        guard = Guard(name="support", input=[redact(pii())], log=held)
+        for person in (PERSON, "u-17"):
+            with bound(user=person, session="s-3"):
+                asked = [{"role": "user", "content": "And\nfor ada@example.com?"}]
+                guard.run(ScriptedModel(["Refunds take five days."]), asked)
+    return root
+
+
+@pytest.fixture
+def visitor(log: Path, serve: Serve) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=serve(log), follow_redirects=True, timeout=60) as client:
+        yield client
+
+
+def look_up(visitor: httpx.Client, person: str = PERSON, kind: str = "user") -> httpx.Response:
+    return post(visitor, "/privacy", "/privacy/find", person=person, kind=kind)
+
+
+def do(visitor: httpx.Client, what: str, **form: str) -> httpx.Response:
+    """Look the person up and do *what* for them."""
+    names = look_up(visitor).url.params["names"]
+    told = {"kind": "user", "person": PERSON, "names": names, "reason": "R-8", "basis": "", **form}
+    return post(visitor, "/privacy", "/privacy/act", act=what, **told)
+
+
+def calls_of(visitor: httpx.Client) -> list[str]:
+    (known,) = visitor.get(look_up(visitor).url.copy_with(path="/privacy.json")).json()["known"]
+    found = visitor.get("/calls.json", params={"range": "all", "text": known["name"]}).json()["calls"]
+    assert len(found) == known["calls"]
+    return [call["id"] for call in found]
+
+
+def test_a_person_is_found_and_not_named(visitor: httpx.Client, log: Path) -> None:
+    """The name leads to the pseudonym and its calls; it is in no address, no page and no byte of the log."""
+    page = look_up(visitor)
+    assert PERSON not in page.text
+    assert "Oslo" not in str(page.url)
+    assert len(calls_of(visitor)) == 1
+    session = look_up(visitor, "s-3", "session").url.copy_with(path="/privacy.json")
+    assert [known["calls"] for known in visitor.get(session).json()["known"]] == [2]
+    assert "No call is under any" in look_up(visitor, "nobody").text
+    assert not any(b"Oslo" in path.read_bytes() for path in log.rglob("*") if path.is_file())
+
+
+def test_a_hold_beats_an_erasure_until_it_is_released(visitor: httpx.Client, log: Path) -> None:
+    """Held, refused, released, erased: each is told by the page and chained in the log."""
+    assert "this person" in do(visitor, "hold").text
+    (held,) = visitor.get("/privacy.json").json()["in_force"]
+    assert (held["type"], held["by"], held["why"]) == ("hold.placed", "ada", "R-8")
+    assert do(visitor, "erase", basis="GDPR 17").status_code == 409
+    ended = {"id": held["id"], "type": "hold.placed", "reason": "closed"}
+    assert post(visitor, "/privacy", "/privacy/end", **ended).status_code == 200
+    assert post(visitor, "/privacy", "/privacy/end", **ended).status_code == 404
+    assert visitor.get("/privacy.json").json()["in_force"] == []
+    do(visitor, "erase", basis="GDPR 17")
+    (erased,) = visitor.get("/privacy.json").json()["erasures"]
+    assert (erased["destroyed"], erased["why"]) == (1, "R-8, GDPR 17")
+    assert ">1<" in visitor.get("/privacy").text
+    kinds = [entry.type for entry in read(log, kind=None)]
+    assert [kind for kind in kinds if kind in ("hold.placed", "hold.released", "erasure")] == [
+        "hold.placed",
+        "hold.released",
+        "erasure",
+    ]
+    assert verify(log).state in ("intact", "unsealed")
+
+
+def test_texts_are_read_with_a_reason(visitor: httpx.Client, log: Path) -> None:
+    """Reading is recorded first; what is restricted or erased is not shown."""
+    (call,) = calls_of(visitor)
+    page, path = f"/calls/{call}", f"/calls/{call}/texts"
+    assert "for [EMAIL_ADDRESS]?" in post(visitor, page, path, reason="case 1").text
+    assert "Refunds take five days." in post(visitor, page, path, reason="case 1").text
+    assert [entry.data["reader"] for entry in read(log, kind="log.read")] == ["ada", "ada"]
+    assert post(visitor, page, path, reason="").status_code == 409
+    do(visitor, "restrict", basis="GDPR 18")
+    assert post(visitor, page, path, reason="case 1").status_code == 409
+    (held,) = visitor.get("/privacy.json").json()["in_force"]
+    post(visitor, "/privacy", "/privacy/end", id=held["id"], type=held["type"], reason="settled")
+    do(visitor, "erase", basis="GDPR 17")
+    assert post(visitor, page, path, reason="case 1").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"person": "u-17"},
+        {"person": ""},
+        {"act": "erase", "basis": ""},
+        {"act": "burn"},
+        {"reason": " "},
+        {"kind": "cat"},
+    ],
+)
+def test_what_is_not_done(visitor: httpx.Client, log: Path, wrong: dict[str, str]) -> None:
+    """Another person, a missing field or an unknown act changes nothing."""
+    form = {name: value for name, value in wrong.items() if name != "act"}
+    assert do(visitor, wrong.get("act", "hold"), **form).status_code == 409
+    assert not list(read(log, kind="hold.placed")) + list(read(log, kind="erasure"))
