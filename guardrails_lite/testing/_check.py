@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import itertools
+import math
 import random
 import re
 import time
@@ -340,8 +341,12 @@ def _check_time(trial: _Trial, examples: list[str], limit_s: float) -> None:
         length, before, before_s = 8.0, 1.0, 0.0
         while length < MAX_CHARS * 1.25:
             text = (seed * (int(length) // len(seed) + 1))[: int(length)] + "!"
-            spent_s = _timed(trial, text, f"{place}, repeated to {len(text)} characters")
-            grows = before_s > 0.002 and spent_s > 0.01 and spent_s / before_s > (length / before) ** 4
+            spent_s, tries = math.inf, 0
+            grows = True
+            while tries < 3 and (spent_s > limit_s or grows):  # a busy machine adds to the time of a try
+                spent_s = min(spent_s, _timed(trial, text, f"{place}, repeated to {len(text)} characters"))
+                grows = before_s > 0.002 and spent_s > 0.01 and spent_s / before_s > (length / before) ** 4
+                tries += 1
             if spent_s > limit_s or grows:
                 raise AssertionError(
                     f"{trial.validator.name} took {spent_s:.2f} s for {len(text)} characters of {place}"
@@ -356,10 +361,7 @@ def _check_time(trial: _Trial, examples: list[str], limit_s: float) -> None:
 
 
 def _timed(trial: _Trial, text: str, place: str) -> float:
-    """Seconds of this thread; where that is long, the least of three, since a busy machine adds to it."""
-    spent: list[float] = []
-    while len(spent) < 3 and (not spent or spent[0] > 0.02):
-        started = time.thread_time()
-        trial.find(text, place)
-        spent.append(time.thread_time() - started)
-    return min(spent)
+    """Seconds of this thread."""
+    started = time.thread_time()
+    trial.find(text, place)
+    return time.thread_time() - started

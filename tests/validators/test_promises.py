@@ -147,14 +147,13 @@ def test_any_text_is_answered_with_spans_inside_it(name: str, text: str) -> None
 @pytest.mark.parametrize(
     "seed", ["a", "0", " ", "@", "\u200b", "/", "a1", "1 ", "=", "eyJ", "://", "ignore ", "\x00", "1.", ":"]
 )
-def test_twice_the_text_takes_about_twice_the_time(name: str, seed: str) -> None:
-    """Linear in length on repetitive text; a quadratic search would take four times as long."""
+def test_eight_times_the_text_takes_about_eight_times_the_time(name: str, seed: str) -> None:
+    """Linear in length on repetitive text; a quadratic search would take sixty-four times as long."""
     find = CASES[name][0]()
     find(seed)
-    size = 40_000 // len(seed)
-    ratio = min(_seconds(find, seed * size * 2) / _seconds(find, seed * size) for _ in range(2))
+    size = 5_000 // len(seed)
 
-    assert ratio < 3.2
+    assert any(_seconds(find, seed * size * 8) < 13 * _seconds(find, seed * size) for _ in range(3))
 
 
 def _seconds(find: Validator, text: str) -> float:
@@ -168,7 +167,7 @@ def _seconds(find: Validator, text: str) -> float:
             spent.append(time.thread_time() - started)
     finally:
         gc.enable()
-    return max(min(spent), 0.002)
+    return max(min(spent), 0.001)
 
 
 def test_importing_the_distribution_loads_no_detector() -> None:

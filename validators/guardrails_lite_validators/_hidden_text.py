@@ -78,8 +78,9 @@ def hidden_parts(text: str) -> Iterator[tuple[str, tuple[int, int], str]]:
         yield kind, (start, end), ""
     done = 0
     for found in tables.lookalike.finditer(text):
-        if found.start() >= done:
-            start, done = _word_around(text, found.start())
+        at = found.start()
+        if at >= done and not (at > _LONGEST_WORD and text[at - _LONGEST_WORD - 1 : at].isalpha()):
+            start, done = _word_around(text, at)
             word = text[start:done]
             shown = word.translate(tables.lookalikes)
             if 3 <= len(word) <= _LONGEST_WORD and shown.isascii() and _imitates(text, word, start, done):
@@ -115,6 +116,7 @@ class _Tables:
         self.control = re.compile(
             r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufff9-\ufffb]"
             r"(?:(?<!\x1b)|(?!\[(?!8m)(?:\d{1,3};){0,4}\d{0,3}m))"
+            r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f\ufff9-\ufffb]{0,63}"
         )
         # One class is far quicker to look for than five by turns, and most texts have none of them.
         self.any_suspect = re.compile(
