@@ -24,7 +24,64 @@ def _random(size: int, alphabet: str = string.ascii_letters + string.digits, see
     return "".join(draw.choice(alphabet) for _ in range(size))
 
 
+HARD = "The epistemological ramifications of heterogeneous institutional configurations, "
+
 CASES: dict[str, tuple[Callable[[], Validator], list[str], list[str]]] = {
+    "code": (
+        detectors.code,
+        [
+            "Look:\n```python\nprint(1)\n```\nThat is all.",
+            "def f(x):\n    return x\n",
+            "#include <stdio.h>\nint main() {\n  return 0;\n}",
+        ],
+        ["I will import bananas from Spain.\nThen we eat.", "```text\nno code\n```", "return to sender"],
+    ),
+    "competitors": (
+        lambda: detectors.competitors(["Coca-Cola", "Dr Pepper"], also_words=["Apple"]),
+        ["We like CocaCola's taste", "coca cola", "DR. PEPPER", "an Apple a day"],
+        ["apple pie", "Coca beans", "Dr. Peppermint"],
+    ),
+    "language": (
+        lambda: detectors.language(["en"]),
+        [
+            "Das ist nicht der richtige Weg und wir sind auf dem Holzweg.",
+            "\u041f\u0440\u0438\u0432\u0435\u0442, \u043a\u0430\u043a \u0434\u0435\u043b\u0430?",
+            "Esto es una prueba de que la gente no sabe lo que quiere.",
+        ],
+        ["The quick brown fox is not what they think it is.", "print(x)", "Oslo, Paris, Rome"],
+    ),
+    "profanity": (
+        detectors.profanity,
+        ["what a load of crap", "CRAAAP", "cr4p", "merde alors"],
+        ["Scunthorpe", "class assessment", "a cockpit", "scrap"],
+    ),
+    "readability": (
+        lambda: detectors.readability(max_grade=12),
+        [HARD * 3],
+        [
+            "It is short.",
+            "The cat sat on the mat. It was a good cat. We like it. It has a red hat. See it run now.",
+        ],
+    ),
+    "refusal": (
+        detectors.refusal,
+        [
+            "I'm sorry, but I can't help with that.",
+            "As an AI language model, I cannot browse.",
+            "Es tut mir leid, aber ich kann dabei nicht helfen.",
+        ],
+        ["I can help you with that.", "The bank refused the loan.", "He said he was sorry."],
+    ),
+    "similarity": (
+        lambda: detectors.similarity(["The quick brown fox jumps over the lazy dog near the bank."]),
+        ["the quick, brown FOX jumps over the lazy dog"],
+        ["Nothing alike here at all in this text.", "the lazy dog"],
+    ),
+    "topic": (
+        lambda: detectors.topic(["Where is my invoice?", "Please charge my card.", "When was I billed?"]),
+        ["Write poetry about dragons flying over mountains"],
+        ["Can you send the invoice again?", "ok"],
+    ),
     "egress": (
         lambda: detectors.egress(values=["Zx91-kQ7p-Lm20"]),
         ["the code is Zx91-kQ7p-Lm20.", "02mL-p7Qk-19xZ", "5a7839312d6b5137702d4c6d3230"],
@@ -128,7 +185,17 @@ def test_it_finds_its_examples_and_keeps_every_promise(name: str) -> None:
 
 def test_every_public_validator_is_tried_here_or_in_a_file_of_its_own() -> None:
     """A new validator does not go untested."""
-    apart = {"Pseudonyms", "datamark", "length", "presidio", "spotlight"}
+    apart = {
+        "Pseudonyms",
+        "datamark",
+        "grounding",
+        "judge",
+        "length",
+        "moderation",
+        "presidio",
+        "spotlight",
+        "sql",
+    }
 
     assert set(detectors.__all__) == set(CASES) | apart
 
