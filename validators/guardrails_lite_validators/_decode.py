@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from guardrails_lite_validators._fold import Edit, Reading, plain, replaced
@@ -232,7 +232,7 @@ def _has_numbers(text: str) -> bool:
     return sum(map(text.count, "0123456789")) > 10 and _NUMBERS.search(text) is not None
 
 
-_NUMBERS = re.compile(r"[01]{7,8}[ ,]{1,2}[01]{7}|(?:[0-9][0-9a-fA-F]{1,2}[ ,:;-]{1,2}(?:0x)?){5}")
+_NUMBERS = re.compile(r"[01]{7,8}[ ,]{1,2}[01]{7}|(?:[0-9a-fA-F]{2,3}[ ,:;-]{1,2}(?:0x)?){5}")
 
 
 def _numbers(text: str) -> Iterator[Edit]:
@@ -244,8 +244,10 @@ def _numbers(text: str) -> Iterator[Edit]:
 def _row(text: str, pattern: re.Pattern[str], base: int) -> Iterator[Edit]:
     for found in pattern.finditer(text):
         points = [int(number, base) for number in _NUMBER.findall(found.group())]
-        if all(31 < point < 127 or point in (9, 10, 13) for point in points):
+        if _is_ascii_text(points):
             yield *found.span(), "".join(map(chr, points))
+        elif max(points) < 256 and (shown := _readable(bytes(points))) is not None:
+            yield *found.span(), shown
 
 
 def _sense(edits: list[Edit]) -> tuple[int, int]:
@@ -317,6 +319,10 @@ def _bits(run: str) -> bytes | None:
         if any(len(group) % width for group in groups):
             continue
         points = [int(group[at : at + width], 2) for group in groups for at in range(0, len(group), width)]
-        if all(31 < point < 127 or point in (9, 10) for point in points):
+        if _is_ascii_text(points) or (width == 8 and _readable(bytes(points)) is not None):
             return bytes(points)
     return None
+
+
+def _is_ascii_text(points: Sequence[int]) -> bool:
+    return all(31 < point < 127 or point in (9, 10, 13) for point in points)
