@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from hidden import HONEST, hidden
+from hiding import hidden_attacks
 from links import honest, leaks
 from payloads import payloads
 
@@ -236,6 +237,9 @@ def report(prompts: Path, seed: int) -> None:
         hits[f"{row['label']} {row['source']}"][1] += 1
     for kind, (hit, total) in sorted(hits.items()):
         print(line(kind, hit, total))
+    clear = [row["text"] for row in rows if row["label"] and 30 < len(row["text"]) < 1500]
+    clear = [text for text in clear if text.isascii() and find(text)]
+    by_kind("injection: attacks found in clear text, hidden", find, hidden_attacks(draw, clear, each=50))
     print("benign prompts flagged, and cost in µs per kB")
     for find in (pii(), secrets(), injection(), hidden_text(), exfiltration(), output_injection()):
         print(

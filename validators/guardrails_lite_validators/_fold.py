@@ -142,6 +142,8 @@ def _fold_char(char: str) -> str:
         return char
     if 0xE0020 <= code <= 0xE007E:
         return chr(code - 0xE0000)
+    if 0xE0009 <= code <= 0xE000D:
+        return " "
     if shown := _ENCLOSED.get(code) or _letter(char):
         return shown
     decomposed = unicodedata.normalize("NFKD", char)
