@@ -31,7 +31,7 @@ def rows() -> list[tuple[str, float, str, float | None, bool]]:
         AuditLog(root).close()
         with Index(root) as index:
             index.update()
-            built = _fill(index) * CALLS / PART
+            built = fill(index) * CALLS / PART
             lists = {name: _median_ms(ask) for name, ask in _lists(index).items()}
             slowest = max(lists, key=lambda name: lists[name])
             overview = _median_ms(lambda: _overview(index))
@@ -51,7 +51,7 @@ def _row(
     return name, value, unit, bound, bound is None or value <= bound
 
 
-def _fill(index: Index) -> float:
+def fill(index: Index) -> float:
     """Take in the first part call by call, and repeat it through the month; seconds for the first part."""
     chance, db = random.Random(7), index._db
     began = time.perf_counter()

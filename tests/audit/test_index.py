@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -358,6 +358,32 @@ def test_pages_give_what_reading_gives(
             break
     assert [call.id for call in given_calls] == expected
     assert [call.id for call in index.calls(asked)] == expected[::-1]
+
+
+@pytest.mark.parametrize("limit", [5, 260, 300])
+@pytest.mark.parametrize("days_ago", [0, 1])
+def test_the_dearest_since_a_day_may_be_cheap_over_all(tmp_path: Path, limit: int, days_ago: int) -> None:
+    """Whoever was dearest in a range is found, also behind hundreds who cost more before it."""
+    today = BEGIN_S // 86_400 + 1
+    spent: defaultdict[str, float] = defaultdict(float)
+    with AuditLog(tmp_path / "log", heartbeat_s=None) as log:
+        for number in range(290):
+            is_new = number >= 250
+            user = f"u-{number % 260}"
+            cost = (0.25 if is_new else 2.0) + number / 1024
+            day = today if is_new else today - 1
+            log(record(number, started=day * 86_400.0 + number, cost_usd=cost, who={"user": user}))
+            if is_new or days_ago:
+                (name,) = log.pseudonyms_of("user", user)
+                spent[name] += cost
+    with Index(tmp_path / "log") as index:
+        index.update()
+        since = (today - days_ago) * 86_400 * 10**9
+        found = index.spend("user", Filter(since=since), limit=limit)
+    expected = sorted(spent, key=lambda name: -spent[name])[:limit]
+    assert [(one.value, one.cost_usd) for one in found] == [
+        (name, pytest.approx(spent[name])) for name in expected
+    ]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)

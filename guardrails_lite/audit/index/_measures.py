@@ -22,6 +22,9 @@ By = Literal["key", "user", "tenant", "model", "guard", "digest", "outcome"]
 _EXACT: Final = 20_000
 """Up to so many calls a percentile is read from the calls themselves."""
 
+_CANDIDATES: Final = 200
+"""So many of the dearest of all time are looked at before everybody is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:
@@ -162,6 +165,8 @@ def spend(db: sqlite3.Connection, asked: Filter, *, by: By, limit: int) -> list[
                 "ORDER BY cost DESC, calls DESC LIMIT ?"
             )
             return [Spend(*row) for row in db.execute(sql, [by, limit])]
+        if asked.used == {"since"} and (among := _of_the_dearest(db, asked, by, limit)) is not None:
+            return among
         source, parameters = _by_person(asked, by)
     else:
         raise ConfigError(f"no spend by {by!r}; there are key, user, tenant, model, guard, digest, outcome")
@@ -170,6 +175,31 @@ def spend(db: sqlite3.Connection, asked: Filter, *, by: By, limit: int) -> list[
         f"FROM ({source}) GROUP BY value ORDER BY 5 DESC, 2 DESC, value LIMIT ?"
     )
     return [Spend(*row) for row in db.execute(sql, [*parameters, limit])]
+
+
+def _of_the_dearest(db: sqlite3.Connection, asked: Filter, by: str, limit: int) -> list[Spend] | None:
+    """The dearest since a day began, found among the dearest of all time; None where others may be dearer.
+
+    Nobody costs more in a range than over all time. So once the last of those found costs more than all that
+    anybody else ever did, the days of everybody else need not be added up.
+    """
+    since = asked.since or 0
+    (last,) = db.execute("SELECT max(day) FROM people WHERE field = ?", [by]).fetchone()
+    if since % DAY_NS or limit > _CANDIDATES or last is None or last - since // DAY_NS > 400:
+        return None
+    ordered = "FROM totals WHERE field = ? ORDER BY cost DESC, calls DESC LIMIT"
+    sql = (
+        "WITH RECURSIVE days (day) AS (SELECT ? UNION ALL SELECT day + 1 FROM days WHERE day < ?), "
+        f"top AS (SELECT value {ordered} ?) SELECT p.value, sum(p.calls), sum(p.blocked), sum(p.tokens), "
+        "sum(p.cost), sum(p.unpriced) FROM top CROSS JOIN days CROSS JOIN people p "
+        "WHERE p.field = ? AND p.day = days.day AND p.value = top.value "
+        "GROUP BY p.value ORDER BY 5 DESC, 2 DESC, p.value LIMIT ?"
+    )
+    rows = db.execute(sql, [since // DAY_NS, last, by, _CANDIDATES, by, limit]).fetchall()
+    next_one = db.execute(f"SELECT cost {ordered} 1 OFFSET ?", [by, _CANDIDATES]).fetchone()
+    if next_one is not None and (len(rows) < limit or rows[-1][4] <= next_one[0] + 1e-9):
+        return None
+    return [Spend(*row) for row in rows]
 
 
 def latency(db: sqlite3.Connection, asked: Filter) -> Latency:

@@ -18,12 +18,12 @@ HOURLY: Final = (
 """Calls as rows of the table ``hours``, not added up."""
 
 
-def valued(field: str) -> str:
-    """Calls as rows of the tables ``people`` and ``totals`` for *field*, not added up."""
+def valued(field: str, first_row: int = 0) -> str:
+    """Calls from *first_row* on as rows of the tables ``people`` and ``totals`` for *field*, not added up."""
     value, source = f"c.{field}", "calls c"
     if field == "rule":
         results = ",".join(f"'{word}'" for word in FOUND)
-        found = f"SELECT DISTINCT call, rule FROM checks WHERE result IN ({results})"
+        found = f"SELECT DISTINCT call, rule FROM checks WHERE result IN ({results}) AND call >= {first_row}"
         value, source = "k.rule", f"calls c JOIN ({found}) k ON k.call = c.row"
     return (
         f"SELECT '{field}' AS field, c.at / {DAY_NS} AS day, {value} AS value, 1 AS calls, "
@@ -72,9 +72,9 @@ def add_sums(db: sqlite3.Connection, first_row: int) -> None:
     for table, source in (("hours", HOURLY), ("latencies", DAILY), ("rules", CHECKED)):
         db.execute(_addition(table, source + new))
     for field in PEOPLE:
-        db.execute(_addition("people", valued(field) + new))
+        db.execute(_addition("people", valued(field, first_row) + new))
     for field in TOTALLED:
-        db.execute(_addition("totals", valued(field) + new))
+        db.execute(_addition("totals", valued(field, first_row) + new))
 
 
 def _addition(table: str, source: str) -> str:

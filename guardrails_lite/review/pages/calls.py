@@ -23,6 +23,8 @@ FACETS: Final = {
     "digest": "Policy",
 }
 _EACH: Final = 8
+_UNINDEXED: Final = ("mode", "style")
+"""Offered while nothing narrows the calls: beyond that each would have to be looked at."""
 _COLUMNS: Final = (
     "id",
     "at",
@@ -55,6 +57,7 @@ def page(visit: Visit) -> View:
             for facet in visit.index.facets(name, asked, limit=_EACH)
         ]
         for name in FACETS
+        if name not in _UNINDEXED or asked.used <= {name}
     }
     data: dict[str, Any] = {
         "asked": {name: list(getattr(asked, name)) for name in FACETS if getattr(asked, name)},
@@ -73,7 +76,7 @@ def page(visit: Visit) -> View:
             name: held for name, held in facets.items() if len(held) > 1 or any(one["chosen"] for one in held)
         },
         "names": FACETS,
-        "range": "window" if "since" in visit.query else visit.span,
+        "range": "window" if "since" in visit.query else visit.query.get("range", "all"),
         "kept": {name: value for name, value in visit.query.items() if name not in ("text", "after")},
         "older": _link(visit, after=page.more) if page.more else "",
         "newest": _link(visit, after=None) if "after" in visit.query else "",
@@ -93,7 +96,7 @@ def asked_for(visit: Visit) -> Filter:
         name: [value] for name in FACETS if (value := visit.query.get(name)) is not None
     }
     since, until = (_time(visit, name) for name in ("since", "until"))
-    if since is None and "since" not in visit.query and visit.span in SPANS:
+    if since is None and "since" not in visit.query and visit.query.get("range") in SPANS:
         since = visit.since
     return Filter(text=visit.query.get("text", "").strip(), since=since, until=until, **values)
 
