@@ -126,6 +126,7 @@ def test_a_narrow_screen_and_print(browser: Browser, address: str) -> None:
         ("desk-call", "/calls/{call}", False),
         ("desk-findings", "/queue", False),
         ("desk-rules", "/rules", False),
+        ("desk-policies", "/policies", False),
         ("desk-privacy", "/privacy?kind=user&names={names}", False),
     ],
 )

@@ -13,7 +13,7 @@ from guardrails_lite.audit.index._filter import Filter
 from guardrails_lite.audit.index._findings import Found
 from guardrails_lite.audit.index._follow import Source
 from guardrails_lite.audit.index._index import Index
-from guardrails_lite.audit.index._measures import Latency, RuleUse, Spend, Totals, Volume
+from guardrails_lite.audit.index._measures import Latency, Policy, RuleUse, Spend, Totals, Volume
 from guardrails_lite.audit.index._pages import Call, Event, Facet, Page
 from guardrails_lite.audit.index._sql import Answer
 from guardrails_lite.audit.index._when import when
@@ -28,6 +28,7 @@ __all__ = [
     "Index",
     "Latency",
     "Page",
+    "Policy",
     "RuleUse",
     "Source",
     "Spend",

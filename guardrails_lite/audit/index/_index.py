@@ -17,7 +17,7 @@ from guardrails_lite.audit.index import _findings, _measures, _pages, _sql
 from guardrails_lite.audit.index._filter import Filter
 from guardrails_lite.audit.index._findings import Found
 from guardrails_lite.audit.index._follow import Moved, Source, follow, sources
-from guardrails_lite.audit.index._measures import Latency, RuleUse, Spend, Totals, Volume
+from guardrails_lite.audit.index._measures import Latency, Policy, RuleUse, Spend, Totals, Volume
 from guardrails_lite.audit.index._pages import Call, Event, Facet, Order, Page
 from guardrails_lite.audit.index._schema import TABLES, VERSION
 from guardrails_lite.audit.index._sql import Answer
@@ -207,6 +207,10 @@ class Index:
     def rules(self, asked: Filter = _ALL) -> list[RuleUse]:
         """How often each rule ran, found, broke, and how long it took."""
         return _measures.rule_use(self._db, asked)
+
+    def policies(self, *, limit: int = 100) -> list[Policy]:
+        """Which policies were in force, the last first."""
+        return _measures.policies(self._db, limit=limit)
 
     # -- the database ---------------------------------------------------------------------------------
 

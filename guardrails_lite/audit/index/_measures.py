@@ -110,6 +110,20 @@ class RuleUse:
     """Within 2.2 %."""
 
 
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a guard did while it had one digest. Times are those of whole hours."""
+
+    guard: str
+    digest: str
+    first: int
+    """The hour of its first call, nanoseconds since the epoch."""
+    last: int
+    calls: int
+    blocked: int
+    cost_usd: float
+
+
 def totals(db: sqlite3.Connection, asked: Filter) -> Totals:
     """Everything in one row."""
     source, parameters = _by_hour(asked)
@@ -204,20 +218,20 @@ def _of_the_dearest(db: sqlite3.Connection, asked: Filter, by: str, limit: int) 
 
 def latency(db: sqlite3.Connection, asked: Filter) -> Latency:
     """Percentiles by nearest rank."""
-    source, parameters = _by_hour(asked)
-    (calls,) = db.execute(f"SELECT coalesce(sum(calls), 0) FROM ({source})", parameters).fetchone()
+    counts = _buckets(db, asked) if asked.is_summed else None
+    calls = sum(count for _, count in counts) if counts is not None else _count(db, asked)
     if calls <= _EXACT:
         where, held = joined(conditions(asked, plus=""))
         sql = f"SELECT c.us FROM calls c WHERE c.outcome <> '{UNFINISHED}' AND {where} ORDER BY c.us"
         exact = [row[0] for row in db.execute(sql, held)]
         return Latency(len(exact), *(_rank(exact, share) for share in (50, 95, 99, 100)))
-    counts = _buckets(db, asked)
+    counts = counts if counts is not None else _buckets(db, asked)
     return Latency(calls, *(round(_percentile(counts, share) or 0) for share in (50, 95, 99, 100)))
 
 
 def rule_use(db: sqlite3.Connection, asked: Filter) -> list[RuleUse]:
     """What each rule did, in the order of their names."""
-    if asked.used <= {"guard", "since", "until"}:
+    if asked.used <= {"guard", "digest", "since", "until"}:
         source, parameters = _mixed(asked, "SELECT * FROM rules c WHERE 1", CHECKED, "day", DAY_NS)
     else:
         where, parameters = joined(conditions(asked, plus=""))
@@ -230,6 +244,16 @@ def rule_use(db: sqlite3.Connection, asked: Filter) -> list[RuleUse]:
     for rule, side, *rest in db.execute(sql, parameters):
         grouped.setdefault((rule, side), []).append((rest[0], rest[1], rest[2], rest[3], rest[4]))
     return [_rule_use(rule, side, rows) for (rule, side), rows in sorted(grouped.items())]
+
+
+def policies(db: sqlite3.Connection, *, limit: int) -> list[Policy]:
+    """The *limit* policies that were in force last, newest first."""
+    sql = (
+        f"SELECT guard, digest, min(hour) * {HOUR_NS}, max(hour) * {HOUR_NS}, sum(calls), "
+        f"sum(calls * ({IS_BLOCKED})), sum(cost) FROM hours GROUP BY guard, digest "
+        "ORDER BY max(hour) DESC, min(hour) DESC, guard, digest LIMIT ?"
+    )
+    return [Policy(*row) for row in db.execute(sql, [limit])]
 
 
 def _rule_use(rule: str, side: str, rows: list[tuple[str, str, int, int, int]]) -> RuleUse:
@@ -264,6 +288,12 @@ def _by_person(asked: Filter, by: str) -> Condition:
         return _mixed(asked, of_days, valued(by), "day", DAY_NS)
     where, parameters = joined(conditions(asked, plus=""))
     return f"{valued(by)} AND {where}", parameters
+
+
+def _count(db: sqlite3.Connection, asked: Filter) -> int:
+    where, parameters = joined(conditions(asked, plus=""))
+    sql = f"SELECT count(*) FROM calls c WHERE c.outcome <> '{UNFINISHED}' AND {where}"
+    return int(db.execute(sql, parameters).fetchone()[0])
 
 
 def _buckets(db: sqlite3.Connection, asked: Filter) -> list[tuple[int, int]]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Final
 
-VERSION: Final = 1
+VERSION: Final = 2
 """An index of another version is built anew."""
 
 HOUR_NS: Final = 3_600 * 10**9
@@ -116,9 +116,9 @@ CREATE TABLE latencies (
 ) WITHOUT ROWID;
 
 CREATE TABLE rules (
-  day INTEGER NOT NULL, guard TEXT NOT NULL, rule TEXT NOT NULL, side TEXT NOT NULL, result TEXT NOT NULL,
-  action TEXT NOT NULL, bucket INTEGER NOT NULL, checks INTEGER NOT NULL, us INTEGER NOT NULL,
-  PRIMARY KEY (day, guard, rule, side, result, action, bucket)
+  day INTEGER NOT NULL, guard TEXT NOT NULL, digest TEXT NOT NULL, rule TEXT NOT NULL, side TEXT NOT NULL,
+  result TEXT NOT NULL, action TEXT NOT NULL, bucket INTEGER NOT NULL, checks INTEGER NOT NULL,
+  us INTEGER NOT NULL, PRIMARY KEY (day, guard, digest, rule, side, result, action, bucket)
 ) WITHOUT ROWID;
 
 CREATE TABLE totals (

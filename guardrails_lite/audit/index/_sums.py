@@ -39,7 +39,7 @@ DAILY: Final = (
 """Calls as rows of the table ``latencies``, not added up."""
 
 CHECKED: Final = (
-    f"SELECT c.at / {DAY_NS} AS day, c.guard, k.rule, k.side, k.result, k.action, "
+    f"SELECT c.at / {DAY_NS} AS day, c.guard, c.digest, k.rule, k.side, k.result, k.action, "
     "bucket_of(k.us) AS bucket, 1 AS checks, k.us FROM calls c JOIN checks k ON k.call = c.row WHERE 1"
 )
 """Checks as rows of the table ``rules``, not added up."""
@@ -54,7 +54,7 @@ _KEYS: Final = {
     "hours": ("hour", "guard", "digest", "model", "outcome"),
     "people": ("field", "day", "value"),
     "latencies": ("day", "guard", "digest", "model", "outcome", "bucket"),
-    "rules": ("day", "guard", "rule", "side", "result", "action", "bucket"),
+    "rules": ("day", "guard", "digest", "rule", "side", "result", "action", "bucket"),
     "totals": ("field", "value"),
 }
 _ADDED: Final = {

@@ -1,0 +1,103 @@
+"""Which policies were in force when, and what two of one guard have decided differently.
+
+A policy is named by its digest. The log has no copy of its settings, but of each call it says which rules
+ran on which side, so what a policy consists of is read from what it did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from guardrails_lite.audit.index import Filter, Policy, RuleUse
+from guardrails_lite.review._desk import Visit, plain
+from guardrails_lite.review._numbers import wilson
+from guardrails_lite.review._view import View
+
+_COLUMNS: Final = ("kind", "name", "side", "before_hits", "before_of", "after_hits", "after_of", "change")
+
+
+def page(visit: Visit) -> View:
+    """All policies, and two of them compared: those of the address, else the newest with the one before."""
+    policies = visit.index.policies()
+    before, after = _chosen(visit, policies)
+    compared = _compared(visit, before, after) if before is not None and after is not None else None
+    data: dict[str, Any] = {"policies": [plain(policy) for policy in policies], "compared": compared}
+    drawn = {
+        "last": {(policy.guard, policy.digest): _last(policies, policy) for policy in policies},
+        "choices": [policy for policy in policies if after is not None and policy.guard == after.guard],
+    }
+    rows = [[change[name] for name in _COLUMNS] for change in compared["changes"]] if compared else []
+    return View("policies.html", "Policies", data, _COLUMNS, rows, drawn)
+
+
+def _chosen(visit: Visit, policies: list[Policy]) -> tuple[Policy | None, Policy | None]:
+    """The two to compare.
+
+    Raises:
+        LookupError: the guard has had no such policy.
+    """
+    if "after" not in visit.query:
+        pairs = ((_last(policies, policy), policy) for policy in policies)
+        return next(((last, policy) for last, policy in pairs if last is not None), (None, None))
+    guard = visit.query.get("guard", "")
+    held = {policy.digest: policy for policy in policies if policy.guard == guard}
+    try:
+        return held[visit.query.get("before", "")], held[visit.query["after"]]
+    except KeyError:
+        raise LookupError("This guard has had no such policy in this log.") from None
+
+
+def _last(policies: list[Policy], policy: Policy) -> Policy | None:
+    """The policy that its guard had before; where two overlapped, the one that ended earlier."""
+    behind = policies[policies.index(policy) + 1 :]
+    return next((one for one in behind if one.guard == policy.guard), None)
+
+
+def _compared(visit: Visit, before: Policy, after: Policy) -> dict[str, Any]:
+    asked = [Filter(guard=one.guard, digest=one.digest) for one in (before, after)]
+    uses = [{(use.rule, use.side): use for use in visit.index.rules(each)} for each in asked]
+    ends = [visit.index.totals(each).outcomes for each in asked]
+    changes = [_rule_change(key, *(use.get(key) for use in uses)) for key in sorted(uses[0].keys() | uses[1])]
+    words = sorted(ends[0].keys() | ends[1], key=lambda word: -ends[0].get(word, 0) - ends[1].get(word, 0))
+    for word in words:
+        each = [(end.get(word, 0), policy.calls) for end, policy in zip(ends, (before, after), strict=True)]
+        changes.append(_change("outcome", word, "", *each))
+    return {"guard": after.guard, "before": plain(before), "after": plain(after), "changes": changes}
+
+
+def _rule_change(key: tuple[str, str], before: RuleUse | None, after: RuleUse | None) -> dict[str, Any]:
+    each = [(use.found, use.checks - use.not_run) if use is not None else None for use in (before, after)]
+    return _change("rule", key[0], key[1], *each)
+
+
+def _change(
+    kind: str, name: str, side: str, before: tuple[int, int] | None, after: tuple[int, int] | None
+) -> dict[str, Any]:
+    told: dict[str, Any] = {"kind": kind, "name": name, "side": side, "change": _word(before, after)}
+    for prefix, each in (("before", before), ("after", after)):
+        told |= _numbers(prefix, each)
+    return told
+
+
+def _numbers(prefix: str, each: tuple[int, int] | None) -> Mapping[str, Any]:
+    hits, of = each if each is not None else (None, None)
+    low, high = (wilson(*each) if each is not None else None) or (None, None)
+    share = hits / of if hits is not None and of else None
+    told = {"hits": hits, "of": of, "share": share, "low": low, "high": high}
+    return {f"{prefix}_{name}": value for name, value in told.items()}
+
+
+def _word(before: tuple[int, int] | None, after: tuple[int, int] | None) -> str:
+    """How a share changed: ``more`` and ``less`` only where the two 95 % intervals do not touch."""
+    if before is None or after is None:
+        return "added" if before is None else "removed"
+    was, now = wilson(*before), wilson(*after)
+    if was is None or now is None:
+        return "unclear"
+    return _apart(was, now)
+
+
+def _apart(was: Iterable[float], now: Iterable[float]) -> str:
+    (was_low, was_high), (now_low, now_high) = was, now
+    return "more" if now_low > was_high else "less" if now_high < was_low else "unclear"
