@@ -235,15 +235,19 @@ class _App:
         return self._sorry(session, 404, "There is no such page, or nothing in the log has that name.")
 
     def _answer(self, request: Request, session: Session, page: Page, form: str) -> Response:
-        view = self._visit(request, session, {}, page)
+        def told(visit: Visit) -> View | Response:
+            view = page(visit)
+            if form == "json":
+                return Response(view.as_json(), media_type="application/json")
+            if form == "csv":
+                name = view.template.removesuffix(".html")
+                headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+                return Response(view.as_csv(), media_type="text/csv", headers=headers)
+            return view
+
+        view = self._visit(request, session, {}, told)
         if isinstance(view, Response):
             return view
-        if form == "json":
-            return Response(view.as_json(), media_type="application/json")
-        if form == "csv":
-            name = view.template.removesuffix(".html")
-            headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-            return Response(view.as_csv(), media_type="text/csv", headers=headers)
         text = self._render(view, session, request.url.path, request.query_params)
         return self._with_cookie(session, Response(text, media_type="text/html"))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -32,8 +32,8 @@ class View:
     data: Mapping[str, Any]
     """All that the page tells, as plain values: this is its JSON."""
     columns: Sequence[str] = ()
-    rows: Sequence[Sequence[Any]] = ()
-    """Its main table: this is its CSV."""
+    rows: Iterable[Sequence[Any]] = ()
+    """Its main table: this is its CSV. Read while the index is open, and only for that."""
     drawn: Mapping[str, Any] = field(default_factory=dict)
     """Charts, links, and what else only the template needs."""
 

@@ -104,6 +104,14 @@ def test_all_calls_are_reached_page_by_page(visitor: httpx.Client, root: Path) -
     assert visitor.get("/calls?after=nonsense").status_code == 409
 
 
+def test_a_spreadsheet_has_all_calls_that_were_filtered(visitor: httpx.Client, root: Path) -> None:
+    """Not only one page of them."""
+    for query, expected in (("range=all", 421), ("outcome=passed", None), ("after=1.1&range=all", 421)):
+        rows = list(csv.DictReader(io.StringIO(visitor.get(f"/calls.csv?{query}").text)))
+        wanted = [entry.id for entry in read(root) if entry.data["outcome"] == "passed"]
+        assert len({row["id"] for row in rows}) == len(rows) == (expected or len(wanted))
+
+
 def test_a_call_tells_every_step_in_order(visitor: httpx.Client, root: Path) -> None:
     """Input checks, then each attempt with what followed it."""
     (first, *_) = visitor.get("/calls.json?range=all&outcome=re-asked").json()["calls"]
