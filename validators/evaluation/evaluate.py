@@ -187,6 +187,19 @@ def by_kind(title: str, find: Validator, texts: Iterable[tuple[str, str]]) -> No
         print(line(kind, hit, total))
 
 
+def surrounded(
+    draw: random.Random, attacks: list[str], benign: list[str], *, each: int
+) -> Iterable[tuple[str, str]]:
+    """Attacks between the words of benign prompts: how long the whole is, and the text."""
+    for size in (500, 2_000, 10_000):
+        for attack in draw.sample(attacks, each):
+            around = ""
+            while len(around) < size:
+                around += draw.choice(benign) + "\n"
+            at = around.rfind(" ", 0, draw.randint(0, size)) + 1
+            yield f"from {size:6} characters on", f"{around[:at]}{attack} {around[at:]}"
+
+
 def code(draw: random.Random, *, pieces: int) -> Iterable[tuple[str, str]]:
     """Some lines of files of the standard library and of what else is installed beside it."""
     places = {Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib")}
@@ -240,6 +253,8 @@ def report(prompts: Path, seed: int) -> None:
     clear = [row["text"] for row in rows if row["label"] and 30 < len(row["text"]) < 1500]
     clear = [text for text in clear if text.isascii() and find(text)]
     by_kind("injection: attacks found in clear text, hidden", find, hidden_attacks(draw, clear, each=50))
+    inside = surrounded(draw, [text for text in clear if len(text) < 300], benign, each=60)
+    by_kind("injection: attacks found alone, inside benign prompts", find, inside)
     print("benign prompts flagged, and cost in µs per kB")
     for find in (pii(), secrets(), injection(), hidden_text(), exfiltration(), output_injection()):
         print(

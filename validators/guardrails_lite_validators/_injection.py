@@ -13,7 +13,7 @@ from guardrails_lite._errors import ConfigError
 from guardrails_lite._rules import Finding, Validator, validator
 from guardrails_lite_validators._fold import Reading
 from guardrails_lite_validators._injection_model import shipped_model
-from guardrails_lite_validators._injection_rules import FAMILIES, evidence
+from guardrails_lite_validators._injection_rules import FAMILIES, Phrase, evidence, passages
 from guardrails_lite_validators._readings import Readings, readings_of, words_of
 
 THRESHOLDS = {"user": 0.8, "tool": 0.6, "retrieved": 0.6}
@@ -43,7 +43,7 @@ def injection(*, source: str = "user", threshold: float | None = None) -> Valida
     @validator(
         name="injection",
         params=params if threshold is None else {**params, "threshold": threshold},
-        version="2",
+        version="3",
     )
     def find(text: str) -> Iterator[Finding]:
         readings = readings_of(text)
@@ -57,11 +57,10 @@ def injection(*, source: str = "user", threshold: float | None = None) -> Valida
         highest = 0.0
         shown: set[tuple[str, tuple[int, int]]] = set()
         for reading, words in _each(readings):
-            phrases = list(evidence(reading.text, words))
-            score = shipped_model().score(words, [family for family, _ in phrases])
-            if score >= least:
-                highest = max(highest, score)
-                shown.update((family, reading.span(*span)) for family, span in phrases)
+            for score, phrases in _judged(reading.text, words):
+                if score >= least:
+                    highest = max(highest, score)
+                    shown.update((family, reading.span(*span)) for family, span in phrases)
         score = round(highest, 3)
         for family, span in sorted(shown):
             category = f"INJECTION_{family.upper()}"
@@ -70,6 +69,14 @@ def injection(*, source: str = "user", threshold: float | None = None) -> Valida
             yield Finding("reads like an attack", span=(0, len(text)), category="INJECTION", score=score)
 
     return find
+
+
+def _judged(text: str, words: list[str]) -> Iterator[tuple[float, list[Phrase]]]:
+    """The score of the whole text and of each passage with a phrase, and the phrases there."""
+    model, phrases = shipped_model(), list(evidence(text, words))
+    yield model.score(words, [family for family, _ in phrases]), phrases
+    for passage, within in passages(text, phrases):
+        yield model.score(words_of(passage), [family for family, _ in within]), within
 
 
 def _each(readings: Readings) -> Iterator[tuple[Reading, list[str]]]:

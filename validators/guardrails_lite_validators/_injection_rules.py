@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from guardrails_lite_validators._fold import fold
@@ -48,9 +48,14 @@ class PhraseRule:
 
 
 LOOK_BACK = 120
+REACH = 200
+"""So many characters on either side of a phrase are looked at for the beginning and the end of its sentence."""
+
+Phrase = tuple[str, tuple[int, int]]
+"""The family of a phrase, and its span."""
 
 
-def evidence(text: str, words: Collection[str]) -> Iterator[tuple[str, tuple[int, int]]]:
+def evidence(text: str, words: Collection[str]) -> Iterator[Phrase]:
     """The family and span of each phrase in a folded text that consists of these words."""
     by_anchor, said = _by_anchor(), frozenset(words)
     for anchor in by_anchor.keys() & said:
@@ -75,6 +80,39 @@ def evidence(text: str, words: Collection[str]) -> Iterator[tuple[str, tuple[int
     for family, sign, pattern in _signs():
         if sign in text and (found := pattern.search(text)):
             yield family, found.span()
+
+
+def passages(text: str, phrases: Iterable[Phrase]) -> Iterator[tuple[str, list[Phrase]]]:
+    """The sentences in which the phrases of a longer text stand, with the phrases in them.
+
+    A page hides an order among a thousand harmless words; the sentence that gives it is judged by itself.
+    """
+    if len(text) <= REACH:
+        return
+    ordered = sorted(phrases, key=lambda phrase: phrase[1])
+    first = stop = 0
+    for _, (start, end) in ordered:
+        if end <= stop:
+            continue
+        begin = max(start - REACH, 0)
+        for ending in _ENDING.finditer(text, begin, start):
+            begin = ending.end()
+        ending_after = _ENDING.search(text, end, end + REACH)
+        stop = ending_after.end() if ending_after is not None else min(end + REACH, len(text))
+        while ordered[first][1][0] < begin:
+            first += 1
+        within = [phrase for phrase in _until(stop, ordered, first) if phrase[1][1] <= stop]
+        yield text[begin:stop], within
+
+
+def _until(stop: int, ordered: Sequence[Phrase], first: int) -> Iterator[Phrase]:
+    for place in range(first, len(ordered)):
+        if ordered[place][1][0] >= stop:
+            return
+        yield ordered[place]
+
+
+_ENDING = re.compile(r"[.!?:;]['\")\]]?\s|\n")
 
 
 def _places(text: str, word: str) -> Iterator[int]:

@@ -23,8 +23,8 @@ from attacks import attacks
 from ordinary import ordinary
 
 from guardrails_lite_validators._injection_model import FEWEST, SCALE, Model, read_model, term_of, terms_of
-from guardrails_lite_validators._injection_rules import FAMILIES, evidence
-from guardrails_lite_validators._readings import readings_of
+from guardrails_lite_validators._injection_rules import FAMILIES, evidence, passages
+from guardrails_lite_validators._readings import readings_of, words_of
 
 TARGET = Path(__file__).parents[1] / "guardrails_lite_validators" / "injection_model.txt"
 SEED = 20
@@ -63,6 +63,8 @@ class Example:
     terms: Sequence[str] = field(repr=False)
     """The names of its words and pairs of words."""
     families: Sequence[str] = field(repr=False)
+    passages: Sequence[tuple[Sequence[str], Sequence[str]]] = field(repr=False)
+    """The terms and families of each passage; they are judged, and not learnt from."""
 
     @property
     def share(self) -> float:
@@ -83,10 +85,22 @@ def examples_of(prompts: Path) -> list[Example]:
             continue
         seen.add(text)
         readings = readings_of(text)
-        families = sorted({family for family, _ in evidence(readings.plain.text, readings.words)})
+        phrases = list(evidence(readings.plain.text, readings.words))
+        families = sorted({family for family, _ in phrases})
+        around = [
+            (sorted(map(_name, terms_of(words_of(passage)))), sorted({family for family, _ in within}))
+            for passage, within in passages(readings.plain.text, phrases)
+        ]
         terms = sorted(map(_name, terms_of(readings.words[:LONGEST])))
         examples.append(
-            Example(source.split()[0] if is_own and is_attack else source, is_attack, is_own, terms, families)
+            Example(
+                source.split()[0] if is_own and is_attack else source,
+                is_attack,
+                is_own,
+                terms,
+                families,
+                around,
+            )
         )
     return examples
 
@@ -193,9 +207,16 @@ def held_out(examples: Sequence[Example]) -> list[tuple[Example, float]]:
 
 
 def _score(model: Model, example: Example) -> float:
-    told = sum(model.terms.get(term_of(name), 0) for name in example.terms)
-    shown = sum(model.families.get(family, 0) for family in example.families)
-    total = model.bias + shown + told / math.sqrt(max(len(example.terms), FEWEST))
+    return max(
+        _score_of(model, terms, families)
+        for terms, families in ((example.terms, example.families), *example.passages)
+    )
+
+
+def _score_of(model: Model, terms: Sequence[str], families: Sequence[str]) -> float:
+    told = sum(model.terms.get(term_of(name), 0) for name in terms)
+    shown = sum(model.families.get(family, 0) for family in families)
+    total = model.bias + shown + told / math.sqrt(max(len(terms), FEWEST))
     return 1 / (1 + math.exp(-max(min(total / SCALE, 30), -30)))
 
 
