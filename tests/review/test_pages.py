@@ -210,6 +210,7 @@ def test_evidence_is_downloaded(visitor: httpx.Client, root: Path, tmp_path: Pat
     assert (report["state"], report["by"], report["reason"]) == ("intact", "ada", "case 12")
     acts = visitor.get("/activity.json").json()["acts"]
     assert [(act["type"], act["who"]) for act in acts] == [("bundle.made", "ada")]
+    assert "reason case 12" in visitor.get("/integrity").text
     assert post(visitor, "/integrity", "/integrity/bundle", reason=" ").status_code == 409
 
 

@@ -33,9 +33,9 @@ def page(visit: Visit) -> View:
         {
             "at": event.at,
             "type": event.type,
-            "who": next((str(event.data[name]) for name in _DOERS if name in event.data), ""),
+            "who": who(event.data),
             "call": event.call,
-            "told": _told(event.data),
+            "told": told(event.data),
             "id": event.id,
         }
         for event in visit.index.events(type=kinds, limit=200)
@@ -44,7 +44,20 @@ def page(visit: Visit) -> View:
     return View("activity.html", "Activity", {"type": asked, "acts": acts}, _COLUMNS, rows, {"kinds": _KINDS})
 
 
-def _told(data: Mapping[str, Any]) -> str:
+def who(data: Mapping[str, Any]) -> str:
+    """Who did it; where an entry names nobody, the request that it answers."""
+    return next((str(data[name]) for name in _DOERS if name in data), "")
+
+
+def told(data: Mapping[str, Any]) -> str:
     """What an entry says besides who and about which call."""
-    skipped = {*_DOERS, "call", "next_key", "peaks", "leaf", "root", "key"}
-    return ", ".join(f"{name} {value}" for name, value in data.items() if name not in skipped and value != "")
+    skipped = {*_DOERS, "call", "needs", "next_key", "peaks", "leaf", "root", "key"}
+    kept = {name: value for name, value in data.items() if name not in skipped and value not in ("", None)}
+    return ", ".join(f"{name} {_plain(value)}" for name, value in kept.items())
+
+
+def _plain(value: Any) -> str:
+    """A value in a few words: what is nested is counted."""
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return " ".join(value)
+    return str(len(value)) if isinstance(value, (list, dict)) else str(value)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from guardrails_lite.audit import bundle as make_bundle
 from guardrails_lite.review._desk import Checked, Visit, plain
 from guardrails_lite.review._view import View
+from guardrails_lite.review.pages.activity import told, who
 
 _TOLD: Final = ("head", "bundle.made", "segment.expired", "gap", "recovery", "witness.failed")
 _COLUMNS: Final = ("stream", "state", "records", "sealed", "ended", "problem")
@@ -25,7 +26,10 @@ def page(visit: Visit) -> View:
         "checked_ns": checked.at_ns if checked is not None else None,
         "took_s": round(checked.took_s, 3) if checked is not None else None,
         "streams": streams,
-        "events": [event.to_dict() for event in visit.index.events(type=_TOLD, limit=50)],
+        "events": [
+            {**event.to_dict(), "who": who(event.data), "told": told(event.data)}
+            for event in visit.index.events(type=_TOLD, limit=50)
+        ],
     }
     rows = [[stream[name] for name in _COLUMNS] for stream in streams]
     return View("integrity.html", "Integrity", data, _COLUMNS, rows)
