@@ -12,6 +12,7 @@ from guardrails_lite.cli._log import (
     _calls,
     _custody,
     _evidence,
+    _export,
     _integrity,
     _measures,
     _people,
@@ -23,7 +24,7 @@ from guardrails_lite.cli._terminal import fail
 
 _ACTIONS: dict[str, Action] = {
     action.name: action
-    for module in (_calls, _search, _measures, _integrity, _custody, _evidence, _people, _schema)
+    for module in (_calls, _search, _measures, _integrity, _custody, _evidence, _export, _people, _schema)
     for action in module.ACTIONS
 }
 

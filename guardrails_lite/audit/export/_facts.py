@@ -1,0 +1,89 @@
+"""What exporters ask of an entry of a finished call, whoever wrote it: a log may be newer, or forged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from guardrails_lite.audit._format import Entry
+
+FAILED: Final = frozenset(
+    {"truncated", "schema failed", "budget stopped", "deadline passed", "transport failed", "cancelled"}
+)
+"""Outcomes of a call that brought nothing, without anybody having said no."""
+_LAST_NS: Final = 253_402_300_799 * 10**9
+"""The end of the year 9999."""
+STOPPED: Final = frozenset({"blocked", "tool denied", "refused", "filtered"})
+"""Outcomes of a call that somebody stopped."""
+
+
+def text(entry: Entry, name: str) -> str:
+    """The field *name* as a string; empty where it is absent."""
+    value = entry.data.get(name)
+    return "" if value is None else str(value)
+
+
+def number(value: object) -> float:
+    """A number; 0 where it is none."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+
+
+def who(entry: Entry) -> dict[str, str]:
+    """Who called."""
+    told = entry.data.get("who")
+    return {str(name): str(value) for name, value in told.items()} if isinstance(told, Mapping) else {}
+
+
+def steps(entry: Entry, name: str) -> Iterator[Mapping[str, Any]]:
+    """The steps of one kind, such as ``checks``."""
+    told = entry.data.get(name)
+    for step in told if isinstance(told, list) else ():
+        if isinstance(step, Mapping):
+            yield step
+
+
+def tokens(entry: Entry) -> tuple[int, int]:
+    """Tokens of the prompts and of the completions, over all attempts."""
+    usage = entry.data.get("usage")
+    told = usage if isinstance(usage, Mapping) else {}
+    return int(number(told.get("prompt_tokens"))), int(number(told.get("completion_tokens")))
+
+
+def ends_ns(entry: Entry) -> tuple[int, int]:
+    """When the call began and ended, nanoseconds since the epoch."""
+    began = _within(number(entry.data.get("started")) * 1e9)
+    return began, max(began, _within(began + number(entry.data.get("duration_us")) * 1000))
+
+
+def _within(ns: float) -> int:
+    """A time that a calendar has."""
+    return int(min(max(ns, 0), _LAST_NS)) if ns == ns else 0
+
+
+def telling(entry: Entry) -> list[Mapping[str, Any]]:
+    """The checks that found something, or could not look."""
+    return [
+        check for check in steps(entry, "checks") if check.get("result") not in ("passed", "not run", None)
+    ]
+
+
+def rules(entry: Entry) -> str:
+    """The rules that found something or broke."""
+    return ", ".join(dict.fromkeys(str(check.get("rule")) for check in telling(entry)))
+
+
+def stamp(ns: int) -> str:
+    """A time as RFC 3339 has it, to the microsecond."""
+    when = datetime.fromtimestamp(ns // 1_000_000_000, UTC).replace(microsecond=ns // 1000 % 1_000_000)
+    return when.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def severity(entry: Entry) -> int:
+    """How much a call asks to be looked at: 0 none, 1 something was found, 2 it failed, 3 it was stopped."""
+    outcome = text(entry, "outcome")
+    if outcome in STOPPED:
+        return 3
+    if outcome in FAILED:
+        return 2
+    return 1 if telling(entry) else 0

@@ -1,0 +1,89 @@
+"""The formats that calls can be written in, by name."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from guardrails_lite._errors import ConfigError
+from guardrails_lite.audit._format import Entry
+from guardrails_lite.audit.export import _otlp, _rows, _siem
+
+if TYPE_CHECKING:
+    from guardrails_lite.audit.index import Filter
+
+_BATCH: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format."""
+
+    name: str
+    summary: str
+    write: Callable[[Iterable[Entry]], Iterator[str]]
+    """From entries of finished calls to text, a piece at a time."""
+
+
+def _requests(of: Callable[[Iterable[Entry]], dict[str, Any]]) -> Callable[[Iterable[Entry]], Iterator[str]]:
+    """A request of OTLP on each line, for so many calls, as a collector's file receiver reads them."""
+
+    def write(entries: Iterable[Entry]) -> Iterator[str]:
+        left = iter(entries)
+        while batch := list(itertools.islice(left, _BATCH)):
+            yield json.dumps(of(batch)) + "\n"
+
+    return write
+
+
+FORMATS: Final = {
+    each.name: each
+    for each in (
+        Format("csv", "a row a call, for spreadsheets", _rows.as_csv),
+        Format("jsonl", "a call's whole entry a line", _rows.as_jsonl),
+        Format("ocsf", f"events of OCSF {_siem.OCSF}, one JSON object a line", _siem.as_ocsf),
+        Format("cef", "ArcSight's Common Event Format", _siem.as_cef),
+        Format("syslog", "messages of RFC 5424", _siem.as_syslog),
+        Format(
+            "otlp-traces", "OpenTelemetry spans, a request of OTLP's JSON a line", _requests(_otlp.traces)
+        ),
+        Format("otlp-logs", "OpenTelemetry events, likewise", _requests(_otlp.logs)),
+        Format("otlp-metrics", "OpenTelemetry metrics, likewise", _requests(_otlp.metrics)),
+    )
+}
+
+
+def export(directory: str | os.PathLike[str], format: str, *, filter: Filter | None = None) -> Iterator[str]:
+    """The finished calls of a log in another format, oldest first, a piece of text at a time.
+
+    Args:
+        directory: A directory that `AuditLog` made.
+        format: One of `FORMATS`.
+        filter: Which calls; default: all.
+
+    Raises:
+        ConfigError: there is no such format, or *directory* is not a compliance log.
+    """
+    if format not in FORMATS:
+        raise ConfigError(f"format={format!r} of export(...): expected one of {', '.join(FORMATS)}")
+    return FORMATS[format].write(calls(directory, filter))
+
+
+def calls(directory: str | os.PathLike[str], filter: Filter | None = None) -> Iterator[Entry]:
+    """The entries of the finished calls that *filter* lets through, oldest first."""
+    if filter is None or not filter.used:
+        from guardrails_lite.audit._read import read
+
+        yield from read(directory)
+        return
+    from guardrails_lite.audit.index import Index
+
+    with Index(directory) as index:
+        index.update()
+        for call in index.calls(filter, order="oldest"):
+            if call.outcome != "unfinished":
+                yield index.entry(call)

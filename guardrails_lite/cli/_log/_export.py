@@ -1,0 +1,102 @@
+"""``guardrails-lite log export``: calls in other tools' formats, to a file or to a collector."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from guardrails_lite._errors import ConfigError
+from guardrails_lite.cli._log._action import Action, declare_filters, filter_of
+from guardrails_lite.cli._terminal import fail, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_FORMATS = ("csv", "jsonl", "ocsf", "cef", "syslog", "otlp-traces", "otlp-logs", "otlp-metrics")
+
+
+def _declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=_FORMATS, help="write this; default: csv")
+    parser.add_argument("--output", metavar="FILE", help="a new file; default: standard output")
+    parser.add_argument(
+        "--to", metavar="URL", help="send traces, logs and metrics to an OpenTelemetry collector instead"
+    )
+    parser.add_argument("--mapping", default="2026-09", help="the GenAI conventions of that month, with --to")
+    parser.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        type=_header,
+        metavar="NAME=VALUE",
+        help="sent along, with --to",
+    )
+    declare_filters(parser)
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError("expected NAME=VALUE")
+    return name, value
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from guardrails_lite.audit.export import export
+
+    if arguments.to:
+        if arguments.format or arguments.output:
+            return fail("--to sends; it goes without --format and --output", 2)
+        return _send(arguments)
+    asked = filter_of(arguments)
+    pieces = export(arguments.directory, arguments.format or "csv", filter=asked)
+    if not arguments.output:
+        if arguments.json:
+            return fail("--json says what was done; it needs --output or --to", 2)
+        sys.stdout.writelines(pieces)
+        return 0
+    try:
+        size = _write(arguments.output, pieces)
+    except FileExistsError:
+        return fail(f"{arguments.output}: there is such a file already", 2)
+    except OSError as error:
+        return fail(f"{arguments.output}: cannot be written ({error.strerror or type(error).__name__})", 5)
+    if arguments.json:
+        print_json({"path": arguments.output, "bytes": size, "format": arguments.format or "csv"})
+    return 0
+
+
+def _write(path: str, pieces: Iterable[str]) -> int:
+    """Write a new file that only this user can read; what could not be written whole is taken away."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.writelines(pieces)
+            return file.tell()
+    except BaseException:
+        os.unlink(path)
+        raise
+
+
+def _send(arguments: argparse.Namespace) -> int:
+    from guardrails_lite.audit.export import send
+    from guardrails_lite.audit.export._formats import calls
+
+    try:
+        sent = send(
+            calls(arguments.directory, filter_of(arguments)),
+            arguments.to,
+            mapping=arguments.mapping,
+            headers=dict(arguments.header),
+        )
+    except ConfigError as error:
+        return fail(error, 5)
+    if arguments.json:
+        print_json({"endpoint": arguments.to, "calls": sent})
+    else:
+        print(f"{sent} calls sent")
+    return 0
+
+
+ACTIONS = (Action("export", "calls in other tools' formats, to a file or a collector", _run, _declare),)
