@@ -1,4 +1,4 @@
-"""How many of all calls to an upstream may be second tries: retries and hedges share one allowance.
+"""How many of all calls to an upstream may be second tries, whoever makes them.
 
 `Retry.attempts` bounds one call. When an upstream is down, every call uses its bound, and the load on the
 upstream triples just when it can bear least. So each call earns a fraction of a retry, and a retry that
@@ -12,16 +12,16 @@ from typing import Any, Literal
 
 from guardrails_lite.reliability._settings import as_code, check_number, check_share
 
-SecondTry = Literal["throttled", "failed", "hedge", "paid"]
-_COST: dict[SecondTry, float] = {"throttled": 1 / 3, "failed": 1.0, "hedge": 1.0, "paid": 0.0}
-"""A server that asks to come back has said it can serve us; other second tries may be in vain."""
+SecondTry = Literal["throttled", "failed", "paid"]
+_COST: dict[SecondTry, float] = {"throttled": 1 / 3, "failed": 1.0, "paid": 0.0}
+"""A server that asks to come back has said it can serve us; a try after another failure may be in vain."""
 _REFILL_S = 10.0
 _SAVED = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class RetryBudget:
-    """Retries and hedges may be `share` of all calls to the upstream, and `reserve` more in any ten seconds.
+    """Second tries may be `share` of all calls to the upstream, and `reserve` more in any ten seconds.
 
     Raises:
         ConfigError: a setting that cannot work.

@@ -165,7 +165,7 @@ def test_after_a_pause_bad_answers_and_dead_calls_do_not_block() -> None:
 
 @given(
     events=st.lists(
-        st.tuples(st.sampled_from(["call", "failed", "throttled", "hedge"]), st.floats(0, 2)), max_size=300
+        st.tuples(st.sampled_from(["call", "failed", "throttled"]), st.floats(0, 2)), max_size=300
     )
 )
 def test_second_tries_stay_within_their_share(events: list[tuple[Any, float]]) -> None:

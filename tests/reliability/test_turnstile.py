@@ -161,7 +161,7 @@ def test_second_tries_come_out_of_one_budget() -> None:
     assert turned_away(made[2]).reason == "retry budget spent"
     for _ in range(2):
         gate.settle(goes(gate.ask()))
-    goes(gate.ask(second_try="hedge"))
+    goes(gate.ask(second_try="failed"))
     goes(gate.ask(second_try="paid"))
 
 
