@@ -30,9 +30,10 @@ class Rate:
         share, spread = self.hits / self.total, _Z * _Z / self.total
         middle = (share + spread / 2) / (1 + spread)
         half = _Z / (1 + spread) * math.sqrt(share * (1 - share) / self.total + spread / (4 * self.total))
-        low = 0.0 if self.hits == 0 else middle - half
-        high = 1.0 if self.hits == self.total else middle + half
-        return low, high
+        # exactly, where rounding would leave the share just outside
+        low = 0.0 if self.hits == 0 else min(middle - half, share)
+        high = 1.0 if self.hits == self.total else max(middle + half, share)
+        return max(low, 0.0), min(high, 1.0)
 
     @classmethod
     def of(cls, truths: Iterable[bool]) -> Rate:

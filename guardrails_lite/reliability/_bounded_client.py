@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib
 import ipaddress
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
 from typing import Any, Literal, TypeVar
@@ -85,17 +86,18 @@ def _default_client(http_client: Any) -> Any:
     class BoundedClient(httpx.Client):  # type: ignore[misc, name-defined]  # the module is chosen at run time
         guardrails_lite_bounded = True
 
-        def __del__(self) -> None:  # as the SDK's default client does
-            if not self.is_closed:
-                self.close()
-
-    return BoundedClient(
+    transport = _transport(family, context)
+    client = BoundedClient(
         base_url=http_client.base_url,
         timeout=http_client.timeout,
         follow_redirects=True,
-        transport=_transport(family, context),
+        transport=transport,
         event_hooks={"response": [_stays_on_its_host(httpx)]},
     )
+    # A fallback's client is nobody's to close. A `__del__` comes too late where the collector takes a whole
+    # circle: it may reach the sockets first, and they complain.
+    weakref.finalize(client, transport.close)
+    return client
 
 
 def _through_client(http_client: Any) -> Any:

@@ -75,6 +75,13 @@ def test_the_interval_holds_the_share(pair: tuple[int, int]) -> None:
     assert wider[1] - wider[0] < high - low
 
 
+@pytest.mark.parametrize("hits", [1, 5 * 10**15, 10**16 - 1])
+def test_the_interval_holds_the_share_of_very_many(hits: int) -> None:
+    """Where the interval is narrower than rounding, it still holds the share and stays within 0 and 1."""
+    low, high = Rate(hits, 10**16).interval
+    assert 0 <= low <= Rate(hits, 10**16).share <= high <= 1
+
+
 def test_a_rate_of_nothing_is_not_a_number() -> None:
     """No examples say nothing: neither 0 nor 1."""
     assert math.isnan(Rate(0, 0).share)

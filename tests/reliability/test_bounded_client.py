@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -215,6 +217,25 @@ def test_without_a_limit_nothing_changes() -> None:
             assert text == "Hello again."
             client.chat.completions.create(model="m", messages=[{"role": "user", "content": "x"}])
             assert loopback.open_connections == 1
+
+
+def test_a_client_that_nobody_closes_is_closed_when_it_is_collected() -> None:
+    """Also as part of a circle, where the collector chooses what it finalizes first: no socket complains."""
+    with (
+        LoopbackServer(then="Hello.") as server,
+        openai.OpenAI(api_key="k", base_url=server.base_url) as plain,
+    ):
+        for _ in range(3):
+            client = bounded_client(plain)
+            circle: list[Any] = [client]
+            circle.append(circle)
+            setattr(client._client, "circle", circle)  # noqa: B010 - any attribute makes the circle
+            client.chat.completions.create(model="m", messages=[{"role": "user", "content": "x"}])
+            del client, circle
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                gc.collect()
+            assert [str(each.message) for each in said if each.category is ResourceWarning] == []
 
 
 def test_limits_nest_and_end() -> None:
