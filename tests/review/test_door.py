@@ -9,6 +9,7 @@ import pytest
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit import read
+from guardrails_lite.review._app import ACTS
 from guardrails_lite.review._door import Door, Session, read_tokens
 from guardrails_lite.review._verdicts import DECIDED
 from tests.review.conftest import Serve
@@ -71,6 +72,16 @@ def test_another_page_cannot_post_a_form(visitor: httpx.Client, root: Path) -> N
         assert visitor.post("/queue/decide", data=form).status_code == 403
     assert visitor.post("/queue/decide", data={"form_token": "x" * 100_000}).status_code == 403
     assert list(read(root, kind=DECIDED)) == []
+
+
+@pytest.mark.parametrize("path", ACTS)
+def test_no_form_is_taken_from_elsewhere(visitor: httpx.Client, root: Path, path: str) -> None:
+    """Each address that does something asks for the value of this session's pages first."""
+    before = len(list(read(root, kind=None)))
+    answer = visitor.post(path.format(id="0"), data={"reason": "none", "form_token": "0" * 64})
+    assert answer.status_code == 403
+    assert "not from a page of this session" in answer.text
+    assert len(list(read(root, kind=None))) == before
 
 
 @pytest.mark.parametrize(
