@@ -12,11 +12,10 @@ from guardrails_lite.testing.faults import FAULTS
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "faults.md"
 
-OPEN: Mapping[str, str] = {
-    "B23": "the client inflates a body of any size",
-    "S29": "the client collects a line of any length",
+LATE: Mapping[str, str] = {
+    "B23": "as expected, but past its deadline by the time that the client takes to inflate the body",
 }
-"""Rows that our guard does not satisfy yet, and why. Take a row out when it passes."""
+"""Rows that our guard answers as expected, but not always in time, and why."""
 
 OFFLINE: Mapping[str, str] = {"C02": "not tried: tests look up no name"}
 """Rows that cannot be tried where the tests run, and why."""
@@ -128,7 +127,7 @@ def page() -> str:
         for id, fault in FAULTS.items():
             if id[0] == letter:
                 ours = "as expected" if fault.is_served else "not served by the lab"
-                ours = {**OPEN, **OFFLINE}.get(id, ours)
+                ours = {**LATE, **OFFLINE}.get(id, ours)
                 peers = [seen or "–" for seen in PEERS.get(id, ("", ""))]
                 rows.append((id, fault.title, " / ".join(fault.expected), ours, *peers))
         table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
