@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -79,3 +80,27 @@ def test_settings_are_checked() -> None:
         grounding("The context.")
     with pytest.raises(ConfigError, match="expected some of date"):
         grounding(kinds=["numbers"])
+
+
+def test_a_long_run_of_digits_is_a_number_like_any_other() -> None:
+    """Longer than Python turns into an integer."""
+    (finding,) = grounding(["12"]).find("It is " + "7" * 5000, Call(()))  # type: ignore[misc]
+    assert finding.category == "UNGROUNDED_NUMBER"
+
+
+@pytest.mark.parametrize(
+    "seed", ["12 ", '"', '" abc def ghi "', "1. ", "https://a.example/b ", "2024-01-02 "]
+)
+def test_twice_the_reply_takes_about_twice_the_time(seed: str) -> None:
+    """Linear in length; going back to the beginning for each number would take four times as long."""
+
+    def seconds(size: int) -> float:
+        text = seed * (size // len(seed))
+        spent = []
+        for _ in range(3):
+            started = time.thread_time()
+            list(grounding(["x"]).find(text, Call(())))  # type: ignore[arg-type]
+            spent.append(time.thread_time() - started)
+        return max(min(spent), 0.002)
+
+    assert min(seconds(80_000) / seconds(40_000) for _ in range(2)) < 3.2

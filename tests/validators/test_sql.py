@@ -27,6 +27,8 @@ def found(text: str, **terms: object) -> list[str | None]:
         "SELECT /* harmless */ 1; -- and\nTRUNCATE TABLE t",
         "GRANT ALL ON t TO public",
         "PRAGMA writable_schema = 1",
+        "COPY (SELECT * FROM t) TO '/tmp/t.csv'",
+        "EXPLAIN ANALYZE SELECT 1",
         "Here it is:\n```sql\nUPDATE t SET a = 1\n```\n",
     ],
 )
@@ -64,6 +66,33 @@ def test_other_tables_are_found_and_own_names_are_none() -> None:
     assert found("SELECT * FROM shop.orders", tables=["orders"]) == ["SQL_TABLE"]
     assert found("SELECT * FROM shop.orders", tables=["shop.orders"]) == []
     assert found("WITH x AS (SELECT * FROM orders) SELECT * FROM x", tables=["orders"]) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT * FROM users WHERE id IN (WITH users AS (SELECT 1) SELECT * FROM users)",
+        "WITH users AS (SELECT * FROM users) SELECT * FROM users",
+        "WITH a AS (SELECT * FROM users), users AS (SELECT 1) SELECT * FROM a",
+        "WITH users AS (SELECT 1) SELECT * FROM public.users",
+    ],
+)
+def test_a_name_of_the_statement_hides_no_table_where_it_is_not_seen(text: str) -> None:
+    """Outside its query, inside itself, before it, or with a schema, the same name is a table."""
+    assert found(text, tables=["orders"]) == ["SQL_TABLE"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "WITH RECURSIVE n AS (SELECT 1 UNION ALL SELECT a + 1 FROM n) SELECT * FROM n",
+        "WITH a AS (SELECT * FROM orders), b AS (SELECT * FROM a) SELECT * FROM b JOIN a ON TRUE",
+        "SELECT * FROM orders WHERE EXISTS (WITH x AS (SELECT 1) SELECT * FROM (SELECT * FROM x) AS y)",
+    ],
+)
+def test_a_name_of_the_statement_is_no_table_where_it_is_seen(text: str) -> None:
+    """From the queries below it, from later names, and from itself where it may recurse."""
+    assert found(text, tables=["orders"]) == []
 
 
 def test_settings_are_checked() -> None:

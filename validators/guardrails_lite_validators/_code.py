@@ -11,13 +11,14 @@ from guardrails_lite._rules import Finding, Validator, validator
 from guardrails_lite_validators._keywords import tuple_of_words
 
 _FENCE = re.compile(
-    r"^ {0,3}(```+|~~~+)[ \t]*([\w+#.-]*)[^\n]*\n(.*?)(?:^ {0,3}\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
+    r"^ {0,3}(```++|~~~++)[ \t]*+([\w+#.-]{0,30})[^\n]*+\n(.*?)(?:^ {0,3}\1[ \t]*$|\Z)",
+    re.MULTILINE | re.DOTALL,
 )
 _ALIASES = {"py": "python", "js": "javascript", "ts": "typescript", "sh": "shell", "bash": "shell", "zsh": "shell", "console": "shell",
             "c++": "cpp", "golang": "go", "rs": "rust", "rb": "ruby", "yml": "yaml"}  # fmt: skip
 _NO_CODE = frozenset({"text", "txt", "plain", "plaintext", "markdown", "md"})
 _LINES = {
-    "python": r"(?:async )?def \w+\(.*\).*:$|class \w+.*:$|(?:from [\w.]+ )?import [\w., *]+$|(?:el)?if .+:$|for .+ in .+:$|return\b.*|@\w+|with .+:$|\w+ = .+\)$",
+    "python": r"(?:async )?def \w+\(.*:$|class \w+.*:$|(?:from [\w.]+ )?import [\w., *]+$|(?:el)?if .+:$|for \w[\w, ()]{0,60} in .+:$|return\b.*|@\w+|with .+:$|\w+ = .+\)$",
     "javascript": r"(?:const|let|var) \w+ ?=|(?:export )?(?:async )?function\b.*[{(]|import .+ from ['\"]|\}\)?;?$|.*=> ?\{$|console\.\w+\(",
     "java": r"(?:public|private|protected|static)\b.*[;{]$|package [\w.]+;|import [\w.*]+;|@Override",
     "cpp": r"#include ?[<\"]|using namespace|(?:int|void|char|double|auto|bool) \w+.*[;{]$|std::",
@@ -34,8 +35,8 @@ def code(languages: Iterable[str] | None = None, /) -> Validator:
     """Find program code: fenced blocks, and two lines or more in a row that look like one language.
 
     Args:
-        languages: Only these, by lower-case name, such as ``["python", "sql"]``; default: any. Fences with
-            another name than those in `_LINES` are known by that name.
+        languages: Only these, by lower-case name, such as ``["python", "sql"]``; default: any. A fence is
+            known by its own name, whatever it is.
 
     Raises:
         ConfigError: an empty list or name, or a single string.

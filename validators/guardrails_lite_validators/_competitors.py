@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from guardrails_lite._errors import ConfigError
 from guardrails_lite._rules import Finding, Validator, validator
 from guardrails_lite_validators._keywords import tuple_of_words
 from guardrails_lite_validators._spans import every_match, outermost
@@ -25,14 +26,17 @@ def competitors(names: Iterable[str], /, *, also_words: Iterable[str] = ()) -> V
             write them, with their capitals.
 
     Raises:
-        ConfigError: no names, an empty one, or a single string.
+        ConfigError: no names, an empty one, one of signs only, or a single string.
     """
     listed = tuple_of_words("competitors", "names", names)
     words = tuple_of_words("competitors", "also_words", also_words) if also_words else ()
+    for name in (*listed, *words):
+        if not re.search(r"\w", name):
+            raise ConfigError(f"{name!r} of competitors(...) has no letter or digit, so it is no name")
     exact = frozenset(words)
     anyhow = _pattern([name for name in listed if name not in exact], re.IGNORECASE)
     as_written = _pattern(words, 0)
-    longest = max(len(name) + 2 * len(name) for name in (*listed, *words))
+    longest = max(3 * len(name) for name in (*listed, *words))  # two signs after each word
     params: dict[str, object] = {"names": list(listed)}
 
     @validator(
@@ -53,5 +57,7 @@ def competitors(names: Iterable[str], /, *, also_words: Iterable[str] = ()) -> V
 
 def _pattern(names: Iterable[str], flags: int) -> re.Pattern[str] | None:
     ordered = sorted(set(names), key=lambda name: (-len(name), name))
-    body = "|".join(_BETWEEN.join(map(re.escape, re.split(r"[\s\-._]+", name.strip()))) for name in ordered)
+    body = "|".join(
+        _BETWEEN.join(map(re.escape, re.split(r"[\s\-._]+", name.strip().strip("-._")))) for name in ordered
+    )
     return re.compile(rf"(?<!\w)(?:{body}){_ENDING}(?!\w)", flags) if body else None

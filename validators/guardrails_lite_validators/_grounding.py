@@ -100,7 +100,7 @@ def grounding(context: Iterable[str] | None = None, /, *, kinds: Iterable[str] |
     if kinds is not None:
         params["kinds"] = sorted(chosen)
 
-    @validator(name="grounding", window=640, params=params, version="" if texts is None else _digest(texts))
+    @validator(name="grounding", params=params, version="" if texts is None else _digest(texts))
     def find(text: str, call: Call) -> Iterator[Finding]:
         claims = [claim for claim in _claims(text) if claim[0] in chosen]
         if not claims:
@@ -134,19 +134,19 @@ def _said(call: Call) -> Iterator[str]:
 
 def _claims(text: str) -> Iterator[tuple[str, int, int, str]]:
     """What a reply states: the kind, where, and the form in which it is compared."""
-    taken: list[tuple[int, int]] = []
+    taken = bytearray(len(text))
     for found in _LINK.finditer(text):
-        taken.append(found.span())
+        _mark(taken, found)
         link = found.group().rstrip(".,;:!?")
         yield "link", found.start(), found.start() + len(link), _plain_link(link)
     for found in _DATE.finditer(text):
-        taken.append(found.span())
+        _mark(taken, found)
         yield "date", *found.span(), _date(found)
     for found in _NUMBER.finditer(text):
-        if any(start <= found.start() < end for start, end in taken) or _is_list_mark(text, found):
+        if taken[found.start()] or _is_list_mark(text, found):
             continue
         value = _number(found.group())
-        if not value.isdigit() or int(value) >= SMALLEST:
+        if not value.isdigit() or len(value) > 2 or int(value) >= SMALLEST:
             yield "number", *found.span(), value
     for found in _QUOTE.finditer(text):
         if len(found[1].split()) >= 3:
@@ -156,10 +156,13 @@ def _claims(text: str) -> Iterator[tuple[str, int, int, str]]:
 
 
 def _is_list_mark(text: str, found: re.Match[str]) -> bool:
-    return text[found.end() : found.end() + 1] in (".", ")") and text[: found.start()].rstrip(" \t")[-1:] in (
-        "",
-        "\n",
-    )
+    before = text[max(found.start() - 8, 0) : found.start()].rstrip(" \t")
+    return text[found.end() : found.end() + 1] in (".", ")") and before[-1:] in ("", "\n")
+
+
+def _mark(taken: bytearray, found: re.Match[str]) -> None:
+    start, end = found.span()
+    taken[start:end] = b"\1" * (end - start)
 
 
 def _number(text: str) -> str:

@@ -14,7 +14,7 @@ from guardrails_lite._errors import ConfigError
 from guardrails_lite._rules import Finding, Validator, validator
 
 _SMALL_WORDS = {
-    "en": "the of and to in is that it for was with as on are this be at by from you not have or an we they which their can will what how my your",
+    "en": "the of and to in is that it for was with as on are this be at by from you not have or an we they which their can will what how my your a i do does me if so but all any should would where why who been were has had our more than when there about into up out",
     "de": "der die und das in zu den ist nicht von mit sich des auf für ein eine dem auch es an als bei nach ich wie wird sind wir aber oder war kann",
     "fr": "le la les de des et un une est que dans pour qui sur pas plus au par avec ce il je vous nous ne se sont du en cette mais ou être",
     "es": "el la los las de que y en un una es por con para no se del al lo como más pero sus le ya o este sí porque esta son",
@@ -41,6 +41,10 @@ _SCRIPTS = {
 LANGUAGES = frozenset(_SMALL_WORDS) | frozenset(_SCRIPTS.values()) | {"uk", "bg", "fa"}
 FEWEST_WORDS = 4
 _WORD = re.compile(r"[^\W\d_]+")
+_LATIN_LETTER = re.compile(r"[a-zA-Z\u00c0-\u02ff]")
+_OTHER_LETTER = re.compile(r"[^\W\d_\u0000-\u02ff]")
+_PART = 2000
+_CLEARLY = 1.3
 
 
 def language(allowed: Iterable[str], /) -> Validator:
@@ -63,44 +67,55 @@ def language(allowed: Iterable[str], /) -> Validator:
 
     @validator(name="language", params={"allowed": sorted(codes)})
     def find(text: str) -> Iterator[Finding]:
-        told = language_of(text)
-        if told is not None and told[0] not in codes:
-            yield Finding("is written in another language", category="LANGUAGE", score=round(told[1], 3))
+        for part in _parts(text):
+            told = _told(part)
+            best = max(told, key=lambda code: told[code], default=None)
+            if best is None or best in codes:
+                continue
+            expected = max((told.get(code, 0.0) for code in codes), default=0.0)
+            if told[best] >= _CLEARLY * expected:
+                score = told[best] / (told[best] + expected)
+                yield Finding("is written in another language", category="LANGUAGE", score=round(score, 3))
+                return
 
     return find
 
 
-def language_of(text: str) -> tuple[str, float] | None:
-    """The language of a text and how sure that is, from 0 to 1; None where it cannot be told."""
-    sample = text[:4000]
-    scripts = Counter(
-        unicodedata.name(char, "").partition(" ")[0].partition("-")[0]
-        for char in sample
-        if char.isalpha() and char > "\u02ff"
-    )
-    latin = sum(char.isalpha() and char <= "\u02ff" for char in sample)
-    told = Counter[str]()
-    for script, count in scripts.items():
+def _parts(text: str) -> Iterator[str]:
+    """The beginning, the middle and the end: a long text may change its language."""
+    if len(text) <= 3 * _PART:
+        yield text
+    else:
+        middle = len(text) // 2
+        yield from (text[:_PART], text[middle : middle + _PART], text[-_PART:])
+
+
+def _told(text: str) -> dict[str, float]:
+    """How much speaks for each language: letters of its script or, in Latin letters, its small words."""
+    if not text.isascii():
+        others = _OTHER_LETTER.findall(text)
+        if len(others) >= FEWEST_WORDS and len(others) > len(_LATIN_LETTER.findall(text)) / 2:
+            return _of_letters(others)
+    return _of_words(text)
+
+
+def _of_letters(letters: list[str]) -> dict[str, float]:
+    told = dict[str, float]()
+    for char, count in Counter(letters).items():
+        script = unicodedata.name(char, "").partition(" ")[0].partition("-")[0]
         if script in _SCRIPTS:
-            told[_SCRIPTS[script]] += count
-    if told and told.total() * 2 > latin and told.total() >= FEWEST_WORDS:
-        return _of_script(sample, told)
-    return _of_words(sample)
-
-
-def _of_script(text: str, told: Counter[str]) -> tuple[str, float]:
-    code, count = told.most_common(1)[0]
-    share = count / told.total()
-    if told["ja"]:  # Japanese is mostly written in Chinese characters
-        return "ja", (told["ja"] + told["zh"]) / told.total()
-    if code == "ru":
-        letters = frozenset(text.lower())
-        code = (
-            "uk" if letters & set("іїєґ") else "bg" if "ъ" in letters and not letters & set("ыэё") else "ru"
-        )
-    if code == "ar" and set("پچژگ") & frozenset(text):
-        code = "fa"
-    return code, share
+            told[_SCRIPTS[script]] = told.get(_SCRIPTS[script], 0.0) + count
+    present = frozenset("".join(letters).lower())
+    if "ja" in told:  # it is mostly written in Chinese characters
+        told["ja"] += told.pop("zh", 0.0)
+    if "ru" in told and not present & set("ыэё"):
+        if present & set("іїєґ"):
+            told["uk"] = told.pop("ru")
+        elif "ъ" in present:
+            told["bg"] = told.pop("ru")
+    if "ar" in told and present & set("پچژگ"):
+        told["fa"] = told.pop("ar")
+    return told
 
 
 @functools.cache
@@ -112,20 +127,14 @@ def _languages_of_word() -> dict[str, tuple[str, ...]]:
     return {word: tuple(codes) for word, codes in table.items()}
 
 
-def _of_words(text: str) -> tuple[str, float] | None:
+def _of_words(text: str) -> dict[str, float]:
     words = _WORD.findall(text.lower())
     table = _languages_of_word()
-    told: dict[str, float] = {}
-    known = 0
-    for word in words:
-        codes = table.get(word, ())
-        known += bool(codes)
+    small = [codes for word in words if (codes := table.get(word))]
+    if len(small) < max(FEWEST_WORDS, len(words) / 8):
+        return {}
+    told = dict[str, float]()
+    for codes in small:
         for code in codes:
-            told[code] = told.get(code, 0.0) + 1 / len(codes)
-    if known < FEWEST_WORDS or known < len(words) / 8:
-        return None
-    ranked = sorted(told.items(), key=lambda item: -item[1])
-    best, second = ranked[0][1], ranked[1][1] if len(ranked) > 1 else 0.0
-    if best < 1.2 * second:
-        return None
-    return ranked[0][0], best / (best + second)
+            told[code] = told.get(code, 0.0) + 1
+    return told

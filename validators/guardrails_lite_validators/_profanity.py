@@ -5,18 +5,18 @@ from __future__ import annotations
 import codecs
 import functools
 import re
+import string
 from collections.abc import Iterable, Iterator
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._rules import Finding, Validator, validator
 from guardrails_lite_validators._keywords import tuple_of_words
-from guardrails_lite_validators._spans import outermost
 
 # In ROT13, so that nobody has to read them. A star stands for any ending.
 _WORDS = {
     "en": (
         "shpx* shpxre* shpxvat zbgureshpx* fuvg fuvgf fuvggl ohyyfuvg fuvgurnq phag* ovgpu ovgpurf ovgpul "
-        "nffubyr* nefrubyr* onfgneq* qvpxurnq* pbpx pbpxfhpxre* chffl chffvrf gjng* jnaxre* jnax "
+        "nffubyr* nefrubyr* onfgneq* qvpx qvpxurnq* pbpx pbpxfhpxre* chffl chffvrf gjng* jnaxre* jnax "
         "obyybpxf cevpx fyhg* juber* qhzonff* wnpxnff* qvcfuvg* cvff cvffrq qbhpuront* penc tbqqnza "
         "qnzavg ohttre gbffre* jgs fgsh"
     ),
@@ -30,91 +30,110 @@ _WORDS = {
     ),
     "es": (
         "zvreqn* chgn chgnf chgb chgbf uvwbchgn* tvyvcbyynf pnoeóa pnoeba* pbñb wbqre sbyyne craqrwb* "
-        "puvatne puvatnqn iretn phyreb* znevpóa cvapur"
+        "puvatne puvatnqn phyreb* znevpóa cvapur"
     ),
     "pt": (
         "zreqn* chgn chgnf pnenyub* cbeen sbqre sbqvqb* sbqnfr phmãb neebzonqb* svyunqnchgn ohprgn ivnqb*"
     ),
     "it": (
-        "zreqn* pnmmb pnmmv fgebamb* fgebamn* fgebamv chggnan* inssnaphyb pbtyvbar* zvapuvn snaphyb gebvn "
+        "zreqn* pnmmb pnmmv fgebamb* fgebamn* fgebamv chggnan* inssnaphyb pbtyvbar* zvapuvn snaphyb "
         "onfgneqb* cbepbqvb"
     ),
-    "nl": ("xybbgmnx* xhg xhgjvws xnaxre* tbqireqbzzr ubre ubrera yhy rvxry grevat* arhxra zvreraarhxre*"),
-    "pl": ("xhejn* xhejl puhw puhwn cvreqby* fcvreqnynw wronć wronal* fxhejlfla* pvcn qhcn tójab"),
+    "nl": ("xybbgmnx* xhg xhgjvws tbqireqbzzr ubre ubrera arhxra zvreraarhxre*"),
+    "pl": ("xhejn* xhejl puhw puhwn cvreqby* fcvreqnynw wronć wronal* fxhejlfla* qhcn tójab"),
     "ru": ("блядь бля блять сука суки хуй хуя хуйня пизда пиздец ебать ебаный* мудак* гондон* говно залупа"),
-    "sv": ("wäiyn wäiyne uryirgr fxvg svggn uben xhx xahyyn"),
+    "sv": ("wäiyn wäiyne uryirgr xhx xahyyn"),
     "tr": ("fvxgve nzx bebfch* cvç tög lneenx fvxrlvz nanaı"),
 }
 LANGUAGES = tuple(_WORDS)
-_WINDOW = 120
-_START = re.compile(r"(?<!\w)\S")
-_LEET = {"a": "a@4", "e": "e3", "i": "i1!", "o": "o0", "s": "s$5", "t": "t7", "u": "uv", "c": "ck"}
+_LONGEST = 60
+_TOKEN = re.compile(rf"(?<![\w@$!])[\w@$!]{{2,{_LONGEST}}}(?![\w@$!])")
+_LOOKS_LIKE = str.maketrans("@43!10$57", "aaeiiosst")
+_DRAWN_OUT = re.compile(r"(.)\1\1+")
+_THRICE = tuple(3 * letter for letter in string.ascii_lowercase)
+_WORD = re.compile(r"\w\w+")
+_HEAD = 4
 
 
 def profanity(
     *, languages: Iterable[str] = LANGUAGES, more: Iterable[str] = (), allow: Iterable[str] = ()
 ) -> Validator:
-    """Find swear words of eleven languages, whole, also with letters repeated or written as digits.
+    """Find swear words of eleven languages, whole, also drawn out or with digits for letters.
 
     Not a measure of toxicity: an insult without a swear word is not found, and a quoted or friendly one is.
 
     Args:
         languages: Whose words, by ISO 639-1; default: all of `LANGUAGES`.
-        more: Words of your own.
+        more: Words of your own; one that ends with ``*`` stands for any ending.
         allow: Words that are not to be found, such as a place or a name.
 
     Raises:
-        ConfigError: an unknown language, an empty word, or a single string.
+        ConfigError: an unknown language, an empty word, more than one word in a string, or a single string.
     """
     codes = tuple(dict.fromkeys((languages,) if isinstance(languages, str) else languages))
-    if not set(codes) <= set(LANGUAGES):
+    if not codes or not set(codes) <= set(LANGUAGES):
         raise ConfigError(
             f"languages={list(codes)!r} of profanity(...): expected some of {', '.join(LANGUAGES)}"
         )
-    own = tuple_of_words("profanity", "more", more) if more else ()
-    spared = (
-        frozenset(word.lower() for word in tuple_of_words("profanity", "allow", allow))
-        if allow
-        else frozenset()
-    )
+    own = _single_words("more", more)
+    spared = frozenset(_single_words("allow", allow))
     given = {"languages": list(codes), "more": list(own), "allow": sorted(spared)}
     defaults = {"languages": list(LANGUAGES), "more": [], "allow": []}
 
     @validator(
         name="profanity",
-        window=_WINDOW,
+        window=_LONGEST + 2,
         params={key: value for key, value in given.items() if value != defaults[key]},
     )
     def find(text: str) -> Iterator[Finding]:
-        patterns = _patterns(codes, own)
-        yield from outermost(
-            Finding("contains a swear word", span=found.span(), category="PROFANITY")
-            for start in _START.finditer(text)
-            if (pattern := patterns.get(start[0].lower())) is not None
-            and (found := pattern.match(text, start.start())) is not None
-            and found.group().lower() not in spared
-        )
+        words, stems, heads = _lists(codes, own)
+        folded = text.lower().translate(_LOOKS_LIKE)
+        if not any(
+            word in words or word.rstrip("i") in words or word.startswith(stems)
+            for word in _WORD.findall(folded)
+            if word[:_HEAD] in heads
+        ) and not any(run in folded for run in _THRICE):
+            return  # nearly all texts end here
+        for token in _TOKEN.finditer(text):
+            forms = frozenset(_forms(token[0].lower()))
+            if not forms.isdisjoint(spared):
+                continue
+            if any(form in words or form.startswith(stems) for form in forms):
+                yield Finding("contains a swear word", span=token.span(), category="PROFANITY")
 
     return find
 
 
+def _single_words(parameter: str, words: Iterable[str]) -> tuple[str, ...]:
+    if not isinstance(words, str) and not (words := tuple(words)):
+        return ()
+    listed = tuple(word.strip().lower() for word in tuple_of_words("profanity", parameter, words))
+    for word in listed:
+        if not re.fullmatch(r"[\w@$!]{2,}\*?", word):
+            raise ConfigError(f"{parameter} of profanity(...) takes single words, not {word!r}")
+    return listed
+
+
 @functools.cache
-def _patterns(codes: tuple[str, ...], own: tuple[str, ...]) -> dict[str, re.Pattern[str]]:
-    """The words by each character that they may begin with: most words of a text begin like none."""
-    words = {word for code in codes for word in codecs.decode(_WORDS[code], "rot13").split()}
-    bodies: dict[str, list[str]] = {}
-    for word in sorted(words | {word.lower() for word in own}, key=lambda word: (-len(word), word)):
-        for first in _LEET.get(word[0], word[0]):
-            bodies.setdefault(first, []).append(_spelled(word))
-    return {
-        first: re.compile(rf"(?:{'|'.join(each)})(?!\w)", re.IGNORECASE) for first, each in bodies.items()
-    }
+def _lists(
+    codes: tuple[str, ...], own: tuple[str, ...]
+) -> tuple[frozenset[str], tuple[str, ...], frozenset[str]]:
+    """Listed words, those that take any ending, and how words of either kind begin."""
+    listed = {word for code in codes for word in codecs.decode(_WORDS[code], "rot13").split()} | set(own)
+    stems = tuple(sorted(word[:-1] for word in listed if word.endswith("*")))
+    words = frozenset(word for word in listed if not word.endswith("*"))
+    folded = (word.translate(_LOOKS_LIKE) for word in (*words, *stems))
+    return words, stems, frozenset(word[:_HEAD] for word in folded)
 
 
-def _spelled(word: str) -> str:
-    """A word with each letter up to four times, or as the digit that looks like it."""
-    body = "".join(
-        rf"[{re.escape(_LEET[char])}]{{1,4}}" if char in _LEET else rf"{re.escape(char)}{{1,4}}"
-        for char in word.lower().rstrip("*")
-    )
-    return body + (r"\w{0,10}" if word.endswith("*") else "")
+def _forms(said: str) -> Iterator[str]:
+    """A token as it stands, with letters for digits, and with what is drawn out made short."""
+    yield said
+    bare = said.strip("!@$") if said[-1] == "!" else said
+    if any(char.isalpha() for char in bare):
+        folded = bare.translate(_LOOKS_LIKE)
+        yield bare
+        yield folded
+        if _DRAWN_OUT.search(folded):
+            yield _DRAWN_OUT.sub(r"\1", folded)
+            yield _DRAWN_OUT.sub(r"\1\1", folded)

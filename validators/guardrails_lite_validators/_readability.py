@@ -9,7 +9,7 @@ from guardrails_lite._errors import ConfigError
 from guardrails_lite._rules import Finding, Validator, validator
 
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
-_SENTENCE_END = re.compile(r"[.!?\u2026。！？]+(?=\s|$)|\n\s*\n")
+_SENTENCE_END = re.compile(r"(?<![.!?\u2026。！？])[.!?\u2026。！？]++(?=\s|$)|\n\s*\n")
 _VOWELS = re.compile("[aeiouy]+")
 FEWEST_WORDS = 20
 

@@ -87,17 +87,39 @@ def _faults(
 ) -> Iterator[Finding]:
     from sqlglot import exp
 
-    done = {_kind(node) for node in statement.walk() if isinstance(node, _doing())} or {_kind(statement)}
+    # the statement itself counts whatever it is: COPY (SELECT ...) TO a file is more than a SELECT
+    done = {_kind(statement), *(_kind(node) for node in statement.walk() if isinstance(node, _doing()))}
     if not done <= kinds:
         yield Finding("does what is not allowed in SQL", span=span, category="SQL_STATEMENT")
     if tables is None:
         return
-    own = {each.alias_or_name.lower() for each in statement.find_all(exp.CTE)}
     for table in statement.find_all(exp.Table):
         whole = ".".join(part for part in (table.db, table.name) if part).lower()
-        if not {whole, table.name.lower() if not table.db else whole} & (tables | own):
+        if whole not in tables and (table.db or not _is_own(table)):
             yield Finding("names a table that is not allowed", span=span, category="SQL_TABLE")
             return
+
+
+def _is_own(table: Any) -> bool:
+    """Whether a name is that of a common table expression which can be seen from where it stands."""
+    from sqlglot import exp
+
+    name, node = table.name.lower(), table
+    while (parent := node.parent) is not None:
+        if isinstance(
+            parent, exp.With
+        ):  # inside one of them: those before it, and all where they may recurse
+            seen = parent.expressions
+            if not parent.args.get("recursive"):
+                seen = seen[: next(at for at, each in enumerate(seen) if each is node)]
+            node = parent.parent
+        else:
+            beside = parent.args.get("with_") or parent.args.get("with")
+            seen = beside.expressions if beside is not None else []
+            node = parent
+        if any(each.alias_or_name.lower() == name for each in seen):
+            return True
+    return False
 
 
 def _doing() -> tuple[type, ...]:
