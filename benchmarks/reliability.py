@@ -1,19 +1,24 @@
-"""What deadlines, budgets and the way to an upstream cost, and how exactly a deadline is kept."""
+"""What deadlines, budgets and the way to an upstream cost, how a deadline is kept, and what a soak leaves."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
+import random
 import socket
 import statistics
 import tempfile
 import threading
 import time
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import openai
 
+from guardrails_lite import Guard, GuardrailsError, Retry, RetryBudget, target
 from guardrails_lite._messages import Usage
 from guardrails_lite.reliability import (
     Budget,
@@ -35,9 +40,13 @@ from guardrails_lite.testing import LoopbackServer
 Row = tuple[str, float, str, float | None, bool]
 
 LIMIT_S = 0.3
+SOAK, WARM = 6_000, 4_000
+"""Calls of the soak, and calls before it that fill what is kept on purpose."""
+FAULTY = 0.2
 _UPSTREAM = Upstream(limits=Limits(concurrency=100, rpm=1_000_000, tpm=1_000_000_000))
 _BUDGET = Budget(deadline_s=20, tokens=50_000)
 _USAGE = Usage(100, 50)
+_MESSAGES = [{"role": "user", "content": "What is the capital of Norway?"}]
 _DRIPS = {
     "dripped body": b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n",
     "dripped headers": b"HTTP/1.1 200 OK\r\nx: ",
@@ -50,13 +59,15 @@ def rows() -> list[Row]:
     found = [
         _row("deadline, budget, breaker and limits, synchronous", _stack_us(), "µs", 30.0),
         _row("deadline, budget, breaker and limits, asynchronous", asyncio.run(_astack_us()), "µs", 60.0),
+        _row("retry, breaker, limits and budget over the bare guard", _guard_us(), "µs", 30.0),
+        _row("… of an async function", asyncio.run(_aguard_us()), "µs", 60.0),
         _row("breaker and limits shared by SQLite", _sqlite_us(), "µs", 5_000.0),
         _row("bounded client over the bare one, loopback", _client_ratio(), "×", 1.03),
     ]
     for name, first in _DRIPS.items():
         late_ms = min(_late_ms(first) for _ in range(3))
         found.append(_row(f"deadline kept: {name}", late_ms, "ms late", 50.0))
-    return found
+    return found + _soak()
 
 
 def _row(name: str, value: float, unit: str, bound: float) -> Row:
@@ -116,6 +127,120 @@ async def _abest_us(once: Callable[[], Awaitable[None]], *, times: int = 400, ro
             await once()
         best = min(best, (time.perf_counter() - began) / times * 1e6)
     return best
+
+
+def _ask(messages: Any) -> str:
+    return "Oslo is the capital."
+
+
+async def _aask(messages: Any) -> str:
+    return "Oslo is the capital."
+
+
+def _guards() -> tuple[Guard[Any], Guard[Any]]:
+    full = Guard(log=[], retry=Retry(attempts=3, reasks=1), upstream=_UPSTREAM, budget=_BUDGET)
+    return Guard(log=[]), full
+
+
+def _guard_us() -> float:
+    """Microseconds that the whole stack adds to a guarded call: the best of each, in turns."""
+    bare, full = (guard(_ask) for guard in _guards())
+    best = [math.inf, math.inf]
+    for _ in range(60):
+        for place, call in enumerate((bare, full)):
+            best[place] = min(best[place], _best_us(lambda call=call: call(_MESSAGES), times=15, rounds=5))  # type: ignore[misc]
+    return best[1] - best[0]
+
+
+async def _aguard_us() -> float:
+    bare, full = (guard(_aask) for guard in _guards())
+    best = [math.inf, math.inf]
+    for _ in range(60):
+        for place, call in enumerate((bare, full)):
+            took = await _abest_us(lambda call=call: call(_MESSAGES), times=15, rounds=5)  # type: ignore[misc]
+            best[place] = min(best[place], took)
+    return best[1] - best[0]
+
+
+class _Unsteady:
+    """A model that fails one time in five, in the ways of networks, providers and bad replies."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self._lock = threading.Lock()
+        self._dice = random.Random(7)
+
+    def __call__(self, messages: Any) -> Any:
+        with self._lock:
+            self.sent += 1
+        if self._dice.random() >= FAULTY:
+            return "Oslo is the capital."
+        match self._dice.randrange(4):
+            case 0:
+                raise ConnectionResetError("reset")
+            case 1:
+                raise TimeoutError("late")
+            case 2:
+                return ""
+            case _:
+                return {"choices": None}
+
+
+def _soak() -> list[Row]:
+    """Thousands of calls with faults, from eight threads at once."""
+    model, lock = _Unsteady(), threading.Lock()
+    wrong = ownerless = records = sends = 0
+
+    def keep(record: Any) -> None:
+        nonlocal records, ownerless, sends
+        with lock:
+            records += 1
+            sends += sum(
+                each.target != "fixed answer" and each.result != "turned away" for each in record.attempts
+            )
+            ownerless += sum(each.result != "answered" and each.blame is None for each in record.attempts)
+
+    guard = Guard(
+        log=keep,
+        retry=Retry(attempts=3, wait=0),
+        upstream=Upstream(limits=Limits(concurrency=4), retries=RetryBudget(share=1)),
+        fallback=[target("Sorry.")],
+        budget=_BUDGET,
+    )
+    guarded = guard(model)
+
+    def calls(number: int, count: int) -> None:
+        nonlocal wrong
+        for nth in range(count):
+            try:
+                answer = guarded([{"role": "user", "content": f"{number}: question {nth}"}])
+            except GuardrailsError:
+                continue
+            if answer not in ("Oslo is the capital.", "Sorry."):
+                with lock:
+                    wrong += 1
+
+    held = []
+    tracemalloc.start()
+    try:
+        for count in (WARM, SOAK):
+            threads = [threading.Thread(target=calls, args=(n, count // 8)) for n in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            gc.collect()
+            held.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    grown_kb = (held[1] - held[0]) / 1024
+    lost = wrong + abs(WARM + SOAK - records) + abs(model.sent - sends)
+    soak = f"soak of {WARM + SOAK:,} calls, one in five faulty"
+    return [
+        _row(f"{soak}: memory after {SOAK:,} more", grown_kb, "kB", 200.0),
+        _row("… calls lost, answered wrongly or without their one record", lost, "calls", 0),
+        _row("… failures without an owner", ownerless, "attempts", 0),
+    ]
 
 
 def _sqlite_us() -> float:
