@@ -5,7 +5,7 @@ Two rules for this file:
 1. It performs no I/O. What it wants done it awaits as an effect (`_effects.py`); whoever drives it
    (`_drivers.py`) does it, synchronously or on an event loop. So every style of calling takes this path.
 2. Order is stated here and nowhere else. What the rules, the schema, the tools and the fallbacks are is
-   the guard's business; when their turn comes is not.
+   the guard's business, and how each check is done is `_checking`'s; when their turn comes is neither's.
 
 The order::
 
@@ -22,24 +22,28 @@ nobody's to handle (cancellation, an interrupt, a closed stream) pass through; t
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from guardrails_lite._asking import (
     Invalid,
     about_change,
-    about_field,
-    about_missing_call,
-    about_rule,
-    about_schema,
-    about_tools,
 )
 from guardrails_lite._capabilities import fitted
-from guardrails_lite._effects import Admit, Ask, Close, Opened, Release, Repeat, Send, Settle, Sleep, Write
+from guardrails_lite._checking import (
+    capture,
+    merged,
+    parsed_reply,
+    parts_of,
+    refuse,
+    screened_reply,
+    screened_rest,
+    tools_checked,
+)
+from guardrails_lite._effects import Admit, Close, Opened, Release, Repeat, Send, Settle, Sleep, Write
 from guardrails_lite._endings import (
     Unanswered,
     blocked,
@@ -50,16 +54,15 @@ from guardrails_lite._endings import (
     refuse_after_release,
     with_cause,
 )
-from guardrails_lite._errors import Blocked, DeadlineExceeded, GuardrailsError
+from guardrails_lite._errors import DeadlineExceeded, GuardrailsError
 from guardrails_lite._incoming import FrameError, Incoming, TimedIncoming
 from guardrails_lite._integrity import is_unmarked, judge
-from guardrails_lite._messages import Call, Choice, Reply, ToolCall, Usage
+from guardrails_lite._messages import Call, Choice, Reply, Usage
 from guardrails_lite._request import asked_again, choices_asked, completion_limit, declared, screen_request
-from guardrails_lite._screen import Groups, Stop, Tally, screen, screened
+from guardrails_lite._screen import Stop, screened
 from guardrails_lite._shapes import UnreadableError, is_stream, read_reply, with_parsed, write_reply
 from guardrails_lite._story import Story, outcome_of
 from guardrails_lite._targets import Answered, Target
-from guardrails_lite._texts import json_strings, with_json_strings
 from guardrails_lite.reliability import Admission, Failure, Ledger, Refusal, classify, classify_body_error
 from guardrails_lite.sinks import default_sink, is_silent
 
@@ -72,7 +75,6 @@ if TYPE_CHECKING:
     from guardrails_lite.reliability import Permit, Turnstile
     from guardrails_lite.reliability._retry_budget import SecondTry
     from guardrails_lite.schemas.parts import Parts
-    from guardrails_lite.schemas.problems import Parsed
 
 _DEFAULT_SINKS = (default_sink,)
 _STREAMED = frozenset({"stream", "async stream"})
@@ -220,7 +222,7 @@ async def _climb(
                 )
             if isinstance(admission, Refusal):
                 raise with_cause(admission.error(), gave_up)
-            attempt = _Attempt(story, target, request, model, offered, ledger, admission, waited_s, live=live)
+            attempt = Attempt(story, target, request, model, offered, ledger, admission, waited_s, live=live)
             attempt.parts = parts
             if lost:
                 story.note("sent without", f"{target.name}: {', '.join(lost)}")
@@ -306,7 +308,7 @@ def _chars(reply: Reply) -> int:
     return sum([len(choice.text or "") for choice in reply.choices])
 
 
-class _Attempt:
+class Attempt:
     """One send to one target: read, checked and booked."""
 
     json: object
@@ -469,9 +471,9 @@ class _Attempt:
             checked, value = await self._checked(reply)
         else:  # one coroutine less for most calls
             if plan.output.rules:
-                checked = await self._screened(reply)
+                checked = await screened_reply(self, reply)
             if plan.captures:
-                self._capture(checked)
+                capture(self, checked)
         if checked is not reply:
             raw = write_reply(raw, reply, checked)
             checked = replace(checked, raw=raw)
@@ -521,11 +523,11 @@ class _Attempt:
                 reply, value = await self._checked(reply)
             else:
                 if self.offered is not None:
-                    reply = await self._checked_tools(reply, self.offered)
+                    reply = await tools_checked(self, reply, self.offered)
                 reply = await incoming.finish_gates(reply)
-                reply = await self._screened_rest(reply, tallies)
+                reply = await screened_rest(self, reply, tallies)
                 if plan.captures:
-                    self._capture(reply)
+                    capture(self, reply)
                 value = reply.text
             if self.story.partials:
                 await self._release_value(reply, value, reading)
@@ -547,7 +549,7 @@ class _Attempt:
 
         # Where tools are offered a call may still come, and then the text before it is not looked at.
         ends_early = self.plan.enforce and self.offered is None
-        is_kept = (lambda parsed: self._parts_of(parsed) is not None) if ends_early else None
+        is_kept = (lambda parsed: parts_of(self, parsed) is not None) if ends_early else None
         return Reading(self.story, self.call, is_kept=is_kept, shows=self.story.partials)
 
     async def _release_value(self, reply: Reply, value: Any, reading: Reading | None = None) -> None:
@@ -558,7 +560,7 @@ class _Attempt:
         if choice.tool_calls or choice.text is None:
             return
         if reading is not None and not reading.agrees(self.json):
-            self._refuse(about_change())
+            refuse(self, about_change())
         self.story.released = len(choice.text)
         await Release(Partial(value, self.json, {"$": self.json}, None, complete=True))
 
@@ -584,235 +586,17 @@ class _Attempt:
     async def _checked(self, reply: Reply) -> tuple[Reply, Any]:
         """Tool calls, output schema, output rules, in this order; the reply as they leave it."""
         if self.offered is not None:
-            reply = await self._checked_tools(reply, self.offered)
+            reply = await tools_checked(self, reply, self.offered)
         if self.plan.schema is not None:
-            reply, values = await self._parsed(reply if self.parts is None else self._merged(reply))
-        checked = await self._screened(reply) if self.plan.output.rules else reply
+            reply, values = await parsed_reply(self, reply if self.parts is None else merged(self, reply))
+        checked = await screened_reply(self, reply) if self.plan.output.rules else reply
         if self.plan.captures:
-            self._capture(checked)
+            capture(self, checked)
         if self.plan.schema is None:
             return checked, None
         if checked is not reply:
-            checked, values = await self._parsed(checked)
+            checked, values = await parsed_reply(self, checked)
         return checked, values[0] if values else None
-
-    async def _checked_tools(self, reply: Reply, offered: Offered) -> Reply:
-        choices: list[Choice] = []
-        for choice in reply.choices:
-            if choice.tool_calls:
-                choice = await self._checked_turn(choice, offered)
-            elif offered.required_missing(choice):
-                self._refuse(about_missing_call())
-            choices.append(choice)
-        return replace(reply, choices=tuple(choices))
-
-    async def _checked_turn(self, choice: Choice, offered: Offered) -> Choice:
-        """The turn with its checked calls: all, or with ``tool_calls="each"`` those that are right."""
-        from guardrails_lite._tools import refused_calls
-
-        enforce, each = self.plan.enforce, self.plan.each_call
-        verdicts = list(offered.check(choice.tool_calls, self.call.messages, ran={}))
-        if enforce and (each or all(verdict.ok for verdict in verdicts)):
-            for nth, verdict in enumerate(verdicts):  # nobody is asked about a turn that is asked again
-                if verdict.needs_approval and verdict.ok:
-                    verdicts[nth] = await self._approved(verdict)
-        self.story.turn(verdicts)
-        right = tuple(self._scoped(verdict.call) for verdict in verdicts if verdict.ok)
-        if len(right) == len(verdicts):
-            return replace(choice, tool_calls=right)
-        if enforce and each and right:
-            return replace(choice, tool_calls=right, refused=refused_calls(verdicts))
-        final = next((verdict for verdict in verdicts if verdict.is_final), None)
-        if enforce and final is not None:
-            message = f"the call of tool {final.call.name!r} was not approved"
-            raise Blocked(message, outcome="tool denied")
-        self._refuse(about_tools(choice, verdicts))
-        return choice
-
-    def _scoped(self, call: ToolCall) -> ToolCall:
-        """The call, its tool bound to the caller's operation, or to this record: a write happens once."""
-        if call.tool is None or call.tool.effects != "write":
-            return call
-        from guardrails_lite._tools import current_operation
-
-        named = current_operation()
-        scope = self.story.id if named is None else named.key
-        ledger = self.plan.effects if named is None or named.ledger is None else named.ledger
-        return replace(call, tool=call.tool.within(scope, ledger))
-
-    async def _approved(self, verdict: Any) -> Any:
-        tool = verdict.call.tool
-        try:
-            answer = tool.approve != "deny" and await Ask(tool, verdict.call)
-        except TimeoutError:
-            self.story.note("approval timed out", tool.name)
-            answer = False
-        except Exception as error:
-            self.story.note("approval broke", f"{tool.name}: {type(error).__name__}")
-            answer = False
-        self.story.note("approved" if answer else "denied", tool.name)
-        return verdict if answer else verdict.refused("denied", "an approval, which was refused")
-
-    async def _parsed(self, reply: Reply) -> tuple[Reply, list[Any]]:
-        """The typed value of every choice, after the rules on its fields."""
-        schema = self.plan.schema
-        assert schema is not None
-        values: list[Any] = []
-        choices: list[Choice] = []
-        for choice in reply.choices:
-            choices.append(choice)
-            if choice.tool_calls or choice.text is None:
-                values.append(None)
-                continue
-            parsed = schema.parse(choice.text)
-            self._note_repair(parsed)
-            if not parsed.ok:
-                self._refuse(about_schema(choice, parsed.problems, self._parts_of(parsed)))
-            elif schema.field_rules:
-                left = await self._screened_fields(choice, parsed)
-                if left is not parsed:
-                    choices[-1] = replace(choice, text=json.dumps(left.json, ensure_ascii=False))
-                    parsed = left
-            if not values:
-                self.json = parsed.json
-            values.append(parsed.value if parsed.ok else choice.text)
-        if any(new is not old for new, old in zip(choices, reply.choices, strict=True)):
-            reply = replace(reply, choices=tuple(choices))
-        return reply, values
-
-    def _parts_of(self, parsed: Parsed) -> Parts | None:
-        """The parts to ask for again, where the model can be asked for them and has not just been."""
-        schema = self.plan.schema
-        may_ask = self.story.reasks < self.plan.retry.reasks and not self.target.one_turn
-        if schema is None or not may_ask or self.parts is not None or choices_asked(self.call) > 1:
-            return None
-        from guardrails_lite.schemas.parts import missing_parts
-
-        return missing_parts(schema, parsed.json, parsed.problems)
-
-    def _merged(self, reply: Reply) -> Reply:
-        """The reply that was asked for in parts, whole again; itself where it is no answer to that."""
-        choice = reply.choices[0]
-        if self.parts is None or not choice.text or choice.tool_calls:
-            return reply
-        answer = self.parts.schema.parse(choice.text)
-        text = self.parts.merged(answer)
-        if text is None:
-            return reply
-        self._note_repair(answer)
-        self.story.note("merged parts", str(len(self.parts.paths)))
-        return replace(reply, choices=(replace(choice, text=text), *reply.choices[1:]))
-
-    def _note_repair(self, parsed: Parsed) -> None:
-        if parsed.repaired:
-            self.story.repaired = parsed.ok or self.story.repaired
-            self.story.note("repair", ", ".join(sorted({edit.kind for edit in parsed.edits})))
-
-    async def _screened_fields(self, choice: Choice, parsed: Parsed) -> Parsed:
-        """Run the rules that the schema declares on single fields, and report them by path."""
-        schema = self.plan.schema
-        assert schema is not None
-        tallies: dict[tuple[str, int], Tally] = {}
-        new: dict[Any, str] = {}
-        for found in schema.field_texts(parsed.json):
-            rule = found.rule if self.plan.enforce else replace(found.rule, mode="monitor")
-            tally = tallies.get((found.path, id(found.rule)))
-            if tally is None:
-                name = f"{rule!r} at {found.path}"
-                tally = tallies[found.path, id(found.rule)] = Tally(rule, name, "field", self.story.attempt)
-                self.story.steps.append(tally)
-            text = new.get(found.pointer, found.text)
-            try:
-                left = await screened([[tally]], text, self.call)
-            except Stop as stop:
-                if stop.verb == "reask":
-                    raise about_field(found.path, stop) from None
-                raise
-            if left != text:
-                new[found.pointer] = left
-        if not new:
-            return parsed
-        masked = schema.with_texts(parsed.json, new)
-        if not masked.ok:
-            self._refuse(about_schema(choice, masked.problems))
-        return masked
-
-    def _refuse(self, invalid: Invalid) -> None:
-        if self.plan.enforce:
-            raise invalid
-        self.story.note("would have been refused", invalid.because)
-
-    async def _screened(self, reply: Reply) -> Reply:
-        """Run the output rules over every text of the reply; itself where no text changed."""
-        side = self.plan.output
-        groups = side.groups("assistant", self.story.tallies(side))
-        choices: list[Choice] = []
-        changed = False
-        for choice in reply.choices:
-            try:
-                if choice.refusal or choice.reasoning or choice.tool_calls or self.plan.schema is not None:
-                    left = await self._screened_choice(choice, groups)
-                else:
-                    left = choice
-                    text = screen(groups, choice.text, self.call) if choice.text else choice.text
-                    if text is not None and not isinstance(text, str):
-                        text = await text
-                    if text != choice.text:
-                        left = replace(choice, text=text)
-            except Stop as stop:
-                if stop.verb == "reask":
-                    raise about_rule(stop, choice.text or "") from None
-                raise
-            changed = changed or left is not choice
-            choices.append(left)
-        return replace(reply, choices=tuple(choices)) if changed else reply
-
-    async def _screened_choice(self, choice: Choice, groups: Groups) -> Choice:
-        text = choice.text and await screened(groups, choice.text, self.call)
-        if text and self.plan.schema is not None and "\\" in text:
-            text = await self._screened_json(text, groups)
-        refusal = choice.refusal and await screened(groups, choice.refusal, self.call)
-        reasoning = choice.reasoning and await screened(groups, choice.reasoning, self.call)
-        calls = choice.tool_calls
-        if calls:
-            calls = tuple([await self._screened_call(call, groups) for call in calls])
-        before = (choice.text, choice.refusal, choice.reasoning, choice.tool_calls)
-        if before == (text, refusal, reasoning, calls):
-            return choice
-        return replace(choice, text=text, refusal=refusal, reasoning=reasoning, tool_calls=calls)
-
-    async def _screened_rest(self, reply: Reply, tallies: Sequence[Tally]) -> Reply:
-        """Run the output rules over what no gate has seen: refusals, and the arguments of tool calls."""
-        groups = self.plan.output.groups("assistant", tallies)
-        choices = [
-            replace(await self._screened_choice(replace(choice, text=None), groups), text=choice.text)
-            for choice in reply.choices
-        ]
-        return replace(reply, choices=tuple(choices))
-
-    def _capture(self, reply: Reply) -> None:
-        self.story.texts += [("output", "assistant", choice.text or "") for choice in reply.choices]
-
-    async def _screened_call(self, call: ToolCall, groups: Groups) -> ToolCall:
-        if not call.arguments:
-            return call
-        text = await self._screened_json(call.arguments, groups)
-        if text == call.arguments:
-            return call
-        if call.tool is None:
-            return replace(call, arguments=text)
-        return call.tool.rewritten(call, text)
-
-    async def _screened_json(self, text: str, groups: Groups) -> str:
-        strings = json_strings(text)
-        if strings is None:
-            return await screened(groups, text, self.call)
-        replaced: dict[int | None, str] = {}
-        for nth, string in enumerate(strings):
-            left = await screened(groups, string, self.call)
-            if left != string:
-                replaced[nth] = left
-        return with_json_strings(text, replaced) if replaced else text
 
     def _time_left_s(self) -> float | None:
         ends = self.admission.ends_at_s

@@ -25,6 +25,7 @@ LAYERS = [
     ["_cache", "_incoming", "_partials"],
     ["_endings"],
     ["_request"],
+    ["_checking"],
     ["_engine"],
     ["_drivers"],
     ["_files", "_guard", "_plugins"],
