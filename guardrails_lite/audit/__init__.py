@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from guardrails_lite.audit._proof import Proof, check_proof, prove
     from guardrails_lite.audit._pseudonym import pseudonyms_in
     from guardrails_lite.audit._read import Damage, read, read_lines
+    from guardrails_lite.audit._replay import Change, Replay, replay
     from guardrails_lite.audit._retention import Expired, expirable, expire
     from guardrails_lite.audit._schema import entry_schema, entry_types
     from guardrails_lite.audit._vault import Erased
@@ -60,6 +61,9 @@ _HOMES = {
     "hold": "_privacy",
     "holds": "_privacy",
     "lift": "_privacy",
+    "Change": "_replay",
+    "Replay": "_replay",
+    "replay": "_replay",
     "restrict": "_privacy",
     "restrictions": "_privacy",
     "Expired": "_retention",
@@ -76,6 +80,7 @@ _HOMES = {
 __all__ = [
     "AuditLog",
     "Bundle",
+    "Change",
     "Clock",
     "Damage",
     "Diagnosis",
@@ -85,6 +90,7 @@ __all__ = [
     "Expired",
     "Problem",
     "Proof",
+    "Replay",
     "Report",
     "StreamReport",
     "bundle",
@@ -107,6 +113,7 @@ __all__ = [
     "read_heads",
     "read_lines",
     "release",
+    "replay",
     "restrict",
     "restrictions",
     "reveal",

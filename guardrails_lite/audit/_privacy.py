@@ -44,7 +44,7 @@ def reveal(log: AuditLog, call: str, *, reader: str, reason: str) -> Texts:
             box = box_of(entry.data)
             if box is None:
                 raise LookupError(f"call {call} has no captured text: the log's capture level was 'metadata'")
-            restriction = _about(entry, restrictions(log))
+            restriction = restricts(entry, restrictions(log))
             if restriction is not None:
                 raise ConfigError(
                     f"what is about this person is under restriction {restriction}: it is kept and not read; "
@@ -141,7 +141,7 @@ def _in_force(log: AuditLog, placed: str, ended: str) -> dict[str, Entry]:
     return found
 
 
-def _about(call: Entry, placed: dict[str, Entry]) -> str | None:
+def restricts(call: Entry, placed: dict[str, Entry]) -> str | None:
     """Which of the entries *placed* is about somebody in *call*; None where none is."""
     who = call.data.get("who")
     names = set(map(str, who.values())) if isinstance(who, dict) else set()

@@ -16,6 +16,7 @@ from guardrails_lite.cli._log import (
     _integrity,
     _measures,
     _people,
+    _replay,
     _schema,
     _search,
 )
@@ -24,7 +25,18 @@ from guardrails_lite.cli._terminal import fail
 
 _ACTIONS: dict[str, Action] = {
     action.name: action
-    for module in (_calls, _search, _measures, _integrity, _custody, _evidence, _export, _people, _schema)
+    for module in (
+        _calls,
+        _search,
+        _measures,
+        _integrity,
+        _custody,
+        _evidence,
+        _export,
+        _people,
+        _replay,
+        _schema,
+    )
     for action in module.ACTIONS
 }
 

@@ -1,0 +1,67 @@
+"""``guardrails-lite log replay``: what another guard would do with the kept texts."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from guardrails_lite._errors import ConfigError
+from guardrails_lite._guard import Guard
+from guardrails_lite.cli._log._action import (
+    Action,
+    declare_filters,
+    declare_keys,
+    filter_of,
+    index_of,
+    writing,
+)
+from guardrails_lite.cli._terminal import Bar, fail, print_json, print_table, safe
+
+_SHOWN = 20
+
+
+def _declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="GUARD", help="the other guard, in TOML or YAML")
+    parser.add_argument("--reader", required=True, help="who reads the kept texts")
+    parser.add_argument("--reason", required=True, help="why: it goes into the log as it is")
+    declare_keys(parser)
+    declare_filters(parser)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from guardrails_lite.audit import replay
+
+    try:
+        guard = Guard.from_file(arguments.file)
+    except ConfigError as error:
+        return fail(error, 2)
+    asked = filter_of(arguments)
+    with index_of(arguments.directory) as index:
+        calls = [index.entry(call) for call in index.calls(asked) if call.outcome != "unfinished"]
+    with writing(arguments) as log, Bar("calls replayed") as bar:
+        found = replay(
+            log,
+            guard,
+            reader=arguments.reader,
+            reason=arguments.reason,
+            calls=calls,
+            on_progress=lambda done: bar(done, len(calls)),
+        )
+    if arguments.json:
+        print_json({**asdict(found), "rules": found.rules})
+        return 1 if found.changes else 0
+    print(f"{found.calls} calls replayed, {len(found.changes)} would be decided differently")
+    for why, count in found.left_out.items():
+        print(f"left out, {safe(why)}: {count}")
+    if found.changes:
+        print()
+        print_table(("rule", "calls"), list(found.rules.items()))
+        print()
+        shown = found.changes[:_SHOWN]
+        print_table(("call", "would be", "by"), [(c.call, c.kind, ", ".join(c.rules)) for c in shown])
+        if len(found.changes) > _SHOWN:
+            print(f"and {len(found.changes) - _SHOWN} more; --json has all")
+    return 1 if found.changes else 0
+
+
+ACTIONS = (Action("replay", "what another guard would stop or change of the kept texts", _run, _declare),)

@@ -1,0 +1,140 @@
+"""Replay: what another guard would do with the texts of a log."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guardrails_lite import AuditLog, Blocked, ConfigError, Guard, block, bound, redact, warn
+from guardrails_lite.audit import erase, read, replay, restrict
+from guardrails_lite.cli import main
+from tests.engine.conftest import word
+
+pytest.importorskip("cryptography")
+
+WHY = {"reader": "ada", "reason": "policy 7"}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A log of four calls by two users: plain, masked, answered with a name, stopped at once."""
+    directory = tmp_path / "log"
+    with AuditLog(directory, capture="redacted") as log:
+        guard = old(log)
+        for user, said in (("u-1", "hello"), ("u-1", "ada asks"), ("u-2", "name it"), ("u-2", "bad")):
+            with bound(user=user), contextlib.suppress(Blocked):
+                guard.run(
+                    lambda messages, model: "it is eve" if "name" in messages[0]["content"] else "fine",
+                    [{"role": "user", "content": said}],
+                    model="m-1",
+                )
+    return directory
+
+
+def old(log: AuditLog | None = None) -> Guard[Any]:
+    """The guard that made the log."""
+    return Guard(name="desk", input=[redact(word("ada")), block(word("bad"))], log=log)
+
+
+def ids(root: Path) -> list[str]:
+    """The calls of the log, in order."""
+    return [entry.id for entry in read(root) if entry.type == "call.completed"]
+
+
+def test_the_same_guard_decides_the_same(root: Path) -> None:
+    """Law: what a guard let through, as it left it, it lets through unchanged."""
+    with AuditLog(root) as log:
+        found = replay(log, old(), **WHY)
+
+    assert (found.calls, found.changes, found.left_out) == (3, (), {"no text": 1})
+    assert found.digest == old().digest
+
+
+def test_each_rule_says_what_it_would_do(root: Path) -> None:
+    """A call is stopped by any text, else changed; every rule that acts is named, with its side."""
+    new = Guard(
+        input=[redact(word("asks")), block(word("hello")), warn(word("name"))], output=[block(word("eve"))]
+    )
+    with AuditLog(root) as log:
+        found = replay(log, new, **WHY)
+
+    plain, masked, named, _ = ids(root)
+    assert [(change.call, change.kind, change.rules) for change in found.changes] == [
+        (plain, "stopped", ("input block(word(text='hello'))",)),
+        (masked, "changed", ("input redact(word(text='asks'))",)),
+        (named, "stopped", ("output block(word(text='eve'))",)),
+    ]
+    assert set(found.rules.values()) == {1}
+
+
+def test_a_guard_in_monitor_mode_changes_nothing(root: Path) -> None:
+    """What would only be noted is no other decision."""
+    with AuditLog(root) as log:
+        found = replay(log, Guard(input=[block(word("hello"))], mode="monitor"), **WHY)
+
+    assert found.changes == ()
+
+
+def test_each_reading_is_recorded_and_nothing_else_is(root: Path) -> None:
+    """Who replays reads texts, so each call that was read has its entry; the replayed guard writes none."""
+    before = ids(root)
+    with AuditLog(root) as log:
+        replay(log, old(log), **WHY)
+
+    assert [
+        (entry.data["call"], entry.data["reader"], entry.data["reason"])
+        for entry in read(root, kind="log.read")
+    ] == [(call, "ada", "policy 7") for call in before[:3]]
+    assert ids(root) == before
+
+
+def test_who_may_not_be_read_is_left_out(root: Path) -> None:
+    """Restricted and erased texts are counted and not opened; what is left is replayed."""
+    with AuditLog(root) as log:
+        restrict(log, "u-2", request="R-1", basis="GDPR 18(1)(a)")
+        erase(log, "u-1", request="R-2", basis="GDPR 17(1)(b)")
+        found = replay(log, old(), **WHY)
+
+    assert found.calls == 0
+    assert found.left_out == {"erased": 2, "restricted": 1, "no text": 1}
+
+
+def test_damaged_texts_are_counted_and_not_judged(root: Path) -> None:
+    """A box that was changed is no text of the call."""
+    for boxes in root.rglob("*.boxes"):
+        boxes.write_bytes(bytes(len(boxes.read_bytes())))
+    with AuditLog(root) as log:
+        found = replay(log, Guard(input=[block(word("hello"))]), **WHY)
+
+    assert (found.changes, found.left_out) == ((), {"damaged": 3, "no text": 1})
+
+
+@pytest.mark.parametrize("missing", ["reader", "reason"])
+def test_nobody_replays_without_saying_who_and_why(root: Path, missing: str) -> None:
+    """Without either nothing is read."""
+    with AuditLog(root) as log, pytest.raises(ConfigError, match="needs reader= and reason="):
+        replay(log, old(), **{**WHY, missing: ""})
+
+    assert list(read(root, kind="log.read")) == []
+
+
+def test_on_the_command_line(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Filters choose the calls; 1: something would be decided differently, 2: the guard is wrong."""
+    guard = tmp_path / "new.toml"
+    guard.write_text('[[output]]\nblock = "keywords"\nwords = ["eve"]\n')
+    asked = ["log", "replay", str(root), str(guard), "--reader", "ada", "--reason", "policy 7"]
+
+    assert main([*asked, "--user", "u-1"]) == 0
+    assert "2 calls replayed, 0 would be decided differently" in capsys.readouterr().out
+    assert main([*asked, "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert [(change["call"], change["kind"]) for change in told["changes"]] == [(ids(root)[2], "stopped")]
+    assert (told["calls"], told["left_out"], [*told["rules"].values()]) == (3, {"no text": 1}, [1])
+    assert main(asked) == 1
+    assert ids(root)[2] in capsys.readouterr().out
+    asked[3] = str(tmp_path / "none.toml")
+    assert main(asked) == 2
