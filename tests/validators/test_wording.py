@@ -101,6 +101,17 @@ def test_profanity_looks_in_the_languages_asked_for() -> None:
     assert _found(profanity(more=["frak*"], allow=["shit"]), "shit, frakking") == ["frakking"]
 
 
+def test_profanity_sees_through_digits_and_repetition() -> None:
+    """Also in a word of one's own, and whatever else stands in the text."""
+    assert _found(profanity(languages="en", more=["h4x"]), "sh1t! cr@ppp, cr4p, HAX, mail@example.org") == [
+        "sh1t",
+        "cr@ppp",
+        "cr4p",
+        "HAX",
+    ]
+    assert _found(profanity(languages="en"), "b4stttard") == ["b4stttard"]
+
+
 @pytest.mark.parametrize(
     "options", [{"languages": ["xx"]}, {"languages": []}, {"more": ["two words"]}, {"allow": "word"}]
 )

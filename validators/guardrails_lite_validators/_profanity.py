@@ -47,9 +47,9 @@ _WORDS = {
 }
 LANGUAGES = tuple(_WORDS)
 _LONGEST = 60
-_TOKEN = re.compile(rf"(?<![\w@$!])[\w@$!]{{2,{_LONGEST}}}(?![\w@$!])")
-_LOOKS_LIKE = str.maketrans("@43!10$57", "aaeiiosst")
-_DRAWN_OUT = re.compile(r"(.)\1\1+")
+_TOKEN = re.compile(rf"(?<![\w@$])[\w@$]{{2,{_LONGEST}}}(?![\w@$])")
+_LOOKS_LIKE = str.maketrans("@4310$57", "aaeiosst")
+_DRAWN_OUT = re.compile(r"([a-z])\1\1+")
 _THRICE = tuple(3 * letter for letter in string.ascii_lowercase)
 _WORD = re.compile(r"\w\w+")
 _HEAD = 4
@@ -76,7 +76,7 @@ def profanity(
             f"languages={list(codes)!r} of profanity(...): expected some of {', '.join(LANGUAGES)}"
         )
     own = _single_words("more", more)
-    spared = frozenset(_single_words("allow", allow))
+    spared = frozenset(word.translate(_LOOKS_LIKE) for word in _single_words("allow", allow))
     given = {"languages": list(codes), "more": list(own), "allow": sorted(spared)}
     defaults = {"languages": list(LANGUAGES), "more": [], "allow": []}
 
@@ -87,12 +87,12 @@ def profanity(
     )
     def find(text: str) -> Iterator[Finding]:
         words, stems, heads = _lists(codes, own)
-        folded = text.lower().translate(_LOOKS_LIKE)
+        lowered = text.lower()
         if not any(
-            word in words or word.rstrip("i") in words or word.startswith(stems)
-            for word in _WORD.findall(folded)
+            word in words or word.startswith(stems)
+            for word in _WORD.findall(lowered.translate(_LOOKS_LIKE))
             if word[:_HEAD] in heads
-        ) and not any(run in folded for run in _THRICE):
+        ) and not any(run in lowered for run in _THRICE):
             return  # nearly all texts end here
         for token in _TOKEN.finditer(text):
             forms = frozenset(_forms(token[0].lower()))
@@ -109,7 +109,7 @@ def _single_words(parameter: str, words: Iterable[str]) -> tuple[str, ...]:
         return ()
     listed = tuple(word.strip().lower() for word in tuple_of_words("profanity", parameter, words))
     for word in listed:
-        if not re.fullmatch(r"[\w@$!]{2,}\*?", word):
+        if not re.fullmatch(r"[\w@$]{2,}\*?", word):
             raise ConfigError(f"{parameter} of profanity(...) takes single words, not {word!r}")
     return listed
 
@@ -119,21 +119,17 @@ def _lists(
     codes: tuple[str, ...], own: tuple[str, ...]
 ) -> tuple[frozenset[str], tuple[str, ...], frozenset[str]]:
     """Listed words, those that take any ending, and how words of either kind begin."""
-    listed = {word for code in codes for word in codecs.decode(_WORDS[code], "rot13").split()} | set(own)
+    spelled = {word for code in codes for word in codecs.decode(_WORDS[code], "rot13").split()} | set(own)
+    listed = {word.translate(_LOOKS_LIKE) for word in spelled}
     stems = tuple(sorted(word[:-1] for word in listed if word.endswith("*")))
     words = frozenset(word for word in listed if not word.endswith("*"))
-    folded = (word.translate(_LOOKS_LIKE) for word in (*words, *stems))
-    return words, stems, frozenset(word[:_HEAD] for word in folded)
+    return words, stems, frozenset(word[:_HEAD] for word in (*words, *stems))
 
 
 def _forms(said: str) -> Iterator[str]:
-    """A token as it stands, with letters for digits, and with what is drawn out made short."""
-    yield said
-    bare = said.strip("!@$") if said[-1] == "!" else said
-    if any(char.isalpha() for char in bare):
-        folded = bare.translate(_LOOKS_LIKE)
-        yield bare
-        yield folded
-        if _DRAWN_OUT.search(folded):
-            yield _DRAWN_OUT.sub(r"\1", folded)
-            yield _DRAWN_OUT.sub(r"\1\1", folded)
+    """A token with letters for digits, and with what is drawn out made short."""
+    if any(char.isalpha() for char in said):
+        yield said.translate(_LOOKS_LIKE)
+        if _DRAWN_OUT.search(said):
+            yield _DRAWN_OUT.sub(r"\1", said).translate(_LOOKS_LIKE)
+            yield _DRAWN_OUT.sub(r"\1\1", said).translate(_LOOKS_LIKE)
