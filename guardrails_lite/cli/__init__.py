@@ -1,16 +1,19 @@
 """The command ``guardrails-lite``: demo, check, scan, eval, log, review.
 
 Exit codes: 0 done, nothing found; 1 something found; 2 wrong use, or a log that was tampered with;
-3 a log cut short or rolled back; 4 a log with an unsealed tail; 5 something that cannot be read.
+3 a log cut short or rolled back; 4 a log with an unsealed tail; 5 something that cannot be read or written.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+
+from guardrails_lite.cli._terminal import fail
 
 _COMMANDS = {
     "demo": "real calls against a scripted model: what a guard does",
@@ -47,9 +50,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return 2
     try:
-        return int(modules[arguments.command].run(arguments))
+        code = int(modules[arguments.command].run(arguments))
+        sys.stdout.flush()
+        return code
     except BrokenPipeError:  # the reader, `head` say, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return fail(f"cannot be written ({error.strerror})", 5)
     except KeyboardInterrupt:
         return 130

@@ -68,7 +68,7 @@ async def _scan(guard: Guard[Any], texts: list[tuple[str, str]], arguments: argp
                 told["text"] = decision.text
             print(json.dumps(told))
         elif arguments.redact:
-            print(decision.text if decision.text is not None else f"[{decision.verdict}]")
+            print(_encodable(decision.text) if decision.text is not None else f"[{decision.verdict}]")
         elif found or not decision.ok:
             rows.append(
                 (where, decision.verdict, ", ".join(f"{each['what']} x{each['times']}" for each in found))
@@ -82,6 +82,11 @@ async def _scan(guard: Guard[Any], texts: list[tuple[str, str]], arguments: argp
     return 1 if set(verdicts) - {"passed"} else 0
 
 
+def _encodable(text: str) -> str:
+    """*text* with halves of surrogate pairs, which JSON can hold and no encoding has, as their numbers."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _found(decision: Decision) -> list[dict[str, Any]]:
     return [
         {"rule": step.rule, "what": finding.category or finding.message, "times": finding.times}
@@ -91,8 +96,12 @@ def _found(decision: Decision) -> list[dict[str, Any]]:
 
 
 def _guard(arguments: argparse.Namespace) -> Guard[Any]:
-    if arguments.guard:
+    if arguments.guard is not None:
         return Guard.from_file(arguments.guard)
+    if not arguments.validators.strip(", "):
+        raise ConfigError(
+            "--validators names none, so nothing would be looked for; expected such as pii,secrets"
+        )
     rules = [
         (_rules.redact if name in ("pii", "secrets", "presidio") else _rules.warn)(load(name, {}))
         for name in arguments.validators.split(",")

@@ -221,6 +221,47 @@ def test_scan_of_unreadable_lines_says_which(
     assert f"{name}:1" in capsys.readouterr().err
 
 
+def test_scan_prints_half_a_character(tmp_path: Path) -> None:
+    """JSON can hold one half of a surrogate pair, which no encoding has; it is shown by its number."""
+    (tmp_path / "a.jsonl").write_text('{"text": "a\\ud800b"}')
+
+    done = subprocess.run(
+        [sys.executable, "-m", "guardrails_lite", "scan", "--redact", str(tmp_path / "a.jsonl")],
+        capture_output=True,
+        encoding="utf-8",
+        env={"PYTHONIOENCODING": "utf-8"},
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "a\\ud800b\n", "")
+
+
+@pytest.mark.parametrize("option", ["--guard", "--validators"])
+def test_scan_with_nothing_is_wrong_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    """An unset variable in a script must not pass every text as clean."""
+    (tmp_path / "a.txt").write_text("mail ada@example.com")
+
+    assert main(["scan", option, "", str(tmp_path / "a.txt")]) == 2
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_no_finding(log: Path) -> None:
+    """1 means that something was found, so output that cannot be written ends with 5."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "guardrails_lite", "log", "ls", str(log)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    assert done.returncode == 5
+    assert done.stderr.startswith("guardrails-lite: cannot be written (No space left")
+    assert "Traceback" not in done.stderr
+
+
 def test_scan_of_what_cannot_be_read_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A missing file by its name, and bytes that are no text."""
     (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe")

@@ -168,6 +168,13 @@ def test_counts_agree_with_one_another(made: Path, run: Run) -> None:
     assert run("stats", made, "--user", "u-1", "--json")["calls"] == 4
 
 
+def test_a_witness_file_that_cannot_be_written_is_said(run: Run, log: Path, tmp_path: Path) -> None:
+    """The head is not kept, and 1 would mean that something was found."""
+    said = run("witness", log, "--file", tmp_path / "nowhere" / "heads", code=5)
+
+    assert "heads: cannot be written (No such file" in said
+
+
 def test_verify_compares_with_what_was_kept_elsewhere(log: Path, tmp_path: Path, run: Run) -> None:
     """A head and a key from another place find a log that was put back."""
     saved = forger.copy(log, "saved")

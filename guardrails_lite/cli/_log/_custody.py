@@ -23,7 +23,10 @@ def _witness(arguments: argparse.Namespace) -> int:
     with writing(arguments) as log:
         head = log.head()
     if arguments.file is not None:
-        witness_file(arguments.file)(head)
+        try:
+            witness_file(arguments.file)(head)
+        except OSError as error:
+            return fail(f"{arguments.file}: cannot be written ({error.strerror})", 5)
     if arguments.syslog:
         witness_syslog()(head)
     if arguments.json:
