@@ -73,6 +73,10 @@ def settings_from_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         ConfigError: it cannot be read, or says something that cannot work; with the place.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise ConfigError(
+            f"Guard.from_file(...) takes the path of a TOML or YAML file, not {type(path).__name__}"
+        )
     file = Path(path)
     told = _read(file)
     unknown = [key for key in told if key not in _KEYS]

@@ -8,7 +8,7 @@ import inspect
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, get_args, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, ParamSpec, TypeVar, get_args, overload
 
 from guardrails_lite._binding import Binding, messages_of
 from guardrails_lite._composition import asked_of, check_composition
@@ -433,6 +433,18 @@ class Guard(Generic[T]):
     def __hash__(self) -> int:
         return hash(self.digest)
 
+    def __copy__(self) -> Guard[T]:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Guard[T]:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Guard cannot be pickled: its validators are functions and its sinks own files. "
+            "Write it in a module or a file, and make it in each process, such as by Guard.from_file(...)."
+        )
+
     def __repr__(self) -> str:
         shown = []
         for key, default in self._DEFAULTS.items():
@@ -487,7 +499,7 @@ def _decorate(guard: Guard[Any], function: Callable[..., Any], *, prompt: str | 
         missing = [name for name in fallback.overrides if not binding.can_override(name)]
         if fallback.kind == "override" and missing:
             raise ConfigError(
-                f"{fallback!r} overrides {missing[0]!r}, which {binding.function.__name__}() does not take. "
+                f"{fallback!r} overrides {missing[0]!r}, which {binding.name}() does not take. "
                 f"Add the parameter {missing[0]!r} to the function, or give the fallback a client."
             )
     has_schema = guard._plan.schema is not None

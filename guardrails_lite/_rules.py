@@ -156,8 +156,8 @@ def validator(
             function,
             window=window,
             blocking=blocking,
-            name=name or str(getattr(function, "__name__", type(function).__name__)),
-            params=None if params is None else dict(params),
+            name=str(getattr(function, "__name__", type(function).__name__)) if name is None else name,
+            params=params,
             version=version,
         )
 
@@ -175,6 +175,14 @@ def _validator_of(
 ) -> Validator:
     if not callable(function):
         raise ConfigError(f"@validator takes a function from text to findings, not {function!r}")
+    if not isinstance(name, str):
+        raise ConfigError(f"name={name!r} of a validator must be a str")
+    if not isinstance(version, str):
+        raise ConfigError(f"version={version!r} of validator {name!r} must be a str")
+    if params is not None and not isinstance(params, Mapping):
+        raise ConfigError(
+            f"params={params!r} of validator {name!r} must be a mapping of argument names to values"
+        )
     if window is not None and (isinstance(window, bool) or not isinstance(window, int) or window < 1):
         raise ConfigError(
             f"window={window!r} of validator {name!r} must be a positive number of characters. "
@@ -200,7 +208,7 @@ def _validator_of(
         window=window,
         kind="async" if is_async else "blocking" if blocking else "plain",
         wants_call=len(required) == 2,
-        params=params,
+        params=None if params is None else dict(params),
         version=version,
     )
 
@@ -330,8 +338,11 @@ def _rule_of(
         raise ConfigError(f"{verb}(...) takes a validator, not {validator!r}.{hint}")
     only: tuple[str, ...] | None = None
     if roles is not None:
-        only = (roles,) if isinstance(roles, str) else tuple(roles)
-        if not only or not ROLES.issuperset(only):
+        if isinstance(roles, str):
+            only = (roles,)
+        elif isinstance(roles, Iterable):
+            only = tuple(roles)
+        if not only or not all(isinstance(role, str) and role in ROLES for role in only):
             raise ConfigError(
                 f"roles={roles!r} of {verb}({validator!r}): expected some of {', '.join(sorted(ROLES))}"
             )
@@ -339,9 +350,9 @@ def _rule_of(
         raise ConfigError(f"on_error={on_error!r} of {verb}({validator!r}) must be 'closed' or 'open'")
     if mode not in ("enforce", "monitor"):
         raise ConfigError(f"mode={mode!r} of {verb}({validator!r}) must be 'enforce' or 'monitor'")
-    if timeout_s is not None and not timeout_s > 0:
+    if timeout_s is not None and not (isinstance(timeout_s, (int, float)) and timeout_s > 0):
         raise ConfigError(f"timeout_s={timeout_s!r} of {verb}({validator!r}) must be more than 0 seconds")
-    if not 0 <= share <= 1:
+    if not (isinstance(share, (int, float)) and 0 <= share <= 1):
         raise ConfigError(f"share={share!r} of {verb}({validator!r}) must be from 0 to 1")
     return Rule(verb, validator, only, on_error, timeout_s, mode, share)
 

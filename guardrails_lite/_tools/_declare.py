@@ -51,6 +51,11 @@ def tool(
     Raises:
         ConfigError: what is declared cannot be checked, or an option cannot work.
     """
+    if name is not None:
+        _name(name)
+    if description is not None and not isinstance(description, str):
+        called = name or getattr(declared, "name", None) or getattr(declared, "__name__", "?")
+        raise ConfigError(f"description={description!r} of tool {called!r} must be a str")
     if isinstance(declared, Tool):
         made = declared
         if name is not None or description is not None:
@@ -82,7 +87,9 @@ def _with_terms(
     approve = made.approve if approve is None else approve
     if approve is not None and approve != "deny" and not callable(approve):
         raise ConfigError(f"approve={approve!r} {named} must be a function that takes the call, or 'deny'")
-    if approve_timeout_s is not None and not approve_timeout_s > 0:
+    if approve_timeout_s is not None and not (
+        isinstance(approve_timeout_s, (int, float)) and approve_timeout_s > 0
+    ):
         raise ConfigError(f"approve_timeout_s={approve_timeout_s!r} {named} must be more than 0 seconds")
     if approve_timeout_s is not None and (approve is None or approve == "deny"):
         raise ConfigError(f"approve_timeout_s= {named} needs a function as approve=")
@@ -96,6 +103,8 @@ def _with_terms(
         raise ConfigError(f"effects={effects!r} {named} must be 'read' or 'write'")
     if untrusted not in (None, True, False):
         raise ConfigError(f"untrusted={untrusted!r} {named} must be True or False")
+    if not isinstance(only_after, Iterable):
+        raise ConfigError(f"only_after={only_after!r} {named} must hold names of tools")
     after = (only_after,) if isinstance(only_after, str) else tuple(only_after)
     if not all(isinstance(other, str) for other in after):
         raise ConfigError(f"only_after={after!r} {named} must hold names of tools")

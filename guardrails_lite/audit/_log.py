@@ -99,6 +99,7 @@ class AuditLog:
         clock: Clock | None = None,
         disk: Disk | None = None,
     ) -> None:
+        _check_path("AuditLog(...)", directory)
         self.directory = Path(directory).absolute()
         self.mode: LogMode = _one_of("mode", mode, ("async", "commit", "strict"))
         self.on_failure: OnFailure = _one_of("on_failure", on_failure, ("closed", "spill", "open"))
@@ -106,8 +107,19 @@ class AuditLog:
             raise ConfigError(
                 "AuditLog: on_failure='spill' and spill=<directory> go together; give both or none"
             )
-        if checkpoint_every < 1 or segment_bytes < 4096:
-            raise ConfigError("AuditLog: checkpoint_every must be at least 1 and segment_bytes at least 4096")
+        for name, path in (("spill", spill), ("keys", keys)):
+            if path is not None:
+                _check_path(f"AuditLog: {name}=", path)
+        _check_whole("checkpoint_every", checkpoint_every, least=1)
+        _check_whole("segment_bytes", segment_bytes, least=4096)
+        if heartbeat_s is not None:
+            _check_seconds("heartbeat_s", heartbeat_s, or_else=", or None for never")
+        _check_seconds("witness_s", witness_s)
+        if witness is not None and not callable(witness):
+            raise ConfigError(
+                f"AuditLog: witness= takes a function that receives the head, not {type(witness).__name__}: "
+                "witness=witness_file('heads')"
+            )
         self.capture: Capture = _one_of("capture", capture, ("none", "metadata", "redacted", "sealed"))
         self._repr = _call_text(
             directory, mode=mode, on_failure=on_failure, spill=spill, capture=capture, signing=signing
@@ -135,7 +147,9 @@ class AuditLog:
             raise ConfigError(
                 "AuditLog needs POSIX file locks, which this system lacks; log to a callable instead"
             )
-        algorithm = signing or ("ed25519" if has_cryptography() else "hmac-sha256")
+        algorithm = signing
+        if algorithm is None:
+            algorithm = "ed25519" if has_cryptography() else "hmac-sha256"
         _one_of("signing", algorithm, ("ed25519", "hmac-sha256"))
         if algorithm == "ed25519" and not has_cryptography():
             raise ConfigError(
@@ -541,6 +555,21 @@ def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> Any:
     if value not in allowed:
         raise ConfigError(f"AuditLog({name}={value!r}): expected one of {', '.join(map(repr, allowed))}")
     return value
+
+
+def _check_path(what: str, value: object) -> None:
+    if not isinstance(value, (str, os.PathLike)):
+        raise ConfigError(f"{what} takes the path of a directory, not {type(value).__name__}")
+
+
+def _check_whole(name: str, value: object, *, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigError(f"AuditLog({name}={value!r}): expected a whole number, {least} or more")
+
+
+def _check_seconds(name: str, value: object, *, or_else: str = "") -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+        raise ConfigError(f"AuditLog({name}={value!r}): expected more than 0 seconds{or_else}")
 
 
 def _call_text(directory: str | os.PathLike[str], **options: object) -> str:

@@ -57,6 +57,8 @@ class Budget:
             or not 0 <= self.reserve < 1
         ):
             raise ConfigError(f"reserve={self.reserve!r} of Budget must be a share from 0 to less than 1.")
+        if self.prices is not None and not isinstance(self.prices, Mapping):
+            raise ConfigError("prices= of Budget must be a mapping of model names to Price.")
         for model, price in (self.prices or {}).items():
             if not isinstance(model, str) or not isinstance(price, Price):
                 raise ConfigError(f"prices[{model!r}] of Budget must be a Price, such as Price(0.25, 2.0).")

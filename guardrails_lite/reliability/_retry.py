@@ -200,10 +200,11 @@ def _check_stop(stop: object, attempts: int) -> None:
 
 def _kinds(on: Iterable[Kind]) -> frozenset[Kind]:
     known = get_args(Kind)
-    kinds: frozenset[Kind] = frozenset([on] if isinstance(on, str) else on)  # type: ignore[list-item]
-    unknown = sorted(str(kind) for kind in kinds if kind not in known)
-    if unknown or not kinds:
+    listed = [on] if isinstance(on, str) else list(on) if isinstance(on, Iterable) else []
+    unknown = sorted(str(kind) for kind in listed if kind not in known)
+    if unknown or not listed:
         raise ConfigError(f"on={unknown or on!r} of Retry: expected some of {', '.join(sorted(known))}.")
+    kinds: frozenset[Kind] = frozenset(listed)  # type: ignore[arg-type]  # each of them is known by now
     if never := sorted(kinds & _NEVER):
         raise ConfigError(f"on={never!r} of Retry: these are never retried. Leave them out.")
     return kinds

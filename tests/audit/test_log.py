@@ -87,13 +87,27 @@ def test_unwritable_directory_is_refused_at_construction(tmp_path: Path) -> None
         ({"on_failure": "shrug"}, "on_failure='shrug'"),
         ({"on_failure": "spill"}, "give both or none"),
         ({"signing": "rsa"}, "signing='rsa'"),
-        ({"checkpoint_every": 0}, "at least 1"),
+        ({"checkpoint_every": 0}, "checkpoint_every=0.* whole number, 1 or more"),
+        ({"checkpoint_every": "5"}, "checkpoint_every='5'.* whole number"),
+        ({"segment_bytes": 1}, "segment_bytes=1.* whole number, 4096 or more"),
+        ({"heartbeat_s": "often"}, "heartbeat_s='often'.* more than 0 seconds, or None"),
+        ({"witness_s": 0}, "witness_s=0.* more than 0 seconds"),
+        ({"witness": "file"}, "witness= takes a function that receives the head"),
+        ({"keys": 7}, "keys= takes the path of a directory, not int"),
+        ({"on_failure": "spill", "spill": 7}, "spill= takes the path of a directory, not int"),
+        ({"signing": 0}, "signing=0"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(tmp_path: Path, options: dict[str, Any], match: str) -> None:
     """A wrong setting is the developer's error, named with what was expected."""
     with pytest.raises(ConfigError, match=match):
         AuditLog(tmp_path / "log", **options)
+
+
+def test_a_directory_is_a_path() -> None:
+    """What is none is refused as a setting, not by the file system."""
+    with pytest.raises(ConfigError, match=r"AuditLog\(...\) takes the path of a directory, not int"):
+        AuditLog(7)  # type: ignore[arg-type]
 
 
 def test_repr_is_the_code_that_made_it(tmp_path: Path) -> None:

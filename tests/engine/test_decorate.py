@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -153,6 +154,14 @@ def test_overrides_reach_the_parameters_of_the_function() -> None:
 
     assert (ask("hi"), ask("hi", "huge"), ask("hi", model="huge")) == ("ok", "ok", "ok")
     assert asked[-1] == "small"
+
+
+def test_a_partial_that_cannot_take_an_override_is_refused_by_name() -> None:
+    """What has no name of its own is called by its type, as in every other error."""
+    ask = functools.partial(lambda prompt, tone: prompt, tone="kind")
+
+    with pytest.raises(ConfigError, match=r"overrides 'model', which partial\(\) does not take"):
+        Guard(fallback=[target(model="small")])(ask)
 
 
 def test_a_function_that_cannot_take_an_override_is_refused_at_once() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -185,6 +188,14 @@ def test_check_decides_about_a_text(text: str, side: Any, verdict: str, left: st
         (lambda: block(odd, on_error="maybe"), "on_error='maybe' of block.* must be 'closed' or 'open'"),
         (lambda: block(odd, timeout_s=0), "timeout_s=0 of block.* must be more than 0 seconds"),
         (lambda: block(odd, share=2), "share=2 of block.* must be from 0 to 1"),
+        (lambda: block(odd, roles=7), r"roles=7 of block\(odd\): expected some of assistant"),
+        (lambda: block(odd, roles=[[1]]), r"roles=\[\[1\]\] of block\(odd\): expected some of"),
+        (lambda: block(odd, timeout_s="2"), "timeout_s='2' of block.* must be more than 0 seconds"),
+        (lambda: block(odd, share="all"), "share='all' of block.* must be from 0 to 1"),
+        (lambda: validator(params=3)(odd.find), "params=3 of validator .* must be a mapping"),
+        (lambda: validator(name=3)(odd.find), "name=3 of a validator must be a str"),
+        (lambda: validator(version=3)(odd.find), "version=3 of validator .* must be a str"),
+        (lambda: Guard.from_file(7), "from_file.* takes the path of a TOML or YAML file, not int"),
         (lambda: validator(window=0)(lambda text: []), "window=0 of validator .* must be a positive number"),
         (lambda: validator(no_text), "takes 0 parameters; expected `text`"),
         (lambda: validator(blocking=True)(slow.find), "is async, so blocking=True does not apply"),
@@ -247,3 +258,17 @@ def test_shipped_validators_print_as_the_call_that_made_them() -> None:
 
     assert repr(guard).startswith("Guard(input=[redact(pii()), block(injection())]")
     assert eval(repr(guard), names) == guard
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+def test_a_copy_of_a_guard_is_the_guard(duplicate: Callable[[Any], Any]) -> None:
+    """A value that never changes needs no second one, so settings that hold a guard can be copied."""
+    guard = Guard(name="support", input=[block(odd)])
+
+    assert duplicate({"guard": guard})["guard"] is guard
+
+
+def test_a_guard_cannot_be_pickled_and_says_what_to_do() -> None:
+    """Its validators are functions and its sinks own files: each process makes its own."""
+    with pytest.raises(TypeError, match=r"cannot be pickled.*make it in each process"):
+        pickle.dumps(Guard())

@@ -127,6 +127,7 @@ def test_usage_that_cannot_be_is_estimated(usage: Usage | None) -> None:
         ({"cost_usd": -1}, "cost_usd=-1 of Budget must be more than 0 US dollars"),
         ({"attempts": 0}, "attempts=0 of Budget"),
         ({"reserve": 1}, "reserve=1 of Budget must be a share"),
+        ({"prices": [1]}, "prices= of Budget must be a mapping of model names to Price"),
         ({"prices": {"m": 3}}, r"prices\['m'\] of Budget must be a Price"),
     ],
 )

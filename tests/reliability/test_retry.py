@@ -148,6 +148,8 @@ def test_stop_objects_of_tenacity_end_it() -> None:
         ({"stop": tenacity.stop_never}, "stop=stop_never of Retry does nothing"),
         ({"on": ["timeouts"]}, r"on=\['timeouts'\] of Retry: expected some of"),
         ({"on": []}, r"on=\[\] of Retry"),
+        ({"on": 3}, "on=3 of Retry: expected some of"),
+        ({"on": [[]]}, r"on=\['\[\]'\] of Retry: expected some of"),
         ({"on": {"content filtered"}}, "these are never retried"),
         ({"on": tenacity.retry_if_exception_type(OSError)}, "is a retry predicate of tenacity"),
     ],

@@ -234,6 +234,10 @@ def _unknown(x: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F82
         (lambda: tool(refund, effects="both"), "must be 'read' or 'write'"),  # type: ignore[arg-type]
         (lambda: tool(refund, only_after=[3]), "must hold names of tools"),  # type: ignore[list-item]
         (lambda: tool(refund, only_after="refund"), "could never be called"),
+        (lambda: tool(refund, only_after=3), "only_after=3 of tool 'refund' must hold names of tools"),  # type: ignore[arg-type]
+        (lambda: tool(refund, approve_timeout_s="1", approve=print), "approve_timeout_s='1' of tool"),  # type: ignore[arg-type]
+        (lambda: tool(refund, description=3), "description=3 of tool 'refund' must be a str"),  # type: ignore[arg-type]
+        (lambda: tool(refund, name=0), "tool name 0 must be"),  # type: ignore[arg-type]
         (lambda: Toolbox.of([refund, refund]), "tool 'refund' is declared 2 times"),
         (lambda: Toolbox.of(refund), "takes a list of tools, not function"),  # type: ignore[arg-type]
         (
