@@ -113,7 +113,7 @@ class AuditLog:
         _check_whole("checkpoint_every", checkpoint_every, least=1)
         _check_whole("segment_bytes", segment_bytes, least=4096)
         if heartbeat_s is not None:
-            _check_seconds("heartbeat_s", heartbeat_s, or_else=", or None for never")
+            _check_seconds("heartbeat_s", heartbeat_s)
         _check_seconds("witness_s", witness_s)
         if witness is not None and not callable(witness):
             raise ConfigError(
@@ -567,9 +567,9 @@ def _check_whole(name: str, value: object, *, least: int) -> None:
         raise ConfigError(f"AuditLog({name}={value!r}): expected a whole number, {least} or more")
 
 
-def _check_seconds(name: str, value: object, *, or_else: str = "") -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-        raise ConfigError(f"AuditLog({name}={value!r}): expected more than 0 seconds{or_else}")
+def _check_seconds(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+        raise ConfigError(f"AuditLog({name}={value!r}): expected a number of seconds, 0 or more")
 
 
 def _call_text(directory: str | os.PathLike[str], **options: object) -> str:
