@@ -17,7 +17,7 @@ RUNS = 15
 
 def rows() -> list[tuple[str, float, str, float | None, bool]]:
     """Time the import over a bare interpreter; count and weigh the distributions."""
-    over = _import_ms("guardrails_lite")
+    over = import_ms("guardrails_lite")
     brought = _closure("guardrails-lite")
     size = sum(map(_megabytes, brought))
     return [
@@ -27,7 +27,7 @@ def rows() -> list[tuple[str, float, str, float | None, bool]]:
     ]
 
 
-def _import_ms(module: str) -> float:
+def import_ms(module: str) -> float:
     """The median of what importing adds to an interpreter's life, bytecode cached as after an install."""
     setting = "import sys; sys.dont_write_bytecode = False"
     added = [_run_ms(f"{setting}; import {module}") - _run_ms(setting) for _ in range(RUNS)]

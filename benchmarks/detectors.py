@@ -1,0 +1,79 @@
+"""What the detectors cost on a message of 1 kB, and beside Presidio's pattern recognizers."""
+
+from __future__ import annotations
+
+import time
+from importlib.util import find_spec
+
+import guardrails_lite_validators as detectors
+from benchmarks.install import import_ms
+from guardrails_lite import Validator
+
+Row = tuple[str, float, str, float | None, bool]
+
+ROUNDS = 200
+TOGETHER_US = 150
+TIMES_FASTER = 50
+IMPORT_MS = 50
+EACH_US = {"pii": 60, "secrets": 50, "injection": 300, "hidden_text": 40, "exfiltration": 40}
+OTHERS = ("output_injection", "profanity", "refusal", "code")
+MESSAGE = (
+    "Hello, I bought the blue kettle last week and it does not heat up any more. Could you tell me how I "
+    "can send it back, and whether the shop pays for the parcel? I have looked at the page about returns,"
+    " but I did not understand which form I need, and the one at the counter did not know either. My "
+    "order is number 4711, and the parcel came on Tuesday; the box is still here. If it is easier, I can "
+    "bring it to the shop in Main Street on Friday after four. Please do not send another kettle of the "
+    "same kind: my neighbour has one, and hers broke after a month too. Could I have the green one "
+    "instead? It costs a little more, and I would pay the difference. You reach me at ada@example.org or,"
+    " in the evening, under 212-555-0123. By the way, the lid of the old one never closed well, so "
+    "perhaps you would like to tell the people who make them. They might want to look at the hinge, where"
+    " a small spring comes off when it gets hot. Many thanks for your help, and all the best to everybody"
+    " in the shop. Yours, Ada"
+)
+
+
+def rows() -> list[Row]:
+    """The least processor time of many runs each, in turns; other work on the machine only adds to it."""
+    made: dict[str, Validator] = {name: getattr(detectors, name)() for name in (*EACH_US, *OTHERS)}
+    least = _least_us(made, ROUNDS)
+    per_kb = len(MESSAGE) / 1000
+    together = sum(least[name] for name in EACH_US)
+    told: list[Row] = [
+        (
+            f"{name}(), for each 1,000 characters",
+            least[name] / per_kb,
+            "µs",
+            bound,
+            bound is None or least[name] / per_kb <= bound,
+        )
+        for name, bound in ((name, EACH_US.get(name)) for name in made)
+    ]
+    told.append(
+        (
+            f"{', '.join(EACH_US)} together, a message of 1 kB",
+            together,
+            "µs",
+            TOGETHER_US,
+            together <= TOGETHER_US,
+        )
+    )
+    if find_spec("presidio_analyzer") is not None:
+        pair = _least_us({"presidio": detectors.presidio(), "pii": made["pii"]}, 10)
+        times = pair["presidio"] / pair["pii"]
+        told.append(
+            ("presidio() without a model, over pii()", times, "times", TIMES_FASTER, times >= TIMES_FASTER)
+        )
+    over = import_ms("guardrails_lite_validators")
+    told.append(("import guardrails_lite_validators", over, "ms", IMPORT_MS, over <= IMPORT_MS))
+    return told
+
+
+def _least_us(made: dict[str, Validator], rounds: int) -> dict[str, float]:
+    least = dict.fromkeys(made, float("inf"))
+    for turn in range(rounds + 1):
+        for name, find in made.items():
+            began = time.thread_time()
+            find(MESSAGE)
+            if turn:  # the first loads tables
+                least[name] = min(least[name], (time.thread_time() - began) * 1e6)
+    return least
