@@ -232,11 +232,6 @@ class Rule:
     """The share of calls, from 0 to 1, in which the rule runs; chosen by the call's id."""
 
     @property
-    def is_instant(self) -> bool:
-        """Whether its validator is plain code that may run where it is asked for."""
-        return self.validator.kind == "plain" and self.timeout_s is None
-
-    @property
     def rewrites(self) -> bool:
         """Whether what it does changes the text."""
         return self.verb == "redact" and self.mode == "enforce"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from guardrails_lite._messages import Choice, Reply, ToolCall, Usage, get
@@ -365,8 +365,3 @@ def with_parsed(raw: Any, value: object) -> Any:
     if message is not None and not isinstance(message, Mapping) and getattr(message, "parsed", None) is None:
         message.__dict__["parsed"] = value
     return raw
-
-
-def renumbered(choices: Sequence[Choice]) -> tuple[Choice, ...]:
-    """Choices sorted by index, as some servers return them out of order."""
-    return tuple(sorted((replace(choice) for choice in choices), key=lambda choice: choice.index))

@@ -120,16 +120,6 @@ class Failure:
         """Whether the server has too much to do, so that waits start longer."""
         return self.kind in ("rate limited", "overloaded")
 
-    @property
-    def may_heal(self) -> bool:
-        """Whether the same request may succeed later, at the same target."""
-        return self.kind in _MAY_HEAL and self.action != "fail"
-
-
-_MAY_HEAL = frozenset(
-    {"rate limited", "overloaded", "server error", "timeout", "connection", "malformed reply", "empty reply"}
-)
-
 
 def classify(error: BaseException, *, wall_clock: Callable[[], float] = time.time) -> Failure:
     """Say what *error* of an attempt means.
