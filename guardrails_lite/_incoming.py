@@ -16,7 +16,15 @@ from guardrails_lite._effects import END, Read, Release
 from guardrails_lite._gate import Gate
 from guardrails_lite._messages import Choice, Message, Reply, ToolCall, Usage
 from guardrails_lite._screen import Stop, Tally
-from guardrails_lite._shapes import Chunk, Delta, UnreadableError, read_chunk, without_content, write_chunk
+from guardrails_lite._shapes import (
+    Chunk,
+    Delta,
+    UnreadableError,
+    read_chunk,
+    without_content,
+    write_chunk,
+    write_tool_calls,
+)
 
 if TYPE_CHECKING:
     from guardrails_lite._messages import Call
@@ -216,7 +224,8 @@ class Incoming:
                 self._story.released += len(choice.refusal)
                 await Release(write_chunk(part.opening, choice.index, refusal=choice.refusal))
             if choice.tool_calls:
-                await Release(write_chunk(part.opening, choice.index, tool_calls=choice.tool_calls))
+                for told in write_tool_calls(part.opening, choice.index, choice.tool_calls):
+                    await Release(told)
             if part.finish_reason is not None:
                 await Release(write_chunk(part.closing, choice.index, finish_reason=part.finish_reason))
         for raw in self._tail:

@@ -295,10 +295,10 @@ def write_chunk(
     """A chunk in the shape of *like*, for one choice, with this content and nothing else of it."""
     if isinstance(like, str):
         return text
-    if isinstance(get(like, "type"), str) and get(like, "choices") is None:
+    if _is_event(like):
         from guardrails_lite import _shapes_responses
 
-        return _shapes_responses.write_event(like, index, text=text)
+        return _shapes_responses.write_event(like, text=text, refusal=refusal, finish_reason=finish_reason)
     template = next(
         (choice for choice in get(like, "choices") or () if get(choice, "index", 0) == index),
         next(iter(get(like, "choices") or ()), None),
@@ -330,6 +330,20 @@ def write_chunk(
     if usage is None:
         written.pop("usage", None)
     return written
+
+
+def write_tool_calls(like: Any, index: int, calls: tuple[ToolCall, ...]) -> tuple[Any, ...]:
+    """What tells of these calls in the shape of *like*: one chunk of all, or an event of each."""
+    if not _is_event(like):
+        return (write_chunk(like, index, tool_calls=calls),)
+    from guardrails_lite import _shapes_responses
+
+    return tuple(_shapes_responses.write_call(like, place, call) for place, call in enumerate(calls, start=1))
+
+
+def _is_event(like: Any) -> bool:
+    """Whether this is an event of a streamed response, and no chunk of a chat completion."""
+    return isinstance(get(like, "type"), str) and get(like, "choices") is None
 
 
 def _write_tool_call(nth: int, call: ToolCall, like: Any) -> Any:

@@ -272,26 +272,23 @@ def _more(raw: Any, kind: str, key: str) -> dict[str, Any]:
     return {"index": get(raw, "output_index"), kind: {key: _string(get(raw, "delta")) or ""}}
 
 
-def write_event(
-    like: Any,
-    index: int,
-    *,
-    text: str = "",
-    refusal: str = "",
-    tool_calls: Sequence[ToolCall] = (),
-    finish_reason: str | None = None,
-) -> Any:
+def write_event(like: Any, *, text: str = "", refusal: str = "", finish_reason: str | None = None) -> Any:
     """An event that carries this content and nothing else, of the kind of *like* where it ends the reply."""
     if finish_reason is not None and get(like, "response") is not None:
         return _with(like, response=_with(get(like, "response"), output=[]))
-    place = {"output_index": 0, "item_id": _string(get(like, "item_id")) or "", "sequence_number": 0}
-    if tool_calls:
-        return _made({"type": "response.output_item.done", **place, "item": item_of(tool_calls[0])}, like)
     kind, delta = ("refusal", refusal) if refusal else ("output_text", text)
     logprobs: dict[str, Any] = {} if refusal else {"logprobs": []}
-    return _made(
-        {"type": f"response.{kind}.delta", **place, "content_index": 0, "delta": delta, **logprobs}, like
-    )
+    place = {**_place(like, 0), "content_index": 0}
+    return _made({"type": f"response.{kind}.delta", **place, "delta": delta, **logprobs}, like)
+
+
+def write_call(like: Any, place: int, call: ToolCall) -> Any:
+    """The event that tells of a whole tool call, at this place of the output: a message has the first."""
+    return _made({"type": "response.output_item.done", **_place(like, place), "item": item_of(call)}, like)
+
+
+def _place(like: Any, place: int) -> dict[str, Any]:
+    return {"output_index": place, "item_id": _string(get(like, "item_id")) or "", "sequence_number": 0}
 
 
 def item_of(call: ToolCall) -> dict[str, Any]:
