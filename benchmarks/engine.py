@@ -56,12 +56,14 @@ def rows() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder, AuditLog(folder) as log:
         logged = _over(Guard(input=[block(nothing)], output=[block(nothing)], log=log)(ask), ask)
     stream, first_ms = _stream()
+    held_us = _held_us()
     grown = _grown_kb(guard(ask))
     return [
         ("guarded call over the bare function", plain, "µs", 15, plain <= 15),
         ("… of an async function", on_loop, "µs", 15, on_loop <= 15),
         ("… with an audit log", logged, "µs", 40, logged <= 40),
         ("stream with three patterns, against checks inlined", stream, "x", 1.15, stream <= 1.15),
+        ("hold-back with three patterns, a chunk", held_us, "µs", 60, held_us <= 60),
         ("delay of a stream's first chunk", first_ms, "ms", 1, first_ms <= 1),
         (f"memory after {MEASURED:,} more calls", grown, "kB", 200, grown <= 200),
     ]
@@ -115,6 +117,17 @@ def _stream() -> tuple[float, float]:
     at_once = Guard(output=[block(nothing)], log=[])(talk)
     first_s = _best_s(lambda: next(at_once(MESSAGES)), lambda: next(inlined(MESSAGES)), times=80)
     return whole_s[0] / whole_s[1], max(first_s[0] - first_s[1], 0) * 1000
+
+
+def _held_us() -> float:
+    """Microseconds that three patterns, each with its window, add to a chunk of a bare stream."""
+
+    def talk(messages: Any) -> Iterator[str]:
+        yield from CHUNKS
+
+    guarded = Guard(output=[block(_pattern(each)) for each in PATTERNS], log=[])(talk)
+    held_s, bare_s = _best_s(lambda: list(guarded(MESSAGES)), lambda: list(talk(MESSAGES)), times=60)
+    return (held_s - bare_s) / len(CHUNKS) * 1e6
 
 
 def _pattern(regex: str) -> Validator:
