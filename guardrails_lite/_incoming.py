@@ -241,16 +241,6 @@ class TimedIncoming(Incoming):
         super().__init__(story, call, tallies, hold=hold)
         self._began_ns = began_ns
 
-    def _take_id(self, name: str) -> None:
-        """Some servers name the chunks of one reply alike and some each for itself, but none does both."""
-        if name == self.id:
-            self._is_steady = True
-            return
-        if self._is_steady or name in self._ids:
-            raise UnreadableError("chunks of two replies")
-        self._ids.add(name)
-        self.id = name
-
     async def _take(self, chunk: Chunk, delta: Delta) -> None:
         if self.first_content_s is None and (
             delta.text or delta.refusal or delta.reasoning or delta.tool_calls

@@ -19,6 +19,12 @@ _new = tuple.__new__
 _TEXT_KEYS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 
 
+_KNOWN_FIELDS = frozenset(
+    "role content name refusal tool_calls tool_call_id function_call audio id type status".split()
+)
+"""Fields of a message that are looked at by name, or hold an id and no text."""
+
+
 class Piece(NamedTuple):
     """One text of one message. A named tuple, for there are many and they are short-lived."""
 
@@ -75,6 +81,12 @@ def _pieces_of_message(index: int, message: Message, unscreened: list[str]) -> I
             text = get(get(tool_call, kind), key)
             if isinstance(text, str):
                 yield from _pieces_of_json(index, ("tool_calls", nth, kind, key), role, text)
+    if isinstance(message, Mapping):  # what a compatible server takes beside, such as reasoning
+        for key, value in message.items():
+            if key not in _KNOWN_FIELDS and isinstance(value, str):
+                yield Piece(index, (key,), role, value)
+            elif key not in _KNOWN_FIELDS and value and not isinstance(value, (bool, int, float)):
+                unscreened.append(key if isinstance(key, str) and key.isidentifier() else "unknown")
     legacy = get(get(message, "function_call"), "arguments")
     if isinstance(legacy, str):
         yield from _pieces_of_json(index, ("function_call", "arguments"), role, legacy)

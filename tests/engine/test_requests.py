@@ -145,3 +145,19 @@ def test_params_reach_the_function(call: Callable[..., Any]) -> None:
 
     assert model.calls[0].params == {"model": "m-1", "temperature": 0}
     assert outcome.record.model == "m-1"
+
+
+def test_text_in_other_fields_of_a_message_is_screened_too() -> None:
+    """A compatible server may read it, such as the reasoning of an earlier turn; what is no text is listed."""
+    message = {
+        "role": "assistant",
+        "content": "Hi.",
+        "reasoning_content": "ada",
+        "cache_control": {"a": "ada"},
+    }
+    model = ScriptedModel(["ok"])
+
+    outcome = Guard(input=[redact(word("ada"))]).run(model, [message, {"role": "user", "content": "go"}])
+
+    assert model.calls[0].messages[0]["reasoning_content"] == MASKED
+    assert outcome.record.unscreened == ("cache",)

@@ -15,7 +15,9 @@ def _declare_verify(parser: argparse.ArgumentParser) -> None:
 
 
 def _key(given: str | None) -> str | None:
-    return read_text(given) if given is not None and Path(given).exists() else given
+    if given is None or ("+" in given and not Path(given).exists()):  # the key itself
+        return given
+    return read_text(given)
 
 
 def _heads(place: str | None) -> list[str]:
