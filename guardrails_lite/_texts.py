@@ -20,7 +20,10 @@ _TEXT_KEYS = {"text": "text", "input_text": "text", "output_text": "text", "refu
 
 
 _KNOWN_FIELDS = frozenset(
-    "role content name refusal tool_calls tool_call_id function_call audio id type status".split()
+    [
+        *("role", "content", "name", "refusal", "tool_calls", "tool_call_id"),
+        *("function_call", "audio", "id", "type", "status"),
+    ]
 )
 """Fields of a message that are looked at by name, or hold an id and no text."""
 

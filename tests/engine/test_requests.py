@@ -148,16 +148,11 @@ def test_params_reach_the_function(call: Callable[..., Any]) -> None:
 
 
 def test_text_in_other_fields_of_a_message_is_screened_too() -> None:
-    """A compatible server may read it, such as the reasoning of an earlier turn; what is no text is listed."""
-    message = {
-        "role": "assistant",
-        "content": "Hi.",
-        "reasoning_content": "ada",
-        "cache_control": {"a": "ada"},
-    }
+    """A compatible server may read it: the reasoning of an earlier turn, say. What is no text is listed."""
+    said = {"role": "assistant", "content": "Hi.", "reasoning_content": "ada", "cache": {"kind": "b"}}
     model = ScriptedModel(["ok"])
 
-    outcome = Guard(input=[redact(word("ada"))]).run(model, [message, {"role": "user", "content": "go"}])
+    outcome = Guard(input=[redact(word("ada"))]).run(model, [said, {"role": "user", "content": "go"}])
 
     assert model.calls[0].messages[0]["reasoning_content"] == MASKED
     assert outcome.record.unscreened == ("cache",)
