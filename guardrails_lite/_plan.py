@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from guardrails_lite._tools import EffectLedger, Toolbox
     from guardrails_lite.reliability import Budget, Retry, Upstream
 
+_DICE = random.SystemRandom().random
+"""Spreads waits. Not the module's own generator: an application may have seeded that, and forks share it."""
 _MEMO_SIZE = 4096
 
 
@@ -84,4 +86,4 @@ class Plan:
     memo: Memo = field(default_factory=Memo)
     clock: Callable[[], float] = time.monotonic
     wall_clock: Callable[[], float] = time.time
-    random: Callable[[], float] = random.random
+    random: Callable[[], float] = _DICE

@@ -29,6 +29,8 @@ from guardrails_lite.reliability._stores import Key, MemoryStore, Store
 if TYPE_CHECKING:
     from guardrails_lite.reliability._upstream import Upstream
 
+DICE = random.SystemRandom().random
+"""Spreads waits. Not the module's own generator: an application may have seeded that, and forks share it."""
 LEASE_S = 900.0
 """How long a place is kept for a call that has no deadline and never reports back."""
 _GRACE_S = 5.0
@@ -143,7 +145,7 @@ class Turnstile:
         place: Place,
         *,
         store: Store | None = None,
-        dice: Callable[[], float] = random.random,
+        dice: Callable[[], float] = DICE,
     ) -> None:
         self.upstream = upstream
         self.place = place
@@ -481,7 +483,7 @@ class Turnstiles:
         upstream: Upstream,
         store: Store | SharedStore | None = None,
         *,
-        dice: Callable[[], float] = random.random,
+        dice: Callable[[], float] = DICE,
     ) -> None:
         self.store: Store = _never_in_the_way(store)
         self._upstream = upstream
