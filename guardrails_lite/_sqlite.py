@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import sqlite3
+    from pathlib import Path
 
 _PAUSE_S = 0.002
+
+
+def make_private(path: Path) -> None:
+    """Make the file *path* for its owner alone, where there is none; SQLite would let others read it.
+
+    The file is never opened under its own name: closing any descriptor of a file gives up all POSIX locks
+    that the process has on it, also those by which SQLite keeps other processes out of a transaction.
+
+    Raises:
+        OSError: the directory is not there, or cannot be written.
+    """
+    import tempfile
+
+    if path.exists():
+        return
+    descriptor, fresh = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+    os.close(descriptor)
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)
+    finally:
+        os.unlink(fresh)
 
 
 def use_wal(connection: sqlite3.Connection, *, wait_s: float) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from guardrails_lite._errors import ConfigError, LogUnavailable
+from guardrails_lite._sqlite import make_private
 from guardrails_lite._tools._ledger import Effect
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class SQLiteLedger:
         import sqlite3
 
         try:
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))  # sqlite would let others read it
+            make_private(self.path)
             connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
             try:
                 # No WAL: the switch to it, and its recovery, fail at once where others are at the same point.

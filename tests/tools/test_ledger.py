@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +58,49 @@ def test_of_many_at_once_exactly_one_gets_the_key(make: Callable[[], EffectLedge
 
     assert got.count(None) == 1
     assert len(got) == 8
+
+
+def _reserve_in_threads(folder: Path, together: Any, told: Any) -> None:
+    """Four threads each reserve one key in each of several new files, at once with other processes."""
+    for nth in range(10):
+        ledger = SQLiteLedger(folder / f"{nth}.db")
+        got: list[str] = []
+        barrier = threading.Barrier(4)
+
+        def reserve(ledger: SQLiteLedger = ledger, barrier: Any = barrier, got: list[str] = got) -> None:
+            barrier.wait()
+            try:
+                got.append("ran" if ledger.reserve("k", "pay") is None else "refused")
+            except LogUnavailable as error:
+                got.append(str(error.__cause__))
+
+        threads = [threading.Thread(target=reserve) for _ in range(4)]
+        together.wait()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        told.put((nth, got))
+
+
+def test_of_threads_in_several_processes_exactly_one_gets_the_key(tmp_path: Path) -> None:
+    """One runs the write, the others are told that it has begun, and nobody finds the file broken."""
+    context = multiprocessing.get_context("spawn")
+    together, told = context.Barrier(3), context.Queue()
+    arguments = (tmp_path, together, told)
+    processes = [context.Process(target=_reserve_in_threads, args=arguments) for _ in range(3)]
+    for process in processes:
+        process.start()
+    got: dict[int, list[str]] = {}
+    for _ in range(30):
+        nth, answers = told.get(timeout=300)
+        got.setdefault(nth, []).extend(answers)
+    for process in processes:
+        process.join()
+
+    assert {nth: sorted(answers) for nth, answers in got.items()} == dict.fromkeys(
+        range(10), ["ran"] + ["refused"] * 11
+    )
 
 
 def test_memory_holds_the_newest_keys_only() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite._sqlite import use_wal
+from guardrails_lite._sqlite import make_private, use_wal
 from guardrails_lite.audit._format import Entry, parse
 from guardrails_lite.audit._registry import read_config
 from guardrails_lite.audit.index import _findings, _measures, _pages, _sql
@@ -246,9 +246,9 @@ class Index:
         raise ConfigError(f"{self._path}: the index can neither be read nor replaced; delete it")
 
     def _connect(self, place: Any) -> sqlite3.Connection:
-        if place != ":memory:" and not self._path.exists():
+        if place != ":memory:":
             with contextlib.suppress(OSError):
-                os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+                make_private(self._path)
         db = sqlite3.connect(place, timeout=_WAIT_S, isolation_level=None)
         try:
             use_wal(db, wait_s=_WAIT_S)
