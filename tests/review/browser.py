@@ -188,7 +188,8 @@ def running() -> Iterator[Browser]:
         command = [PROGRAM, *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            with connect(_address(Path(profile)), max_size=None) as connection:
+            # No pings: their thread draws from the random module, which Hypothesis watches in other tests.
+            with connect(_address(Path(profile)), max_size=None, ping_interval=None) as connection:
                 yield Browser(connection)
         finally:
             process.terminate()
