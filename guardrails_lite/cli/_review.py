@@ -71,7 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     host, port = sock.getsockname()[:2]
     print(f"Review desk on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
     server.run(sockets=[sock])
-    return 0
+    # It only ends when it is interrupted. Where the parent process ignores that signal, nothing was raised.
+    return 130 if server.should_exit else 0
 
 
 def _is_loopback(host: str) -> bool:
