@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import inspect
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, ParamSpec, TypeVar, get_args, overload
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, ParamSpec, TypeVar, overload
 
-from guardrails_lite._binding import Binding, messages_of
-from guardrails_lite._composition import asked_of, check_composition
+from guardrails_lite._composition import asked_of
+from guardrails_lite._decorating import decorate, one_call
 from guardrails_lite._drivers import AsyncLive, Live, abegin, adrive, begin, drive
 from guardrails_lite._engine import Outcome, check_text, exchange
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Call
 from guardrails_lite._plan import Plan
-from guardrails_lite._rules import Finding, Mode, Role, Rule, Validator
-from guardrails_lite._screen import Side
-from guardrails_lite._targets import Primary, Target, is_blocking
+from guardrails_lite._rules import Finding, Mode, Role, Rule
+from guardrails_lite._settings import Accepted, ToolCalls, checked, digest_of, plan_of
+from guardrails_lite._targets import Primary, Target
 from guardrails_lite.reliability import Budget, Retry
-from guardrails_lite.sinks import default_sink
 
 if TYPE_CHECKING:
     import os
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
     from guardrails_lite._cache import Cache
     from guardrails_lite._partials import Partial
     from guardrails_lite._record import Record, Style
-    from guardrails_lite._tools import Toolbox
     from guardrails_lite.reliability import Upstream, WorstCase
 
 T = TypeVar("T")
@@ -37,10 +32,6 @@ S = TypeVar("S")
 P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C")
-
-ToolCalls = Literal["together", "each"]
-Accepted = Literal["empty", "refused", "truncated", "unmarked"]
-
 
 _VERDICTS: Mapping[str, Any] = {"reask": "would re-ask", "fall_back": "would fall back"}
 
@@ -198,26 +189,27 @@ class Guard(Generic[T]):
         mode: Mode = "enforce",
         accept: Iterable[Accepted] = (),
     ) -> None:
-        settings: dict[str, Any] = {
-            "name": _checked_name(name),
-            "input": _rules("input", input),
-            "output": _rules("output", output),
-            "schema": schema,
-            "tools": tuple(_listed("tools", tools)),
-            "tool_calls": tool_calls,
-            "retry": _instance("retry", retry, Retry),
-            "fallback": _fallback(fallback),
-            "budget": _instance("budget", budget, Budget),
-            "upstream": _upstream(upstream),
-            "cache": _cache(cache),
-            "log": _sinks(log),
-            "mode": mode,
-            "accept": tuple(_listed("accept", accept)),
-        }
-        _check(settings)
+        settings = checked(
+            {
+                "name": name,
+                "input": input,
+                "output": output,
+                "schema": schema,
+                "tools": tools,
+                "tool_calls": tool_calls,
+                "retry": retry,
+                "fallback": fallback,
+                "budget": budget,
+                "upstream": upstream,
+                "cache": cache,
+                "log": log,
+                "mode": mode,
+                "accept": accept,
+            }
+        )
         object.__setattr__(self, "_settings", settings)
         object.__setattr__(self, "_digest", None)
-        object.__setattr__(self, "_plan", _plan_of(settings, self))
+        object.__setattr__(self, "_plan", plan_of(settings, self))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Guard never changes; merge another into it: guard | Guard({name}=...)")
@@ -246,8 +238,8 @@ class Guard(Generic[T]):
             ConfigError: it takes neither, or it cannot take what a fallback overrides.
         """
         if function is None:
-            return functools.partial(_decorate, self, prompt=prompt)
-        return _decorate(self, function, prompt=prompt)
+            return functools.partial(decorate, self, prompt=prompt)
+        return decorate(self, function, prompt=prompt)
 
     def wrap(self, client: C) -> C:
         """Guard a client: an `OpenAI`, `AsyncOpenAI` or Azure's.
@@ -271,12 +263,12 @@ class Guard(Generic[T]):
             messages: A list of chat messages, or a prompt, which is passed on as a string.
             **params: Parameters of the request, such as ``model``.
         """
-        call, target = _one_call(self, function, messages, params)
+        call, target = one_call(self, function, messages, params)
         return drive(exchange(self._plan_for("sync"), call, target, "sync"))
 
     async def arun(self, function: Callable[..., Any], messages: Any, **params: Any) -> Outcome[T]:
         """`run` on the event loop. A *function* that is not async runs in a thread."""
-        call, target = _one_call(self, function, messages, params)
+        call, target = one_call(self, function, messages, params)
         return await adrive(exchange(self._plan, call, target, "async"))
 
     @overload
@@ -292,7 +284,7 @@ class Guard(Generic[T]):
         `Partial`s of its value, each with the fields that have become whole and passed; the last one is
         complete. After it, ``.outcome`` has the `Outcome`.
         """
-        call, target = _one_call(self, function, messages, params)
+        call, target = one_call(self, function, messages, params)
         core = exchange(self._plan_for("stream"), call, target, "stream", live=True, partials=True)
         return Live(core)
 
@@ -306,7 +298,7 @@ class Guard(Generic[T]):
     ) -> AsyncLive[Partial[T]]: ...
     def astream(self, function: Callable[..., Any], messages: Any, **params: Any) -> AsyncLive[Any]:
         """`stream` for ``async for``."""
-        call, target = _one_call(self, function, messages, params)
+        call, target = one_call(self, function, messages, params)
         return AsyncLive(exchange(self._plan, call, target, "async stream", live=True, partials=True))
 
     def check(
@@ -411,7 +403,7 @@ class Guard(Generic[T]):
     def digest(self) -> str:
         """Names the policy: equal for guards that decide alike, other as soon as a rule changes."""
         if self._digest is None:
-            object.__setattr__(self, "_digest", _digest(self._settings))
+            object.__setattr__(self, "_digest", digest_of(self._settings))
         return self._digest or ""
 
     def __or__(self, other: Guard[Any]) -> Guard[Any]:
@@ -483,307 +475,3 @@ class Guard(Generic[T]):
         if not windows or max(windows) <= 1:
             return "streams at once"
         return f"streams, holding back {sum(window - 1 for window in windows)} characters"
-
-
-# --- decorating --------------------------------------------------------------------------------------
-
-
-def _decorate(guard: Guard[Any], function: Callable[..., Any], *, prompt: str | None = None) -> Any:
-    if isinstance(function, (staticmethod, classmethod)):
-        raise ConfigError("put @guard below @staticmethod or @classmethod, next to the function")
-    if not callable(function):
-        raise ConfigError(f"@guard takes a function, not {type(function).__name__}")
-    _refuse_cache(guard)
-    binding = Binding.of(function, prompt=prompt)
-    for fallback in guard._plan.fallback:
-        missing = [name for name in fallback.overrides if not binding.can_override(name)]
-        if fallback.kind == "override" and missing:
-            raise ConfigError(
-                f"{fallback!r} overrides {missing[0]!r}, which {binding.name}() does not take. "
-                f"Add the parameter {missing[0]!r} to the function, or give the fallback a client."
-            )
-    has_schema = guard._plan.schema is not None
-
-    if inspect.isasyncgenfunction(function):
-
-        @functools.wraps(function)
-        async def async_generator(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            call = binding.call(args, kwargs)
-            target = binding.target(call, args, kwargs)
-            core = exchange(guard._plan, call, target, "async stream", live=True)
-            live: AsyncLive[Any] = AsyncLive(core)
-            async with live:
-                async for chunk in live:
-                    if not has_schema:
-                        yield chunk
-            if has_schema:
-                yield live.outcome.value
-
-        return async_generator
-
-    if inspect.isgeneratorfunction(function):
-        plan = guard._plan_for("stream")
-
-        @functools.wraps(function)
-        def generator(*args: Any, **kwargs: Any) -> Iterator[Any]:
-            call = binding.call(args, kwargs)
-            target = binding.target(call, args, kwargs)
-            live: Live[Any] = Live(exchange(plan, call, target, "stream", live=True))
-            with live:
-                for chunk in live:
-                    if not has_schema:
-                        yield chunk
-            if has_schema:
-                yield live.outcome.value
-
-        return generator
-
-    if not is_blocking(function):
-        plan = guard._plan
-
-        @functools.wraps(function)
-        async def coroutine(*args: Any, **kwargs: Any) -> Any:
-            call = binding.call(args, kwargs)
-            target = binding.target(call, args, kwargs)
-            got = await abegin(exchange(plan, call, target, "async", live=not has_schema))
-            return got.value if type(got) is Outcome else got
-
-        return coroutine
-
-    plan = guard._plan_for("run")
-
-    @functools.wraps(function)
-    def plain(*args: Any, **kwargs: Any) -> Any:
-        call = binding.call(args, kwargs)
-        target = binding.target(call, args, kwargs)
-        got = begin(exchange(plan, call, target, "sync", live=not has_schema))
-        return got.value if type(got) is Outcome else got
-
-    return plain
-
-
-def _one_call(
-    guard: Guard[Any], function: Any, messages: Any, params: dict[str, Any]
-) -> tuple[Call, Primary]:
-    """The call and the target of `run` and its siblings."""
-    _refuse_cache(guard)
-    if not callable(function):
-        raise TypeError(f"expected a function that calls a model, not {type(function).__name__}")
-    if isinstance(messages, str):
-        prompt = Binding(function, "prompt", 0, True, {}, {}, True, False, None, "prompt")
-        call = Call(messages_of(messages), params)
-
-        def send(sent: Call, _: float | None) -> Any:
-            return function(prompt._value(sent), **sent.params)
-
-    else:
-        call = Call(messages_of(messages), params)
-
-        def send(sent: Call, _: float | None) -> Any:
-            return function(list(sent.messages), **sent.params)
-
-    name = getattr(function, "__name__", type(function).__name__)
-    return call, Primary(name, send, is_blocking(function), one_turn=isinstance(messages, str))
-
-
-# --- checking the settings ---------------------------------------------------------------------------
-
-
-def _checked_name(name: object) -> str | None:
-    if name is not None and not isinstance(name, str):
-        raise ConfigError(f"name={name!r} of Guard must be a str")
-    return name
-
-
-def _listed(key: str, value: Any) -> list[Any]:
-    if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__iter__"):
-        raise ConfigError(f"{key}= of Guard takes a list, not {type(value).__name__}: {key}=[...]")
-    return list(value)
-
-
-def _rules(side: str, rules: Any) -> tuple[Rule, ...]:
-    if isinstance(rules, (Rule, Validator)):
-        raise ConfigError(f"{side}= of Guard takes a list of rules: {side}=[{rules!r}]")
-    for rule in (listed := _listed(side, rules)):
-        if isinstance(rule, Validator):
-            raise ConfigError(
-                f"{side}=[{rule!r}]: a validator only finds; say what to do about it: block({rule!r}), "
-                f"redact({rule!r}), warn({rule!r})"
-            )
-        if not isinstance(rule, Rule):
-            raise ConfigError(f"{side}= of Guard takes rules such as block(...), not {type(rule).__name__}")
-        if side == "input" and rule.verb == "reask":
-            raise ConfigError(
-                f"{rule!r} cannot be an input rule: there is no reply to ask again about. "
-                "Use block or redact."
-            )
-    return tuple(listed)
-
-
-def _instance(key: str, value: Any, kind: type[Any]) -> Any:
-    if value is not None and not isinstance(value, kind):
-        raise ConfigError(
-            f"{key}= of Guard takes a {kind.__name__}, not {type(value).__name__}: {key}={kind.__name__}(...)"
-        )
-    return value
-
-
-def _upstream(upstream: Any) -> Any:
-    if upstream is None:
-        return None
-    from guardrails_lite.reliability import Upstream
-
-    return _instance("upstream", upstream, Upstream)
-
-
-def _cache(cache: Any) -> Any:
-    if cache is None:
-        return None
-    from guardrails_lite._cache import Cache
-
-    return _instance("cache", cache, Cache)
-
-
-def _refuse_cache(guard: Guard[Any]) -> None:
-    """What else a function does with its arguments nobody can see, so none of its replies is kept."""
-    if guard._plan.cache is not None:
-        raise ConfigError(
-            "cache= of Guard keeps replies of wrapped clients only: guard.wrap(client). "
-            "For a function, use a guard without it."
-        )
-
-
-def _fallback(fallback: Any) -> tuple[Target | Primary, ...]:
-    if isinstance(fallback, Target):
-        raise ConfigError(f"fallback= of Guard takes a list: fallback=[{fallback!r}]")
-    targets = _listed("fallback", fallback)
-    for place, each in enumerate(targets):
-        if not isinstance(each, Target):
-            raise ConfigError(
-                f"fallback[{place}] of Guard must be target(...), not {type(each).__name__}: "
-                "target(model=...), target(client), target(function) or target('fixed answer')"
-            )
-        if each.kind == "answer" and place != len(targets) - 1:
-            raise ConfigError(
-                f"fallback[{place}] is a fixed answer, which never fails, so what follows is never asked. "
-                "Put it last."
-            )
-    return tuple(targets)
-
-
-def _sinks(log: Any) -> tuple[Any, ...] | None:
-    if log is None:
-        return None
-    sinks = tuple(log) if isinstance(log, (list, tuple)) else (log,)
-    for sink in sinks:
-        if not callable(sink):
-            raise ConfigError(
-                f"log= of Guard takes an AuditLog or a callable, not {type(sink).__name__}: "
-                "log=AuditLog('audit')"
-            )
-    return sinks
-
-
-def _check(settings: dict[str, Any]) -> None:
-    if settings["mode"] not in ("enforce", "monitor"):
-        raise ConfigError(f"mode={settings['mode']!r} of Guard must be 'enforce' or 'monitor'")
-    if settings["tool_calls"] not in get_args(ToolCalls):
-        raise ConfigError(f"tool_calls={settings['tool_calls']!r} of Guard must be 'together' or 'each'")
-    unknown = [each for each in settings["accept"] if each not in get_args(Accepted)]
-    if unknown:
-        known = ", ".join(map(repr, get_args(Accepted)))
-        raise ConfigError(f"accept={unknown!r} of Guard: expected some of {known}")
-
-
-def _plan_of(settings: dict[str, Any], guard: Guard[Any]) -> Plan:
-    schema = toolbox = None
-    if settings["schema"] is not None:
-        from guardrails_lite._schema import Schema
-
-        schema = Schema.of(settings["schema"])
-    if settings["tools"]:
-        from guardrails_lite._tools import Toolbox
-
-        toolbox = Toolbox.of(settings["tools"])
-    enforce = settings["mode"] == "enforce"
-    both = [
-        tuple(rules if enforce else (replace(rule, mode="monitor") for rule in rules))
-        for rules in (settings["input"], settings["output"])
-    ]
-    sinks = (default_sink,) if settings["log"] is None else settings["log"]
-    upstream = settings["upstream"] if enforce else None
-    retry, budget = settings["retry"] or Retry(), settings["budget"] or Budget()
-    _check_answers(settings["fallback"], schema)
-    check_composition(
-        retry,
-        budget,
-        settings["fallback"],
-        has_tools=toolbox is not None,
-        has_schema=schema is not None,
-    )
-    return Plan(
-        name=settings["name"],
-        guard=guard,
-        enforce=enforce,
-        input=Side("input", both[0]),
-        output=Side("output", both[1]),
-        schema=schema,
-        toolbox=toolbox,
-        retry=retry,
-        budget=budget,
-        fallback=settings["fallback"],
-        upstream=upstream,
-        cache=settings["cache"] if enforce else None,
-        has_upstreams=enforce
-        and (upstream is not None or any(each.upstream is not None for each in settings["fallback"])),
-        sinks=sinks,
-        intent_sinks=tuple(sink.intent for sink in sinks if hasattr(sink, "intent")),
-        accept=frozenset(settings["accept"]),
-        captures=any(getattr(sink, "capture", "") in ("redacted", "sealed") for sink in sinks),
-        each_call=settings["tool_calls"] == "each",
-        effects=next((sink.effects for sink in sinks if toolbox and hasattr(sink, "effects")), None),
-        needs_loop=next(_needing_a_loop(both, toolbox if enforce else None), None),
-    )
-
-
-def _needing_a_loop(both: Iterable[Iterable[Rule]], toolbox: Toolbox | None) -> Iterator[str]:
-    """What is async and has to be answered before a reply is given out, as it is named in an error."""
-    for rules in both:
-        yield from (repr(rule) for rule in rules if rule.validator.kind == "async")
-    for each in toolbox.tools if toolbox is not None else ():
-        if inspect.iscoroutinefunction(each.approve):
-            yield f"approve= of tool {each.name!r}"
-
-
-def _check_answers(fallback: tuple[Target | Primary, ...], schema: Any) -> None:
-    for each in fallback:
-        if each.kind == "answer" and schema is not None:
-            problems = schema.parse(each.subject).problems
-            if problems:
-                raise ConfigError(
-                    f"the fixed answer {each!r} does not fit the schema ({problems[0]}), so it could never "
-                    "be returned. Give JSON that fits, or leave it out."
-                )
-
-
-def _digest(settings: dict[str, Any]) -> str:
-    parts: dict[str, Any] = {"version": 1}
-    for side in ("input", "output"):
-        parts[side] = [
-            [repr(rule), rule.validator.fingerprint] for rule in settings[side] if isinstance(rule, Rule)
-        ]
-    if settings["schema"] is not None:
-        from guardrails_lite._schema import Schema
-
-        parts["schema"] = Schema.of(settings["schema"]).fingerprint
-    if settings["tools"]:
-        from guardrails_lite._tools import Toolbox
-
-        parts["tools"] = Toolbox.of(settings["tools"]).fingerprint
-    for key in ("retry", "fallback", "budget", "mode", "accept"):
-        parts[key] = repr(settings[key])
-    if settings["tool_calls"] != "together":
-        parts["tool_calls"] = settings["tool_calls"]
-    if settings["upstream"] is not None:
-        parts["upstream"] = repr(settings["upstream"])
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

@@ -28,6 +28,7 @@ LAYERS = [
     ["_checking"],
     ["_engine"],
     ["_drivers"],
+    ["_decorating", "_settings"],
     ["_files", "_guard", "_plugins"],
     ["audit", "clients", "evaluation", "testing"],
     ["cli", "review"],

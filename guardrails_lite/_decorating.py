@@ -1,0 +1,128 @@
+"""A guard around a function: decorated, or called once."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from guardrails_lite._binding import Binding, messages_of
+from guardrails_lite._drivers import AsyncLive, Live, abegin, begin
+from guardrails_lite._engine import Outcome, exchange
+from guardrails_lite._errors import ConfigError
+from guardrails_lite._messages import Call
+from guardrails_lite._targets import Primary, is_blocking
+
+if TYPE_CHECKING:
+    from guardrails_lite._guard import Guard
+
+
+def decorate(guard: Guard[Any], function: Callable[..., Any], *, prompt: str | None = None) -> Any:
+    """The guarded function, of the same kind.
+
+    Raises:
+        ConfigError: it is none, has nothing to screen, or cannot take what a fallback overrides.
+    """
+    if isinstance(function, (staticmethod, classmethod)):
+        raise ConfigError("put @guard below @staticmethod or @classmethod, next to the function")
+    if not callable(function):
+        raise ConfigError(f"@guard takes a function, not {type(function).__name__}")
+    _refuse_cache(guard)
+    binding = Binding.of(function, prompt=prompt)
+    for fallback in guard._plan.fallback:
+        missing = [name for name in fallback.overrides if not binding.can_override(name)]
+        if fallback.kind == "override" and missing:
+            raise ConfigError(
+                f"{fallback!r} overrides {missing[0]!r}, which {binding.name}() does not take. "
+                f"Add the parameter {missing[0]!r} to the function, or give the fallback a client."
+            )
+    has_schema = guard._plan.schema is not None
+
+    if inspect.isasyncgenfunction(function):
+
+        @functools.wraps(function)
+        async def async_generator(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            call = binding.call(args, kwargs)
+            target = binding.target(call, args, kwargs)
+            core = exchange(guard._plan, call, target, "async stream", live=True)
+            live: AsyncLive[Any] = AsyncLive(core)
+            async with live:
+                async for chunk in live:
+                    if not has_schema:
+                        yield chunk
+            if has_schema:
+                yield live.outcome.value
+
+        return async_generator
+
+    if inspect.isgeneratorfunction(function):
+        plan = guard._plan_for("stream")
+
+        @functools.wraps(function)
+        def generator(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            call = binding.call(args, kwargs)
+            target = binding.target(call, args, kwargs)
+            live: Live[Any] = Live(exchange(plan, call, target, "stream", live=True))
+            with live:
+                for chunk in live:
+                    if not has_schema:
+                        yield chunk
+            if has_schema:
+                yield live.outcome.value
+
+        return generator
+
+    if not is_blocking(function):
+        plan = guard._plan
+
+        @functools.wraps(function)
+        async def coroutine(*args: Any, **kwargs: Any) -> Any:
+            call = binding.call(args, kwargs)
+            target = binding.target(call, args, kwargs)
+            got = await abegin(exchange(plan, call, target, "async", live=not has_schema))
+            return got.value if type(got) is Outcome else got
+
+        return coroutine
+
+    plan = guard._plan_for("run")
+
+    @functools.wraps(function)
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        call = binding.call(args, kwargs)
+        target = binding.target(call, args, kwargs)
+        got = begin(exchange(plan, call, target, "sync", live=not has_schema))
+        return got.value if type(got) is Outcome else got
+
+    return plain
+
+
+def one_call(guard: Guard[Any], function: Any, messages: Any, params: dict[str, Any]) -> tuple[Call, Primary]:
+    """The call and the target of `run` and its siblings."""
+    _refuse_cache(guard)
+    if not callable(function):
+        raise TypeError(f"expected a function that calls a model, not {type(function).__name__}")
+    if isinstance(messages, str):
+        prompt = Binding(function, "prompt", 0, True, {}, {}, True, False, None, "prompt")
+        call = Call(messages_of(messages), params)
+
+        def send(sent: Call, _: float | None) -> Any:
+            return function(prompt._value(sent), **sent.params)
+
+    else:
+        call = Call(messages_of(messages), params)
+
+        def send(sent: Call, _: float | None) -> Any:
+            return function(list(sent.messages), **sent.params)
+
+    name = getattr(function, "__name__", type(function).__name__)
+    return call, Primary(name, send, is_blocking(function), one_turn=isinstance(messages, str))
+
+
+def _refuse_cache(guard: Guard[Any]) -> None:
+    """What else a function does with its arguments nobody can see, so none of its replies is kept."""
+    if guard._plan.cache is not None:
+        raise ConfigError(
+            "cache= of Guard keeps replies of wrapped clients only: guard.wrap(client). "
+            "For a function, use a guard without it."
+        )
