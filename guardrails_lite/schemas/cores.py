@@ -7,7 +7,7 @@ a validator of its own is not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 _BARE_LIST = frozenset({"type", "items_schema", "min_length", "max_length", "ref", "metadata"})
@@ -123,19 +123,31 @@ def _each(schema: Any) -> Any:
 
 def _looks_around(schema: Any, definitions: Mapping[str, Any]) -> bool:
     """Whether a validator in it is told of the fields before it."""
+    inside = nodes(schema, skip=("metadata", "cls"), definitions=definitions)
+    return any(isinstance(node, dict) and node.get("type") == "with-info" for node in inside)
+
+
+def nodes(
+    schema: Any, *, skip: Collection[str] = (), definitions: Mapping[str, Any] | None = None
+) -> Iterator[Any]:
+    """Everything inside a compiled type, each part once; it may hold itself.
+
+    Args:
+        schema: The compiled type.
+        skip: Keys under which nothing is looked at.
+        definitions: Where the references in it lead; default: they are not followed.
+    """
     seen: set[int] = set()
     waiting = [schema]
     while waiting:
-        item = waiting.pop()
-        if id(item) in seen:
+        node = waiting.pop()
+        if id(node) in seen:
             continue
-        seen.add(id(item))
-        if isinstance(item, dict):
-            if item.get("type") == "with-info":
-                return True
-            if item.get("type") == "definition-ref":
-                waiting.append(definitions.get(item["schema_ref"]))
-            waiting.extend(value for key, value in item.items() if key not in ("metadata", "cls"))
-        elif isinstance(item, (list, tuple)):
-            waiting.extend(item)
-    return False
+        seen.add(id(node))
+        yield node
+        if isinstance(node, dict):
+            if definitions is not None and node.get("type") == "definition-ref":
+                waiting.append(definitions.get(node["schema_ref"]))
+            waiting.extend(value for key, value in node.items() if key not in skip)
+        elif isinstance(node, (list, tuple)):
+            waiting.extend(node)

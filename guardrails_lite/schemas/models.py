@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._rules import _code_digest as code_digest
+from guardrails_lite.schemas.cores import nodes
 from guardrails_lite.schemas.defects import MAX_DEFECTS, Defect, best_branch
 from guardrails_lite.schemas.outline import Outline
 from guardrails_lite.schemas.problems import Code, Pointer, child
@@ -270,19 +271,9 @@ def _wrapping(check: ModelCheck) -> Callable[..., Any]:
 def _functions(schema: object) -> set[str]:
     """The functions inside a compiled pydantic type."""
     found: set[str] = set()
-    seen: set[int] = set()
-    waiting = [schema]
-    while waiting:
-        item = waiting.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        if isinstance(item, dict):
-            waiting.extend(item.values())
-        elif isinstance(item, (list, tuple)):
-            waiting.extend(item)
-        elif callable(item) and not isinstance(item, type):
-            inner: Any = getattr(item, "__func__", item)
+    for node in nodes(schema):
+        if callable(node) and not isinstance(node, type):
+            inner: Any = getattr(node, "__func__", node)
             code = getattr(inner, "__code__", None)
             if code is not None and not str(getattr(inner, "__module__", "")).startswith("pydantic"):
                 found.add(f"{inner.__qualname__} {code_digest(code)}")
@@ -296,22 +287,14 @@ _LOOSENING = ("strip_whitespace", "missing", "populate_by_name", "validate_by_na
 
 
 def _rewrites(schema: object) -> bool:
-    seen: set[int] = set()
-    waiting = [schema]
-    while waiting:
-        item = waiting.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        if isinstance(item, dict):
-            if item.get("type") in _REWRITING or any(item.get(key) for key in _LOOSENING):
-                return True
-            if isinstance(item.get("validation_alias"), list):
-                return True
-            waiting.extend(value for key, value in item.items() if key not in ("metadata", "serialization"))
-        elif isinstance(item, (list, tuple)):
-            waiting.extend(item)
-    return False
+    """Whether what is accepted may differ from what was written by more than its types."""
+    return any(
+        node.get("type") in _REWRITING
+        or any(node.get(key) for key in _LOOSENING)
+        or isinstance(node.get("validation_alias"), list)
+        for node in nodes(schema, skip=("metadata", "serialization"))
+        if isinstance(node, dict)
+    )
 
 
 _Step = tuple[bool, str | int]

@@ -40,6 +40,23 @@ def call(style: Style) -> Callable[..., Any]:
     return make
 
 
+class Source:
+    """A model that streams *pieces*, and tells how many were taken and that it was closed."""
+
+    def __init__(self, *pieces: Any) -> None:
+        self.pieces = pieces
+        self.given = 0
+        self.closed = False
+
+    def __call__(self, messages: Any, **params: Any) -> Iterator[Any]:
+        try:
+            for piece in self.pieces:
+                self.given += 1
+                yield piece
+        finally:
+            self.closed = True
+
+
 def text_of(piece: Any) -> str:
     """The text of a released piece: a string, a chunk, or a whole completion."""
     if isinstance(piece, str):

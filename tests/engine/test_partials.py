@@ -34,7 +34,7 @@ from guardrails_lite import (
     warn,
 )
 from guardrails_lite.testing import ScriptedModel, completion, tool_call
-from tests.engine.conftest import NOW, word
+from tests.engine.conftest import NOW, Source, word
 
 
 class Line(BaseModel):
@@ -51,23 +51,6 @@ class Order(BaseModel):
 ORDER = {"customer": "Ada", "lines": [{"sku": "A-1", "qty": 2}, {"sku": "B-2", "qty": 1}], "note": "at once"}
 TEXT = json.dumps(ORDER)
 ONCE = Retry(attempts=1, reasks=0)
-
-
-class Source:
-    """A model that streams a text in pieces, and tells how far it was read and that it was closed."""
-
-    def __init__(self, *pieces: Any) -> None:
-        self.pieces = pieces
-        self.given = 0
-        self.closed = False
-
-    def __call__(self, messages: Any, **params: Any) -> Iterator[Any]:
-        try:
-            for piece in self.pieces:
-                self.given += 1
-                yield piece
-        finally:
-            self.closed = True
 
 
 def cut(text: str, size: int = 1) -> list[str]:

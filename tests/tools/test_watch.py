@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from guardrails_lite import Exhausted, Guard, Retry, StreamInterrupted
 from guardrails_lite._tools import CallWatch, Toolbox, ToolCallAssembler
 from guardrails_lite.testing import chunks, completion, tool_call
+from tests.engine.conftest import Source
 
 ONCE = Retry(attempts=1, reasks=0)
 HI = [{"role": "user", "content": "hi"}]
@@ -44,25 +45,8 @@ RAW = {
 GUARD = Guard(tools=[refund, find, RAW], retry=ONCE)
 
 
-class Source:
-    """A model that streams pieces, and tells how many were taken and that it was closed."""
-
-    def __init__(self, pieces: list[Any]) -> None:
-        self.pieces = pieces
-        self.given = 0
-        self.closed = False
-
-    def __call__(self, messages: Any, **params: Any) -> Iterator[Any]:
-        try:
-            for piece in self.pieces:
-                self.given += 1
-                yield piece
-        finally:
-            self.closed = True
-
-
 def streamed(*calls: dict[str, Any], size: int = 1) -> Source:
-    return Source(list(chunks(completion(tool_calls=list(calls)), size=size)))
+    return Source(*chunks(completion(tool_calls=list(calls)), size=size))
 
 
 LONG = "x" * 400
@@ -131,7 +115,7 @@ def test_the_model_is_told_the_same_as_about_the_whole_call() -> None:
 def test_after_released_text_a_refused_call_ends_the_stream() -> None:
     """What was shown cannot be asked for again."""
     text = list(chunks(completion("Let me see."), size=3))[:-1]
-    source = Source([*text, *streamed(tool_call("refuse", {"order": LONG})).pieces])
+    source = Source(*text, *streamed(tool_call("refuse", {"order": LONG})).pieces)
 
     with pytest.raises(StreamInterrupted, match="unknown name, after 11 released characters"):
         list(GUARD.stream(source, HI))
