@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from guardrails_lite import AuditLog, ConfigError
 from guardrails_lite.audit import Entry, read
-from guardrails_lite.audit.export import FORMATS, MAPPINGS, export, logs, metrics, send, traces
+from guardrails_lite.audit.export import FORMATS, MAPPERS, export, logs, metrics, send, traces
 from guardrails_lite.audit.index import Filter
 from tests.audit.calls import call_id, intent, record
 
@@ -137,10 +137,10 @@ def attributes(told: Any) -> dict[str, Any]:
     return {each["key"]: next(iter(each["value"].values())) for each in told["attributes"]}
 
 
-@pytest.mark.parametrize("version", MAPPINGS)
+@pytest.mark.parametrize("version", MAPPERS)
 def test_a_call_is_a_span_and_its_checks_are_events(root: Path, version: str) -> None:
     """In the caller's trace, where there was one; in the words of one version of the conventions."""
-    found = traces(read(root), MAPPINGS[version])
+    found = traces(read(root), MAPPERS[version])
     spans = found["resourceSpans"][0]["scopeSpans"][0]["spans"]
 
     assert [span["status"]["code"] for span in spans] == [1, 2, 2, 1]
@@ -293,14 +293,25 @@ def test_wrong_use_is_said_before_anything_is_sent(root: Path) -> None:
     """What is expected, too."""
     with pytest.raises(ConfigError, match="must be an address"):
         send([], "localhost:4318")
+    with pytest.raises(ConfigError, match="holds a name or a password") as caught:
+        send([], "http://ada:hunter2@localhost:4318")
+    assert "hunter2" not in str(caught.value)
     with pytest.raises(ConfigError, match="expected some of traces"):
         send([], "http://localhost:1", signals=["spans"])
     with pytest.raises(ConfigError, match="expected one of 2026-06"):
-        send([], "http://localhost:1", mapping="2025")
+        send([], "http://localhost:1", mapper="2025")
     with pytest.raises(ConfigError, match="expected one of csv"):
         export(root, "xls")
     with pytest.raises(ConfigError, match="could not be reached"):
         send(read(root), "http://127.0.0.1:9", timeout_s=5)
+
+
+def test_a_header_that_cannot_be_sent_is_not_shown(root: Path) -> None:
+    """It is a token, as a rule."""
+    with pytest.raises(ConfigError, match=r"a header for .* cannot be sent") as caught:
+        send(read(root), "http://127.0.0.1:9", headers={"authorization": "Bearer hunter2\r\n"})
+
+    assert "hunter2" not in f"{caught.value!r} {caught.value.__cause__!r}"
 
 
 def test_a_filter_narrows_what_is_written(root: Path) -> None:

@@ -8,6 +8,6 @@ hostile words stay inside their field.
 
 from guardrails_lite.audit.export._collector import send
 from guardrails_lite.audit.export._formats import FORMATS, Format, export
-from guardrails_lite.audit.export._otlp import MAPPINGS, Mapping, logs, metrics, traces
+from guardrails_lite.audit.export._otlp import MAPPERS, Mapper, logs, metrics, traces
 
-__all__ = ["FORMATS", "MAPPINGS", "Format", "Mapping", "export", "logs", "metrics", "send", "traces"]
+__all__ = ["FORMATS", "MAPPERS", "Format", "Mapper", "export", "logs", "metrics", "send", "traces"]

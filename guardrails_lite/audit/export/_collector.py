@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -13,18 +11,17 @@ from urllib.parse import urlsplit
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit._format import Entry
 from guardrails_lite.audit.export import _otlp
+from guardrails_lite.audit.export._facts import batches
 
-BATCH: Final = 500
-"""Calls in one request."""
-_SIGNALS: Final = {"traces": _otlp.traces, "logs": _otlp.logs, "metrics": _otlp.metrics}
+SIGNALS: Final = ("traces", "logs", "metrics")
 
 
 def send(
     entries: Iterable[Entry],
     endpoint: str,
     *,
-    signals: Iterable[str] = ("traces", "logs", "metrics"),
-    mapping: str = _otlp.NEWEST,
+    signals: Iterable[str] = SIGNALS,
+    mapper: str = _otlp.NEWEST,
     headers: Mapping[str, str] | None = None,
     timeout_s: float = 10.0,
     on_progress: Callable[[int], None] | None = None,
@@ -35,50 +32,61 @@ def send(
         entries: Entries of finished calls.
         endpoint: The collector's base address, such as ``http://localhost:4318``; the path of each signal
             is added.
-        signals: Of ``"traces"``, ``"logs"``, ``"metrics"``.
-        mapping: One of `MAPPINGS`.
+        signals: Some of `SIGNALS`.
+        mapper: One of `MAPPERS`, for the traces.
         headers: Sent along, such as a token.
         timeout_s: Seconds for one request.
         on_progress: Told how many calls have been taken, after each batch.
 
     Raises:
-        ConfigError: no address, an unknown signal or mapping; or the collector did not take a batch. What was
+        ConfigError: no address, an unknown signal or mapper; or the collector did not take a batch. What was
             sent before stands; sending again sends it again.
     """
-    if urlsplit(endpoint).scheme not in ("http", "https") or not urlsplit(endpoint).hostname:
+    address = urlsplit(endpoint)
+    if "@" in address.netloc:  # it would stand in every message about the address
+        raise ConfigError("endpoint of send(...) holds a name or a password; send a token by headers={...}")
+    if address.scheme not in ("http", "https") or not address.hostname:
         raise ConfigError(
             f"endpoint={endpoint!r} of send(...) must be an address, such as http://localhost:4318"
         )
     chosen = list(signals)
-    if unknown := [name for name in chosen if name not in _SIGNALS]:
-        raise ConfigError(f"signals={unknown!r} of send(...): expected some of {', '.join(_SIGNALS)}")
-    if mapping not in _otlp.MAPPINGS:
-        raise ConfigError(f"mapping={mapping!r} of send(...): expected one of {', '.join(_otlp.MAPPINGS)}")
+    if unknown := [name for name in chosen if name not in SIGNALS]:
+        raise ConfigError(f"signals={unknown!r} of send(...): expected some of {', '.join(SIGNALS)}")
+    if mapper not in _otlp.MAPPERS:
+        raise ConfigError(f"mapper={mapper!r} of send(...): expected one of {', '.join(_otlp.MAPPERS)}")
+    told: dict[str, Callable[[list[Entry]], Any]] = {
+        "traces": functools.partial(_otlp.traces, mapper=_otlp.MAPPERS[mapper]),
+        "logs": _otlp.logs,
+        "metrics": _otlp.metrics,
+    }
     sent = 0
-    for batch in _batched(entries):
+    for batch in batches(entries):
         for name in chosen:
-            body = _SIGNALS[name](batch, _otlp.MAPPINGS[mapping])
-            _post(f"{endpoint.rstrip('/')}/v1/{name}", body, headers or {}, timeout_s)
+            _post(f"{endpoint.rstrip('/')}/v1/{name}", told[name](batch), headers or {}, timeout_s)
         sent += len(batch)
         if on_progress is not None:
             on_progress(sent)
     return sent
 
 
-def _batched(entries: Iterable[Entry]) -> Iterable[tuple[Entry, ...]]:
-    left = iter(entries)
-    while batch := tuple(itertools.islice(left, BATCH)):
-        yield batch
-
-
 def _post(address: str, body: Any, headers: Mapping[str, str], timeout_s: float) -> None:
+    import http.client
+    import urllib.error
+    import urllib.request
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        """Follows nobody: the log goes where it was told to."""
+
+        def redirect_request(self, *args: Any) -> None:
+            return None
+
     request = urllib.request.Request(
         address,
         json.dumps(body).encode(),
         {"content-type": "application/json", **headers},
         method="POST",
     )
-    opener = urllib.request.build_opener(_Stay)
+    opener = urllib.request.build_opener(Stay)
     try:
         with opener.open(request, timeout=timeout_s) as answer:
             told = answer.read(65536)
@@ -87,8 +95,10 @@ def _post(address: str, body: Any, headers: Mapping[str, str], timeout_s: float)
         raise ConfigError(
             f"{address} answered with status {error.code}, so nothing of this batch was taken"
         ) from None
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise ConfigError(f"{address} could not be reached ({type(error).__name__})") from None
+    except (ValueError, TypeError):  # its message would quote the header
+        raise ConfigError(f"a header for {address} cannot be sent: a line break, or no text") from None
     refused = _refused(told)
     if refused:
         raise ConfigError(f"{address} refused {refused} of the batch")
@@ -101,10 +111,3 @@ def _refused(told: bytes) -> int:
         return max((int(value) for name, value in partial.items() if name.startswith("rejected")), default=0)
     except (ValueError, AttributeError, TypeError):
         return 0
-
-
-class _Stay(urllib.request.HTTPRedirectHandler):
-    """Follows nobody: the log goes where it was told to."""
-
-    def redirect_request(self, *args: Any) -> None:
-        return None

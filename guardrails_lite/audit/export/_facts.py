@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,10 +13,11 @@ FAILED: Final = frozenset(
     {"truncated", "schema failed", "budget stopped", "deadline passed", "transport failed", "cancelled"}
 )
 """Outcomes of a call that brought nothing, without anybody having said no."""
-_LAST_NS: Final = 253_402_300_799 * 10**9
-"""The end of the year 9999."""
 STOPPED: Final = frozenset({"blocked", "tool denied", "refused", "filtered"})
 """Outcomes of a call that somebody stopped."""
+_BATCH: Final = 500
+_LAST_NS: Final = 253_402_300_799 * 10**9
+"""The end of the year 9999."""
 
 
 def text(entry: Entry, name: str) -> str:
@@ -41,6 +43,24 @@ def steps(entry: Entry, name: str) -> Iterator[Mapping[str, Any]]:
     for step in told if isinstance(told, list) else ():
         if isinstance(step, Mapping):
             yield step
+
+
+def findings(check: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What a check found."""
+    told = check.get("findings")
+    yield from (each for each in (told if isinstance(told, list) else ()) if isinstance(each, Mapping))
+
+
+def categories(check: Mapping[str, Any]) -> list[str]:
+    """Of what kinds that is."""
+    return sorted({str(found["category"]) for found in findings(check) if found.get("category")})
+
+
+def batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """*entries*, so many at a time as go into one request."""
+    left = iter(entries)
+    while batch := list(itertools.islice(left, _BATCH)):
+        yield batch
 
 
 def tokens(entry: Entry) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -12,11 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit._format import Entry
 from guardrails_lite.audit.export import _otlp, _rows, _siem
+from guardrails_lite.audit.export._facts import batches
 
 if TYPE_CHECKING:
     from guardrails_lite.audit.index import Filter
-
-_BATCH: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +31,7 @@ def _requests(of: Callable[[Iterable[Entry]], dict[str, Any]]) -> Callable[[Iter
     """A request of OTLP on each line, for so many calls, as a collector's file receiver reads them."""
 
     def write(entries: Iterable[Entry]) -> Iterator[str]:
-        left = iter(entries)
-        while batch := list(itertools.islice(left, _BATCH)):
+        for batch in batches(entries):
             yield json.dumps(of(batch)) + "\n"
 
     return write

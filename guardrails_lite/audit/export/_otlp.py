@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
-from collections.abc import Mapping as Map
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,7 +17,9 @@ from guardrails_lite.audit._format import Entry
 from guardrails_lite.audit.export import _facts as facts
 from guardrails_lite.audit.export._siem import version
 
-Attributes = Map[str, object]
+Attributes = Mapping[str, object]
+Groups = Mapping[tuple[str, str, str], Sequence[Entry]]
+"""Calls by guard, model and outcome."""
 _VERDICTS = {"block": "deny", "redact": "modify", "warn": "warn", "reask": "deny", "fall_back": "deny"}
 _BOUNDS_S: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 """The bounds that the conventions advise for durations."""
@@ -27,17 +28,17 @@ _SEVERITY = ((9, "INFO"), (13, "WARN"), (17, "ERROR"), (13, "WARN"))
 
 
 @dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapper:
     """The names that a version of the conventions has for what a record says."""
 
     version: str
     check_event: str
     """The event of a check."""
-    check: Callable[[Map[str, Any], Entry], Attributes]
+    check: Callable[[Mapping[str, Any], Entry], Attributes]
     """Its attributes."""
 
 
-def _check_of_june(check: Map[str, Any], entry: Entry) -> Attributes:
+def _check_of_june(check: Mapping[str, Any], entry: Entry) -> Attributes:
     found = check.get("result") == "found"
     action = str(check.get("action") or "none")
     return {
@@ -50,9 +51,10 @@ def _check_of_june(check: Map[str, Any], entry: Entry) -> Attributes:
     }
 
 
-def _check_of_september(check: Map[str, Any], entry: Entry) -> Attributes:
-    scores = [facts.number(each.get("score")) for each in _findings(check) if each.get("score") is not None]
-    categories = sorted({str(each["category"]) for each in _findings(check) if each.get("category")})
+def _check_of_september(check: Mapping[str, Any], entry: Entry) -> Attributes:
+    scores = [
+        facts.number(each.get("score")) for each in facts.findings(check) if each.get("score") is not None
+    ]
     return {
         "gen_ai.guardrail.result.type": "finding",
         "gen_ai.guardrail.result.value": check.get("result"),
@@ -61,34 +63,29 @@ def _check_of_september(check: Map[str, Any], entry: Entry) -> Attributes:
         "gen_ai.guardrail.policy.version": facts.text(entry, "digest"),
         "gen_ai.guardrail.policy.rule.id": check.get("rule"),
         "gen_ai.guardrail.source": check.get("side"),
-        "gen_ai.guardrail.risk.category": ", ".join(categories) or None,
+        "gen_ai.guardrail.risk.category": ", ".join(facts.categories(check)) or None,
         "gen_ai.guardrail.risk.score": max(scores, default=None),
     }
 
 
-def _findings(check: Map[str, Any]) -> list[Map[str, Any]]:
-    told = check.get("findings")
-    return [each for each in (told if isinstance(told, list) else ()) if isinstance(each, Map)]
-
-
-MAPPINGS: Final = {
+MAPPERS: Final = {
     each.version: each
     for each in (
-        Mapping("2026-06", "gen_ai.run_guardrail", _check_of_june),
-        Mapping("2026-09", "gen_ai.guardrail.result", _check_of_september),
+        Mapper("2026-06", "gen_ai.run_guardrail", _check_of_june),
+        Mapper("2026-09", "gen_ai.guardrail.result", _check_of_september),
     )
 }
 """By the month in which the drafts had this shape. Each keeps our own words beside theirs."""
 NEWEST: Final = "2026-09"
 
 
-def traces(entries: Iterable[Entry], mapping: Mapping = MAPPINGS[NEWEST]) -> dict[str, Any]:
+def traces(entries: Iterable[Entry], mapper: Mapper = MAPPERS[NEWEST]) -> dict[str, Any]:
     """An ``ExportTraceServiceRequest``: a client span a call, with an event a check and an attempt."""
-    spans = [_span(entry, mapping) for entry in entries]
+    spans = [_span(entry, mapper) for entry in entries]
     return {"resourceSpans": [{"resource": _resource(), "scopeSpans": [{"scope": _scope(), "spans": spans}]}]}
 
 
-def logs(entries: Iterable[Entry], mapping: Mapping = MAPPINGS[NEWEST]) -> dict[str, Any]:
+def logs(entries: Iterable[Entry]) -> dict[str, Any]:
     """An ``ExportLogsServiceRequest``: an event a call, in its span."""
     records = []
     for entry in entries:
@@ -111,7 +108,7 @@ def logs(entries: Iterable[Entry], mapping: Mapping = MAPPINGS[NEWEST]) -> dict[
     }
 
 
-def metrics(entries: Iterable[Entry], mapping: Mapping = MAPPINGS[NEWEST]) -> dict[str, Any]:
+def metrics(entries: Iterable[Entry]) -> dict[str, Any]:
     """An ``ExportMetricsServiceRequest``: calls, tokens, money and durations over the time of *entries*."""
     groups: dict[tuple[str, str, str], list[Entry]] = {}
     for entry in entries:
@@ -154,16 +151,16 @@ def metrics(entries: Iterable[Entry], mapping: Mapping = MAPPINGS[NEWEST]) -> di
     }
 
 
-def _span(entry: Entry, mapping: Mapping) -> dict[str, Any]:
+def _span(entry: Entry, mapper: Mapper) -> dict[str, Any]:
     began, ended = facts.ends_ns(entry)
     model = facts.text(entry, "model")
     events = [
         {
             "timeUnixNano": str(ended),
-            "name": mapping.check_event,
+            "name": mapper.check_event,
             "attributes": _attributes(
                 {
-                    **mapping.check(check, entry),
+                    **mapper.check(check, entry),
                     "guardrails_lite.action": check.get("action"),
                     "guardrails_lite.duration_us": facts.number(check.get("duration_us")),
                 }
@@ -249,8 +246,8 @@ def _value(value: object) -> dict[str, Any]:
 def _sum(
     name: str,
     unit: str,
-    groups: Map[tuple[str, str, str], Sequence[Entry]],
-    span: Map[str, str],
+    groups: Groups,
+    span: Mapping[str, str],
     of: Callable[[Entry], float],
 ) -> dict[str, Any]:
     points = []
@@ -265,7 +262,7 @@ def _sum(
     }
 
 
-def _durations(groups: Map[tuple[str, str, str], Sequence[Entry]], span: Map[str, str]) -> dict[str, Any]:
+def _durations(groups: Groups, span: Mapping[str, str]) -> dict[str, Any]:
     points = []
     for key, group in groups.items():
         seconds = [(ended - began) / 1e9 for began, ended in map(facts.ends_ns, group)]

@@ -86,16 +86,13 @@ def _detection(entry: Entry, nth: int, check: Mapping[str, Any]) -> dict[str, An
         "finding_info": {
             "uid": f"{entry.id}-{nth}",
             "title": rule if found else f"{rule}: {check.get('result')}",
-            "types": sorted({str(each.get("category")) for each in _findings(check) if each.get("category")}),
+            "types": sorted(
+                {str(each.get("category")) for each in facts.findings(check) if each.get("category")}
+            ),
             "related_events": [{"uid": entry.id, "type_uid": 600399}],
         },
         "unmapped": {"side": check.get("side"), "action": check.get("action"), "error": check.get("error")},
     }
-
-
-def _findings(check: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    told = check.get("findings")
-    yield from (each for each in (told if isinstance(told, list) else ()) if isinstance(each, Mapping))
 
 
 def _class(number: int, activity: int, name: str) -> dict[str, Any]:

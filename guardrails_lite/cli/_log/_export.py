@@ -14,16 +14,21 @@ from guardrails_lite.cli._terminal import fail, print_json
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_FORMATS = ("csv", "jsonl", "ocsf", "cef", "syslog", "otlp-traces", "otlp-logs", "otlp-metrics")
-
 
 def _declare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=_FORMATS, help="write this; default: csv")
+    from guardrails_lite.audit.export import FORMATS, MAPPERS
+
+    parser.add_argument("--format", choices=list(FORMATS), help="write this; default: csv")
     parser.add_argument("--output", metavar="FILE", help="a new file; default: standard output")
     parser.add_argument(
         "--to", metavar="URL", help="send traces, logs and metrics to an OpenTelemetry collector instead"
     )
-    parser.add_argument("--mapping", default="2026-09", help="the GenAI conventions of that month, with --to")
+    parser.add_argument(
+        "--mapper",
+        choices=list(MAPPERS),
+        default=max(MAPPERS),
+        help="the GenAI conventions of that month, with --to; default: the newest",
+    )
     parser.add_argument(
         "--header",
         action="append",
@@ -87,7 +92,7 @@ def _send(arguments: argparse.Namespace) -> int:
         sent = send(
             calls(arguments.directory, filter_of(arguments)),
             arguments.to,
-            mapping=arguments.mapping,
+            mapper=arguments.mapper,
             headers=dict(arguments.header),
         )
     except ConfigError as error:
