@@ -54,7 +54,7 @@ from guardrails_lite._endings import (
     refuse_after_release,
     with_cause,
 )
-from guardrails_lite._errors import DeadlineExceeded, GuardrailsError
+from guardrails_lite._errors import Blocked, DeadlineExceeded, GuardrailsError
 from guardrails_lite._incoming import FrameError, Incoming, TimedIncoming
 from guardrails_lite._integrity import is_unmarked, judge
 from guardrails_lite._messages import Call, Choice, Reply, Usage
@@ -615,6 +615,12 @@ class Attempt:
             self.headers = getattr(getattr(error, "response", None), "headers", None)
         if isinstance(error, RecursionError) and self.target.completion:  # a body nested too deep to parse
             return Unanswered(Failure.of("malformed reply", error_type="RecursionError", maybe_billed=True))
+        if isinstance(error, UnicodeEncodeError) and self.target.completion:  # its `object` is the request
+            return Blocked(
+                "a text of the request has half a character (a lone surrogate), which cannot be sent: "
+                "text.encode('utf-8', 'replace').decode() takes it out",
+                outcome="blocked",
+            )
         left = self.ledger.time_left_s(self.plan.clock())
         failure = classify(error)
         if failure.kind == "timeout" and left <= _NO_TIME_S:

@@ -345,9 +345,9 @@ def _rule_of(
         raise ConfigError(f"on_error={on_error!r} of {verb}({validator!r}) must be 'closed' or 'open'")
     if mode not in ("enforce", "monitor"):
         raise ConfigError(f"mode={mode!r} of {verb}({validator!r}) must be 'enforce' or 'monitor'")
-    if timeout_s is not None and not (isinstance(timeout_s, (int, float)) and timeout_s > 0):
+    if timeout_s is not None and not (type(timeout_s) in (int, float) and timeout_s > 0):
         raise ConfigError(f"timeout_s={timeout_s!r} of {verb}({validator!r}) must be more than 0 seconds")
-    if not (isinstance(share, (int, float)) and 0 <= share <= 1):
+    if not (type(share) in (int, float) and 0 <= share <= 1):
         raise ConfigError(f"share={share!r} of {verb}({validator!r}) must be from 0 to 1")
     return Rule(verb, validator, only, on_error, timeout_s, mode, share)
 

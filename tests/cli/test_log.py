@@ -302,3 +302,15 @@ def test_no_action_makes_a_log_where_there_is_none(tmp_path: Path, run: Run) -> 
     ):
         run(action[0], tmp_path, *action[1:], code=5)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_repair_says_in_json_too_what_it_would_do(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A program reads that, and not a sentence."""
+    assert main(["log", "repair", str(made), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"dead": []}
+
+
+def test_nobody_is_no_subject(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty value has a pseudonym as any other, which would mislead."""
+    assert main(["log", "hash", str(made), ""]) == 5
+    assert "VALUE is empty" in capsys.readouterr().err

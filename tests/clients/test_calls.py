@@ -632,3 +632,15 @@ def test_messages_are_carried_to_their_own_call_only() -> None:
                 guard,
             )
         assert other.requests[0].body == {"messages": []}
+
+
+@pytest.mark.parametrize("kind", KINDS[:2])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_half_a_character_in_a_request_is_refused_without_showing_it(kind: type[Any], stream: bool) -> None:
+    """The client's own error would hold the whole request."""
+    said: Any = [{"role": "user", "content": "hunter2 \ud800"}]
+    with LoopbackServer(then="Hello.") as server, pytest.raises(Blocked, match="a lone surrogate") as caught:
+        using(kind, server, lambda c: c.chat.completions.create(model="m", messages=said, stream=stream))
+
+    assert server.request_count == 0
+    assert "hunter2" not in f"{caught.value!r} {caught.value.__cause__!r} {caught.value.record!r}"

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from guardrails_lite.cli._log._action import Action, declare_keys, read_text, writing
-from guardrails_lite.cli._terminal import Bar, print_json, safe
+from guardrails_lite.cli._terminal import Bar, fail, print_json, safe
 
 
 def _declare_verify(parser: argparse.ArgumentParser) -> None:
@@ -100,10 +100,13 @@ def _repair(arguments: argparse.Namespace) -> int:
     with Bar("bytes verified") as bar:
         report = diagnose(arguments.directory, on_progress=bar).report
     if report is None or report.state not in ("intact", "unsealed"):
-        print("Nothing here can be repaired without hiding what happened; see `guardrails-lite log doctor`.")
-        return 5 if report is None else report.exit_code
+        why = "nothing here can be repaired without hiding what happened; see `guardrails-lite log doctor`"
+        return fail(why, 5 if report is None else report.exit_code)
     dead = [stream.name for stream in report.streams if stream.ended == "open"]
     if not arguments.yes:
+        if arguments.json:
+            print_json({"dead": dead})
+            return 1 if dead else 0
         print(f"would close off {len(dead)} streams of ended processes, and build the index anew; --yes does")
         return 1 if dead else 0
     closed = []

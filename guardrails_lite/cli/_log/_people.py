@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from guardrails_lite._errors import ConfigError
 from guardrails_lite.cli._log._action import Action, declare_keys, index_of, writing
 from guardrails_lite.cli._log._calls import print_calls, shown_time, the_call
 from guardrails_lite.cli._terminal import fail, print_json, print_table, safe
@@ -21,7 +22,10 @@ def _declare_value(parser: argparse.ArgumentParser) -> None:
 
 
 def _value(arguments: argparse.Namespace) -> str:
-    return sys.stdin.readline().rstrip("\n") if arguments.value == "-" else str(arguments.value)
+    value = sys.stdin.readline().rstrip("\n") if arguments.value == "-" else str(arguments.value)
+    if not value:
+        raise ConfigError("VALUE is empty; expected whom it is about, such as an e-mail address")
+    return value
 
 
 def _hash(arguments: argparse.Namespace) -> int:
