@@ -1,4 +1,4 @@
-"""The settings of a guard: checked, made into its plan, and into its digest."""
+"""What the settings of a guard come to: valid values, a plan for the engine, a digest."""
 
 from __future__ import annotations
 
