@@ -14,11 +14,13 @@ A page is one story: its snippets share names, a folder of their own, and a scri
 ===========================  =====================================================================
 
 The replies of the model stand in a comment, invisible to a reader: ``<!-- model: "Hello." -->`` holds a
-JSON value, or several in a list: texts, completions, or a number for an error status.
+JSON value, or several in a list: texts, completions, or a number for an error status. A page that begins
+with ``<!-- needs: langchain_openai -->`` is skipped where such a module is not installed.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -40,6 +42,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
 
+NEEDS = re.compile(r"<!-- needs: (?P<modules>[\w. ]+) -->\n")
 FENCE = re.compile(
     r"^<!-- model: (?P<model>.*?) -->$|^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -97,6 +100,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 @pytest.mark.parametrize("path", PAGES, ids=IDS)
 def test_snippets_run_and_print_what_the_page_says(path: Path, run: Run) -> None:
     """A reader who types the page gets what the page shows."""
+    needs = NEEDS.match(path.read_text())
+    for module in needs["modules"].split() if needs else ():
+        if importlib.util.find_spec(module.partition(".")[0]) is None:
+            pytest.skip(f"the page needs {module}")
     run(path)
 
 
@@ -201,6 +208,7 @@ def _environment(folder: Path, base_url: str) -> dict[str, str]:
         "COLUMNS": "100",
         "NO_COLOR": "1",
         "TERM": "dumb",
+        "HAYSTACK_TELEMETRY_ENABLED": "False",
     }
 
 
