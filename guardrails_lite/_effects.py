@@ -302,10 +302,11 @@ def check(rule: Rule, text: str, call: Call) -> Checked:
     validator = rule.validator
     began = time.perf_counter_ns()
     try:
-        if rule.timeout_s is None:
-            findings = _find(validator, text, call)
-        else:
-            findings = _in_time(lambda: _find(validator, text, call), rule.timeout_s)
+        with time_limit(rule.timeout_s):
+            if rule.timeout_s is None:
+                findings = _find(validator, text, call)
+            else:
+                findings = _in_time(lambda: _find(validator, text, call), rule.timeout_s)
     except Exception as error:
         spent = time.perf_counter_ns() - began
         return Checked((), spent, error, timed_out=isinstance(error, TimeoutError))
@@ -316,13 +317,14 @@ async def _acheck(rule: Rule, text: str, call: Call) -> Checked:
     validator = rule.validator
     began = time.perf_counter_ns()
     try:
-        async with asyncio.timeout(rule.timeout_s):
-            if validator.kind == "async":
-                findings = await _afind(validator, text, call)
-            elif validator.kind == "blocking" or rule.timeout_s:
-                findings = await asyncio.to_thread(_find, validator, text, call)
-            else:
-                findings = _find(validator, text, call)
+        with time_limit(rule.timeout_s):
+            async with asyncio.timeout(rule.timeout_s):
+                if validator.kind == "async":
+                    findings = await _afind(validator, text, call)
+                elif validator.kind == "blocking" or rule.timeout_s:
+                    findings = await asyncio.to_thread(_find, validator, text, call)
+                else:
+                    findings = _find(validator, text, call)
     except Exception as error:
         spent = time.perf_counter_ns() - began
         return Checked((), spent, error, timed_out=isinstance(error, TimeoutError))

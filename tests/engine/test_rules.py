@@ -11,6 +11,7 @@ import pytest
 
 from guardrails_lite import (
     Blocked,
+    Budget,
     Exhausted,
     Finding,
     Guard,
@@ -22,6 +23,7 @@ from guardrails_lite import (
     validator,
     warn,
 )
+from guardrails_lite.reliability import time_left_s
 from guardrails_lite.testing import STYLES, ScriptedModel, Style
 from tests.engine.conftest import NOW, word
 
@@ -199,6 +201,24 @@ def test_a_check_that_takes_too_long_times_out(call: Call) -> None:
         call(Guard(input=[block(slow, timeout_s=0.02)]), ["never"])
 
     assert caught.value.record.checks[0].result == "timed out"
+
+
+@pytest.mark.parametrize("blocking", [True, False], ids=["blocking", "plain"])
+def test_a_check_can_ask_how_long_it_may_still_take(call: Call, blocking: bool) -> None:
+    """What its rule allows it; so what nobody waits for any more can end itself."""
+    left: list[float | None] = []
+
+    @validator(blocking=blocking)
+    def asks(text: str) -> list[Finding]:
+        left.append(time_left_s())
+        return []
+
+    call(Guard(input=[block(asks, timeout_s=60)], budget=Budget(deadline_s=None)), ["yes"])
+    call(Guard(input=[block(asks)], budget=Budget(deadline_s=None)), ["yes"])
+
+    assert left[0] is not None
+    assert 0 < left[0] <= 60
+    assert left[1] is None
 
 
 def test_monitor_changes_and_stops_nothing(call: Call) -> None:
