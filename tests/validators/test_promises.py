@@ -187,6 +187,7 @@ def test_every_public_validator_is_tried_here_or_in_a_file_of_its_own() -> None:
     """A new validator does not go untested."""
     apart = {
         "Pseudonyms",
+        "classifier",
         "datamark",
         "grounding",
         "judge",

@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from guardrails_lite_validators._classifier import classifier
     from guardrails_lite_validators._code import code
     from guardrails_lite_validators._competitors import competitors
     from guardrails_lite_validators._egress import egress
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Pseudonyms",
+    "classifier",
     "code",
     "competitors",
     "datamark",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._rules import Finding, Validator, validator
 from guardrails_lite_validators._spans import outermost
+from guardrails_lite_validators._surrogates import encodable
 
 if TYPE_CHECKING:
     from presidio_analyzer import AnalyzerEngine, EntityRecognizer
@@ -102,22 +103,7 @@ def presidio(
 def _pieces(text: str) -> Iterator[tuple[int, str]]:
     """Overlapping pieces; what one cuts in two, the next holds whole."""
     for start in range(0, max(len(text) - OVERLAP, 1), PIECE - OVERLAP):
-        yield start, _encodable(text[start : start + PIECE])
-
-
-def _encodable(text: str) -> str:
-    """Lone surrogates make spaCy raise; they stand for nothing, so a mark stands for them."""
-    if text.isascii():
-        return text
-    return text.encode("utf-8", "replace").decode() if _has_surrogate(text) else text
-
-
-def _has_surrogate(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
+        yield start, encodable(text[start : start + PIECE])
 
 
 def _analyzer(

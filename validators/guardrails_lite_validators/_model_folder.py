@@ -1,0 +1,84 @@
+"""A folder that holds a model in the layout of Hugging Face: what is in it, read without running any of it.
+
+A folder is looked at when a validator is made, so that what is missing is said then; what is large is loaded
+when a text is first checked. Nothing is looked for anywhere else: a name of a model on a hub is no folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from threading import Lock
+from typing import Any, Generic, TypeGuard, TypeVar
+
+from guardrails_lite._errors import ConfigError
+
+T = TypeVar("T")
+
+
+class LoadedOnce(Generic[T]):
+    """What is made when it is first asked for, by one thread. A failure is kept by nobody."""
+
+    __slots__ = ("_lock", "_made", "_make")
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._made: T | None = None
+        self._lock = Lock()
+
+    def __call__(self) -> T:
+        if self._made is None:
+            with self._lock:
+                if self._made is None:
+                    self._made = self._make()
+        return self._made
+
+
+def folder_of(function: str, folder: str | Path) -> Path:
+    """Check that *folder* is one.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if not isinstance(folder, str | Path):
+        raise ConfigError(f"folder of {function}(...) must be a path, not {type(folder).__name__}")
+    path = Path(folder)
+    if not path.is_dir():
+        raise ConfigError(
+            f"{function}({str(folder)!r}): there is no such folder. It takes the path of a model on this "
+            "machine; nothing is downloaded."
+        )
+    return path
+
+
+def settings_of(function: str, file: Path) -> Mapping[str, Any]:
+    """Read a JSON file of settings.
+
+    Raises:
+        ConfigError: it is missing, or holds something else.
+    """
+    if not file.is_file():
+        raise ConfigError(f"{function}(...) needs {file.name} in {str(file.parent)!r}")
+    try:
+        settings = json.loads(file.read_bytes())
+    except ValueError as error:
+        raise ConfigError(f"{str(file)!r} of {function}(...) is not JSON") from error
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{str(file)!r} of {function}(...) must hold an object")
+    return settings
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    """Name the contents of *files*, whole: another model in the same place is another validator."""
+    told = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as opened:
+            told.update(hashlib.file_digest(opened, "sha256").digest())
+    return told.hexdigest()[:16]
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a setting is a whole number above zero."""
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
