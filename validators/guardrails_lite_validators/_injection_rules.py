@@ -2,8 +2,10 @@
 
 A rule has *anchors*, words of which one must be in the text, and a regular expression over the folded text
 (see `_fold`) that is tried right behind each of them; so a text without anchors costs one look at its
-words. Where anchors are common words, others that the text needs besides stand behind a slash. Gaps between words are counted, never open, so that a rule reads a bounded piece of text. What a
-family weighs is learnt (`validators/training`), not written here.
+words. Where anchors are common words, others that the pattern asks for besides stand behind slashes: one
+of each group must be in the text before the pattern is tried. Gaps between words are counted, never open,
+so that a rule reads a bounded piece of text. What a family weighs is learnt (`validators/training`), not
+written here.
 """
 
 # ruff: noqa: E501, ISC004 - a table reads best with one entry on one line
@@ -43,8 +45,8 @@ class PhraseRule:
     """Matched where an anchor ends."""
     before: re.Pattern[str] | None = field(default=None, repr=False)
     """Must be found in the `LOOK_BACK` characters before the anchor."""
-    needs: frozenset[str] = frozenset()
-    """One of these must be in the text, if there are any."""
+    needs: tuple[frozenset[str], ...] = ()
+    """One of each must be in the text."""
 
 
 LOOK_BACK = 120
@@ -58,11 +60,11 @@ Phrase = tuple[str, tuple[int, int]]
 def evidence(text: str, words: Collection[str]) -> Iterator[Phrase]:
     """The family and span of each phrase in a folded text that consists of these words."""
     by_anchor, said = _by_anchor(), frozenset(words)
-    for anchor in by_anchor.keys() & said:
-        rules = [rule for rule in by_anchor[anchor] if not rule.needs or not rule.needs.isdisjoint(said)]
-        for at in _places(text, anchor) if rules else ():
+    for anchor in _anchors() & said:
+        tried = [rule for rule in by_anchor[anchor] if not any(map(said.isdisjoint, rule.needs))]
+        for at in _places(text, anchor) if tried else ():
             end = at + len(anchor)
-            for rule in rules:
+            for rule in tried:
                 found = rule.pattern.match(text, end)
                 if found is None:
                     continue
@@ -77,9 +79,14 @@ def evidence(text: str, words: Collection[str]) -> Iterator[Phrase]:
         for family, parts, pattern in _unspaced():
             if any(part in text for part in parts) and (found := pattern.search(text)):
                 yield family, found.span()
-    for family, sign, pattern in _signs():
-        if sign in text and (found := pattern.search(text)):
-            yield family, found.span()
+    for mark, signs in _signs():
+        for family, sign, pattern in signs if mark in text else ():
+            if sign in text and (found := pattern.search(text)):
+                yield family, found.span()
+    if not said.isdisjoint(_words_in_marks()):
+        for family, needed, pattern in _marked_words():
+            if not said.isdisjoint(needed) and (found := pattern.search(text)):
+                yield family, found.span()
 
 
 def passages(text: str, phrases: Iterable[Phrase]) -> Iterator[tuple[str, list[Phrase]]]:
@@ -154,19 +161,30 @@ _OWN_ORDERS = (
     r"(?:instructions|programming|guidelines|directives|guardrails|safeguards|training|restrictions|system\s+prompt|rules"
     r"|polic(?:y|ies)|orders|limitations|moderation|content\s+polic(?:y|ies))"
 )
+_KINDS = (
+    "system initial hidden original secret first starting pre meta base developer internal whole full entire above previous"
+    " confidential"
+)
 _SECRET = (
-    r"(?:(?:system|initial|hidden|original|secret|first|starting|pre|meta|base|developer|internal|whole|full"
-    r"|entire|above|previous|confidential)[\s-]{0,2}(?:prompts?|instructions?|messages?|directives?|rules"
+    rf"(?:(?:{'|'.join(_KINDS.split())})[\s-]{{0,2}}(?:prompts?|instructions?|messages?|directives?|rules"
     r"|configuration|guidelines|context|text)|pre-?prompt|preamble|prompt\s+text)"
 )
 _SHOW = (
     "show print reveal repeat display output tell give share write expose leak dump list reproduce recite copy disclose"
     " return summarize summarise translate paste provide encode is are was were spell type echo say state quote see know"
 )
-_ORDER_WORDS = (
+_ORDERS_ALONE = (
     "prompt prompts instruction instructions message messages directive directives rules configuration guidelines context"
     " text words sentences conversation preprompt preamble"
 )
+_ORDER_WORDS = " ".join(kind + word for kind in ("", *_KINDS.split()) for word in _ORDERS_ALONE.split())
+"""Also joined, as in ``systemprompt``."""
+_TASKS = (
+    "task tasks instruction instructions order orders rule rules objective objectives prompt prompts goal goals"
+    " mission missions directive directives job jobs assignment assignments"
+)
+_NOT = "never not t dont cannot without"
+"""What is left of each word for not, as `words_of` parts ``n't`` at its apostrophe."""
 _LAWLESS = (
     r"(?:rules|restrictions?|limits?|limitations?|filters?|guidelines|ethic\w*|moral\w*|censorship|boundaries|constraints?"
     r"|confines|polic(?:y|ies)|safeguards|disclaimers|inhibitions)\b"
@@ -191,17 +209,17 @@ _RULES: tuple[tuple[str, str, str, str], ...] = (
     ("override", "ignore disregard forget", r"\s+(?:the\s+|all\s+|everything\s+)?(?:above|prior|previous|preceding)\b", ""),
     ("override", "not t never stop / follow obey adhere comply following obeying listen", rf"\W{{1,3}}(?:follow|obey|adhere\s+to|comply\s+with|following|obeying|listen\s+to){_gap(3)}(?:{_EARLIER}|your|any){_gap(2)}{_ORDERS}\b", ""),
     ("override", "attention", rf"\s+to{_gap(3)}{_EARLIER}\b{_gap(2)}{_ORDERS}\b", r"\bno\s+\Z"),
-    ("override", "are re", r"\s+(?:no\s+longer|not)\s+(?:bound|restricted|limited|constrained|governed|subject|obliged|required)\b", r"\byou\W{0,2}\Z"),
+    ("override", "are re / you / longer not / bound restricted limited constrained governed subject obliged required", r"\s+(?:no\s+longer|not)\s+(?:bound|restricted|limited|constrained|governed|subject|obliged|required)\b", r"\byou\W{0,2}\Z"),
     ("override", _IGNORE, r"\s+(?:it|them|that|this|all\s+that|everything)\b.{0,30}\b(?:and|now|instead)\b.{0,20}\b(?:your|new|real|only|just)\b", ""),
     ("override", "instructions rules guidelines restrictions policies directives prompts", r"\s+(?:are|were|is)\s+(?:now\s+)?(?:void|no\s+longer|cancell?ed|lifted|removed|disabled|obsolete|suspended|overridden|replaced|outdated)\b", ""),
     ("override", "instructions rules guidelines restrictions policies", r"\W{1,3}(?:no\s+longer|don'?t|do\s+not)\s+(?:apply|matter|count|exist|hold)\b", ""),
     # another task
-    ("task", "new real actual true next", r"\s+(?:and\s+only\s+)?(?:task|instruction|order|rule|objective|prompt|goal|mission|directive|job|assignment)s?\b.{0,4}(?:is|are|:|-|to|begin|start|follow)", r"(?:\b(?:your|the|a|my|here\W{0,2}(?:is|are|s)|with|follow|this|focus\s+on)\W{1,3}|\A|[.!?\n]\W{0,4})\Z"),
+    ("task", f"new real actual true next / {_TASKS}", r"\s+(?:and\s+only\s+)?(?:task|instruction|order|rule|objective|prompt|goal|mission|directive|job|assignment)s?\b.{0,4}(?:is|are|:|-|to|begin|start|follow)", r"(?:\b(?:your|the|a|my|here\W{0,2}(?:is|are|s)|with|follow|this|focus\s+on)\W{1,3}|\A|[.!?\n]\W{0,4})\Z"),
     ("task", "stop", r"\s+(?:everything|all|what\s+you|processing|translating|reading|summari[sz]ing|here)\b", ""),
-    ("task", "mind actually instead", r"\b.{0,40}\b(?:ignore|instead|forget)\b", ""),
+    ("task", "mind actually instead / ignore instead forget", r"\b.{0,40}\b(?:ignore|instead|forget)\b", ""),
     ("task", "instead", r"\s+of\s+(?:answering|doing|translating|summari[sz]ing|following|that|this|classifying|completing)\b.{0,60}", ""),
     ("task", "not t dont never / answer translate summarize summarise respond process classify execute do", r"\s+(?:answer|translate|summari[sz]e|respond\s+to|process|classify|execute|do)\s+(?:the|this|that|any|what)\b.{0,30}(?:\binstead\b|\bbut\b|\.)", ""),
-    ("task", "instead just simply only rather", r"\W{1,3}(?:output|print|say|write|respond|reply|answer|return|state|type|repeat)\b.{0,24}(?:['\"`:]|\bexactly\b|\bonly\b|\bwith\b|\bthat\b)", ""),
+    ("task", "instead just simply only rather / output print say write respond reply answer return state type repeat", r"\W{1,3}(?:output|print|say|write|respond|reply|answer|return|state|type|repeat)\b.{0,24}(?:['\"`:]|\bexactly\b|\bonly\b|\bwith\b|\bthat\b)", ""),
     ("task", "say print output respond reply type write answer", r"\s+(?:only\s+|just\s+|exactly\s+)?(?:with\s+)?(?:the\s+(?:word|phrase|sentence|text|string)s?\s+|exactly\s+)?['\"][^'\"\n]{2,40}['\"]\s*(?:and\s+nothing\s+else|only|exactly|$|\.)", ""),
     ("task", "replaces supersedes overrides outranks", rf"{_gap(3)}(?:{_EARLIER}|all|your)\b{_gap(3)}{_ORDERS}", ""),
     ("task", "begin start", r"\s+(?:the\s+|a\s+|your\s+)?(?:actual|real|new|completely\s+new)\s+(?:task|conversation|session|chat|prompt|instructions?)\b", ""),
@@ -223,8 +241,8 @@ _RULES: tuple[tuple[str, str, str, str], ...] = (
     ),
     ("leak", "repeat", r"\b.{0,30}\b(?:above|everything|entire\s+conversation|word\s+for\s+word|verbatim)\b", ""),
     ("leak", "beginning starting starts start begin begins", r"\s+with\s+.{0,3}you\s+are\b", ""),
-    ("leak", "were", r"\s+(?:your|you)\s+(?:told|given|instructed|initial|first|original|exact)\b", r"\bwhat\W{1,2}\Z"),
-    ("leak", "everything text words content contents", r"\s+(?:that\s+(?:is|was|comes?)\s+)?(?:above|before|preceding|prior\s+to)\s+(?:this|that|the|my|here)\b", r"\b(?:print|output|repeat|show|write|copy|tell|reveal|summari[sz]e|translate|give|return|list|encode)\b.{0,30}\Z"),
+    ("leak", "were / what / told given instructed initial first original exact", r"\s+(?:your|you)\s+(?:told|given|instructed|initial|first|original|exact)\b", r"\bwhat\W{1,2}\Z"),
+    ("leak", "everything text words content contents / above before preceding prior", r"\s+(?:that\s+(?:is|was|comes?)\s+)?(?:above|before|preceding|prior\s+to)\s+(?:this|that|the|my|here)\b", r"\b(?:print|output|repeat|show|write|copy|tell|reveal|summari[sz]e|translate|give|return|list|encode)\b.{0,30}\Z"),
     # secrets
     ("secret", "password passphrase passcode secret flag", r"", r"\b(?:(?:what|which)\W{0,2}(?:is|s|was)|tell\s+me|give\s+me|reveal|say|spell|print|show\s+me|output|encode|repeat|hint\s+(?:about|for|on)|know|write|leak|share|disclose)\s+(?:the|your|that|a)\s+(?:\w+\s+)?\Z"),
     ("secret", "password passphrase passcode secret", r"\b.{0,50}\b(?:backwards?|reversed?|letters?|characters?|rhym\w+|base64|acrostic|starts?\s+with|synonyms?|spell\w*|hint)\b", ""),
@@ -236,37 +254,39 @@ _RULES: tuple[tuple[str, str, str, str], ...] = (
     ("role", "no without zero any", rf"\s+(?:any\s+|all\s+)?(?:\w+\s+){{0,2}}{_LAWLESS}", _SUBJECT),
     ("role", "free freed liberated released broken unbound unshackled", rf"\s+(?:from|of|by)\s+(?:all\s+|any\s+|the\s+|its\s+|your\s+|their\s+)?(?:\w+\s+){{0,2}}(?:{_LAWLESS}|ai\b|openai\b|typical\b)", _SUBJECT),
     ("role", "unrestricted uncensored unfiltered amoral unethical unhinged unbound jailbroken immoral lawless", r"", _SUBJECT),
-    ("role", "openai ethical safety content moral anthropic", r"(?:'s)?\s+(?:\w+\s+)?(?:guidelines|polic\w+|rules|principles|standards|considerations|restrictions|constraints)\b", r"\b(?:not|n't|never|no|without|ignore|bypass|against|regardless|violate|break|free|disregard)\b"),
+    ("role", f"openai ethical safety content moral anthropic / {_NOT} no ignore bypass against regardless violate break free disregard", r"(?:'s)?\s+(?:\w+\s+)?(?:guidelines|polic\w+|rules|principles|standards|considerations|restrictions|constraints)\b", r"\b(?:not|n't|never|no|without|ignore|bypass|against|regardless|violate|break|free|disregard)\b"),
     ("role", "jailbreak jailbreaks jailbroken jailbreaking", r"", r"\b(?:you|chatgpt|gpt|ai|prompt|mode|your|model)\b"),
     ("role", "immerse", r"\s+yourself\s+in(?:to)?\b", ""),
-    ("role", "two both 2", r"\s+(?:\w+\s+){0,2}(?:responses?|answers?|ways|replies|paragraphs)\b.{0,120}\b(?:gpt|chatgpt|normal|standard|jailb\w+|classic|unfiltered|restricted|dan)", ""),
+    ("role", "two both 2 / response responses answer answers ways replies paragraphs", r"\s+(?:\w+\s+){0,2}(?:responses?|answers?|ways|replies|paragraphs)\b.{0,120}\b(?:gpt|chatgpt|normal|standard|jailb\w+|classic|unfiltered|restricted|dan)", ""),
     ("role", "evil amoral malicious trusted", r"\s+(?:\w+\s+)?(?:confidant|ai|bot|assistant|chatbot|advisor|twin|version)\b", ""),
     ("role", "illegal unethical immoral harmful dangerous offensive inappropriate", r"\b", r"\b(?:no\s+matter|regardless|even\s+if|whether|however|can\s+be|will\s+answer|always)\b"),
     # a persona that obeys
-    ("persona", "now forward onwards onward on henceforth", r"\W{1,3}(?:\w+\W{1,2}){0,3}?you(?:'re|'ll|\s+(?:are|will|must|have|should|shall|can|act|become))\b", r"\b(?:from|starting|beginning|and)\s+(?:this\s+(?:moment|point)\s+)?\Z"),
+    ("persona", "now forward onwards onward on henceforth / you / from starting beginning and", r"\W{1,3}(?:\w+\W{1,2}){0,3}?you(?:'re|'ll|\s+(?:are|will|must|have|should|shall|can|act|become))\b", r"\b(?:from|starting|beginning|and)\s+(?:this\s+(?:moment|point)\s+)?\Z"),
     ("persona", "henceforth", r"\b", ""),
-    ("persona", "character", r"\b", r"\b(?:stay(?:ing)?|remain|break(?:ing)?|keep|always|out\s+of)\s+(?:in\s+)?\Z"),
+    ("persona", "character / stay staying remain break breaking keep always out", r"\b", r"\b(?:stay(?:ing)?|remain|break(?:ing)?|keep|always|out\s+of)\s+(?:in\s+)?\Z"),
     ("persona", "gpt chatgpt", r"\b.{0,60}\b(?:act\s+as|pretend|you\s+are\s+going\s+to|you\s+are\s+about\s+to|role\W?play|from\s+now|simulat\w+|become)\b", r"\b(?:hello|hi|hey|dear|ok|okay|listen|attention)\W{1,3}\Z"),
-    ("persona", "going about", r"\s+to\s+(?:pretend|act|role\W?play|simulate|become|immerse|play|be\s+(?:a|the))\b", r"\byou(?:\s+are|'re)\s+\Z"),
-    ("persona", "you", r"\s+(?:are|will\s+be)\s+(?:now\s+)?(?:in\s+the\s+role\s+of|acting\s+as|called|named|known\s+as|playing)\b", ""),
+    ("persona", "going about / you / pretend act role roleplay simulate become immerse play be", r"\s+to\s+(?:pretend|act|role\W?play|simulate|become|immerse|play|be\s+(?:a|the))\b", r"\byou(?:\s+are|'re)\s+\Z"),
+    ("persona", "you / role acting called named known playing", r"\s+(?:are|will\s+be)\s+(?:now\s+)?(?:in\s+the\s+role\s+of|acting\s+as|called|named|known\s+as|playing)\b", ""),
     # no refusals
     ("refusal", "refuse refuses decline reject apologize apologise", r"", r"\b(?:never|not|n't|cannot|no|without|unable\s+to)\s+(?:\w+\s+){0,3}\Z"),
-    ("refusal", "say mention state include add give use", r"\s+(?:that\s+|any\s+|a\s+|an\s+|the\s+)?(?:\w+\s+){0,2}(?:can'?t|cannot|unable|sorry|as\s+an\s+ai|warnings?|disclaimers?|ethic\w*|moral\w*|illegal|apolog\w*|inappropriate)\b", r"\b(?:never|not|n't|don'?t|cannot|without)\s+(?:\w+\s+){0,2}\Z"),
+    ("refusal", f"say mention state include add give use / {_NOT}", r"\s+(?:that\s+|any\s+|a\s+|an\s+|the\s+)?(?:\w+\s+){0,2}(?:can'?t|cannot|unable|sorry|as\s+an\s+ai|warnings?|disclaimers?|ethic\w*|moral\w*|illegal|apolog\w*|inappropriate)\b", r"\b(?:never|not|n't|don'?t|cannot|without)\s+(?:\w+\s+){0,2}\Z"),
     ("refusal", "sure absolutely certainly", r"[^\n]{0,16}?\b(?:here|i'?ll|i\s+will|of\s+course)\b", r"\b(?:start|begin|starting|beginning|respond|reply|answer)\b.{0,40}\Z"),
     ("refusal", "comply obey", r"\s+(?:with\s+)?(?:\w+\s+){0,2}(?:every|all|any|my|me|the\s+user|whatever)\b", r"\b(?:must|will|always|have\s+to|shall|should|to)\s+(?:\w+\s+)?\Z"),
     ("refusal", "warnings disclaimers disclaimer moralizing lecturing", r"\b", r"\b(?:no|without|skip|omit|any)\s+(?:\w+\s+)?\Z"),
     # orders from inside a document
     ("indirect", "ai llm llms assistant assistants chatbot chatbots agent agents model models gpt copilot bot bots", r"\b.{0,60}?\b(?:must|should|shall|you|please|ignore|do|read|reply|respond|follow|need\s+to|required)\b", r"\b(?:attention|note|important|message|instructions?|hey|hi|hello|dear|attn|notice|warning|urgent|info|order|reminder|tell)\b.{0,12}\b(?:to|for|all|any|the|every)?\W{0,3}(?:all\s+|any\s+|the\s+|every\s+|other\s+)?(?:language\s+|ai\s+|virtual\s+)?\Z"),
     ("indirect", "ai llm assistant chatbot agent model gpt", r"\s+(?:reading|processing|summari[sz]ing|that\s+(?:reads|processes|sees)|with\s+access|handling|analy[sz]ing|reviewing|browsing|parsing)\b", ""),
-    ("indirect", "if", r"\s+you(?:'re|\s+are)\s+(?:an?\s+)?(?:ai|llm|large\s+language|language\s+model|assistant|chatbot|agent|gpt|bot)\b", ""),
-    ("indirect", "your", r"\s+(?:response|reply|answer|output|solution|code|codebase|implementation|summary)\b", r"\b(?:in|to|into|at\s+the\s+(?:end|start|beginning)\s+of|within|of)\s+(?:all\s+)?\Z"),
-    ("indirect", "before", r"\s+(?:you\s+)?(?:can\s+|continue|continuing|solv\w+|answer\w*|proceed\w*|respond\w*|summari\w+|doing)\b.{0,60}\b(?:first|must|please|need|call|send|do)\b", ""),
-    ("covert", "mention tell reveal inform disclose notify mentioning telling informing revealing alert say", r"\b.{0,40}\b(?:this|these|that|the\s+user|user|users|instructions?|anyone|anybody|them|him|her|it)\b", r"\b(?:not|n't|don'?t|never|without)\s+(?:ever\s+)?\Z"),
+    ("indirect", "if / you / ai llm language assistant chatbot agent gpt bot", r"\s+you(?:'re|\s+are)\s+(?:an?\s+)?(?:ai|llm|large\s+language|language\s+model|assistant|chatbot|agent|gpt|bot)\b", ""),
+    ("indirect", "your / response reply answer output solution code codebase implementation summary", r"\s+(?:response|reply|answer|output|solution|code|codebase|implementation|summary)\b", r"\b(?:in|to|into|at\s+the\s+(?:end|start|beginning)\s+of|within|of)\s+(?:all\s+)?\Z"),
+    ("indirect", "before / first must please need call send do", r"\s+(?:you\s+)?(?:can\s+|continue|continuing|solv\w+|answer\w*|proceed\w*|respond\w*|summari\w+|doing)\b.{0,60}\b(?:first|must|please|need|call|send|do)\b", ""),
+    ("covert", f"mention tell reveal inform disclose notify mentioning telling informing revealing alert say / {_NOT}", r"\b.{0,40}\b(?:this|these|that|the\s+user|user|users|instructions?|anyone|anybody|them|him|her|it)\b", r"\b(?:not|n't|don'?t|never|without)\s+(?:ever\s+)?\Z"),
     ("covert", "secret silently secretly covertly quietly discreetly hidden", r"\b.{0,30}\b(?:from\s+the\s+user|user|background|anyone|do\s+not|don'?t)\b", ""),
     # data out
     (
         "exfiltration",
-        "send post upload forward transmit email exfiltrate append leak mail share submit copy deliver",
+        "send post upload forward transmit email exfiltrate append leak mail share submit copy deliver"
+        " / conversation conversations history password passwords credential credentials key keys secret secrets token tokens data"
+        " information content contents email emails file files inbox message messages code codes details list",
         rf"{_gap(6)}(?:conversations?|chat\s+history|passwords?|credentials?|api\s+keys?|secrets?|tokens?|data|information|history|contents?|emails?|files?|inbox|messages?|codes?|details|keys?|list)\b"
         r".{0,60}(?:https?:|www\.|@|\bto\s+(?:me|this|the\s+following|attacker|my)\b)",
         "",
@@ -312,39 +332,64 @@ _SIGNS: tuple[tuple[str, str, str], ...] = (
     ("markup", "[/", r"\[/?(?:inst|system|user|sys)\]"),
     ("markup", "[inst", r"\[inst\]"),
     ("markup", "<<", r"<<\s*/?sys\s*>>"),
-    ("markup", "system", r"(?:^|\n)\s{0,3}(?:[#*]{1,4}\s*)?(?:system)(?:\s+(?:prompt|message|override|instruction|note|update))?\s*:?\*{0,2}\s*[:\]]\s*(?:you|ignore|from|new|the|override|please|all|this)\b|[{\[(<]\s*/?\s*system\s*(?:message|note|prompt|override|instruction|update)?s?\s*[:\]})>]"),
-    ("markup", "admin", r"[{\[(<]\s*/?\s*(?:admin|administrator)\s*(?:message|note|override|command|mode)?\s*[:\]})>]"),
-    ("markup", "role", r"[\"']role[\"']\s*:\s*[\"'](?:system|developer|assistant)[\"']\s*,\s*[\"']content"),
-    ("markup", "end of", r"(?:[=\-*#\[<]{1,3})\s{0,3}end\s{1,3}of\s{1,3}(?:\w{1,12}\s{1,3})?(?:prompt|instructions?|context|document|input|system|text|data|user|message|file|transcript)"),
-    ("markup", "begin", r"[=\-*#\[<{(]{1,3}\s{0,3}begin(?:ning)?\s{1,3}(?:of\s{1,3})?(?:new\s{1,3}|system\s{1,3}|user\s{1,3})?(?:prompt|instructions?|context|input|system|chat|session)"),
     ("markup", "</", r"</\s*(?:document|context|user|input|user_input|data|untrusted|instructions?|tool_result|result|query)\s*>.{0,80}"),
     ("markup", "<important", r"<\s*important\s*>"),
     ("markup", "<!--", r"<!--.{0,80}\b(?:ai|assistant|llm|model|ignore|instructions?|chatbot|agent)\b"),
-    ("markup", "action input", r"\baction\s*:.{1,60}\baction\s+input\s*:"),
     ("leak", "system_prompt", r"system_prompt|<\s*system[_-]?prompt"),
     ("leak", "systemprompt", r"systemprompt"),
     ("exfiltration", "![", r"!\[[^\]\n]{0,60}\]\(https?://[^)\s]{0,200}(?:\{|%7b|<|\[|=(?:data|history|secret|conversation))"),
 )  # fmt: skip
 """What is told by signs rather than by words: a text that must be there, and a pattern to search."""
 
+_JOINED_SYSTEM = " ".join(
+    f"system{what}{s}"
+    for what in ("message", "note", "prompt", "override", "instruction", "update")
+    for s in ("", "s")
+)
+_JOINED_ADMIN = " ".join(
+    f"{who}{what}"
+    for who in ("admin", "administrator")
+    for what in ("message", "note", "override", "command", "mode")
+)
+_MARKED_WORDS: tuple[tuple[str, str, str], ...] = (
+    ("markup", f"system systems {_JOINED_SYSTEM}", r"(?:^|\n)\s{0,3}(?:[#*]{1,4}\s*)?(?:system)(?:\s+(?:prompt|message|override|instruction|note|update))?\s*:?\*{0,2}\s*[:\]]\s*(?:you|ignore|from|new|the|override|please|all|this)\b|[{\[(<]\s*/?\s*system\s*(?:message|note|prompt|override|instruction|update)?s?\s*[:\]})>]"),
+    ("markup", f"admin administrator {_JOINED_ADMIN}", r"[{\[(<]\s*/?\s*(?:admin|administrator)\s*(?:message|note|override|command|mode)?\s*[:\]})>]"),
+    ("markup", "role", r"[\"']role[\"']\s*:\s*[\"'](?:system|developer|assistant)[\"']\s*,\s*[\"']content"),
+    ("markup", "end", r"(?:[=\-*#\[<]{1,3})\s{0,3}end\s{1,3}of\s{1,3}(?:\w{1,12}\s{1,3})?(?:prompt|instructions?|context|document|input|system|text|data|user|message|file|transcript)"),
+    ("markup", "begin beginning", r"[=\-*#\[<{(]{1,3}\s{0,3}begin(?:ning)?\s{1,3}(?:of\s{1,3})?(?:new\s{1,3}|system\s{1,3}|user\s{1,3})?(?:prompt|instructions?|context|input|system|chat|session)"),
+    ("markup", "action", r"\baction\s*:.{1,60}\baction\s+input\s*:"),
+)  # fmt: skip
+"""What is told by signs around words: words of which one must be there, and a pattern to search."""
+
+
+@functools.cache
+def rules() -> tuple[PhraseRule, ...]:
+    """The table, compiled when a text first needs it."""
+    return tuple(
+        PhraseRule(
+            family,
+            tuple(dict.fromkeys(fold(word).text for word in words.split())),
+            re.compile(r"(?![^\W_])" + pattern, re.DOTALL),
+            re.compile(before, re.DOTALL) if before else None,
+            tuple(frozenset(group.split()) for group in needs),
+        )
+        for family, listed, pattern, before in _RULES
+        for words, *needs in (listed.split(" / "),)
+    )
+
 
 @functools.cache
 def _by_anchor() -> dict[str, tuple[PhraseRule, ...]]:
-    """The rules by their anchors, compiled when a text first needs them."""
-    rules: dict[str, tuple[PhraseRule, ...]] = {}
-    for family, listed, pattern, before in _RULES:
-        words, _, needs = listed.partition(" / ")
-        anchors = tuple(fold(word).text for word in words.split())
-        rule = PhraseRule(
-            family,
-            anchors,
-            re.compile(r"(?![^\W_])" + pattern, re.DOTALL),
-            re.compile(before, re.DOTALL) if before else None,
-            frozenset(needs.split()),
-        )
-        for anchor in dict.fromkeys(anchors):
-            rules[anchor] = (*rules.get(anchor, ()), rule)
-    return rules
+    table: dict[str, tuple[PhraseRule, ...]] = {}
+    for rule in rules():
+        for anchor in rule.anchors:
+            table[anchor] = (*table.get(anchor, ()), rule)
+    return table
+
+
+@functools.cache
+def _anchors() -> frozenset[str]:
+    return frozenset(_by_anchor())
 
 
 @functools.cache
@@ -360,5 +405,23 @@ def _unspaced() -> tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...]:
 
 
 @functools.cache
-def _signs() -> tuple[tuple[str, str, re.Pattern[str]], ...]:
-    return tuple((family, sign, re.compile(pattern, re.DOTALL)) for family, sign, pattern in _SIGNS)
+def _signs() -> tuple[tuple[str, tuple[tuple[str, str, re.Pattern[str]], ...]], ...]:
+    """The signs by a character that they have in common, since most texts have none of these."""
+    by_mark: dict[str, list[tuple[str, str, re.Pattern[str]]]] = {}
+    for family, sign, pattern in _SIGNS:
+        mark = next((char for char in "<[_" if char in sign), "")
+        by_mark.setdefault(mark, []).append((family, sign, re.compile(pattern, re.DOTALL)))
+    return tuple((mark, tuple(signs)) for mark, signs in by_mark.items())
+
+
+@functools.cache
+def _marked_words() -> tuple[tuple[str, frozenset[str], re.Pattern[str]], ...]:
+    return tuple(
+        (family, frozenset(words.split()), re.compile(pattern, re.DOTALL))
+        for family, words, pattern in _MARKED_WORDS
+    )
+
+
+@functools.cache
+def _words_in_marks() -> frozenset[str]:
+    return frozenset().union(*(words for _, words, _ in _marked_words()))
