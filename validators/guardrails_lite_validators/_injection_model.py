@@ -28,11 +28,16 @@ class Model:
     families: Mapping[str, int] = field(repr=False)
     terms: Mapping[str | tuple[str, str], int] = field(repr=False)
     """By word, or by two words in a row."""
+    _known: frozenset[str | tuple[str, str]] = field(init=False, repr=False, compare=False)
+    """The terms as a set, which remembers the hashes of pairs; a mapping works them out each time."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_known", frozenset(self.terms))
 
     def score(self, words: Sequence[str], families: Iterable[str]) -> float:
         """How much a text of these words, with phrases of these families, sounds like an attack: 0 to 1."""
         terms = terms_of(words)
-        told = sum(map(self.terms.get, self.terms.keys() & terms))  # type: ignore[arg-type]  # all are keys
+        told = sum(map(self.terms.__getitem__, self._known & terms))
         shown = sum(self.families.get(family, 0) for family in set(families))
         total = self.bias + shown + told / math.sqrt(max(len(terms), FEWEST))
         return 1 / (1 + math.exp(-max(min(total / SCALE, 30), -30)))
