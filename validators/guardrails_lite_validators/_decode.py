@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from guardrails_lite_validators._fold import Edit, Reading, plain, replaced
+from guardrails_lite_validators._pieces import long_pieces
 
 MOST_LAYERS = 4
 
@@ -31,12 +32,16 @@ class Decoded:
     """Under `MOST_LAYERS` layers there is another one: nobody encodes so often for an honest reason."""
 
 
-def decoded(text: str) -> Decoded | None:
-    """Decode *text*, which need not be folded; None if nothing in it is encoded."""
-    reading, layers = Reading(text), 0
-    if not text.isascii():
-        carried = replaced(text, edits) if (edits := list(_carried(text))) else reading
-        layers = bool(edits)
+def decoded(text: str, *, shown: Reading | None = None) -> Decoded | None:
+    """Decode *text*, which need not be folded; None if nothing in it is encoded.
+
+    Args:
+        text: What to decode.
+        shown: `plain` of it, where that is at hand.
+    """
+    reading, layers = shown or plain(text), 0
+    if not text.isascii() and (edits := list(_carried(text))):
+        carried, layers = replaced(text, edits), 1
         reading = carried.then(plain(carried.text))
     while layers <= MOST_LAYERS:
         inner = _layer(reading.text)
@@ -126,12 +131,12 @@ def _char(point: int) -> str:
 
 
 def _tokens(text: str) -> Iterator[Edit]:
-    at = done = tried = tries = 0
-    for word in [word for word in text.split() if len(word) >= _SHORTEST]:
-        if word[1:].islower() and not any(map(str.isdigit, word)):
+    done = tried = tries = 0
+    for start, end in long_pieces(text, _SHORTEST):
+        piece = text[start:end]
+        if piece[1:].islower() and not any(map(str.isdigit, piece)):
             continue  # without digits, and capitals at most at its beginning: a word
-        at = text.index(word, at)
-        for found in _TOKEN.finditer(text, at, at + len(word)):
+        for found in _TOKEN.finditer(text, start, end):
             if found.start() < done:
                 continue
             wider = _LINES.match(text, found.start()) if found.start() >= tried else None
@@ -143,7 +148,6 @@ def _tokens(text: str) -> Iterator[Edit]:
                     yield *token.span(), shown
                     done = token.end()
                     break
-        at += len(word)
 
 
 _SHORTEST = 12
@@ -156,7 +160,7 @@ def _of_token(token: str, *, thorough: bool) -> str | None:
     """What a token says in base64 or hexadecimal; if *thorough*, base32, backwards and in ROT13 too."""
     if len(set(token[:16])) < 3:
         return None
-    for raw in (token, token[::-1], token.translate(ROT13)) if thorough else (token,):
+    for raw in dict.fromkeys((token, token[::-1], token.translate(ROT13))) if thorough else (token,):
         for decode in (_hexadecimal, _base32, _base64) if thorough else (_hexadecimal, _base64):
             begins = decode(raw[:16])
             if begins is None or not _may_be_text(begins):
@@ -229,9 +233,17 @@ _BREAKS = str.maketrans("", "", "\r\n\t")
 
 
 def _has_numbers(text: str) -> bool:
-    return sum(map(text.count, "0123456789")) > 10 and _NUMBERS.search(text) is not None
+    return (
+        _ROW_BEGINS.search(text) is not None
+        and sum(map(text.count, "0123456789")) > 10
+        and _NUMBERS.search(text) is not None
+    )
 
 
+_ROW_BEGINS = re.compile(
+    r"[0-9][0-9a-fA-F]{0,2}(?:(?:[ ,:;-]{1,2}(?:0x)?[0-9a-fA-F]{2,3}){3}|[ ,]{1,2}[01]{7})"
+)
+"""From a digit on, for there are few: three more numbers, or a byte in bits. Less is no row."""
 _NUMBERS = re.compile(r"[01]{7,8}[ ,]{1,2}[01]{7}|(?:[0-9a-fA-F]{2,3}[ ,:;-]{1,2}(?:0x)?){5}")
 
 
@@ -270,11 +282,11 @@ _ROWS = (
 _NUMBER = re.compile(r"(?:0x)?([0-9a-fA-F]+)")
 
 _CODES: tuple[tuple[Callable[[str], bool], Callable[[str], Iterator[Edit]]], ...] = (
-    (lambda text: "%" in text or "#&" in text, _turned),
+    (lambda text: text.count("%") >= 6 or ("&" in text and text.count("#&") >= 4), _turned),
     (lambda text: "%" in text, percents),
     (lambda text: "&" in text, _entities),
-    (lambda text: "\\x" in text, _escapes),
-    (lambda text: "\\u" in text or "\\U" in text, _points),
+    (lambda text: "\\" in text and "\\x" in text, _escapes),
+    (lambda text: "\\" in text and ("\\u" in text or "\\U" in text), _points),
     (_has_numbers, _numbers),
     (lambda text: len(text) >= _SHORTEST, _tokens),
 )
@@ -310,7 +322,7 @@ def _selector_byte(char: str) -> int:
 
 def _bits(run: str) -> bytes | None:
     """Two of the characters are the bits; a third one may stand between the letters."""
-    marks = sorted(set(run), key=run.count, reverse=True)
+    marks = sorted(dict.fromkeys(run), key=run.count, reverse=True)
     if not 2 <= len(marks) <= 3:
         return None
     for width, zero, one in ((8, 0, 1), (8, 1, 0), (7, 0, 1), (7, 1, 0)):

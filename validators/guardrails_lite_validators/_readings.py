@@ -37,10 +37,11 @@ class Readings:
 
 def readings_of(text: str) -> Readings:
     """Read *text* in every way that something in it speaks for."""
-    first = plain(text).lower()
+    shown = plain(text)
+    first = shown.lower()
     words = words_of(first.text)
     others: list[Reading] = []
-    opened = decoded(text)
+    opened = decoded(text, shown=shown)
     best, best_words = first, words
     if opened is not None:
         best = opened.reading.then(plain(opened.reading.text)).lower()
@@ -75,12 +76,12 @@ def common_words() -> dict[str, int]:
 
 
 def _mended(reading: Reading, words: Sequence[str]) -> Reading | None:
-    lengths = list(map(len, words))
     mended = None
-    if lengths.count(1) >= 5 and b"\1" * 5 in bytes([length == 1 for length in lengths]):
+    lengths = _lengths(words)
+    if b"\1" * 5 in lengths:
         reading = mended = reading.then(replaced(reading.text, _joined(reading.text)))
         words = words_of(reading.text)
-    if max(lengths, default=0) >= _LONG:
+    if lengths.translate(None, _SHORT):
         edits = list(_parted(reading.text, words))
         mended = reading.then(replaced(reading.text, edits)) if edits else mended
         reading = mended or reading
@@ -91,7 +92,16 @@ def _mended(reading: Reading, words: Sequence[str]) -> Reading | None:
     return mended
 
 
+def _lengths(words: Sequence[str]) -> bytes:
+    """One byte a word: bytes are searched without a step of Python for each."""
+    try:
+        return bytes(map(len, words))
+    except ValueError:
+        return bytes([min(len(word), 255) for word in words])
+
+
 _LONG = 16
+_SHORT = bytes(range(_LONG))
 _MOST_LETTERS = 4000
 
 
@@ -101,7 +111,7 @@ def _joined(text: str) -> Iterator[Edit]:
     for found in _SPACED.finditer(text):
         places = [place.start() for place in _LETTER.finditer(text, *found.span())]
         between = [text[a + 1 : b] for a, b in itertools.pairwise(places)]
-        common = max(set(between), key=between.count)
+        common = max(dict.fromkeys(between), key=between.count)
         start = 0
         for end in range(1, len(places) + 1):
             if end < len(places) and between[end - 1] == common:
@@ -171,12 +181,14 @@ def _word_costs() -> dict[str, float]:
 
 
 def _has_leet(text: str, words: Sequence[str]) -> bool:
-    signs = sum(map(text.count, "@$|!"))
     if _TOUCHING.search(text) is None:
         return False
+    signs = sum(map(text.count, "@$|!"))
     if signs > 2:
         return True
-    if sum(map(text.count, "013457")) + signs < 3:
+    if sum(map(text.count, "013457")) + signs < 3 or (
+        text.isascii() and len(_BESIDE_LETTER.findall(text)) < 2
+    ):
         return False
     mixed = [word for word in words if not word.isalpha() and not word.isdigit()]
     return len(mixed) > 1 and (signs > 0 or sum(_spelled(word) is not None for word in mixed) > 1)
@@ -199,6 +211,8 @@ def _spelled(word: str) -> str | None:
 
 
 _TOUCHING = re.compile(r"[0-9@$!|+][a-z]")
+_BESIDE_LETTER = re.compile(r"[0-9](?:(?=[a-z])|(?<=[a-z][0-9]))")
+"""Where a word has letters and digits; digits come first, since there are few of them."""
 _LEET = re.compile(r"(?<![a-z0-9@$])[a-z0-9@$!|+]{2,}(?![a-z0-9@$])")
 _LEET_LETTERS = str.maketrans("023456789@$+", "ozeasgtbgast")
 
@@ -219,6 +233,8 @@ def _spellings(word: str) -> Iterator[str]:
 
 def _turned(reading: Reading, words: Sequence[str]) -> Iterator[Reading]:
     """The text in ROT13 and backwards, where that makes words of what is none."""
+    if len(list(filter(_turned_words().__contains__, words))) < 3:
+        return
     ranks = common_words()
     rare = [word for word in words if word not in ranks and len(word) > 2]
     if len(rare) < 3:
@@ -235,6 +251,14 @@ def _turned(reading: Reading, words: Sequence[str]) -> Iterator[Reading]:
                 [(*found.span(), found.group()[::-1]) for found in _WORD.finditer(reading.text)],
             )
         )
+
+
+@functools.cache
+def _turned_words() -> frozenset[str]:
+    """What common words are in ROT13 and backwards, where that is not a common word again."""
+    ranks = common_words()
+    turned = {shown for word in ranks for shown in (word.translate(ROT13), word[::-1])}
+    return frozenset(word for word in turned - ranks.keys() if len(word) > 2)
 
 
 def _makes_words(turned: list[str]) -> bool:
