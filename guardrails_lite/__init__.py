@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from guardrails_lite._messages import Call, Choice, Reply, ToolCall, Usage
     from guardrails_lite._partials import Partial
     from guardrails_lite._record import Record
+    from guardrails_lite._resuming import Retraction
     from guardrails_lite._schema import explain_schema
     from guardrails_lite._targets import Target, target
     from guardrails_lite._tools import SQLiteLedger, Tool, operation, tool
@@ -76,6 +77,7 @@ __all__ = [
     "Record",
     "RedisStore",
     "Reply",
+    "Retraction",
     "Retry",
     "RetryBudget",
     "Rule",
@@ -119,6 +121,7 @@ _ELSEWHERE = {
     "Record": "_record",
     "RedisStore": "reliability",
     "Reply": "_messages",
+    "Retraction": "_resuming",
     "Retry": "reliability",
     "RetryBudget": "reliability",
     "SQLiteLedger": "_tools",

@@ -124,6 +124,28 @@ def about_missing_call() -> Invalid:
     )
 
 
+def to_go_on(text: str, *, one_turn: bool) -> tuple[Any, ...]:
+    """What to add to a conversation whose reply broke off after *text*.
+
+    Args:
+        text: The reply so far.
+        one_turn: Only the newest message reaches the model, so that says it all.
+    """
+    if one_turn:
+        asked = f"You began to reply, and the reply was cut off. {_GO_ON} So far it is:\n\n{text}"
+        return ({"role": "user", "content": asked},)
+    return (
+        {"role": "assistant", "content": text},
+        {"role": "user", "content": f"Your last reply was cut off. {_GO_ON}"},
+    )
+
+
+_GO_ON = (
+    "Go on with it exactly where it stops: begin with the very next character, repeat nothing of it and "
+    "say nothing about this."
+)
+
+
 def about_change() -> Invalid:
     """A reply whose end makes another value of it than was shown."""
     return Invalid(

@@ -47,6 +47,11 @@ def check_composition(
     Raises:
         ConfigError: what contradicts what, with the arithmetic and the way out.
     """
+    if has_schema and retry.after_text == "restart":
+        raise ConfigError(
+            "Retry(after_text='restart') cannot go with schema=: a part of a typed value that was shown is "
+            "never taken back. Use after_text='resume'."
+        )
     ends_in_answer = bool(fallback) and fallback[-1].kind == "answer"
     found = [*contradictions(retry, budget, asked_of(fallback), ends_in_answer=ends_in_answer)]
     for target in fallback:
@@ -56,6 +61,20 @@ def check_composition(
             found.append(_never_asked(target, "schema"))
     if found:
         raise ConfigError("\n".join(found))
+
+
+def check_style(retry: Retry, style: str) -> None:
+    """Refuse a style of calling in which a reply cannot be taken back.
+
+    Raises:
+        ConfigError: the guard is to restart streams, and *style* gives out only the reply's own chunks.
+    """
+    if retry.after_text == "restart":
+        raise ConfigError(
+            f"Retry(after_text='restart') cannot go with {style}: its chunks are the model's own, and "
+            "none of them can say that what was shown is withdrawn. Use guard.stream(...), or "
+            "after_text='resume'."
+        )
 
 
 def _never_asked(target: Target, what: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._binding import Binding, messages_of
+from guardrails_lite._composition import check_style
 from guardrails_lite._drivers import AsyncLive, Live, abegin, begin
 from guardrails_lite._engine import Outcome, exchange
 from guardrails_lite._errors import ConfigError
@@ -29,6 +30,7 @@ def decorate(guard: Guard[Any], function: Callable[..., Any], *, prompt: str | N
     if not callable(function):
         raise ConfigError(f"@guard takes a function, not {type(function).__name__}")
     _refuse_cache(guard)
+    check_style(guard._plan.retry, "a decorated function")
     binding = Binding.of(function, prompt=prompt)
     for fallback in guard._plan.fallback:
         missing = [name for name in fallback.overrides if not binding.can_override(name)]

@@ -46,14 +46,14 @@ def _last(gave_up: Sequence[tuple[Target | Primary, Any]]) -> Any:
     return gave_up[-1][1] if gave_up else None
 
 
-def refuse_after_release(story: Story, why: Unanswered | Invalid) -> None:
-    """After the first released character a call can only end."""
-    if not story.released:
-        return
+def interrupted(
+    story: Story, why: Unanswered | Invalid, so: str = "nothing was retried"
+) -> StreamInterrupted:
+    """The end of a call that failed after text had been shown; *so* says why it is the end."""
     if isinstance(why, Unanswered):
         kind = why.failure.kind
         error = StreamInterrupted(
-            f"the stream broke ({kind}) after {story.released} released characters; nothing was retried",
+            f"the stream broke ({kind}) after {story.released} released characters; {so}",
             outcome=_OUTCOMES.get(kind, "transport failed"),
         )
         error.last_error = why.error
@@ -63,7 +63,7 @@ def refuse_after_release(story: Story, why: Unanswered | Invalid) -> None:
             outcome=why.kind,  # type: ignore[arg-type]
         )
     error.delivered_chars = story.released
-    raise error from None
+    return error
 
 
 _OUTCOMES: dict[str, Any] = {
@@ -104,7 +104,10 @@ def blocked(stop: Stop, where: str) -> Blocked:
     return Blocked(f"{stop.rule!r} stopped {where}: {what}", outcome="blocked", findings=stop.findings)
 
 
-def exhausted(gave_up: Sequence[tuple[Target | Primary, Any]]) -> GuardrailsError:
+def exhausted(
+    gave_up: Sequence[tuple[Target | Primary, Any]], *, delivered_chars: int = 0
+) -> GuardrailsError:
+    """The end of a call that no target answered, each with its reason."""
     parts = []
     for target, why in gave_up:
         said = (
@@ -120,6 +123,12 @@ def exhausted(gave_up: Sequence[tuple[Target | Primary, Any]]) -> GuardrailsErro
     else:
         outcome = _OUTCOMES.get(last.failure.kind, "transport failed") if last else "transport failed"
     error = Exhausted(message, outcome=outcome)
+    if delivered_chars:
+        error = StreamInterrupted(
+            message.replace("reply", f"reply after {delivered_chars} released characters", 1),
+            outcome=outcome,
+        )
+        error.delivered_chars = delivered_chars
     if isinstance(last, Unanswered):
         error.last_error = last.error
     return error

@@ -16,8 +16,9 @@ The order::
           got, and forbidden: the end                       (Stop of a `block` rule)
     and whatever happened: the record written
 
-Nothing is retried, re-asked or sent elsewhere once the first character has been released. Errors that are
-nobody's to handle (cancellation, an interrupt, a closed stream) pass through; the record is written first.
+Nothing is retried, re-asked or sent elsewhere once the first character has been released, unless the guard
+says how (`_resuming`). Errors that are nobody's to handle (cancellation, an interrupt, a closed stream) pass
+through; the record is written first.
 """
 
 from __future__ import annotations
@@ -51,7 +52,6 @@ from guardrails_lite._endings import (
     fail_at,
     is_wanted,
     not_asked,
-    refuse_after_release,
     with_cause,
 )
 from guardrails_lite._errors import Blocked, DeadlineExceeded, GuardrailsError
@@ -59,6 +59,7 @@ from guardrails_lite._incoming import FrameError, Incoming, TimedIncoming
 from guardrails_lite._integrity import is_unmarked, judge
 from guardrails_lite._messages import Call, Choice, Reply, Usage
 from guardrails_lite._request import asked_again, choices_asked, completion_limit, declared, screen_request
+from guardrails_lite._resuming import Begun, after_release, as_stream, retract
 from guardrails_lite._screen import Stop, screened
 from guardrails_lite._shapes import UnreadableError, is_stream, read_reply, with_parsed, write_reply
 from guardrails_lite._story import Story, outcome_of
@@ -175,6 +176,7 @@ async def _climb(
     gave_up: list[tuple[Target | Primary, Unanswered | Invalid | Stop]] = []
     asked, invalid = call, None
     parts: Parts | None = None
+    begun: Begun | None = None
     outgrown = 0
     if past_primary is not None:
         gave_up.append((primary, past_primary))
@@ -183,6 +185,8 @@ async def _climb(
         left = len(targets) - place - 1
         if place and not is_wanted(target, gave_up):
             continue
+        if begun is not None and target.kind == "answer":
+            continue  # it can begin a reply, and not go on with one
         if place:
             story.fell_back = True
             story.note("fallback", target.name)
@@ -194,7 +198,7 @@ async def _climb(
         second_try: SecondTry | None = None
         lost: tuple[str, ...] = ()
         while True:
-            request = target.prepare(asked)
+            request = target.prepare(asked if begun is None else begun.asked(asked, target))
             if place and isinstance(target, Target) and target.can is not None:
                 cut = fitted(
                     target.can,
@@ -222,8 +226,10 @@ async def _climb(
                 )
             if isinstance(admission, Refusal):
                 raise with_cause(admission.error(), gave_up)
+            if story.withdrawn_for is not None:
+                await retract(story)
             attempt = Attempt(story, target, request, model, offered, ledger, admission, waited_s, live=live)
-            attempt.parts = parts
+            attempt.parts, attempt.begun = parts, begun
             if lost:
                 story.note("sent without", f"{target.name}: {', '.join(lost)}")
             try:
@@ -232,7 +238,10 @@ async def _climb(
                 return await attempt.make()
             except Unanswered as missed:
                 failed += 1
-                refuse_after_release(story, missed)
+                if story.released:
+                    begun = await after_release(attempt, missed, asked)
+                    if begun is not None and targets[-1].kind == "answer":
+                        left = len(targets) - place - 2
                 delay_s = plan.retry.delay_s(
                     missed.failure,
                     failed,
@@ -265,7 +274,8 @@ async def _climb(
                     break
                 raise blocked(stop, "the reply") from None
             except Invalid as found:
-                refuse_after_release(story, found)
+                if story.released:
+                    begun = await after_release(attempt, found, asked)
                 again = invalid is not None and invalid.fingerprint == found.fingerprint
                 invalid = found
                 if story.reasks >= plan.retry.reasks or again:
@@ -276,7 +286,7 @@ async def _climb(
                 story.note("re-ask", found.because if found.narrowed is None else f"{found.because}: parts")
                 asked, parts = await asked_again(story, call, found)
                 waited_s, second_try = 0.0, None
-    raise exhausted(gave_up)
+    raise exhausted(gave_up, delivered_chars=story.released)
 
 
 async def check_text(
@@ -316,6 +326,7 @@ class Attempt:
     __slots__ = (
         "admission",
         "began_ns",
+        "begun",
         "call",
         "failure",
         "headers",
@@ -329,6 +340,7 @@ class Attempt:
         "permit",
         "plan",
         "reply",
+        "shown_from",
         "story",
         "target",
         "turnstile",
@@ -365,6 +377,9 @@ class Attempt:
         self.incoming: Incoming | None = None
         self.parts: Parts | None = None
         """What is asked for, where it is not a whole reply."""
+        self.begun: Begun | None = None
+        """The reply that it goes on with, where it does."""
+        self.shown_from = story.released
         self.failure: Failure | None = None
         self.permit: Permit | None = None
         """Its turn at the upstream of the target, by the way of `turnstile`; None: there is none."""
@@ -440,6 +455,8 @@ class Attempt:
                 raise self._missed(error) from None
             if type(raw) is Answered:
                 self.headers, raw = raw.headers, raw.raw
+            if self.begun is not None:
+                return await self._stream(as_stream(raw, self.target))
             return await (self._stream(raw) if is_stream(raw) else self._whole(raw))
         except Unanswered as missed:
             self.failure = missed.failure
@@ -495,14 +512,20 @@ class Attempt:
                 self.story.opened = True
                 await Opened()
             hold = not self.live or plan.output.holds or plan.schema is not None
-            tallies = [] if hold else self.story.tallies(plan.output)
-            reading = self._reading()
             # Where each call stands for itself, a refused one is no reason to give up the others.
             offered = self.offered if plan.enforce and not plan.each_call else None
-            if self.permit is None:
-                incoming = Incoming(self.story, self.call, tallies, hold=hold)
+            if self.begun is not None:
+                incoming: Incoming = self.begun.incoming(self, hold=hold)
+                reading = self.begun.reading
             else:
-                incoming = TimedIncoming(self.story, self.call, tallies, hold=hold, began_ns=self.began_ns)
+                tallies = [] if hold else self.story.tallies(plan.output)
+                reading = self._reading()
+                if self.permit is None:
+                    incoming = Incoming(self.story, self.call, tallies, hold=hold)
+                else:
+                    incoming = TimedIncoming(
+                        self.story, self.call, tallies, hold=hold, began_ns=self.began_ns
+                    )
             self.incoming = incoming
             try:
                 reply = await incoming.read(stream, self._time_left_s, reading=reading, offered=offered)
@@ -510,7 +533,7 @@ class Attempt:
                 raise Unanswered(classify_body_error(frame.error)) from None
             except UnreadableError as unreadable:
                 raise Unanswered(_unreadable(unreadable, self.target)) from None
-            except Stop:
+            except (Stop, Unanswered):
                 raise
             except Invalid:
                 incoming.ended_early = True
@@ -525,7 +548,7 @@ class Attempt:
                 if self.offered is not None:
                     reply = await tools_checked(self, reply, self.offered)
                 reply = await incoming.finish_gates(reply)
-                reply = await screened_rest(self, reply, tallies)
+                reply = await screened_rest(self, reply, incoming.tallies)
                 if plan.captures:
                     capture(self, reply)
                 value = reply.text
@@ -677,6 +700,7 @@ class Attempt:
             usage=usage,
             cost_usd=cost_usd,
             ended_at_chars=ended_at_chars,
+            shown=(self.shown_from, self.story.released) if self.story.released > self.shown_from else None,
         )
 
 

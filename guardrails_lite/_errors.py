@@ -5,7 +5,7 @@
     GuardrailsError
     ├── Blocked              a rule, a tool check, an approval or the provider's own filter said no
     ├── Exhausted            every rung of the ladder failed
-    │   └── StreamInterrupted    … after text had been released: nothing could be asked again
+    │   └── StreamInterrupted    … after text had been released
     ├── DeadlineExceeded     the time of the budget is spent
     ├── BudgetExceeded       the tokens or the money of the budget are spent
     ├── LogUnavailable       a strict compliance log could not be written
@@ -79,7 +79,7 @@ class Exhausted(GuardrailsError):
 
 
 class StreamInterrupted(Exhausted):
-    """A stream broke after its first released character, so nothing was retried."""
+    """A stream broke after its first released character. See `Retry.after_text`."""
 
     delivered_chars: int = 0
     """How many characters the consumer had been given."""

@@ -42,11 +42,11 @@ class Incoming:
     def __init__(self, story: Story, call: Call, tallies: Sequence[Tally], *, hold: bool) -> None:
         self._story = story
         self._call = call
-        self._tallies = tallies
+        self.tallies = tallies
         self._hold = hold
-        self._reading: Reading | None = None
+        self.reading: Reading | None = None
         self._offered: Offered | None = None
-        self._parts: dict[int, _Part] = {}
+        self.parts: dict[int, Part] = {}
         self._tail: list[Any] = []
         self._last: Any = None
         self.usage: Usage | None = None
@@ -81,7 +81,7 @@ class Incoming:
             FrameError: a chunk carried an error instead of content.
             UnreadableError: a chunk has no shape we know, or belongs to another reply.
         """
-        self._reading, self._offered = reading, offered
+        self.reading, self._offered = reading, offered
         while (raw := await Read(stream, timeout_s())) is not END:
             chunk = read_chunk(raw)
             if chunk.error is not None:
@@ -112,9 +112,9 @@ class Incoming:
         self.id = name
 
     async def _take(self, chunk: Chunk, delta: Delta) -> None:
-        part = self._parts.get(delta.index)
+        part = self.parts.get(delta.index)
         if part is None:
-            part = self._parts[delta.index] = _Part(self._gate())
+            part = self.parts[delta.index] = Part(self._gate())
         self.chars += len(delta.text) + len(delta.refusal)
         if delta.tool_calls:
             self._take_calls(delta, part)
@@ -134,15 +134,15 @@ class Incoming:
             part.text.append(delta.text)
             if part.gate is not None:
                 await self._release(chunk, delta.index, part, *await part.gate.feed(delta.text))
-            elif self._reading is not None and delta.index == 0:
-                partial = await self._reading.take(delta.text)
+            elif self.reading is not None and delta.index == 0:
+                partial = await self.reading.take(delta.text)
                 if partial is not None:
                     await Release(partial)
             part.opening = part.opening if part.opening is not None else chunk.raw
         elif part.opening is None:
             part.opening = chunk.raw
 
-    def _take_calls(self, delta: Delta, part: _Part) -> None:
+    def _take_calls(self, delta: Delta, part: Part) -> None:
         chars, refused = part.add_calls(delta.tool_calls, self._offered, self._call.messages)
         self.chars += chars
         if refused:
@@ -152,10 +152,10 @@ class Incoming:
     def _gate(self) -> Gate | None:
         if self._hold:
             return None
-        groups = self._story.plan.output.groups("assistant", self._tallies)
+        groups = self._story.plan.output.groups("assistant", self.tallies)
         return Gate(groups, self._call, hold=False)
 
-    async def _release(self, chunk: Chunk, index: int, part: _Part, text: str, stop: Stop | None) -> None:
+    async def _release(self, chunk: Chunk, index: int, part: Part, text: str, stop: Stop | None) -> None:
         if text:
             self._story.released += len(text)
             part.released.append(text)
@@ -180,20 +180,20 @@ class Incoming:
                     part.finish_reason,
                     "".join(part.reasoning) or None,
                 )
-                for index, part in sorted(self._parts.items())
+                for index, part in sorted(self.parts.items())
             ),
             model=self.model,
             id=self.id,
             usage=self.usage,
             complete=isinstance(self._last, str)
-            or all(part.finish_reason is not None for part in self._parts.values()),
+            or all(part.finish_reason is not None for part in self.parts.values()),
         )
 
     async def finish_gates(self, reply: Reply) -> Reply:
         """The text is complete and whole: release what the gates still hold; return the text released."""
         choices = []
         for choice in reply.choices:
-            part = self._parts[choice.index]
+            part = self.parts[choice.index]
             if part.gate is not None:
                 chunk = read_chunk(self._last)
                 await self._release(
@@ -211,7 +211,7 @@ class Incoming:
         """Everything has passed: release what was kept for the end, as *reply* has it."""
         like = self._last
         for choice in reply.choices:
-            part = self._parts[choice.index]
+            part = self.parts[choice.index]
             if choice.reasoning and not part.reasoned:
                 self._story.released += len(choice.reasoning)
                 await Release(write_chunk(part.opening, choice.index, reasoning=choice.reasoning))
@@ -242,11 +242,14 @@ class TimedIncoming(Incoming):
         self._began_ns = began_ns
 
     async def _take(self, chunk: Chunk, delta: Delta) -> None:
+        self._clock(delta)
+        await super()._take(chunk, delta)
+
+    def _clock(self, delta: Delta) -> None:
         if self.first_content_s is None and (
             delta.text or delta.refusal or delta.reasoning or delta.tool_calls
         ):
             self.first_content_s = (time.perf_counter_ns() - self._began_ns) / 1e9
-        await super()._take(chunk, delta)
 
 
 class FrameError(Exception):
@@ -257,7 +260,7 @@ class FrameError(Exception):
         self.error = error
 
 
-class _Part:
+class Part:
     """One choice of a streamed reply."""
 
     __slots__ = (
@@ -308,6 +311,11 @@ class _Part:
             if self._watch is not None and not refused:
                 refused = self._watch.hear(self._assembler.last, name)
         return int(self._assembler.chars) - before, refused
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether any tool call has begun."""
+        return self._assembler is not None
 
     def calls(self) -> tuple[ToolCall, ...]:
         """The tool calls as assembled."""

@@ -68,6 +68,9 @@ class AttemptStep(NamedTuple):
     ended_at_chars: int | None = None
     """How many characters of a stream had come when it was ended, because nothing that followed could have
     made an acceptable reply of it; None where it was read to its end. What was not read was not paid for."""
+    shown: tuple[int, int] | None = None
+    """Which characters the consumer of a stream was given of it: from where to where in the reply as it was
+    given out, which begins again after a retraction. None: none."""
 
 
 class ToolStep(NamedTuple):
@@ -279,6 +282,7 @@ def _check_dict(step: CheckStep) -> dict[str, Any]:
 def _attempt_dict(step: AttemptStep) -> dict[str, Any]:
     told: dict[str, Any] = dict(zip(step._fields, step, strict=True))
     told["duration_us"] = round(step.duration_us, 1)
+    told["shown"] = None if step.shown is None else list(step.shown)
     told["usage"] = usage_dict(step.usage)
     return told
 

@@ -125,8 +125,19 @@ async def asked_again(story: Story, call: Call, invalid: Invalid) -> tuple[Call,
     if parts is not None and get(call.params.get("response_format"), "type") == "json_schema":
         call = replace(call, params={**call.params, "response_format": parts.schema.response_format()})
     call = replace(call, messages=(*call.messages, *added))
-    story.input_chars = sum(len(piece.text) for piece in pieces_of(call.messages)[0])
+    story.input_chars = chars_of(call)
     return call, parts
+
+
+async def screened_words(story: Story, call: Call, said: str) -> str | None:
+    """Words of the model as the input rules let them go back to it; None where they may not."""
+    added = await _screened(story, call, ({"role": "assistant", "content": said},))
+    return None if added is None else get(added[0], "content")
+
+
+def chars_of(call: Call) -> int:
+    """Characters of all texts of a request."""
+    return sum(len(piece.text) for piece in pieces_of(call.messages)[0])
 
 
 async def _screened(story: Story, call: Call, messages: tuple[Any, ...]) -> tuple[Any, ...] | None:

@@ -295,7 +295,7 @@ def write_chunk(
     """A chunk in the shape of *like*, for one choice, with this content and nothing else of it."""
     if isinstance(like, str):
         return text
-    if _is_event(like):
+    if is_event(like):
         from guardrails_lite import _shapes_responses
 
         return _shapes_responses.write_event(like, text=text, refusal=refusal, finish_reason=finish_reason)
@@ -327,21 +327,20 @@ def write_chunk(
     choice["delta"] = {**({"role": role} if role else {}), **kept, **extras}
     choice["finish_reason"] = finish_reason
     written = {**plain(like), "choices": [choice]}
-    if usage is None:
-        written.pop("usage", None)
-    return written
+    written.pop("usage", None)
+    return written if usage is None else {**written, "usage": usage}
 
 
 def write_tool_calls(like: Any, index: int, calls: tuple[ToolCall, ...]) -> tuple[Any, ...]:
     """What tells of these calls in the shape of *like*: one chunk of all, or an event of each."""
-    if not _is_event(like):
+    if not is_event(like):
         return (write_chunk(like, index, tool_calls=calls),)
     from guardrails_lite import _shapes_responses
 
     return tuple(_shapes_responses.write_call(like, place, call) for place, call in enumerate(calls, start=1))
 
 
-def _is_event(like: Any) -> bool:
+def is_event(like: Any) -> bool:
     """Whether this is an event of a streamed response, and no chunk of a chat completion."""
     return isinstance(get(like, "type"), str) and get(like, "choices") is None
 

@@ -39,6 +39,8 @@ class Story:
     """The consumer of a stream takes its typed value in parts, not its chunks."""
     released = 0
     """Characters given to the consumer of a stream."""
+    withdrawn_for: str | None = None
+    """Why what was released is taken back as soon as there is another attempt; None: it is not."""
     usage: Usage | None = None
     cost_usd: float | None = 0.0
     unpriced = False
@@ -95,6 +97,7 @@ class Story:
         usage: Usage | None,
         cost_usd: float | None,
         ended_at_chars: int | None,
+        shown: tuple[int, int] | None,
     ) -> None:
         """Add the fate of one send."""
         result, error, status, blame = "answered", None, None, None
@@ -119,6 +122,7 @@ class Story:
             cost_usd,
             blame,
             ended_at_chars,
+            shown,
         )
         self.steps.append(_new(AttemptStep, fields))
         if usage is not None:

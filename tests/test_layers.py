@@ -13,7 +13,7 @@ import guardrails_lite
 ROOT = Path(guardrails_lite.__file__).parent
 
 LAYERS = [
-    ["_errors", "_sqlite"],
+    ["_errors", "_seam", "_sqlite"],
     ["_rules"],
     ["_messages", "_who"],
     ["_capabilities", "_record", "_targets", "_texts"],
@@ -25,7 +25,7 @@ LAYERS = [
     ["_cache", "_incoming", "_partials"],
     ["_endings"],
     ["_request"],
-    ["_checking"],
+    ["_checking", "_resuming"],
     ["_engine"],
     ["_drivers"],
     ["_decorating", "_settings"],

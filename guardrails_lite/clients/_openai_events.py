@@ -37,6 +37,13 @@ _TOLD_ANEW = frozenset(
         "response.custom_tool_call_input.done",
     ]
 )
+_GONE_ON = _ENDS | {
+    "response.output_text.delta",
+    "response.refusal.delta",
+    "response.function_call_arguments.delta",
+    "response.custom_tool_call_input.delta",
+}
+"""What is heard of a stream that goes on with another's reply, besides the beginnings of tool calls."""
 _PLACES = frozenset({"type", "item_id", "output_index", "content_index", "sequence_number"})
 
 
@@ -58,6 +65,8 @@ class ResponsesTelling:
         self._number = 0
         self._indexes: dict[int, int] = {}
         self._open: _OpenItem | None = None
+        self._goes_on = False
+        """A second stream goes on with the reply of a first: its text belongs to what is open."""
 
     # --- in ---
 
@@ -67,8 +76,12 @@ class ResponsesTelling:
         if chunk.error is not None:
             return ({"error": _error_of(chunk.error)},)
         kind = get(event, "type")
-        if kind == "response.created":  # of a new attempt: nothing of the one before has been released
-            self._heard = _Heard()
+        if kind == "response.created":
+            self._goes_on = self._number > 0
+            if not self._goes_on:  # a new attempt, and nothing of the one before has been released
+                self._heard = _Heard()
+        if self._goes_on and kind not in _GONE_ON and not chunk.deltas[0].tool_calls:
+            return ()
         if kind in _ENDS:
             self._heard.final = get(event, "response")
         elif kind in ("response.output_item.added", "response.output_item.done"):

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from openai import AsyncOpenAI, NotGiven, OpenAI
 
+from guardrails_lite._composition import check_style
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Call
 from guardrails_lite._targets import Answered, Sender
@@ -57,6 +58,7 @@ def wrap(guard: Guard[Any], client: C) -> C:
             f"guard.wrap({type(client).__name__} object): expected OpenAI, AsyncOpenAI, AzureOpenAI or "
             "AsyncAzureOpenAI. For anything else decorate the function that calls it: @guard."
         )
+    check_style(guard._plan.retry, "guard.wrap(...)")
     kind = cast("type[Any]", type(client))
     twin: Any = object.__new__(_twin_of(kind))  # type: ignore[arg-type]  # a class is hashable
     twin.__dict__.update(_without_resources(kind, vars(_punctual(client))))

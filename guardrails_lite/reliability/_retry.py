@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from typing import get_args
+from typing import Literal, get_args
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.reliability._classify import Failure, Kind
@@ -26,6 +26,8 @@ SPREAD_S = 0.25
 """The least spread added to a wait that the server asked for, in seconds."""
 SPREAD_SHARE = 0.2
 """The spread added to a wait that the server asked for, as a share of it."""
+
+AfterText = Literal["raise", "resume", "restart"]
 
 _ONCE = frozenset({"empty reply", "bad request"})
 """Failures that a second try may cure (a model's whim, a server that says so) and a third will not."""
@@ -56,6 +58,11 @@ class Retry:
     on: Iterable[Kind] | Callable[[Failure], bool] | None = None
     """Which failures are retried: kinds such as ``"timeout"``, or a function of the `Failure`. None: those
     whose `Failure.action` is ``"retry"``, and timeouts where no fallback is left."""
+    after_text: AfterText = "raise"
+    """What to do when a stream fails after text of it was released. ``"raise"``: end in a
+    `StreamInterrupted`. ``"resume"``: the next attempt, here or at a fallback, is asked to go on with the
+    text. ``"restart"``: a `Retraction` takes back what was shown, and the call goes on as if there had been
+    nothing; for `Guard.stream` and `Guard.astream` without a schema only."""
 
     def __post_init__(self) -> None:
         _check_count("attempts", self.attempts, least=1)
@@ -69,6 +76,10 @@ class Retry:
                 f"on={type(self.on).__name__}(...) of Retry is a retry predicate of tenacity; it looks at "
                 "errors, which are not kept. Give kinds, such as on={'timeout', 'connection'}, or a "
                 "function of the Failure."
+            )
+        if self.after_text not in get_args(AfterText):
+            raise ConfigError(
+                f"after_text={self.after_text!r} of Retry must be 'raise', 'resume' or 'restart'"
             )
 
     def delay_s(

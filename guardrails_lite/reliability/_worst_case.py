@@ -66,7 +66,7 @@ def worst_case(
         budget: The guard's budget.
         asked: The targets, the primary first.
         prompt_tokens: The largest prompt, where it is known. It grows with a re-ask by the reply and what
-            was wrong with it, which is taken as one more completion.
+            was wrong with it, which is taken as one more completion, and so with a stream that is resumed.
         max_completion_tokens: The longest completion that a request asks for, where it does.
     """
     sends = retry.attempts * len(asked) + retry.reasks
@@ -74,7 +74,8 @@ def worst_case(
         sends = min(sends, budget.attempts)
     tokens, cost = budget.tokens, budget.cost_usd
     if prompt_tokens is not None and max_completion_tokens is not None:
-        grown = prompt_tokens + (2 * max_completion_tokens if retry.reasks else 0)
+        additions = (retry.reasks > 0) + (retry.after_text == "resume")
+        grown = prompt_tokens + 2 * additions * max_completion_tokens
         most = sends * (grown + max_completion_tokens)
         tokens = most if tokens is None else min(most, tokens)
         prices = [price_of(target.model, budget.prices) for target in asked]
@@ -100,6 +101,12 @@ def contradictions(
         ends_in_answer: Whether a fixed answer follows them.
     """
     deadline_s = budget.deadline_s
+    if retry.after_text == "resume" and 1 in (retry.attempts * len(asked), budget.attempts):
+        yield (
+            "Retry.after_text='resume' needs a second send, and there is only one: Retry.attempts="
+            f"{retry.attempts}, {len(asked)} target, Budget.attempts={budget.attempts}. Raise the attempts, "
+            "add a fallback, or leave after_text out."
+        )
     if deadline_s is not None:
         for place, target in enumerate(asked):
             is_last = place == len(asked) - 1 and not ends_in_answer
