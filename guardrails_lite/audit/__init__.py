@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from guardrails_lite.audit._bundle import Bundle, bundle, check_bundle
+    from guardrails_lite.audit._chain import Problem
     from guardrails_lite.audit._disk import Clock, Disk
     from guardrails_lite.audit._doctor import Diagnosis, close_off, diagnose
     from guardrails_lite.audit._format import Entry
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from guardrails_lite.audit._retention import Expired, expirable, expire
     from guardrails_lite.audit._schema import entry_schema, entry_types
     from guardrails_lite.audit._vault import Erased
-    from guardrails_lite.audit._verify import Problem, Report, StreamReport, verify
+    from guardrails_lite.audit._verify import Report, StreamReport, verify
     from guardrails_lite.audit._witness import read_heads, witness_command, witness_file, witness_syslog
 
 _HOMES = {
@@ -41,7 +42,7 @@ _HOMES = {
     "Diagnosis": "_doctor",
     "Disk": "_disk",
     "Entry": "_format",
-    "Problem": "_verify",
+    "Problem": "_chain",
     "Proof": "_proof",
     "check_proof": "_proof",
     "close_off": "_doctor",

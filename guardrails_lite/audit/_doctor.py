@@ -60,6 +60,7 @@ def diagnose(
     *,
     key: str | None = None,
     heads: Iterable[str] = (),
+    processes: int = 1,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Diagnosis:
     """Say what *directory* is. It changes nothing.
@@ -68,10 +69,13 @@ def diagnose(
         directory: Any directory, or a path where there is none.
         key: As for `verify`.
         heads: As for `verify`.
+        processes: As for `verify`.
         on_progress: As for `verify`.
     """
     root = Path(directory)
-    return _no_log(root) or _log(root, verify(root, key=key, heads=heads, on_progress=on_progress))
+    return _no_log(root) or _log(
+        root, verify(root, key=key, heads=heads, processes=processes, on_progress=on_progress)
+    )
 
 
 def _no_log(root: Path) -> Diagnosis | None:

@@ -17,21 +17,22 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from guardrails_lite._errors import ConfigError
+from guardrails_lite.audit._ahead import Ahead
+from guardrails_lite.audit._chain import Chain, Problem, State
 from guardrails_lite.audit._disk import is_locked
-from guardrails_lite.audit._format import NO_LEAF, BadLine, checkpoint_line, leaf_hash, line_start, parse
+from guardrails_lite.audit._format import leaf_hash
 from guardrails_lite.audit._keys import Ed25519Public, HmacKey, PublicKey
 from guardrails_lite.audit._merkle import Frontier
-from guardrails_lite.audit._note import BadNote, check_note, read_note, unb64
-from guardrails_lite.audit._registry import REGISTRY, Known, note_entry, read_config
+from guardrails_lite.audit._note import BadNote, read_note, unb64
+from guardrails_lite.audit._registry import REGISTRY, Known, read_config
+from guardrails_lite.audit._runs import parts, scan
 from guardrails_lite.audit._scan import lines, segments
-
-State = Literal["intact", "unsealed", "truncated", "tampered", "unreadable"]
 
 EXIT_CODES: Final[dict[State, int]] = {
     "intact": 0,
@@ -41,24 +42,6 @@ EXIT_CODES: Final[dict[State, int]] = {
     "unreadable": 5,
 }
 _ORDER: Final[tuple[State, ...]] = ("intact", "unsealed", "truncated", "tampered", "unreadable")
-_MAX_PROBLEMS: Final = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong, and where."""
-
-    state: State
-    """What it makes of the log."""
-    stream: str
-    """The stream, or ``"registry"``, or ``"log.json"``."""
-    record: int | None
-    """The first entry concerned, counted from 0 in its stream; None where it is the whole."""
-    message: str
-
-    def __str__(self) -> str:
-        place = self.stream if self.record is None else f"{self.stream} record {self.record}"
-        return f"{self.state}: {place}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +124,7 @@ def verify(
     *,
     key: str | None = None,
     heads: Iterable[str] = (),
+    processes: int = 1,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
     """Check every entry, checkpoint and stream of the log in *directory*. It changes nothing.
@@ -151,7 +135,9 @@ def verify(
             the key beside the log is used, which cannot show that the whole log was replaced.
         heads: Heads of this log that were kept elsewhere (`AuditLog.head`, a witness). The log must
             contain each of them, so one that was rolled back or rewritten is found out.
-        on_progress: Called with the bytes checked and the bytes to check, after each segment.
+        processes: How many processes of their own read a large log; 1: none, this one does. The report is the
+            same. They are spawned, so a script that asks for them needs ``if __name__ == "__main__":``.
+        on_progress: Called with the bytes checked and the bytes to check, every few megabytes.
 
     Returns:
         The report; damage of any kind is in it, never an exception.
@@ -163,19 +149,22 @@ def verify(
         return Report("unreadable", "", (), (Problem("unreadable", "log.json", None, str(error)),), "none")
     log = str(config["log"])
     first, source, problems = _first_key(root, config, key)
-    registry = _Chain(REGISTRY, log, first)
-    registry.read([root / "registry.jsonl"])
+    registry = Chain(REGISTRY, log, first)
+    for part in parts(REGISTRY, root / "registry.jsonl"):
+        registry.read(part.path.name, scan(part))
     registry.finish()
     problems += registry.problems
     problems += _against(root, log, heads)
     if not any(problem.state == "unreadable" for problem in problems):
         problems += _agree(root, config, registry)
     streams = []
-    tell = _teller(root, on_progress)
-    for known in registry.known.values():
-        found, wrong = _stream(root, log, known, registry.epochs, tell)
-        streams.append(found)
-        problems += wrong
+    paths = {name: _segments(root, known) for name, known in registry.known.items()}
+    every = ((name, path) for name, held in paths.items() for path in held)
+    with Ahead(every, processes=processes, on_progress=on_progress) as ahead:
+        for name, known in registry.known.items():
+            found, wrong = _stream(root, log, known, registry.epochs, paths[name], ahead)
+            streams.append(found)
+            problems += wrong
     problems += _strays(root, set(registry.known))
     state = _worst(problems)
     return Report(state, log, tuple(streams), tuple(problems), source)
@@ -214,7 +203,7 @@ def _first_key(
         return None, "none", [Problem("tampered", "verify.key", None, what)]
 
 
-def _agree(root: Path, config: dict[str, Any], registry: _Chain) -> list[Problem]:
+def _agree(root: Path, config: dict[str, Any], registry: Chain) -> list[Problem]:
     """Whether the log's description and its signing key fit what the registry says."""
     problems = []
     if registry.created != config:
@@ -258,34 +247,35 @@ def _against(root: Path, log: str, heads: Iterable[str]) -> Iterator[Problem]:
             yield Problem("truncated", REGISTRY, None, what)
 
 
-def _teller(root: Path, on_progress: Callable[[int, int], None]) -> Callable[[Path], None]:
-    """What is called with each segment that was checked."""
-    sizes = {path: path.stat().st_size for path in (root / "streams").glob("*/*.jsonl")}
-    total, done = sum(sizes.values()), 0
-
-    def tell(path: Path) -> None:
-        nonlocal done
-        done += sizes.get(path, 0)
-        on_progress(done, total)
-
-    return tell
+def _segments(root: Path, known: Known) -> list[Path]:
+    """The files of a stream, but for those that retention removed."""
+    gone = known.expired.get("segment") if known.expired is not None else None
+    paths = segments(root / "streams" / known.name)
+    if not isinstance(gone, int):
+        return paths
+    return [path for path in paths if not path.stem.isdecimal() or int(path.stem) > gone]
 
 
 def _stream(
-    root: Path, log: str, known: Known, epochs: list[PublicKey | None], tell: Callable[[Path], None]
+    root: Path,
+    log: str,
+    known: Known,
+    epochs: list[PublicKey | None],
+    paths: list[Path],
+    ahead: Ahead,
 ) -> tuple[StreamReport, list[Problem]]:
     origin = f"{log}/{known.name}"
     signer = epochs[known.epoch] if known.epoch < len(epochs) else None
-    chain = _Chain(known.name, origin, None, tell=tell)
+    chain = Chain(known.name, origin, None)
     try:
         chain.key = signer.stream_key(known.key, origin) if signer is not None else None
     except BadNote:
         chain.problem("tampered", None, "the registry's entry does not hold a key for it")
     chain.wanted = dict(known.heads)
-    paths = segments(root / "streams" / known.name)
     if known.expired is not None:
-        paths = chain.resume(known.expired, paths)
-    chain.read(paths)
+        chain.resume(known.expired)
+    for path in paths:
+        chain.read(path.name, ahead.scan(path))
     chain.finish()
     ended: Literal["closed", "recovered", "open", "live"] = "open"
     if known.ended is not None:
@@ -307,7 +297,7 @@ def _stream(
     return StreamReport(known.name, state, chain.size, sealed, ended), chain.problems
 
 
-def _compare(chain: _Chain, ended: Any) -> None:
+def _compare(chain: Chain, ended: Any) -> None:
     """Whether the stream ends where, and with what, the registry says it ended."""
     size = ended.get("size")
     torn = ended.get("torn") or {"bytes": 0}
@@ -331,7 +321,7 @@ def _compare(chain: _Chain, ended: Any) -> None:
         chain.problem("tampered", size, "the unfinished line at its end is not the one that was recorded")
 
 
-def _unsealed(chain: _Chain, ended: str) -> None:
+def _unsealed(chain: Chain, ended: str) -> None:
     tail = chain.size - chain.sealed
     runs = " (its process is running)" if ended == "live" else ""
     if chain.torn and ended == "open":
@@ -350,285 +340,3 @@ def _strays(root: Path, registered: set[str]) -> Iterator[Problem]:
             yield Problem(
                 "tampered", directory.name, None, f"{count} records that the registry does not know of"
             )
-
-
-@dataclass(slots=True)
-class _Chain:
-    """One stream while it is being checked, line by line."""
-
-    name: str
-    origin: str
-    key: PublicKey | None
-    """The key of the current epoch; None: signatures cannot be checked."""
-    tell: Callable[[Path], None] = lambda path: None
-    """Called with each segment once it is checked."""
-    size: int = 0
-    sealed: int = 0
-    checkpoints: int = 0
-    torn: bytes = b""
-    frontier: Frontier = field(default_factory=Frontier)
-    problems: list[Problem] = field(default_factory=list)
-    known: dict[str, Known] = field(default_factory=dict)
-    """For the registry: the streams it tells of."""
-    epochs: list[PublicKey | None] = field(default_factory=list)
-    """For the registry: the key of each epoch."""
-    wanted: dict[int, str] = field(default_factory=dict)
-    """Roots that it must have had at certain sizes; what is left was not met."""
-    created: Any = None
-    """For the registry: the description of the log in its first entry."""
-    _leaf: str = NO_LEAF
-    _pending: list[bytes] = field(default_factory=list)
-    _notes: list[tuple[int, str]] = field(default_factory=list)
-    """Checkpoints of this epoch: a later one covers the earlier, so the last signature suffices."""
-    _next_key: str | None = None
-    _suspect: int | None = None
-    """A record whose successor remembers another hash of it: one of the two was changed."""
-    _doubt: tuple[int, int] | None = None
-    """A line that says another number than its place has, and that number."""
-    _last: bytes = b""
-
-    def problem(self, state: State, record: int | None, message: str) -> None:
-        """Add one problem, up to a limit: a damaged file must not fill the report."""
-        if len(self.problems) < _MAX_PROBLEMS:
-            self.problems.append(Problem(state, self.name, record, message))
-
-    def resume(self, expired: Any, paths: list[Path]) -> list[Path]:
-        """Go on behind the segments that retention removed, as the registry recorded it."""
-        try:
-            gone = int(expired["segment"])
-            self.size, self._leaf = int(expired["size"]), str(expired["leaf"])
-            self.frontier = Frontier(self.size, [bytes.fromhex(peak) for peak in expired["peaks"]])
-            self.sealed = self.size
-            for _ in range(gone if isinstance(self.key, HmacKey) else 1):
-                self.key = self.key.successor(str(expired["key"])) if self.key is not None else None
-        except (KeyError, TypeError, ValueError, BadNote):
-            self.problem("tampered", None, "the registry's entry on its expired segments is not whole")
-        self.wanted = {size: root for size, root in self.wanted.items() if size > self.size}
-        return [path for path in paths if int(path.stem) > gone]
-
-    def read(self, paths: Iterable[Path]) -> None:
-        """Check the lines of *paths*, which are the segments of this stream."""
-        for path in paths:
-            if self.torn:
-                self.problem("tampered", self.size, "a line that was never finished, within the stream")
-                self.torn = b""
-            try:
-                for line in self._ordinary(path):
-                    if line.endswith(b"\n"):
-                        self._line(line[:-1])
-                    else:
-                        self.torn = line
-            except OSError as error:
-                self.problem("unreadable", self.size, f"{path.name} cannot be read ({type(error).__name__})")
-            self.tell(path)
-
-    def _ordinary(self, path: Path) -> Iterator[bytes]:
-        """Accept the lines of calls that continue the chain, and give the others to be looked at.
-
-        Almost every line is such a line, so this loop decides how long checking a large log takes.
-        """
-        start, sha, pending = line_start(self.name, 0, "").partition(b"0,")[0], sha256, self._pending
-        size, leaf, last = self.size, self._leaf, self._last
-        calm = self._suspect is None and self._doubt is None
-        try:
-            for line in lines(path):
-                begin = b'%b%d,"p":"%b","t":"call.' % (start, size, leaf.encode())
-                if calm and line.startswith(begin) and line.endswith(b"\n"):
-                    digest = sha(b"\0" + line[:-1]).digest()
-                    pending.append(digest)
-                    leaf = digest.hex()
-                    last = line
-                    size += 1
-                else:
-                    self.size, self._leaf, self._last = size, leaf, last
-                    yield line
-                    size, leaf, last = self.size, self._leaf, self._last
-                    calm = self._suspect is None and self._doubt is None
-        finally:  # also when the file cannot be read on
-            self.size, self._leaf, self._last = size, leaf, last
-
-    def _line(self, line: bytes) -> None:
-        if self._doubt is not None:
-            self._resolve(*self._doubt, line)
-        start = line_start(self.name, self.size, self._leaf)
-        if not line.startswith(start):
-            self._mismatch(line)
-            return
-        if self._suspect is not None:
-            self._settle(self._suspect)
-        kind = line[len(start) : len(start) + 24]
-        if kind.startswith(b'checkpoint"'):
-            self._checkpoint(line)
-        elif self.name == REGISTRY or kind.startswith((b'segment.sealed"', b'log.closed"')):
-            self._told(line)
-        self._accept(line)
-
-    def _accept(self, line: bytes) -> None:
-        digest = leaf_hash(line)
-        self._pending.append(digest)
-        self._leaf = digest.hex()
-        self._last = line
-        self.size += 1
-
-    def _told(self, line: bytes) -> None:
-        """Take in an entry that matters for checking: it announces a key, or tells of streams."""
-        try:
-            entry = parse(line)
-        except BadLine as error:
-            self.problem("tampered", self.size, str(error))
-            return
-        declared = entry.data.get("next_key")
-        if isinstance(declared, str):
-            self._next_key = declared
-        if self.name == REGISTRY:
-            if self.size == 0:
-                self.created = entry.data.get("config")
-            note_entry(self.known, entry.type, entry.data, self.checkpoints)
-
-    def _checkpoint(self, line: bytes) -> None:
-        self.frontier.extend(self._pending)
-        self._pending.clear()
-        self.checkpoints += 1
-        if self.name == REGISTRY:
-            self.epochs.append(self.key)
-        try:
-            note = json.loads(line)["d"]["note"]
-            found, _ = read_note(note)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            self.problem("tampered", self.size, f"a malformed checkpoint ({type(error).__name__})")
-            return
-        if line != checkpoint_line(self.name, self.size, self._leaf, note):
-            self.problem(
-                "tampered", self.size, "a checkpoint with something in it that does not belong there"
-            )
-        elif (found.origin, found.size, found.extensions) != (self.origin, self.size, ()):
-            self.problem("tampered", self.size, "a checkpoint of another stream or another size")
-        elif found.root != self.frontier.root():
-            if not self.problems and self.key is not None and not _signed(note, self.key):
-                self.problem("tampered", self.size, "its root is not the tree's, and not what was signed")
-            elif not self.problems:
-                span = f"records {self.sealed} to {self.size - 1}"
-                self.problem("tampered", self.sealed, f"{span} are not what was signed")
-        else:
-            self._notes.append((self.size, note))
-            self.sealed = self.size + 1
-            if self.wanted.get(self.size) == found.root.hex():
-                del self.wanted[self.size]
-        if self._next_key is not None:
-            self._end_epoch()
-
-    def _end_epoch(self) -> None:
-        self._check_signatures()
-        declared, self._next_key = self._next_key, None
-        try:
-            if self.key is not None and declared is not None:
-                self.key = self.key.successor(declared)
-        except BadNote:
-            self.problem("tampered", self.size, "it announces a key that is not one")
-            self.key = None
-
-    def _check_signatures(self) -> None:
-        notes, self._notes = self._notes, []
-        key = self.key
-        if key is None or not notes or _signed(notes[-1][1], key):
-            return
-        since = 0
-        for at, note in notes:
-            if not _signed(note, key):
-                self.problem(
-                    "tampered", at, f"its signature over records {since} to {at - 1} is not the log's"
-                )
-                return
-            since = at
-
-    def _mismatch(self, line: bytes) -> None:
-        """Name what is wrong with a line that does not continue the chain, and go on behind it."""
-        n = self.size
-        try:
-            entry = parse(line)
-        except BadLine as error:
-            # A line may have been broken in two, and its first half looked well.
-            self.problem("tampered", n if _reads(self._last) else n - 1, f"cannot be read: {error}")
-            self._skip(line)
-            return
-        if entry.stream != self.name:
-            self.problem("tampered", n, f"belongs to the stream {entry.stream!r}")
-        elif entry.n != n:
-            self._doubt = (n, entry.n)
-        elif not line.startswith(line_start(self.name, n, str(json.loads(line).get("p")))):
-            self.problem("tampered", n, "is not spelled as the format spells it")
-        elif self._suspect is not None:
-            self._settle(self._suspect + 1)
-        else:
-            self._suspect = n - 1
-        self._skip(line)
-
-    def _resolve(self, n: int, said: int, after: bytes | None) -> None:
-        """Decide, from the line *after* it, what a line at *n* that *said* another number is."""
-        self._doubt = None
-        if after is not None and after.startswith(line_start(self.name, n + 1, self._leaf)):
-            self.problem("tampered", n, "its number was changed")
-            return
-        if said > n:
-            self.problem("tampered", n, f"records {n} to {said - 1} are missing")
-        else:
-            self.problem("tampered", n, f"record {said} stands in its place")
-        if after is not None and after.startswith(line_start(self.name, said + 1, self._leaf)):
-            self.size = said + 1
-
-    def _skip(self, line: bytes) -> None:
-        if b'"t":"checkpoint"' in line[:400]:
-            self.checkpoints += 1
-            if self.name == REGISTRY:
-                self.epochs.append(self.key)
-        self._accept(line)
-
-    def _settle(self, record: int) -> None:
-        self._suspect = None
-        self.problem("tampered", max(record, 0), "its bytes are not those that were chained")
-
-    def finish(self) -> None:
-        """Check what can only be checked at the end."""
-        if self._doubt is not None:
-            self._resolve(*self._doubt, None)
-        if self._suspect is not None:
-            self._settle(self._last_blame(self._suspect))
-        self.frontier.extend(self._pending)
-        self._pending.clear()
-        self._check_signatures()
-        if self.name == REGISTRY:
-            if not self.size:
-                self.problem("truncated", 0, "it is empty or not there")
-            elif self.sealed != self.size and not self.problems:
-                self.problem("unsealed", self.sealed, "its last entry is not signed")
-            if self.torn:
-                self.problem(
-                    "unsealed", self.size, f"its last line was never finished ({len(self.torn)} bytes)"
-                )
-        elif self.sealed != self.size and not self.problems and not _reads(self._last):
-            self.problem("tampered", self.size - 1, "cannot be read")
-
-    def _last_blame(self, suspect: int) -> int:
-        """Which of the last two lines was changed: the checkpoint at the end signs the one before it."""
-        try:
-            found, _ = read_note(json.loads(self._last)["d"]["note"])
-        except (ValueError, KeyError, TypeError):
-            return suspect
-        before = self.frontier.copy()
-        before.extend(self._pending[:-1])
-        return suspect + 1 if before.root() == found.root else suspect
-
-
-def _reads(line: bytes) -> bool:
-    try:
-        return not line or bool(parse(line))
-    except BadLine:
-        return False
-
-
-def _signed(note: str, key: PublicKey) -> bool:
-    try:
-        check_note(note, key)
-    except BadNote:
-        return False
-    return True

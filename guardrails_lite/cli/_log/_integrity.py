@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from guardrails_lite.cli._log._action import Action, declare_keys, read_text, writing
@@ -12,6 +13,13 @@ from guardrails_lite.cli._terminal import Bar, fail, print_json, safe
 def _declare_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", metavar="KEY", help="verify.key, kept elsewhere: the file, or its one line")
     parser.add_argument("--heads", metavar="FILE", help="heads that were kept elsewhere; - is standard input")
+    parser.add_argument(
+        "--processes",
+        metavar="N",
+        type=int,
+        default=os.cpu_count() or 1,
+        help="how many processes read a large log; default: one for each core",
+    )
 
 
 def _key(given: str | None) -> str | None:
@@ -31,7 +39,13 @@ def _verify(arguments: argparse.Namespace) -> int:
 
     heads = _heads(arguments.heads)
     with Bar("bytes verified") as bar:
-        report = verify(arguments.directory, key=_key(arguments.key), heads=heads, on_progress=bar)
+        report = verify(
+            arguments.directory,
+            key=_key(arguments.key),
+            heads=heads,
+            processes=arguments.processes,
+            on_progress=bar,
+        )
     if arguments.json:
         print_json(report.to_dict())
     else:
@@ -47,7 +61,13 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
     heads = _heads(arguments.heads)
     with Bar("bytes verified") as bar:
-        found = diagnose(arguments.directory, key=_key(arguments.key), heads=heads, on_progress=bar)
+        found = diagnose(
+            arguments.directory,
+            key=_key(arguments.key),
+            heads=heads,
+            processes=arguments.processes,
+            on_progress=bar,
+        )
     if arguments.json:
         print_json(found.to_dict())
         return found.exit_code
