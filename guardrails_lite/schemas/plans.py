@@ -65,7 +65,8 @@ class Plan:
         if self.is_whole:
             return None
         declared = isinstance(name, str) and name in self.properties
-        key: str | int = name if declared else 0
+        # What is no object may come where one belongs, so an item is never taken for a property.
+        key: str | int = name if declared else int(isinstance(name, str))
         if key not in self._members:
             keyword = "additionalProperties" if isinstance(name, str) else "items"
             if declared:

@@ -267,6 +267,16 @@ def test_the_first_mistake_that_nothing_mends_ends_the_stream(name: str, text: s
     assert f"{first} ({first.code})" == problem
 
 
+def test_what_came_in_one_reply_says_nothing_about_the_next() -> None:
+    """A list where an object belongs leaves nothing behind by which the object's members would be judged."""
+    schema = Schema.of(RAW)
+    streamed(schema, ['```json\n{"id":1,"rates":[1,2]}\n```'])
+
+    parser, settled = streamed(schema, ['{"id":1,"rates":{"a":1,"b":"x"}'])
+    assert parser.hopeless is not None
+    assert [one.pointer for one in settled if not one.is_admitted] == [("rates", "b")]
+
+
 class Lenient(BaseModel):
     n: Annotated[int, BeforeValidator(lambda value: len(value) if isinstance(value, list) else value)]
 
