@@ -132,18 +132,19 @@ def to_go_on(text: str, *, one_turn: bool) -> tuple[Any, ...]:
         one_turn: Only the newest message reaches the model, so that says it all.
     """
     if one_turn:
-        asked = f"You began to reply, and the reply was cut off. {_GO_ON} So far it is:\n\n{text}"
+        asked = f"You began to reply, and the reply was cut off. {GO_ON} So far it is:\n\n{text}"
         return ({"role": "user", "content": asked},)
     return (
         {"role": "assistant", "content": text},
-        {"role": "user", "content": f"Your last reply was cut off. {_GO_ON}"},
+        {"role": "user", "content": f"Your last reply was cut off. {GO_ON}"},
     )
 
 
-_GO_ON = (
+GO_ON = (
     "Go on with it exactly where it stops: begin with the very next character, repeat nothing of it and "
     "say nothing about this."
 )
+"""What a model is asked whose reply broke off."""
 
 
 def about_change() -> Invalid:

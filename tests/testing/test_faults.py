@@ -111,6 +111,21 @@ def test_a_matrix_tells_what_failed() -> None:
     assert str(matrix.failed[0]) == "H21 408 (sync): FAIL transport failed instead of RETRY"
 
 
+def test_a_guard_that_resumes_is_given_the_rest_of_a_broken_reply() -> None:
+    """Where text had been shown before the fault, the call ends well, and nothing is shown twice."""
+    retry = Retry(attempts=2, wait=0, after_text="resume")
+    matrix = faults_matrix(Guard(retry=retry), ids=["S05", "S07", "S10"], deadline_s=10, slack_s=60.0)
+    assert not matrix.failed, "\n".join(map(str, matrix.failed))
+    assert {each.word for each in matrix.observations} == {"RETRY"}
+
+
+def test_a_guard_that_restarts_ends_a_broken_stream() -> None:
+    """The lab calls by a wrapped client, which cannot withdraw what it has shown."""
+    retry = Retry(attempts=2, wait=0, after_text="restart")
+    matrix = faults_matrix(Guard(retry=retry), ids=["S07"], deadline_s=10, slack_s=60.0)
+    assert {each.word for each in matrix.observations} == {"FAIL transport failed"}
+
+
 def test_a_guard_is_tried_with_its_upstream_and_without_its_time_outs() -> None:
     """What a guard says of its upstream and fallbacks holds in the lab; nobody waits a whole minute there."""
     guard = Guard(

@@ -8,10 +8,11 @@ import time
 from types import TracebackType
 from typing import Self
 
+from guardrails_lite._asking import GO_ON
 from guardrails_lite.testing._server import Answer, Wire, send
 from guardrails_lite.testing._shapes import completion, with_choices
 from guardrails_lite.testing._wire import Listener, Peer, Request
-from guardrails_lite.testing.faults._fault import TEXT, Fault, Variant
+from guardrails_lite.testing.faults._fault import BROKEN, TEXT, Fault, Variant
 
 PRIMARY = "primary"
 """The model whose requests are struck."""
@@ -93,8 +94,13 @@ class FaultServer(Listener):
 
 
 def healthy(request: Request) -> Answer:
-    """The answer that nothing is wrong with."""
-    count = request.body.get("n") if isinstance(request.body, dict) else None
+    """The answer that nothing is wrong with; to a request to go on with a broken one, the rest of that."""
+    body = request.body if isinstance(request.body, dict) else {}
+    messages = body.get("messages") or ()
+    if messages and GO_ON in str(messages[-1].get("content")):
+        begun = messages[-2]["content"]
+        return BROKEN[len(begun) :] if BROKEN.startswith(begun) else BROKEN
+    count = body.get("n")
     return with_choices(*[completion(TEXT)] * count) if isinstance(count, int) else TEXT
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from guardrails_lite._errors import GuardrailsError
-from guardrails_lite.testing.faults._fault import FAILED, TEXT, Fault, Variant
+from guardrails_lite.testing.faults._fault import BROKEN, FAILED, TEXT, Fault, Variant
 from guardrails_lite.testing.faults._server import PRIMARY, FaultServer
 
 if TYPE_CHECKING:
@@ -94,7 +94,12 @@ def attempt(
         idle = server.wait_idle(10.0)
     if fault.warm:
         del records[:1]
-    word = _word(got, server, records, variant)
+    resumed = any(note.what == "resume" for record in records for note in record.notes)
+    if resumed:  # what was shown of the struck answer has its end
+        variant = replace(
+            variant, says=BROKEN, expected=(*(variant.expected or fault.expected), "RETRY", "FALL")
+        )
+    word = _word(got, server, records, variant, resumed=resumed)
     faults = list(_faults(got, server, records, variant, word, slack_s))
     if got.duration_s > deadline_s + slack_s:
         faults.append(f"took {got.duration_s:.2f} s with a deadline of {deadline_s:g} s")
@@ -120,6 +125,8 @@ def _tried(guard: Guard[Any], deadline_s: float, records: list[Record]) -> Guard
     retry, upstream = plan.retry, plan.upstream
     if isinstance(retry.wait, (int, float)):
         retry = replace(retry, wait=min(retry.wait, deadline_s / 20))
+    if retry.after_text == "restart":  # a wrapped client has no way to say that
+        retry = replace(retry, after_text="raise")
     settings: dict[str, Any] = {
         "retry": retry,
         "upstream": upstream and replace(upstream, store=None),
@@ -218,7 +225,7 @@ def _arrivals(server: FaultServer) -> list[tuple[float, str]]:
     return server.arrivals[1:] if server.fault.warm else server.arrivals
 
 
-def _word(got: _Got, server: FaultServer, records: list[Record], variant: Variant) -> str:
+def _word(got: _Got, server: FaultServer, records: list[Record], variant: Variant, *, resumed: bool) -> str:
     if got.error is not None:
         if isinstance(got.error, GuardrailsError):
             return f"FAIL {got.error.outcome}"
@@ -232,10 +239,11 @@ def _word(got: _Got, server: FaultServer, records: list[Record], variant: Varian
     else:
         tries = max(len(models), len(records[-1].attempts) if records else 0)
         word = "RETRY" if tries > 1 else "DELIVER"
-    return word if _is_what_was_sent(got, word, variant, server.fault) else "LEAK"
+    says = variant.says if word == "DELIVER" or resumed else TEXT
+    return word if _is_what_was_sent(got, word, says, server.fault) else "LEAK"
 
 
-def _is_what_was_sent(got: _Got, word: str, variant: Variant, fault: Fault) -> bool:
+def _is_what_was_sent(got: _Got, word: str, says: str, fault: Fault) -> bool:
     """Whether the caller got the whole of one answer that may be delivered, and nothing else."""
     calls = [
         call for choice in got.calls.values() for name, arguments in choice if (call := (name, arguments))[0]
@@ -246,10 +254,9 @@ def _is_what_was_sent(got: _Got, word: str, variant: Variant, fault: Fault) -> b
             and word in ("DELIVER", "REASK")
             and calls in (PARIS, PARIS + LONDON)
         )
-    expected = variant.says if word == "DELIVER" else TEXT
     count = fault.params.get("n", 1)
     fixed = word == "FALL" and bool(got.texts)
-    return fixed or list(got.texts.values()) == [expected] * count
+    return fixed or list(got.texts.values()) == [says] * count
 
 
 def _faults(
@@ -283,8 +290,6 @@ def _faults(
 
 
 def _may_show(text: str, variant: Variant) -> bool:
-    from guardrails_lite.testing.faults._fault import BROKEN
-
     return any(whole.startswith(text) for whole in (TEXT, BROKEN, variant.says)) or text.startswith(
         BROKEN[:4]
     )
