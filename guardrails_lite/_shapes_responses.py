@@ -2,7 +2,7 @@
 
 A response is a list of output items. Its messages' texts, joined, are the reply's text; its function and
 custom tool calls are the reply's tool calls, by ``call_id``. Other items (reasoning, searches, code) hold
-no answer; `unscreened` tells which of them carry text all the same, and `without_unscreened` empties them.
+no answer; `without_unscreened` empties those of them that carry text all the same.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from guardrails_lite._messages import Choice, Reply, ToolCall, get
-from guardrails_lite._shapes import Chunk, Delta, in_place_of, read_usage
+from guardrails_lite._shapes import Chunk, Delta, UnreadableError, in_place_of, read_usage
 from guardrails_lite._texts import plain
 
 _PARTS = {"output_text": "text", "refusal": "refusal"}
 ARGUMENTS = {"function_call": "arguments", "custom_tool_call": "input"}
 _CUT = {"max_output_tokens": "length", "content_filter": "content_filter"}
+_UNFINISHED = frozenset({"failed", "cancelled", "in_progress", "queued"})
 _SPOKEN = frozenset({"message", *ARGUMENTS})
 """The items that an answer is made of."""
 NO_TEXT = frozenset(
@@ -47,11 +48,14 @@ NO_TEXT = frozenset(
 
 
 def read(raw: Any) -> Reply:
-    """Read a whole response."""
+    """Read a whole response.
+
+    Raises:
+        UnreadableError: its output is not made of items as they are documented.
+    """
     output = get(raw, "output")
-    items = output if isinstance(output, (list, tuple)) else None
     return Reply(
-        () if items is None else (_choice(items, finish_reason(raw)),),
+        () if output is None else (_choice(items_of(output), finish_reason(raw)),),
         model=_string(get(raw, "model")),
         id=_string(get(raw, "id")),
         usage=read_usage(get(raw, "usage")),
@@ -66,9 +70,51 @@ def _choice(items: Sequence[Any], finish: str | None) -> Choice:
         0,
         "".join(texts) if texts else None,
         "".join(refusals) or None,
-        tuple(tool_call_of(item) for item in items if get(item, "type") in ARGUMENTS),
+        tuple(tool_call_of(item) for item in items if kind_of(item) in ARGUMENTS),
         finish,
     )
+
+
+def kind_of(source: Any) -> str:
+    """The type of an item, a part or an event; the empty string where it has none."""
+    return _string(get(source, "type")) or ""
+
+
+def place_of(event: Any) -> int | None:
+    """The place in the output of the item that an event is about; None where it does not say."""
+    place = get(event, "output_index")
+    return place if type(place) is int else None
+
+
+def items_of(output: Any) -> Sequence[Any]:
+    """The output's items, each of which has a type, and a list of parts where it is a message.
+
+    Raises:
+        UnreadableError: they are not such items.
+    """
+    if output is None:
+        return ()
+    if not isinstance(output, (list, tuple)):
+        raise UnreadableError("output that is no list")
+    for item in output:
+        kind = kind_of(item)
+        if not kind:
+            raise UnreadableError("an item without a type")
+        if kind == "message":
+            content = get(item, "content")
+            if not isinstance(content, (list, tuple)) or not all(map(_is_part, content)):
+                raise UnreadableError("a message without content")
+    return output
+
+
+def _is_part(part: Any) -> bool:
+    kind = kind_of(part)
+    return bool(kind) and (kind not in _PARTS or isinstance(get(part, _PARTS[kind]), str))
+
+
+def is_unfinished(item: Any) -> bool:
+    """Whether an item that belongs to the answer says that it is not whole."""
+    return kind_of(item) in _SPOKEN and get(item, "status") in ("incomplete", "in_progress")
 
 
 def finish_reason(raw: Any) -> str | None:
@@ -76,21 +122,24 @@ def finish_reason(raw: Any) -> str | None:
     output = get(raw, "output")
     items = output if isinstance(output, (list, tuple)) else ()
     status = _string(get(raw, "status"))
-    if status == "incomplete":
-        return _CUT.get(get(get(raw, "incomplete_details"), "reason"), "incomplete")
+    details = get(raw, "incomplete_details")
+    if get(raw, "error"):
+        return "failed"
+    if status == "incomplete" or (status == "completed" and details):
+        return _CUT.get(_string(get(details, "reason")) or "", "incomplete")
     if status == "completed":
-        if any(get(item, "status") == "incomplete" for item in items if get(item, "type") in _SPOKEN):
+        if any(map(is_unfinished, items)):
             return "incomplete"
-        return "tool_calls" if any(get(item, "type") in ARGUMENTS for item in items) else "stop"
-    return status
+        return "tool_calls" if any(kind_of(item) in ARGUMENTS for item in items) else "stop"
+    return status if status in _UNFINISHED else None
 
 
 def parts_of(items: Sequence[Any], kind: str) -> Iterator[tuple[int, int, str]]:
     """The texts of one kind of content part, each with the places of its item and of itself."""
     for place, item in enumerate(items):
-        content = get(item, "content") if get(item, "type") == "message" else None
+        content = get(item, "content") if kind_of(item) == "message" else None
         for nth, part in enumerate(content if isinstance(content, (list, tuple)) else ()):
-            if get(part, "type") == kind and isinstance(text := get(part, _PARTS[kind]), str):
+            if kind_of(part) == kind and isinstance(text := get(part, _PARTS[kind]), str):
                 yield place, nth, text
 
 
@@ -124,7 +173,7 @@ def write(raw: Any, after: Reply) -> Any:
         ):
             if old != new:
                 _say(get(items[place], "content")[nth], kind, new)
-    called = [item for item in items if get(item, "type") in ARGUMENTS]
+    called = [item for item in items if kind_of(item) in ARGUMENTS]
     left_out = []
     for item, call in zip(
         called, in_place_of(list(map(tool_call_of, called)), choice.tool_calls), strict=True
@@ -182,26 +231,23 @@ def divided(olds: Sequence[str], text: str) -> list[str]:
     return news
 
 
-def unscreened(raw: Any) -> tuple[str, ...]:
-    """The types of the output items that carry text which is part of no answer."""
-    output = get(raw, "output")
-    return tuple(
-        dict.fromkeys(
-            str(get(item, "type"))
-            for item in (output if isinstance(output, (list, tuple)) else ())
-            if get(item, "type") not in _SPOKEN and any(fields_with_text(item))
-        )
-    )
-
-
 def without_unscreened(raw: Any) -> Any:
-    """*raw* with the text of those items taken out, so that no text is in it that was not checked."""
-    if not unscreened(raw):
+    """*raw* without text that is part of no answer, so that no text is in it that was not checked."""
+    output = list(get(raw, "output") or ())
+    checked = list(map(_without_unscreened, output))
+    if all(new is old for new, old in zip(checked, output, strict=True)):
         return raw
-    output = [item if get(item, "type") in _SPOKEN else emptied(item) for item in get(raw, "output")]
-    if hasattr(raw, "model_copy"):
-        return raw.model_copy(update={"output": output})
-    return {**raw, "output": output}
+    return _with(raw, output=checked)
+
+
+def _without_unscreened(item: Any) -> Any:
+    kind = kind_of(item)
+    if kind != "message":
+        return item if kind in _SPOKEN or not any(fields_with_text(item)) else emptied(item)
+    parts = list(get(item, "content"))
+    if all(kind_of(part) in _PARTS for part in parts):
+        return item
+    return _with(item, content=[part if kind_of(part) in _PARTS else emptied(part) for part in parts])
 
 
 def emptied(item: Any) -> Any:
@@ -228,8 +274,7 @@ def read_event(raw: Any) -> Chunk:
     Events that repeat a text or a call which has been streamed already carry nothing: they would bring the
     unchecked text to the caller once more.
     """
-    kind = get(raw, "type")
-    match kind:
+    match get(raw, "type"):
         case "error":
             return Chunk((), raw, error=raw)
         case "response.failed":
@@ -238,7 +283,7 @@ def read_event(raw: Any) -> Chunk:
             return Chunk((Delta(text=_string(get(raw, "delta")) or ""),), raw)
         case "response.refusal.delta":
             return Chunk((Delta(refusal=_string(get(raw, "delta")) or ""),), raw)
-        case "response.output_item.added" if get(get(raw, "item"), "type") in ARGUMENTS:
+        case "response.output_item.added" if kind_of(get(raw, "item")) in ARGUMENTS:
             return Chunk((Delta(tool_calls=(_begun(raw),)),), raw)
         case "response.function_call_arguments.delta":
             return Chunk((Delta(tool_calls=(_more(raw, "function", "arguments"),)),), raw)

@@ -17,7 +17,7 @@ LAYERS = [
     ["_rules"],
     ["_messages", "_who"],
     ["_capabilities", "_record", "_targets", "_texts"],
-    ["_binding", "_shapes", "_shapes_responses", "sinks"],
+    ["_agreement", "_binding", "_shapes", "_shapes_responses", "sinks"],
     ["_integrity", "_schema", "_tools", "reliability", "schemas"],
     ["_effects"],
     ["_screen"],

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple, get_args
 
 from openai._models import construct_type
 from openai.types.responses import ResponseStreamEvent
 
 from guardrails_lite import _shapes_responses as shapes
+from guardrails_lite._agreement import Agreement
 from guardrails_lite._messages import Choice, Reply, ToolCall, get
 from guardrails_lite._shapes import read_reply
 from guardrails_lite._texts import plain
@@ -65,22 +67,33 @@ class ResponsesTelling:
         self._number = 0
         self._indexes: dict[int, int] = {}
         self._open: _OpenItem | None = None
+        self._agreement = Agreement()
         self._goes_on = False
         """A second stream goes on with the reply of a first: its text belongs to what is open."""
+        self._done: list[Any] = []
+        """The items that have been told to their end."""
 
     # --- in ---
 
+    def begin(self) -> None:
+        """The stream of an attempt begins."""
+        self._agreement = Agreement()
+        self._goes_on = self._number > 0
+        if not self._goes_on:  # nothing of the attempt before has been released
+            self._heard = _Heard()
+
     def read(self, event: Any) -> tuple[Any, ...]:
-        """What the engine gets to see of an event: a chat chunk, or nothing."""
+        """What the engine gets to see of an event: a chat chunk, or nothing.
+
+        Raises:
+            UnreadableError: it contradicts the events before it.
+        """
         chunk = shapes.read_event(event)
         if chunk.error is not None:
             return ({"error": _error_of(chunk.error)},)
-        kind = get(event, "type")
-        if kind == "response.created":
-            self._goes_on = self._number > 0
-            if not self._goes_on:  # a new attempt, and nothing of the one before has been released
-                self._heard = _Heard()
-        if self._goes_on and kind not in _GONE_ON and not chunk.deltas[0].tool_calls:
+        self._agreement.hear(event)
+        kind = shapes.kind_of(event)
+        if not kind or (self._goes_on and kind not in _GONE_ON and not chunk.deltas[0].tool_calls):
             return ()
         if kind in _ENDS:
             self._heard.final = get(event, "response")
@@ -104,11 +117,11 @@ class ResponsesTelling:
 
     def _hear_item(self, event: Any) -> None:
         item = get(event, "item")
-        kind = get(item, "type")
+        kind = shapes.kind_of(item)
         if kind in shapes.ARGUMENTS:
-            self._heard.calls[get(item, "call_id")] = event
+            self._heard.calls[shapes.tool_call_of(item).id] = event
         elif kind == "message":
-            self._heard.messages[get(event, "output_index")] = item
+            self._heard.messages[shapes.place_of(event)] = item
         else:
             self._heard.waiting.append(_with(event, item=shapes.emptied(item)) if self._screens else event)
 
@@ -150,6 +163,8 @@ class ResponsesTelling:
         yield from self._closed()
         final = self._heard.final
         if final is not None and reply.choices:
+            if not get(final, "output"):  # some servers leave it out here
+                final = _with(final, output=self._done)
             reply = Reply(reply.choices, raw=shapes.write(final, reply))
         response = self._own(reply)
         status = get(response, "status")
@@ -162,7 +177,7 @@ class ResponsesTelling:
         while self._heard.waiting:
             fields = dict(plain(self._heard.waiting.popleft()))
             kind = fields.pop("type")
-            index = fields.get("output_index")
+            index = shapes.place_of(fields)
             if kind == "response.output_item.added":
                 yield from self._closed()
                 fields["output_index"] = self._index(index)
@@ -233,7 +248,7 @@ class ResponsesTelling:
         fields = {**shapes.item_of(call), **(plain(get(heard, "item")) if heard is not None else {})}
         key = shapes.ARGUMENTS[fields["type"]]
         fields |= {"name": call.name, key: call.arguments, "status": "completed"}
-        index = self._index(get(heard, "output_index") if heard is not None else None)
+        index = self._index(shapes.place_of(heard))
         place = {"output_index": index, "item_id": fields["id"]}
         running = {**fields, key: "", "status": "in_progress"}
         yield self._event("response.output_item.added", output_index=index, item=running)
@@ -251,9 +266,20 @@ class ResponsesTelling:
 
     def _event(self, kind: str, **fields: Any) -> Any:
         number, self._number = self._number, self._number + 1
-        return construct_type(
-            type_=ResponseStreamEvent, value={**fields, "type": kind, "sequence_number": number}
+        event = construct_type(
+            type_=_classes().get(kind, ResponseStreamEvent),
+            value={**fields, "type": kind, "sequence_number": number},
         )
+        if kind == "response.output_item.done":
+            self._done.append(get(event, "item"))
+        return event
+
+
+@lru_cache(maxsize=1)
+def _classes() -> Mapping[str, Any]:
+    """The class of each type of event: the client tries all of them, which takes a hundred times as long."""
+    union = get_args(ResponseStreamEvent)[0]
+    return {get_args(each.model_fields["type"].annotation)[0]: each for each in get_args(union)}
 
 
 class _Heard:
@@ -274,9 +300,9 @@ class _Heard:
 
     def begin(self, event: Any) -> None:
         """A part of a message begins."""
-        kind = get(get(event, "part"), "type")
+        kind = shapes.kind_of(get(event, "part"))
         if kind in self.texts:
-            self.texts[kind].begin(get(event, "output_index"), str(get(event, "item_id")))
+            self.texts[kind].begin(shapes.place_of(event), str(get(event, "item_id")))
 
 
 class _Part(NamedTuple):
@@ -284,7 +310,7 @@ class _Part(NamedTuple):
 
     kind: str
     start: int
-    output_index: int
+    output_index: int | None
     item_id: str
 
 
@@ -306,7 +332,7 @@ class _Text:
         self.like: Any = None
         """The provider's newest delta."""
 
-    def begin(self, output_index: int, item_id: str) -> None:
+    def begin(self, output_index: int | None, item_id: str) -> None:
         """A part begins here."""
         self._parts.append(_Part(self._kind, self._heard, output_index, item_id))
 

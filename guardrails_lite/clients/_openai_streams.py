@@ -179,6 +179,7 @@ class Heard:
     """A provider's stream on its way in, as the engine reads it."""
 
     def __init__(self, stream: Any, telling: Any) -> None:
+        telling.begin()
         self._stream = stream
         self._telling = telling
         self._waiting: list[Any] = []
@@ -200,6 +201,7 @@ class AsyncHeard:
     """`Heard` for an event loop."""
 
     def __init__(self, stream: Any, telling: Any) -> None:
+        telling.begin()
         self._stream = stream
         self._telling = telling
         self._waiting: list[Any] = []
