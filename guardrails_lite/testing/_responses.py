@@ -14,22 +14,32 @@ _CALLS = {
 """Items that call a tool: where the text is, and how its events begin."""
 
 
+_FINISHED = frozenset({"stop", "tool_calls", "function_call"})
+_CUT = {"length": "max_output_tokens"}
+_FAILED = {"code": "server_error", "message": "The loopback server was told to answer with an error."}
+
+
 def response_of(whole: Mapping[str, Any]) -> JsonDict:
-    """Tell a completion as a response object."""
-    choice = whole["choices"][0]
-    message = choice["message"]
+    """Tell a completion as a response object.
+
+    Without choices it has no output, and without a finish reason it is still in progress.
+    """
+    choices = whole["choices"]
+    message, word = (choices[0]["message"], choices[0]["finish_reason"]) if choices else ({}, "stop")
     number = str(whole.get("id", "chatcmpl-1")).rpartition("-")[2]
     output = list(_items(message, number))
-    cut = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(choice["finish_reason"])
+    status = "in_progress" if word is None else "completed" if word in _FINISHED else "incomplete"
+    if word == "error":
+        status = "failed"
     for item in output:
-        item["status"] = "incomplete" if cut else "completed"
+        item["status"] = "completed" if status == "completed" else "incomplete"
     response: JsonDict = {
         "id": f"resp_{number}",
         "object": "response",
         "created_at": CREATED,
-        "status": "incomplete" if cut else "completed",
-        "error": None,
-        "incomplete_details": {"reason": cut} if cut else None,
+        "status": status,
+        "error": _FAILED if status == "failed" else None,
+        "incomplete_details": {"reason": _CUT.get(word, word)} if status == "incomplete" else None,
         "instructions": None,
         "metadata": {},
         "model": whole.get("model", MODEL),
@@ -51,9 +61,8 @@ def response_of(whole: Mapping[str, Any]) -> JsonDict:
     return response
 
 
-def response_events(whole: Mapping[str, Any], size: int | Sequence[int] = 4) -> list[JsonDict]:
-    """Tell a completion as the events of a streamed response."""
-    response = response_of(whole)
+def response_events(response: Mapping[str, Any], *, size: int | Sequence[int] = 4) -> list[JsonDict]:
+    """Tell a response as the events of a stream. One that is still in progress has no last event."""
     opening = {**response, "status": "in_progress", "output": [], "incomplete_details": None, "usage": None}
     events = [
         {"type": "response.created", "response": opening},
@@ -61,7 +70,8 @@ def response_events(whole: Mapping[str, Any], size: int | Sequence[int] = 4) -> 
     ]
     for index, item in enumerate(response["output"]):
         events.extend(_item_events(index, item, size))
-    events.append({"type": f"response.{response['status']}", "response": response})
+    if response["status"] != "in_progress":
+        events.append({"type": f"response.{response['status']}", "response": response})
     return [{**event, "sequence_number": number} for number, event in enumerate(events)]
 
 

@@ -180,14 +180,18 @@ def send(peer: Peer, request: Request, answer: Answer, *, number: int = 1) -> No
         body = _filled_in(body, request, number)
     if not request.streams:
         whole = body if isinstance(body, Mapping) else assembled(body)
-        _send_whole(peer, reply, _json(response_of(whole) if responses and "choices" in whole else whole))
+        _send_whole(peer, reply, _json(_as_response(whole) if responses else whole))
     elif responses:
-        events = response_events(body, reply.size) if isinstance(body, Mapping) else body
-        _send_stream(peer, reply, [_event(event) for event in events])
+        told = response_events(_as_response(body), size=reply.size) if isinstance(body, Mapping) else body
+        _send_stream(peer, reply, [_event(event) for event in told])
     else:
         wants_usage = bool((request.body.get("stream_options") or {}).get("include_usage"))
         frames = chunks(body, size=reply.size, usage=wants_usage) if isinstance(body, Mapping) else body
         _send_stream(peer, reply, [*map(frame, frames), b"data: [DONE]\n\n"])
+
+
+def _as_response(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    return response_of(body) if "choices" in body else body
 
 
 def _filled_in(body: Mapping[str, Any], request: Request, number: int) -> Mapping[str, Any]:
@@ -205,8 +209,9 @@ def frame(data: object) -> bytes:
     return b"data: " + _json(data) + b"\n\n"
 
 
-def _event(data: Mapping[str, Any]) -> bytes:
-    return f"event: {data['type']}\n".encode() + frame(data)
+def _event(data: Any) -> bytes:
+    kind = data.get("type") if isinstance(data, Mapping) else None
+    return (f"event: {kind}\n".encode() if isinstance(kind, str) else b"") + frame(data)
 
 
 def _send_whole(peer: Peer, reply: HttpReply, body: bytes) -> None:

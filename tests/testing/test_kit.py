@@ -8,10 +8,11 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from guardrails_lite import Guard, Retry
+from guardrails_lite import Guard, Retry, block
 from guardrails_lite.testing.faults import WAYS, Way
-from guardrails_lite.testing.kit import broken_replies, failure_kit
+from guardrails_lite.testing.kit import Api, broken_replies, failure_kit
 from guardrails_lite.testing.kit._examples import example_of
+from guardrails_lite_validators import length
 
 
 class Line(BaseModel):
@@ -36,29 +37,61 @@ def refund(order: int, reason: Literal["broken", "late"], note: str = "") -> str
 RETRY = Retry(attempts=3, reasks=2)
 
 
+@pytest.mark.parametrize("api", ["chat", "responses"])
 @pytest.mark.parametrize("way", WAYS)
-def test_nothing_broken_gets_through(way: Way) -> None:
+def test_nothing_broken_gets_through(api: Api, way: Way) -> None:
     """Whatever is broken is caught by some check, or mended to the good value; no text is on record."""
-    report = failure_kit(Guard(schema=Order, tools=[refund], retry=RETRY), ways=[way])
-    assert report.shapes >= 60
+    report = failure_kit(Guard(schema=Order, tools=[refund], retry=RETRY), apis=[api], ways=[way])
+    assert report.shapes >= 100
     assert not report.failed, "\n".join(map(str, report.failed))
     assert {each.by for each in report.caught} > {"mended", "re-ask: schema", "tool check: missing"}
     assert not any(each.by == "nothing" for each in report.caught)
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("tool_calls", ["together", "each"])
-def test_tools_alone(way: Way, tool_calls: Any) -> None:
+@pytest.mark.parametrize(
+    ("api", "way", "tool_calls"),
+    [
+        *(("chat", way, tool_calls) for way in WAYS for tool_calls in ("together", "each")),
+        ("responses", "async", "each"),
+        ("responses", "async stream", "each"),
+    ],
+)
+def test_tools_alone(api: Api, way: Way, tool_calls: Any) -> None:
     """Without a schema the good reply is a call, and only calls are broken."""
-    report = failure_kit(Guard(tools=[refund], tool_calls=tool_calls, retry=RETRY), ways=[way])
+    report = failure_kit(Guard(tools=[refund], tool_calls=tool_calls, retry=RETRY), apis=[api], ways=[way])
     assert report.shapes >= 60
     assert not report.failed, "\n".join(map(str, report.failed))
     assert not any(each.reply.name.startswith("schema:") for each in report.caught)
 
 
-def test_a_guard_that_looks_at_nothing_fails() -> None:
+@pytest.mark.parametrize("way", ["sync", "async stream"])
+def test_no_text_that_is_part_of_no_answer_arrives_unchecked(way: Way) -> None:
+    """With an output rule, what no rule has seen is not handed over, wherever a response carries it."""
+    report = failure_kit(
+        Guard(output=[block(length(max_chars=100_000))], retry=RETRY), apis=["responses"], ways=[way]
+    )
+    assert not report.failed, "\n".join(map(str, report.failed))
+
+
+def test_what_a_stream_tells_twice_it_tells_alike() -> None:
+    """Where events contradict each other, it is a fault of the transport, and is asked for again."""
+    report = failure_kit(Guard(tools=[refund], retry=RETRY), apis=["responses"], ways=["sync stream"])
+    assert not report.failed, "\n".join(map(str, report.failed))
+    contradictions = {
+        each.by
+        for each in report.caught
+        if each.reply.name.startswith("events:")
+        and any(
+            word in each.reply.name for word in ("says another", "has other", "lost", "twice", "two replies")
+        )
+    }
+    assert contradictions == {"integrity: malformed reply"}
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_a_guard_that_looks_at_nothing_fails(api: Api) -> None:
     """In monitor mode everything passes, and the report says what got through."""
-    report = failure_kit(Guard(schema=Order, mode="monitor"), ways=["sync"])
+    report = failure_kit(Guard(schema=Order, mode="monitor"), apis=[api], ways=["sync"])
     silent = {each.reply.name for each in report.failed if "accepted in silence" in each.faults}
     assert {"schema: prose", "schema: customer missing", "reply: cut by length"} <= silent
     assert "accepted in silence" in str(report)

@@ -1,7 +1,8 @@
 """Broken replies, made for a user's own schema and tools.
 
-Each is one completion, sent whole or cut into chunks. Most must never reach the application; some may be
-*mended* where nothing is lost, and then what arrives must equal the good reply they were made from.
+Each is one completion, sent whole or cut into chunks, or one response of the Responses API. Most must never
+reach the application; some may be *mended* where nothing is lost, and then what arrives must equal the good
+reply they were made from.
 """
 
 from __future__ import annotations
@@ -9,40 +10,25 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from guardrails_lite.testing._shapes import JsonDict, chunks, completion, tool_call
+from guardrails_lite.testing.kit import _broken_responses
+from guardrails_lite.testing.kit._reply import Api, BrokenReply
 
 GoodCall = tuple[str, dict[str, Any], JsonDict]
 """A tool's name, arguments that it takes, and their JSON Schema."""
 
 DEPTH = 3000
+WELL = "All is well."
+"""The good reply where there is neither a schema nor a tool."""
+HIDDEN = "A reply that nobody should see."
 PAGE = "<!doctype html><html><body><h1>Please log in</h1></body></html>"
-
-
-@dataclass(frozen=True, slots=True)
-class BrokenReply:
-    """One way in which a reply can be wrong."""
-
-    name: str
-    """``schema: cut in the middle``: what it is about, and what is wrong."""
-    reply: JsonDict = field(repr=False)
-    """The completion."""
-    mends: bool = False
-    """It says the same as the good reply, so a guard may mend it."""
-    frames: tuple[JsonDict, ...] | None = field(default=None, repr=False)
-    """The chunks, where it can only be told as a stream."""
-
-    def chunks(self) -> list[JsonDict]:
-        """The reply as the chunks of a stream, in pieces of three characters, or forty where it is long."""
-        if self.frames is not None:
-            return list(self.frames)
-        return chunks(self.reply, size=max(3, len(json.dumps(self.reply)) // 40))
 
 
 def broken_replies(
     *,
+    api: Api = "chat",
     schema: object = None,
     tools: Iterable[Any] = (),
     example: Any = None,
@@ -50,7 +36,10 @@ def broken_replies(
 ) -> list[BrokenReply]:
     """Make broken replies for a schema and tools: about 20 for any guard, 40 for a schema, 40 for a tool.
 
+    Of the Responses API there are about 130 more, which no completion can tell.
+
     Args:
+        api: The API that they are replies of.
         schema: What `Guard(schema=...)` takes.
         tools: What `Guard(tools=...)` takes. The first function among them is the one that is called.
         example: A valid value, as plain JSON. Default: made from the schema.
@@ -60,12 +49,20 @@ def broken_replies(
         ValueError: no valid example could be made; give one.
     """
     made = [*_of_integrity()]
-    if schema is not None:
-        made += _of_schema(*good_value(schema, example))
     good = good_call(tools, arguments)
+    text = HIDDEN if good is not None else WELL
+    if schema is not None:
+        value, of = good_value(schema, example)
+        made += _of_schema(value, of)
+        text = json.dumps(value)
     if good is not None:
         made += _of_tools(*good)
-    return made
+    if api == "chat":
+        return made
+    told = [*_broken_responses.retold(made), *_broken_responses.of_text(text, is_good=text is not HIDDEN)]
+    if good is not None:
+        told += _broken_responses.of_call(good[0], json.dumps(good[1]))
+    return told
 
 
 def good_value(schema: object, example: Any = None) -> tuple[Any, JsonDict]:
@@ -103,7 +100,7 @@ def good_call(
 
 
 def _of_integrity() -> Iterator[BrokenReply]:
-    text = "A reply that nobody should see."
+    text = HIDDEN
 
     def named(name: str, reply: JsonDict) -> BrokenReply:
         return BrokenReply(f"reply: {name}", reply)
