@@ -71,6 +71,9 @@ def diagnose(
         heads: As for `verify`.
         processes: As for `verify`.
         on_progress: As for `verify`.
+
+    Raises:
+        ConfigError: as `verify` does.
     """
     root = Path(directory)
     return _no_log(root) or _log(

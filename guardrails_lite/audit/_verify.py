@@ -141,7 +141,12 @@ def verify(
 
     Returns:
         The report; damage of any kind is in it, never an exception.
+
+    Raises:
+        ConfigError: *processes* is no whole number, 1 or more.
     """
+    if type(processes) is not int or processes < 1:
+        raise ConfigError(f"verify(processes={processes!r}): expected a whole number, 1 or more")
     root = Path(directory)
     try:
         config = read_config(root / "log.json")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from guardrails_lite import ConfigError
 from guardrails_lite.audit import AuditLog, verify
 from guardrails_lite.audit._ahead import Ahead
 from guardrails_lite.audit._chain import Chain
@@ -171,3 +172,10 @@ def test_no_process_outlives_the_verifier(tmp_path: Path) -> None:
     while any(map(_runs, pids)) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not [pid for pid in pids if _runs(pid)]
+
+
+@pytest.mark.parametrize("processes", [0, -1, True, "2", None, 1.5])
+def test_a_number_of_processes_that_is_none_is_refused(tmp_path: Path, processes: object) -> None:
+    """It is said with what is expected, also for a small log, which needs no other process."""
+    with pytest.raises(ConfigError, match=r"processes=.*a whole number, 1 or more"):
+        verify(small_log(tmp_path), processes=processes)  # type: ignore[arg-type]  # that is the point

@@ -314,3 +314,12 @@ def test_nobody_is_no_subject(made: Path, capsys: pytest.CaptureFixture[str]) ->
     """An empty value has a pseudonym as any other, which would mislead."""
     assert main(["log", "hash", str(made), ""]) == 5
     assert "VALUE is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("action", ["verify", "doctor"])
+@pytest.mark.parametrize("given", ["0", "-1", "two"])
+def test_no_processes_read_nothing(made: Path, action: str, given: str) -> None:
+    """That is wrong use, and nothing about the log."""
+    with pytest.raises(SystemExit) as ended:
+        main(["log", action, str(made), f"--processes={given}"])
+    assert ended.value.code == 2

@@ -16,10 +16,16 @@ def _declare_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--processes",
         metavar="N",
-        type=int,
+        type=_processes,
         default=os.cpu_count() or 1,
         help="how many processes read a large log; default: one for each core",
     )
+
+
+def _processes(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes; expected 1 or more")
+    return int(text)
 
 
 def _key(given: str | None) -> str | None:
