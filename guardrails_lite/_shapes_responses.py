@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -235,7 +236,7 @@ def without_unscreened(raw: Any) -> Any:
     """*raw* without text that is part of no answer, so that no text is in it that was not checked."""
     output = list(get(raw, "output") or ())
     checked = list(map(_without_unscreened, output))
-    if all(new is old for new, old in zip(checked, output, strict=True)):
+    if all(map(operator.is_, checked, output)):
         return raw
     return _with(raw, output=checked)
 
@@ -245,9 +246,15 @@ def _without_unscreened(item: Any) -> Any:
     if kind != "message":
         return item if kind in _SPOKEN or not any(fields_with_text(item)) else emptied(item)
     parts = list(get(item, "content"))
-    if all(kind_of(part) in _PARTS for part in parts):
-        return item
-    return _with(item, content=[part if kind_of(part) in _PARTS else emptied(part) for part in parts])
+    checked = list(map(_checked_only, parts))
+    return item if all(map(operator.is_, checked, parts)) else _with(item, content=checked)
+
+
+def _checked_only(part: Any) -> Any:
+    """A part of a message with the text of the answer only: what it cites is written by somebody else."""
+    if kind_of(part) not in _PARTS:
+        return emptied(part)
+    return _with(part, annotations=[]) if get(part, "annotations") else part
 
 
 def emptied(item: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 import time
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -33,6 +34,7 @@ class ChatRequest:
                 f"POST /chat/completions needs a list of messages to screen, not {type(messages).__name__}. "
                 "Use chat.completions.create(messages=[...], model=...)."
             )
+        self._screens = screens
         params = {name: value for name, value in body.items() if name != "messages"}
         self.call = Call(tuple(messages), {**params, **extras})
 
@@ -49,9 +51,9 @@ class ChatRequest:
     def own(self, reply: Reply) -> Any:
         """The reply as a `ChatCompletion`, whoever gave it."""
         raw = reply.raw
-        if isinstance(raw, ChatCompletion):
-            return raw
-        return ChatCompletion.model_construct(**completion_dict(raw, reply, self.call))
+        if not isinstance(raw, ChatCompletion):
+            raw = ChatCompletion.model_construct(**completion_dict(raw, reply, self.call))
+        return without_unscreened(raw) if self._screens else raw
 
     @staticmethod
     def answer_of(text: str, call: Call) -> Any:
@@ -60,12 +62,45 @@ class ChatRequest:
 
     def telling(self) -> ChatTelling:
         """How the chunks of one stream are told."""
-        return ChatTelling(self.call)
+        return ChatTelling(self.call, screens=self._screens)
 
     @staticmethod
     def encode(chunk: Any) -> bytes:
         """A chunk as a server-sent event."""
         return b"data: " + json_of(chunk) + b"\n\n"
+
+
+_SCREENED = frozenset(
+    [
+        *("role", "content", "refusal", "tool_calls", "function_call", "reasoning_content", "reasoning"),
+        *("audio", "parsed"),
+    ]
+)
+"""Fields of a message that hold what was checked, or no text of their own."""
+
+
+def without_unscreened(raw: Any) -> Any:
+    """A completion without what no rule has seen: citations, and fields of a server beside the answers."""
+    choices = [_checked_only(choice) for choice in raw.choices]
+    if all(map(operator.is_, choices, raw.choices)):
+        return raw
+    return raw.model_copy(update={"choices": choices})
+
+
+def _checked_only(choice: Any) -> Any:
+    message = get(choice, "message")
+    if isinstance(message, Mapping):
+        left = _screened_fields(message)
+        return choice if len(left) == len(message) else {**choice, "message": left}
+    named = ("annotations", *(message.model_extra or ()))
+    beside = {name: None for name in named if name not in _SCREENED and get(message, name)}
+    if not beside:
+        return choice
+    return choice.model_copy(update={"message": message.model_copy(update=beside)})
+
+
+def _screened_fields(message: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in message.items() if name in _SCREENED}
 
 
 def completion_of(text: str, call: Call) -> Any:
@@ -113,8 +148,9 @@ class ChatTelling:
     own: Any = ChatCompletionChunk
     """The type of a chunk that needs no telling."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, *, screens: bool) -> None:
         self._call = call
+        self._screens = screens
         self._open: str | None = None
 
     def read(self, chunk: Any) -> tuple[Any, ...]:
@@ -143,6 +179,8 @@ class ChatTelling:
         choices = []
         for choice in told["choices"]:
             message = dict(choice["message"])
+            if self._screens:
+                message = _screened_fields(message)
             for nth, call in enumerate(message.get("tool_calls") or ()):
                 message["tool_calls"][nth] = {"index": nth, **call}
             choices.append(_choice(choice["index"], delta=message, finish_reason=choice["finish_reason"]))

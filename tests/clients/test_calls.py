@@ -29,6 +29,7 @@ from guardrails_lite import (
     validator,
 )
 from guardrails_lite.testing import HttpReply, LoopbackServer, chunks, completion, tool_call
+from guardrails_lite.testing._responses import response_of
 from guardrails_lite.testing._server import frame
 
 KINDS = (openai.OpenAI, openai.AsyncOpenAI, openai.AzureOpenAI, openai.AsyncAzureOpenAI)
@@ -644,3 +645,72 @@ def test_half_a_character_in_a_request_is_refused_without_showing_it(kind: type[
 
     assert server.request_count == 0
     assert "hunter2" not in f"{caught.value!r} {caught.value.__cause__!r} {caught.value.record!r}"
+
+
+BESIDE = "sk-55555555"
+"""A key that stands beside the answer, where no output rule looks."""
+
+
+def cited(api: str) -> dict[str, Any]:
+    """A reply with a citation that holds it, and in a completion a field of the server's own."""
+    citation = {
+        "type": "url_citation",
+        "start_index": 0,
+        "end_index": 3,
+        "title": BESIDE,
+        "url": f"/{BESIDE}",
+    }
+    if api == "responses":
+        response = response_of(completion("See there."))
+        response["output"][0]["content"][0]["annotations"] = [citation]
+        return response
+    whole = completion("See there.")
+    place = {name: citation[name] for name in ("start_index", "end_index", "title", "url")}
+    whole["choices"][0]["message"] |= {
+        "annotations": [{"type": "url_citation", "url_citation": place}],
+        "thinking": BESIDE,
+    }
+    return whole
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize("kind", [openai.OpenAI, openai.AsyncOpenAI], ids=lambda kind: kind.__name__)
+def test_what_stands_beside_an_answer_and_no_rule_has_seen_is_left_out(
+    kind: type[Any], api: str, streamed: bool
+) -> None:
+    """With output rules, streamed as whole; a guard without them changes nothing of a whole reply."""
+
+    def ask(client: Any) -> Any:
+        if api == "responses":
+            made = client.responses.create(model="m", input="Hello.", stream=streamed)
+        else:
+            made = client.chat.completions.create(model="m", messages=MESSAGES, stream=streamed)
+        return every(made) if streamed else made
+
+    with LoopbackServer(then=cited(api)) as server:
+        got = using(kind, server, ask)
+        assert BESIDE not in repr(got)
+        assert "See there." in repr(got) or streamed
+        if not streamed:
+            assert BESIDE in repr(using(kind, server, ask, Guard(retry=Retry(attempts=1))))
+
+
+@pytest.mark.parametrize("shape", ["dict", "object"])
+def test_a_fallbacks_reply_too_is_left_without_what_no_rule_has_seen(shape: str) -> None:
+    """Whoever made it, and where the caller takes a stream as well."""
+
+    def fall(messages: Any, **_: Any) -> Any:
+        whole = cited("chat")
+        return whole if shape == "dict" else ChatCompletion.model_validate(whole)
+
+    guard = Guard(output=[redact(keys)], retry=Retry(attempts=1), fallback=[target(fall)])
+    with LoopbackServer(then=HttpReply.error(500)) as server:
+
+        def ask(client: Any) -> Any:
+            create = client.chat.completions.create
+            return [create(model="m", messages=MESSAGES), *create(model="m", messages=MESSAGES, stream=True)]
+
+        got = repr(using(openai.OpenAI, server, ask, guard))
+    assert "See there." in got
+    assert BESIDE not in got
