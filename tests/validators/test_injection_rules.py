@@ -12,7 +12,7 @@ import pytest
 
 from guardrails_lite_validators._fold import fold
 from guardrails_lite_validators._injection_rules import LOOK_BACK, PhraseRule, evidence, rules
-from guardrails_lite_validators._readings import words_of
+from guardrails_lite_validators._pieces import words_of
 
 CATEGORIES = {
     sre.CATEGORY_SPACE: " \n",

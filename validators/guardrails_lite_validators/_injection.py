@@ -14,7 +14,8 @@ from guardrails_lite._rules import Finding, Validator, validator
 from guardrails_lite_validators._fold import Reading
 from guardrails_lite_validators._injection_model import shipped_model
 from guardrails_lite_validators._injection_rules import FAMILIES, Phrase, evidence, passages
-from guardrails_lite_validators._readings import Readings, readings_of, words_of
+from guardrails_lite_validators._pieces import words_of
+from guardrails_lite_validators._readings import Readings, readings_of
 
 THRESHOLDS = {"user": 0.8, "tool": 0.6, "retrieved": 0.6}
 

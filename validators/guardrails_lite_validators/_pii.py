@@ -7,7 +7,9 @@ that one pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._rules import Finding, Validator, validator
@@ -96,11 +98,12 @@ def _findings(text: str, found: list[Candidate], masked: Callable[[str, str], st
     )
 
 
-def messages() -> dict[str, str]:
+@functools.cache
+def messages() -> Mapping[str, str]:
     """Every entity type, and what a finding of it says."""
     from guardrails_lite_validators._identifiers import identifiers
 
-    return FORMS | {row.entity: row.message for row in identifiers()}
+    return MappingProxyType(FORMS | {row.entity: row.message for row in identifiers()})
 
 
 def _chosen(entities: Iterable[str]) -> frozenset[str]:

@@ -142,16 +142,21 @@ def ipv6s(text: str) -> Iterator[Candidate]:
 
 # From the first mark on, since the engine skips to a single character: the pair before it is looked at after.
 _MACS = tuple(
-    re.compile(f"{mark}(?:[0-9A-Fa-f]{{{size}}}{mark}){{{times}}}[0-9A-Fa-f]{{{size}}}(?![\\w:-])")
-    for mark, size, times in ((":", 2, 4), ("-", 2, 4), (r"\.", 4, 1))
+    (
+        mark,
+        size,
+        times,
+        re.compile(rf"\{mark}(?:[0-9A-Fa-f]{{{size}}}\{mark}){{{times}}}[0-9A-Fa-f]{{{size}}}(?![\w:-])"),
+    )
+    for mark, size, times in ((":", 2, 4), ("-", 2, 4), (".", 4, 1))
 )
 _HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 
 
 def macs(text: str) -> Iterator[Candidate]:
     """Six pairs with colons or hyphens, or three groups with points; not all zeros nor the broadcast."""
-    for pattern, size in zip(_MACS, (2, 2, 4), strict=True):
-        found = pattern.search(text)
+    for mark, size, times, pattern in _MACS:
+        found = pattern.search(text) if text.count(mark) > times else None
         while found is not None:
             start = found.start() - size
             digits = re.sub("[^0-9a-f]", "", text[max(start, 0) : found.end()].lower())

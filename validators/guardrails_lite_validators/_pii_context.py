@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from guardrails_lite_validators._pieces import words_of
+
 BEFORE, AFTER = 48, 24
 _WORD = re.compile(r"[^\W_]+")
 
@@ -18,14 +20,20 @@ class Words:
 
     single: frozenset[str]
     phrases: tuple[str, ...]
-    """Phrases, and words of languages that put no spaces between words."""
+    unspaced: tuple[str, ...]
+    """Phrases with other letters than ASCII's, and words of languages that put no spaces between words."""
 
 
 def words(told: str) -> Words:
     """Read a list that is separated by commas. Case does not matter."""
     listed = [word.strip().lower() for word in told.split(",") if word.strip()]
     single = frozenset(word for word in listed if _WORD.fullmatch(word) and not _is_unspaced(word))
-    return Words(single, tuple(word for word in listed if word not in single))
+    phrases = [word for word in listed if word not in single]
+    return Words(
+        single,
+        tuple(phrase for phrase in phrases if phrase.isascii()),
+        tuple(phrase for phrase in phrases if not phrase.isascii()),
+    )
 
 
 def _is_unspaced(word: str) -> bool:
@@ -50,10 +58,14 @@ class Around:
     def has(self, words: Words) -> bool:
         """Whether one of the words or phrases stands there."""
         if self._words is None:
-            self._words = frozenset(_WORD.findall(self._lowered))
-        return not words.single.isdisjoint(self._words) or any(
-            phrase in self._lowered for phrase in words.phrases
-        )
+            self._words = frozenset(words_of(self._lowered))
+        if not words.single.isdisjoint(self._words):
+            return True
+        lowered = self._lowered
+        for phrase in words.phrases if lowered.isascii() else words.phrases + words.unspaced:
+            if phrase in lowered:
+                return True
+        return False
 
 
 def _without_first(part: str) -> str:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from guardrails_lite_validators._identifier_checks import is_day
 from guardrails_lite_validators._pii_context import Around, words
@@ -18,8 +18,25 @@ _MORE_CUES = ("né", "född", "født", "fødsel", "födel", "születe", "născut
               "생", "जन्म", "ميلاد", "ngày sinh")  # fmt: skip
 
 
-def speaks_of_birth(text: str) -> bool:
-    """Whether a text holds any piece of a word for birth: without one no date in it is looked at."""
+def births(text: str, groups: Iterable[tuple[int, int]]) -> Iterator[Candidate]:
+    """Dates that begin at one of these groups of digits, or at the month before it, beside a word for birth."""
+    is_told = False
+    for start, end in groups:
+        size = end - start
+        if size != 8 and (size not in (1, 2, 4) or _IS_DATE.match(text, end) is None):
+            continue
+        span = _date(text, start)
+        if span is None:
+            continue
+        is_told = is_told or _speaks_of_birth(text)
+        if not is_told:
+            return
+        if Around(text, *span).has(_BIRTH):
+            yield "DATE_TIME", *span, 0.85
+
+
+def _speaks_of_birth(text: str) -> bool:
+    """Whether a text holds any piece of a word for birth: without one no date in it is looked at again."""
     lowered = text.lower()
     return any(cue in lowered for cue in _CUES) or (
         not text.isascii() and any(cue in lowered for cue in _MORE_CUES)
@@ -64,13 +81,11 @@ _MONTH_DAY = re.compile(r"(?<!\w)([^\W\d_]{3,12})\.?[ -]$")
 _DAY_YEAR = re.compile(r"([0-9]{1,2})(?:st|nd|rd|th)?,?[ -]([0-9]{4}|[0-9]{2})(?!\w)", re.I)
 _EAST = re.compile(r"([0-9]{4}) ?[年년] ?([0-9]{1,2}) ?[月월] ?([0-9]{1,2}) ?[日일]")
 _COMPACT = re.compile(r"(?:19|20)[0-9]{6}(?!\w)")
-
-
-def births(text: str, start: int) -> Iterator[Candidate]:
-    """A date that begins at a group of digits, or at the month before it."""
-    span = _date(text, start)
-    if span is not None and Around(text, *span).has(_BIRTH):
-        yield "DATE_TIME", *span, 0.85
+# What stands behind the first digits of each of these forms; most numbers are told from dates by it.
+_IS_DATE = re.compile(
+    r"[-/.\u2013 ]{1,2}[0-9]| ?[年년]"
+    r"|(?i:st|nd|rd|th|\.|er|º)?,?[ -](?:[0-9]|(?i:of |de |d')?[^\W\d_]{3,12}\.?,?[ -](?i:de |of )?[0-9])"
+)
 
 
 def _date(text: str, start: int) -> tuple[int, int] | None:

@@ -55,7 +55,7 @@ def phones(text: str, start: int) -> Iterator[Candidate]:
         start -= 1
     if start and (text[start - 1].isalnum() or text[start - 1] in _BEFORE_NUMBER):
         return
-    for pattern, score in _FORMS:
+    for pattern, score in _BEGINNING_WITH.get(text[start], ()):
         found = pattern.match(text, start)
         if found is None:
             continue
@@ -77,14 +77,19 @@ def phones(text: str, start: int) -> Iterator[Candidate]:
 
 
 _FORMS = (
-    (_INTERNATIONAL, 0.8),
-    (_NANP, 0.65),
-    (_TRUNK, 0.55),
-    (_BRACKETED, 0.5),
-    (_CHINESE, 0.5),
-    (_FOURS, 0.5),
-    (_PLAIN, 0.15),
+    ("+(0", _INTERNATIONAL, 0.8),
+    ("(0123456789", _NANP, 0.65),
+    ("(0", _TRUNK, 0.55),
+    ("(78", _BRACKETED, 0.5),
+    ("1", _CHINESE, 0.5),
+    ("23456789", _FOURS, 0.5),
+    ("(0123456789", _PLAIN, 0.15),
 )
+"""The characters that each form begins with, the form, and the score of a number with no word beside it."""
+_BEGINNING_WITH = {
+    char: tuple((pattern, score) for begins, pattern, score in _FORMS if char in begins)
+    for char in "+(0123456789"
+}
 _LOOKS_LIKE_DATE = re.compile(r"[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4}(?![0-9])")
 _TWO_DIGIT_CODES = frozenset(
     map(str, (20, 27, *range(30, 35), 36, 39, 40, 41, *range(43, 50), *range(51, 59), *range(60, 67), 81, 82, 84, 86,

@@ -1,6 +1,6 @@
 """The search behind `pii`: which places of a text are tried, and as what.
 
-One pass stops at the groups of digits that could begin something; the rest of the work is done only there.
+One pass stops at the groups of digits; what could begin something is told by a few characters behind them.
 Each place is judged by a bounded piece of text around it, whatever else the text holds.
 """
 
@@ -10,24 +10,19 @@ import re
 from collections.abc import Generator, Iterator
 
 from guardrails_lite_validators._identifiers import named
+from guardrails_lite_validators._pieces import digit_groups
 from guardrails_lite_validators._pii_accounts import cards, ibans, wallets
 from guardrails_lite_validators._pii_addresses import emails, ipv4s, ipv6s, links, macs
-from guardrails_lite_validators._pii_dates import births, speaks_of_birth
+from guardrails_lite_validators._pii_dates import births
 from guardrails_lite_validators._pii_phones import phones
 
 Candidate = tuple[str, int, int, float]
 
-_DIGITS = re.compile("[0-9]+")
-# A long group of digits, or a short one that is followed by what could make it part of something longer.
-# The first item is a set of characters, which the engine skips to.
-_GROUPS = re.compile(
-    r"[0-9](?<![0-9][0-9])(?:[0-9]{6,}+|[0-9]{0,5}+(?="
+_LONG = 7
+# What makes a shorter group of digits part of something longer, at its end.
+_GOES_ON = re.compile(
     r"[ .\-/()+\u00a0\u2011\u2013]{1,3}[0-9]| [A-Z](?![A-Za-z])| [A-Z]{4} ?[0-9]"
-    r"|[A-Za-z][0-9A-Za-z]{2}|(?<=[0-9]{4})[A-Za-z]))"
-)
-_DATED = re.compile(
-    r"[0-9](?:[0-9]{3}|[0-9]?[/.\-][ 0-9][0-9]?[/.\-]|[0-9]?[年년 ]"
-    r"|[0-9]?(?:st|nd|rd|th|[.er])? ?(?:of|de)? ?[^\W\d_]{3,12}\.?,? [0-9]{2})"
+    r"|[A-Za-z][0-9A-Za-z]{2}|(?<=[0-9]{4})[A-Za-z]"
 )
 _RUN = re.compile(r"[0-9]+(?:[ .\-/()\u00a0\u2011]{1,3}[0-9]+){0,12}")
 _SEPARATORS = dict.fromkeys(map(ord, " .-/()\u00a0\u2011"))
@@ -47,21 +42,20 @@ def candidates(text: str) -> Iterator[Candidate]:
     colons = text.count(":")
     if colons > 1:
         yield from ipv6s(text)
-    if colons > 4 or text.count("-") > 4 or "." in text:
-        yield from macs(text)
-    if _DATED.search(text) is not None and speaks_of_birth(text):
-        for found in _DIGITS.finditer(text):
-            yield from births(text, found.start())
+    yield from macs(text)
+    groups = list(digit_groups(text))
+    if not groups:
+        return
+    yield from births(text, groups)
     done = -1
-    for found in _GROUPS.finditer(text):
-        start = found.start()
-        if start < done:
+    for start, end in groups:
+        if start < done or (end - start < _LONG and _GOES_ON.match(text, end) is None):
             continue
         before = text[start - 1] if start else " "
         if before.isalnum() or before == "_":
             done = yield from _word(text, start)
         else:
-            yield from _number(text, start, found.end(), before)
+            yield from _number(text, start, end, before)
 
 
 def _number(text: str, start: int, digits_end: int, before: str) -> Iterator[Candidate]:

@@ -24,7 +24,8 @@ from ordinary import ordinary
 
 from guardrails_lite_validators._injection_model import FEWEST, SCALE, Model, read_model, term_of, terms_of
 from guardrails_lite_validators._injection_rules import FAMILIES, evidence, passages
-from guardrails_lite_validators._readings import readings_of, words_of
+from guardrails_lite_validators._pieces import words_of
+from guardrails_lite_validators._readings import readings_of
 
 TARGET = Path(__file__).parents[1] / "guardrails_lite_validators" / "injection_model.txt"
 SEED = 20
