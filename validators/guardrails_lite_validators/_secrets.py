@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from guardrails_lite._rules import Finding, Validator, validator
+from guardrails_lite_validators._pieces import long_pieces
 from guardrails_lite_validators._spans import outermost
 
 LONGEST = 440
@@ -65,10 +66,10 @@ _SCORES = {
 
 
 def _candidates(text: str) -> Iterator[Candidate]:
-    long = [chunk for chunk in text.split() if len(chunk) >= 16]
+    long = list(long_pieces(text, 16))
     if long:
         yield from _vendor_keys(text, long)
-        if any(len(chunk) >= 64 for chunk in long):
+        if any(end - start >= 64 for start, end in long):
             yield from _key_lines(text)
     if "PRIVATE KEY" in text or "PuTTY-User-Key" in text:
         yield from _private_keys(text)
@@ -82,16 +83,13 @@ def _candidates(text: str) -> Iterator[Candidate]:
 _WORD = re.compile(r"[A-Za-z0-9_\-]+")
 
 
-def _vendor_keys(text: str, long: list[str]) -> Iterator[Candidate]:
+def _vendor_keys(text: str, long: list[tuple[int, int]]) -> Iterator[Candidate]:
     """Keys by their beginnings, in the pieces without blanks that are long enough to hold one."""
     from guardrails_lite_validators import _secret_formats as formats
 
     table = formats.by_beginning()
-    at = 0
-    for chunk in long:
-        at = text.index(chunk, at)
-        end = at + len(chunk)
-        for word in _WORD.finditer(text, at, end):
+    for first, last in long:
+        for word in _WORD.finditer(text, first, last):
             start = word.start()
             for _, pattern in table.get(text[start : start + 2], ()):
                 found = pattern.match(text, start)
@@ -100,8 +98,7 @@ def _vendor_keys(text: str, long: list[str]) -> Iterator[Candidate]:
                     break
             if text.startswith("eyJ", start):
                 yield from _web_token(text, start)
-        at = end
-    searched = "\n".join(long)
+    searched = "\n".join([text[first:last] for first, last in long])
     for _, literal, pattern in formats.after_literal():
         at = text.find(literal) if literal in searched else -1
         while at >= 0:
@@ -233,6 +230,11 @@ def _assignments() -> tuple[tuple[str, re.Pattern[str]], ...]:
 
 
 @functools.cache
+def _assignments_in_ascii() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((name, pattern) for name, pattern in _assignments() if name.isascii())
+
+
+@functools.cache
 def _before_key() -> re.Pattern[str]:
     from guardrails_lite_validators._secret_formats import NAMED
 
@@ -244,7 +246,7 @@ def _assigned(text: str) -> Iterator[Candidate]:
     lowered = text.lower()
     if len(lowered) != len(text):  # a letter whose small form is two characters
         lowered = "".join(char if len(char.lower()) != 1 else char.lower() for char in text)
-    for name, pattern in _assignments():
+    for name, pattern in _assignments_in_ascii() if text.isascii() else _assignments():
         at = lowered.find(name)
         while at >= 0:
             found = pattern.match(text, at)
