@@ -234,12 +234,13 @@ _BREAKS = str.maketrans("", "", "\r\n\t")
 
 def _has_numbers(text: str) -> bool:
     return (
-        _ROW_BEGINS.search(text) is not None
-        and sum(map(text.count, "0123456789")) > 10
+        len(text.encode("ascii", "ignore").translate(None, _NO_DIGITS)) > 10
+        and _ROW_BEGINS.search(text) is not None
         and _NUMBERS.search(text) is not None
     )
 
 
+_NO_DIGITS = bytes(code for code in range(256) if not 48 <= code < 58)
 _ROW_BEGINS = re.compile(
     r"[0-9][0-9a-fA-F]{0,2}(?:(?:[ ,:;-]{1,2}(?:0x)?[0-9a-fA-F]{2,3}){3}|[ ,]{1,2}[01]{7})"
 )

@@ -57,8 +57,8 @@ def injection(*, source: str = "user", threshold: float | None = None) -> Valida
             )
         highest = 0.0
         shown: set[tuple[str, tuple[int, int]]] = set()
-        for reading, words in _each(readings):
-            for score, phrases in _judged(reading.text, words):
+        for reading, words, said in _each(readings):
+            for score, phrases in _judged(reading.text, words, said):
                 if score >= least:
                     highest = max(highest, score)
                     shown.update((family, reading.span(*span)) for family, span in phrases)
@@ -72,15 +72,16 @@ def injection(*, source: str = "user", threshold: float | None = None) -> Valida
     return find
 
 
-def _judged(text: str, words: list[str]) -> Iterator[tuple[float, list[Phrase]]]:
+def _judged(text: str, words: list[str], said: frozenset[str]) -> Iterator[tuple[float, list[Phrase]]]:
     """The score of the whole text and of each passage with a phrase, and the phrases there."""
-    model, phrases = shipped_model(), list(evidence(text, words))
+    model, phrases = shipped_model(), list(evidence(text, said))
     yield model.score(words, [family for family, _ in phrases]), phrases
     for passage, within in passages(text, phrases):
         yield model.score(words_of(passage), [family for family, _ in within]), within
 
 
-def _each(readings: Readings) -> Iterator[tuple[Reading, list[str]]]:
-    yield readings.plain, readings.words
+def _each(readings: Readings) -> Iterator[tuple[Reading, list[str], frozenset[str]]]:
+    yield readings.plain, readings.words, readings.said
     for reading in readings.others:
-        yield reading, words_of(reading.text)
+        words = words_of(reading.text)
+        yield reading, words, frozenset(words)

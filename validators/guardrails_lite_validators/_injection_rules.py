@@ -45,8 +45,8 @@ class PhraseRule:
     """Matched where an anchor ends."""
     before: re.Pattern[str] | None = field(default=None, repr=False)
     """Must be found in the `LOOK_BACK` characters before the anchor."""
-    needs: tuple[frozenset[str], ...] = ()
-    """One of each must be in the text."""
+    needs: frozenset[frozenset[str]] = frozenset()
+    """Groups of words: one word of each group must be in the text."""
 
 
 LOOK_BACK = 120
@@ -60,8 +60,10 @@ Phrase = tuple[str, tuple[int, int]]
 def evidence(text: str, words: Collection[str]) -> Iterator[Phrase]:
     """The family and span of each phrase in a folded text that consists of these words."""
     by_anchor, said = _by_anchor(), frozenset(words)
-    for anchor in _anchors() & said:
-        tried = [rule for rule in by_anchor[anchor] if not any(map(said.isdisjoint, rule.needs))]
+    anchors = _anchors() & said
+    missing = {needed for needed in _needed() if said.isdisjoint(needed)} if anchors else ()
+    for anchor in anchors:
+        tried = [rule for rule in by_anchor[anchor] if rule.needs.isdisjoint(missing)]
         for at in _places(text, anchor) if tried else ():
             end = at + len(anchor)
             for rule in tried:
@@ -371,7 +373,7 @@ def rules() -> tuple[PhraseRule, ...]:
             tuple(dict.fromkeys(fold(word).text for word in words.split())),
             re.compile(r"(?![^\W_])" + pattern, re.DOTALL),
             re.compile(before, re.DOTALL) if before else None,
-            tuple(frozenset(group.split()) for group in needs),
+            frozenset(frozenset(group.split()) for group in needs),
         )
         for family, listed, pattern, before in _RULES
         for words, *needs in (listed.split(" / "),)
@@ -390,6 +392,12 @@ def _by_anchor() -> dict[str, tuple[PhraseRule, ...]]:
 @functools.cache
 def _anchors() -> frozenset[str]:
     return frozenset(_by_anchor())
+
+
+@functools.cache
+def _needed() -> frozenset[frozenset[str]]:
+    """All groups of words that rules need: each is looked for once in a text."""
+    return frozenset().union(*(rule.needs for rule in rules()))
 
 
 @functools.cache

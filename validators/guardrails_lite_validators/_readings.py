@@ -30,6 +30,8 @@ class Readings:
     """As it stands, folded."""
     words: list[str] = field(repr=False)
     """The words of the plain reading, in order."""
+    said: frozenset[str] = field(repr=False)
+    """The same words, each once."""
     others: tuple[Reading, ...]
     """Readings of what was encoded, misspelled or turned around."""
     goes_on: bool = False
@@ -43,17 +45,21 @@ def readings_of(text: str) -> Readings:
     words = words_of(first.text)
     others: list[Reading] = []
     opened = decoded(text, shown=shown)
-    best, best_words = first, words
+    said = frozenset(words)
+    best, best_words, best_said = first, words, said
     if opened is not None:
         best = opened.reading.then(plain(opened.reading.text)).lower()
         best_words = words_of(best.text)
+        best_said = frozenset(best_words)
         others.append(best)
     mended = _mended(best, best_words)
     if mended is not None:
         others.append(mended)
         best, best_words = mended, words_of(mended.text)
-    others.extend(_turned(best, best_words))
-    return Readings(first, words, tuple(others), opened is not None and opened.goes_on)
+        best_said = frozenset(best_words)
+    if not best_said.isdisjoint(_turned_words()):
+        others.extend(_turned(best, best_words))
+    return Readings(first, words, said, tuple(others), opened is not None and opened.goes_on)
 
 
 @functools.cache
@@ -172,17 +178,30 @@ def _word_costs() -> dict[str, float]:
 
 
 def _has_leet(text: str, words: Sequence[str]) -> bool:
-    if _TOUCHING.search(text) is None:
+    shape = text.encode("ascii", "replace").translate(_AS_LEET)
+    beside = shape.count(b"1a") + shape.count(b"9a")
+    if not beside and b"!a" not in shape and b"+a" not in shape:
         return False
-    signs = sum(map(text.count, "@$|!"))
+    signs = shape.count(b"!")
     if signs > 2:
         return True
-    if sum(map(text.count, "013457")) + signs < 3 or (
-        text.isascii() and len(_BESIDE_LETTER.findall(text)) < 2
-    ):
+    if shape.count(b"1") + signs < 3:
+        return False
+    if text.isascii() and beside + shape.count(b"a1") + shape.count(b"a9") < 2:
         return False
     mixed = [word for word in words if not word.isalpha() and not word.isdigit()]
     return len(mixed) > 1 and (signs > 0 or sum(_spelled(word) is not None for word in mixed) > 1)
+
+
+def _leet_shape(char: str) -> str:
+    for shape, chars in (("a", "abcdefghijklmnopqrstuvwxyz"), ("1", "013457"), ("9", "2689"), ("!", "@$|!")):
+        if char in chars:
+            return shape
+    return "+" if char == "+" else " "
+
+
+_AS_LEET = "".join(map(_leet_shape, map(chr, range(256)))).encode("ascii")
+"""Letters as "a", digits that look like one as 1, other digits as 9, signs that look like one as "!"."""
 
 
 def _unleeted(text: str) -> Iterator[Edit]:
@@ -201,9 +220,6 @@ def _spelled(word: str) -> str | None:
     return next((spelled for spelled in _spellings(word) if spelled in ranks), None)
 
 
-_TOUCHING = re.compile(r"[0-9@$!|+][a-z]")
-_BESIDE_LETTER = re.compile(r"[0-9](?:(?=[a-z])|(?<=[a-z][0-9]))")
-"""Where a word has letters and digits; digits come first, since there are few of them."""
 _LEET = re.compile(r"(?<![a-z0-9@$])[a-z0-9@$!|+]{2,}(?![a-z0-9@$])")
 _LEET_LETTERS = str.maketrans("023456789@$+", "ozeasgtbgast")
 
@@ -227,8 +243,6 @@ _WORD = re.compile(r"[^\W_]+")
 
 def _turned(reading: Reading, words: Sequence[str]) -> Iterator[Reading]:
     """The text in ROT13 and backwards, where that makes words of what is none."""
-    if len(list(filter(_turned_words().__contains__, words))) < 3:
-        return
     ranks = common_words()
     rare = [word for word in words if word not in ranks and len(word) > 2]
     if len(rare) < 3:
