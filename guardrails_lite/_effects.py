@@ -23,6 +23,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from guardrails_lite._patience import within
 from guardrails_lite.reliability._deadline import time_limit
 
 if TYPE_CHECKING:
@@ -79,10 +80,8 @@ class Send(Effect[Any]):
         return raw
 
     async def arun(self) -> Any:
-        if self.timeout_s is None:
-            return await self._answer()
-        async with asyncio.timeout(self.timeout_s):
-            return await self._answer()
+        answer = self._answer()
+        return await (answer if self.timeout_s is None else within(answer, self.timeout_s))
 
     async def _answer(self) -> Any:
         if self.target.blocks:
@@ -231,10 +230,8 @@ class Read(Effect[Any]):
             return next(self.stream, END)
 
     async def arun(self) -> Any:
-        if self.timeout_s is None:
-            return await self._next()
-        async with asyncio.timeout(self.timeout_s):
-            return await self._next()
+        chunk = self._next()
+        return await (chunk if self.timeout_s is None else within(chunk, self.timeout_s))
 
     async def _next(self) -> Any:
         if hasattr(self.stream, "__anext__"):
