@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from guardrails_lite._effects import Effect, Opened, Release
@@ -27,15 +26,8 @@ class StreamClosed(BaseException):
     """
 
 
-@dataclass(slots=True)
-class _Done:
-    """The engine has ended, with this result."""
-
-    value: Any
-
-
 def _advance(core: Core[Any], until: type | None, effect: Any = None) -> Any:
-    """Perform effects until one of the type *until*, which is returned, or until the end: `_Done`."""
+    """Perform effects until one of the type *until*, which is returned, or until the end: its result."""
     try:
         if effect is None:
             effect = core.send(None)
@@ -48,12 +40,12 @@ def _advance(core: Core[Any], until: type | None, effect: Any = None) -> Any:
             # Thrown out here, for an error raised inside an `except` drags the handled one along.
             effect = core.send(answer) if failed is None else core.throw(failed)
     except StopIteration as done:
-        return _Done(done.value)
+        return done.value
     return effect
 
 
 async def _aadvance(core: Core[Any], until: type | None, effect: Any = None) -> Any:
-    """Perform effects until one of the type *until*, which is returned, or until the end: `_Done`."""
+    """Perform effects until one of the type *until*, which is returned, or until the end: its result."""
     try:
         if effect is None:
             effect = core.send(None)
@@ -66,7 +58,7 @@ async def _aadvance(core: Core[Any], until: type | None, effect: Any = None) -> 
             # Thrown out here, for an error raised inside an `except` drags the handled one along.
             effect = core.send(answer) if failed is None else core.throw(failed)
     except StopIteration as done:
-        return _Done(done.value)
+        return done.value
     return effect
 
 
@@ -76,24 +68,24 @@ def _foreign(awaited: object) -> TypeError:
 
 def drive(core: Core[R]) -> R:
     """Run *core* to its end in this thread."""
-    return _advance(core, None).value  # type: ignore[no-any-return]
+    return _advance(core, None)  # type: ignore[no-any-return]
 
 
 async def adrive(core: Core[R]) -> R:
     """Run *core* to its end on the event loop."""
-    return (await _aadvance(core, None)).value  # type: ignore[no-any-return]
+    return await _aadvance(core, None)  # type: ignore[no-any-return]
 
 
 def begin(core: Core[R]) -> R | Live[Any]:
     """Run *core* until it ends or its reply begins to stream; then hand the stream over."""
     got = _advance(core, Opened)
-    return got.value if type(got) is _Done else Live(core)
+    return Live(core) if type(got) is Opened else got
 
 
 async def abegin(core: Core[R]) -> R | AsyncLive[Any]:
     """Run *core* until it ends or its reply begins to stream; then hand the stream over."""
     got = await _aadvance(core, Opened)
-    return got.value if type(got) is _Done else AsyncLive(core)
+    return AsyncLive(core) if type(got) is Opened else got
 
 
 class Live(Generic[C]):
@@ -116,8 +108,8 @@ class Live(Generic[C]):
         if core is None:
             raise StopIteration
         got = _advance(core, Release)
-        if type(got) is _Done:
-            self.outcome = got.value
+        if type(got) is not Release:
+            self.outcome = got
             raise StopIteration
         self._core = core
         return got.chunk  # type: ignore[no-any-return]
@@ -156,8 +148,8 @@ class AsyncLive(Generic[C]):
         if core is None:
             raise StopAsyncIteration
         got = await _aadvance(core, Release)
-        if type(got) is _Done:
-            self.outcome = got.value
+        if type(got) is not Release:
+            self.outcome = got
             raise StopAsyncIteration
         self._core = core
         return got.chunk  # type: ignore[no-any-return]

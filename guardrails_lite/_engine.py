@@ -57,7 +57,7 @@ from guardrails_lite._endings import (
 from guardrails_lite._errors import Blocked, DeadlineExceeded, GuardrailsError
 from guardrails_lite._incoming import FrameError, Incoming, TimedIncoming
 from guardrails_lite._integrity import is_unmarked, judge
-from guardrails_lite._messages import Call, Choice, Reply, Usage
+from guardrails_lite._messages import Call, Choice, Reply
 from guardrails_lite._request import asked_again, choices_asked, completion_limit, declared, screen_request
 from guardrails_lite._resuming import Begun, after_release, as_stream, retract
 from guardrails_lite._screen import Stop, screened
@@ -313,9 +313,11 @@ async def check_text(
 
 
 def _chars(reply: Reply) -> int:
-    if len(reply.choices) == 1:
-        return len(reply.choices[0].text or "")
-    return sum([len(choice.text or "") for choice in reply.choices])
+    choices = reply.choices
+    if len(choices) == 1:
+        text = choices[0].text
+        return len(text) if text else 0
+    return sum([len(choice.text or "") for choice in choices])
 
 
 class Attempt:
@@ -415,7 +417,7 @@ class Attempt:
                 self.story.note("upstream store did not answer", "going by this process's part of the limits")
             return
         self.ledger.withdraw(self.admission)
-        self._tell(turn.failure, None, 0.0)
+        self.story.attempted(self, turn.failure, None, 0.0)
         if self.ledger.time_left_s(self.plan.clock()) <= _NO_TIME_S:
             raise self._too_late("the call waited for its turn at")
         raise Unanswered(turn.failure)
@@ -672,7 +674,7 @@ class Attempt:
             chars = _chars(self.reply)
         tokens_before = ledger.tokens
         cost = ledger.settle(self.admission, usage, failure=failure, completion_chars=chars)
-        self._tell(failure, usage, cost, ended_at_chars)
+        self.story.attempted(self, failure, usage, cost, ended_at_chars)
         if self.permit is None:
             return None
         return Settle(
@@ -682,25 +684,6 @@ class Attempt:
             ledger.tokens - tokens_before if failure is None else None,
             self.incoming.first_content_s if self.incoming is not None else None,
             self.headers,
-        )
-
-    def _tell(
-        self,
-        failure: Failure | None,
-        usage: Usage | None,
-        cost_usd: float | None,
-        ended_at_chars: int | None = None,
-    ) -> None:
-        self.story.attempted(
-            self.target,
-            self.model,
-            failure=failure,
-            began_ns=self.began_ns,
-            waited_s=self.waited_s,
-            usage=usage,
-            cost_usd=cost_usd,
-            ended_at_chars=ended_at_chars,
-            shown=(self.shown_from, self.story.released) if self.story.released > self.shown_from else None,
         )
 
 

@@ -25,7 +25,7 @@ _SEVERITY = {"block": 0, "redact": 0, "fall_back": 1, "reask": 2}
 class Side:
     """The rules of one side of a guard, prepared once: which apply to which role, and in which groups."""
 
-    __slots__ = ("_by_role", "_one", "_seats", "holds", "name", "rules", "sampled")
+    __slots__ = ("_by_role", "_is_one_group", "_seats", "holds", "name", "rules", "sampled")
 
     def __init__(self, name: Literal["input", "output"], rules: Sequence[Rule]) -> None:
         self.name = name
@@ -33,21 +33,19 @@ class Side:
         self.holds = any(rule.holds for rule in rules)
         self.sampled = any(rule.share < 1 for rule in rules)
         self._seats = [(rule, repr(rule), name, _at_once(rule)) for rule in self.rules]
-        self._one = (tuple(range(len(self.rules))),)
         self._by_role: dict[str, tuple[tuple[int, ...], ...]] = {}
+        anyone = not self.sampled and all(rule.roles is None for rule in self.rules)
+        self._is_one_group = anyone and len(self._groups(range(len(self.rules)))) == 1
 
     def tallies(self, attempt: int) -> list[Tally]:
         """Fresh counts, one for each rule."""
-        if len(self._seats) == 1:
-            rule, name, side, find = self._seats[0]
-            return [Tally(rule, name, side, attempt, find)]
         return [Tally(rule, name, side, attempt, find) for rule, name, side, find in self._seats]
 
     def groups(self, role: str, tallies: Sequence[Tally]) -> Groups:
         """The rules that apply to *role*, as the counts of each group in turn."""
+        if self._is_one_group:
+            return (tallies,)  # as most guards have it: nothing to pick
         groups = self._by_role.get(role)
-        if groups == self._one and not self.sampled:
-            return (tallies,)  # all in one group, as most guards have it: nothing to pick
         if groups is None:
             groups = self._groups(
                 place for place, rule in enumerate(self.rules) if rule.roles is None or role in rule.roles

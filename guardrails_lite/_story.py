@@ -13,9 +13,9 @@ from guardrails_lite._screen import Side, Tally
 from guardrails_lite._who import who_calls
 
 if TYPE_CHECKING:
+    from guardrails_lite._engine import Attempt
     from guardrails_lite._messages import Call, Usage
     from guardrails_lite._plan import Plan
-    from guardrails_lite._targets import Primary, Target
     from guardrails_lite._tools import Verdict
     from guardrails_lite.reliability import Failure
 
@@ -88,16 +88,11 @@ class Story:
 
     def attempted(
         self,
-        target: Target | Primary,
-        model: str | None,
-        *,
+        attempt: Attempt,
         failure: Failure | None,
-        began_ns: int,
-        waited_s: float,
         usage: Usage | None,
         cost_usd: float | None,
-        ended_at_chars: int | None,
-        shown: tuple[int, int] | None,
+        ended_at_chars: int | None = None,
     ) -> None:
         """Add the fate of one send."""
         result, error, status, blame = "answered", None, None, None
@@ -108,21 +103,21 @@ class Story:
                 failure.status,
                 failure.blame,
             )
-        took_us = (time.perf_counter_ns() - began_ns) / 1000
+        shown_from, released = attempt.shown_from, self.released
         fields = (
-            target.name,
-            model,
+            attempt.target.name,
+            attempt.model,
             self.attempt,
             result,
             error,
             status,
-            took_us,
-            waited_s,
+            (time.perf_counter_ns() - attempt.began_ns) / 1000,
+            attempt.waited_s,
             usage,
             cost_usd,
             blame,
             ended_at_chars,
-            shown,
+            (shown_from, released) if released > shown_from else None,
         )
         self.steps.append(_new(AttemptStep, fields))
         if usage is not None:
