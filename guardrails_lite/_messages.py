@@ -45,6 +45,25 @@ def _how_to_read(kind: type, name: str) -> Literal["key", "field", "attribute"]:
     return "field" if hasattr(kind, "__pydantic_fields__") and not hasattr(kind, name) else "attribute"
 
 
+def fields_of(source: Any, names: frozenset[str]) -> Mapping[str, Any]:
+    """What *source* holds of *names*, and maybe more, found with one look: `get` for those who read many."""
+    if type(source) is dict:
+        return source
+    if _holds_fields(source.__class__, names):
+        extra = source.__pydantic_extra__
+        return {**extra, **source.__dict__} if extra else source.__dict__
+    found = ((name, get(source, name, _MISSING)) for name in names)
+    return {name: value for name, value in found if value is not _MISSING}
+
+
+_MISSING = object()
+
+
+@lru_cache(maxsize=512)
+def _holds_fields(kind: type, names: frozenset[str]) -> bool:
+    return all(_how_to_read(kind, name) == "field" for name in names)
+
+
 @dataclass(slots=True)
 class Call:
     """Messages and parameters on their way to a target. Rewritten by `replace`, never mutated."""

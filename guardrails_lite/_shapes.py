@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from guardrails_lite._messages import Choice, Reply, ToolCall, Usage, get
+from guardrails_lite._messages import Choice, Reply, ToolCall, Usage, fields_of, get
 from guardrails_lite._texts import plain
 
 
@@ -242,10 +242,11 @@ def read_chunk(raw: object) -> Chunk:
     """
     if isinstance(raw, str):
         return Chunk((Delta(text=raw),), raw)
-    error = get(raw, "error")
-    if error is not None or get(raw, "object") == "error":
+    fields = fields_of(raw, _OF_CHUNK)
+    error = fields.get("error")
+    if error is not None or fields.get("object") == "error":
         return Chunk((), raw, error=error if error is not None else raw)
-    choices = get(raw, "choices", _MISSING)
+    choices = fields.get("choices", _MISSING)
     if choices is _MISSING:
         if isinstance(get(raw, "type"), str):
             from guardrails_lite import _shapes_responses
@@ -253,31 +254,38 @@ def read_chunk(raw: object) -> Chunk:
             return _shapes_responses.read_event(raw)
         raise UnreadableError(type(raw).__name__)
     found = choices if isinstance(choices, (list, tuple)) else ()
-    usage = get(raw, "usage")
+    usage = fields.get("usage")
     return Chunk(
-        tuple(_read_delta(nth, choice) for nth, choice in enumerate(found)),
+        tuple([_read_delta(nth, choice) for nth, choice in enumerate(found)]),
         raw,
         usage=read_usage(usage) if usage is not None else None,
-        model=_string(get(raw, "model")),
-        id=_string(get(raw, "id")),
+        model=_string(fields.get("model")),
+        id=_string(fields.get("id")),
     )
 
 
+_OF_CHUNK = frozenset({"error", "object", "choices", "usage", "model", "id"})
+_OF_CHOICE = frozenset({"index", "delta", "message", "finish_reason"})
+_OF_DELTA = frozenset({"content", "refusal", "tool_calls", "function_call"})
+
+
 def _read_delta(nth: int, choice: Any) -> Delta:
-    index = get(choice, "index")
-    delta = get(choice, "delta")
+    fields = fields_of(choice, _OF_CHOICE)
+    index = fields.get("index")
+    delta = fields.get("delta")
     if delta is None:
-        delta = get(choice, "message")
-    calls = get(delta, "tool_calls")
+        delta = fields.get("message")
+    said = fields_of(delta, _OF_DELTA)
+    calls = said.get("tool_calls")
     extras = _extras_of(delta)
     return Delta(
         index if type(index) is int else nth,
-        _text_of(get(delta, "content")) or "",
-        _string(get(delta, "refusal")) or "",
+        _text_of(said.get("content")) or "",
+        _string(said.get("refusal")) or "",
         calls if isinstance(calls, (list, tuple)) else (),
-        _string(get(choice, "finish_reason")),
+        _string(fields.get("finish_reason")),
         _reasoning_of(extras) or "",
-        bool(extras) or get(delta, "function_call") is not None,
+        bool(extras) or said.get("function_call") is not None,
     )
 
 
@@ -299,9 +307,9 @@ def write_chunk(
         from guardrails_lite import _shapes_responses
 
         return _shapes_responses.write_event(like, text=text, refusal=refusal, finish_reason=finish_reason)
+    choices = get(like, "choices") or ()
     template = next(
-        (choice for choice in get(like, "choices") or () if get(choice, "index", 0) == index),
-        next(iter(get(like, "choices") or ()), None),
+        (choice for choice in choices if get(choice, "index", 0) == index), next(iter(choices), None)
     )
     delta = get(template, "delta")
     fields: dict[str, Any] = {"content": text or None, "refusal": refusal or None, "tool_calls": None}
@@ -309,17 +317,11 @@ def write_chunk(
         fields["tool_calls"] = [_write_tool_call(nth, call, like) for nth, call in enumerate(tool_calls)]
     extras = {"reasoning_content": reasoning} if reasoning else {}
     if hasattr(like, "model_copy") and template is not None:
-        said = delta.model_copy(update={**fields, "function_call": None})
+        said = _copied(delta, {**fields, "function_call": None})
         object.__setattr__(said, "__pydantic_extra__", extras)  # nothing of the chunk's own is carried along
-        choice = template.model_copy(
-            update={
-                "index": index,
-                "logprobs": None,  # they spell out the chunk's own text, which is not this one
-                "delta": said,
-                "finish_reason": finish_reason,
-            }
-        )
-        return like.model_copy(update={"choices": [choice], "usage": usage})
+        # `logprobs` spell out the chunk's own text, which is not this one.
+        changed = {"index": index, "logprobs": None, "delta": said, "finish_reason": finish_reason}
+        return _copied(like, {"choices": [_copied(template, changed)], "usage": usage})
     kept = {key: value for key, value in fields.items() if value is not None}
     choice = {**(plain(template) if template is not None else {}), "index": index}
     choice.pop("logprobs", None)
@@ -329,6 +331,21 @@ def write_chunk(
     written = {**plain(like), "choices": [choice]}
     written.pop("usage", None)
     return written if usage is None else {**written, "usage": usage}
+
+
+def _copied(model: Any, update: dict[str, Any]) -> Any:
+    """`model_copy` of a client's model, whose fields *update* names: that costs more than a gate does."""
+    if getattr(model, "__pydantic_private__", None) is not None:
+        return model.model_copy(update=update)
+    kind: Any = type(model)
+    copied = kind.__new__(kind)
+    extra = model.__pydantic_extra__
+    put = object.__setattr__
+    put(copied, "__dict__", {**model.__dict__, **update})
+    put(copied, "__pydantic_extra__", extra and dict(extra))
+    put(copied, "__pydantic_fields_set__", model.__pydantic_fields_set__.union(update))
+    put(copied, "__pydantic_private__", None)
+    return copied
 
 
 def write_tool_calls(like: Any, index: int, calls: tuple[ToolCall, ...]) -> tuple[Any, ...]:
