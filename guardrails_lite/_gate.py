@@ -134,18 +134,21 @@ class _Stage:
 
         A scan that begins inside one would cut a row of findings that touch each other differently.
         """
-        while inside := [start for start, end in self._seen if start < keep < end]:
+        while self._seen and (inside := [start for start, end in self._seen if start < keep < end]):
             keep = min(inside)
         return max(self._base, keep)
 
     async def _settle(self, settled: int, *, last: bool) -> tuple[str, Stop | None]:
         if not self._text:
             return "", None
+        seen = await look(self._group, self._text, self._call)
+        if None not in seen and not any(seen):  # as almost always
+            self._seen = []
+            return self._up_to(settled), None
         base = self._base
         fresh = range(self._settled, settled + last)  # at the end an empty finding may sit behind the text
         stopped: list[tuple[int, Stop]] = []
         spans: list[tuple[int, int, str]] = []
-        seen = await look(self._group, self._text, self._call)
         self._seen = [
             (base + finding.span[0], base + finding.span[1])
             for findings in seen

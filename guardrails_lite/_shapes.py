@@ -303,14 +303,15 @@ def write_chunk(
     """A chunk in the shape of *like*, for one choice, with this content and nothing else of it."""
     if isinstance(like, str):
         return text
-    if is_event(like):
+    choices = get(like, "choices")
+    if choices is None and is_event(like):
         from guardrails_lite import _shapes_responses
 
         return _shapes_responses.write_event(like, text=text, refusal=refusal, finish_reason=finish_reason)
-    choices = get(like, "choices") or ()
-    template = next(
-        (choice for choice in choices if get(choice, "index", 0) == index), next(iter(choices), None)
-    )
+    choices = choices or ()
+    template = next(iter(choices), None)
+    if len(choices) > 1:
+        template = next((choice for choice in choices if get(choice, "index", 0) == index), template)
     delta = get(template, "delta")
     fields: dict[str, Any] = {"content": text or None, "refusal": refusal or None, "tool_calls": None}
     if tool_calls:
