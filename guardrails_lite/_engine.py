@@ -151,7 +151,7 @@ async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: 
     offered: Offered | None = None
     if call.params or plan.schema is not None or plan.toolbox is not None:
         offered, call = declared(plan, call, primary)
-    ledger = Ledger(plan.budget, now_s=plan.clock())
+    ledger = Ledger(plan.budget, plan.clock())
     climb = _climb(story, call, primary, offered, ledger, past_primary, live=live)
     if plan.cache is None or not primary.request or live or past_primary is not None:
         return await climb
@@ -228,7 +228,7 @@ async def _climb(
                 raise with_cause(admission.error(), gave_up)
             if story.withdrawn_for is not None:
                 await retract(story)
-            attempt = Attempt(story, target, request, model, offered, ledger, admission, waited_s, live=live)
+            attempt = Attempt(story, target, request, model, offered, ledger, admission, waited_s, live)
             attempt.parts, attempt.begun = parts, begun
             if lost:
                 story.note("sent without", f"{target.name}: {', '.join(lost)}")
@@ -360,7 +360,6 @@ class Attempt:
         ledger: Ledger,
         admission: Admission,
         waited_s: float,
-        *,
         live: bool,
     ) -> None:
         story.attempt += 1

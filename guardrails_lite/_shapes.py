@@ -64,7 +64,7 @@ def read_reply(raw: object) -> Reply:
         UnreadableError: it is neither a string nor shaped like a chat completion.
     """
     if isinstance(raw, str):
-        return Reply((Choice(text=raw),), raw=raw)
+        return Reply((Choice(0, raw),), None, None, None, raw)  # keywords make a class slower to call
     if raw is None or isinstance(raw, (bytes, int, float, list, tuple)):
         raise UnreadableError(type(raw).__name__)
     choices = get(raw, "choices", _MISSING)
@@ -241,7 +241,7 @@ def read_chunk(raw: object) -> Chunk:
         UnreadableError: it is nothing of the kind.
     """
     if isinstance(raw, str):
-        return Chunk((Delta(text=raw),), raw)
+        return Chunk((Delta(0, raw),), raw)
     fields = fields_of(raw, _OF_CHUNK)
     error = fields.get("error")
     if error is not None or fields.get("object") == "error":
@@ -258,9 +258,9 @@ def read_chunk(raw: object) -> Chunk:
     return Chunk(
         tuple([_read_delta(nth, choice) for nth, choice in enumerate(found)]),
         raw,
-        usage=read_usage(usage) if usage is not None else None,
-        model=_string(fields.get("model")),
-        id=_string(fields.get("id")),
+        read_usage(usage) if usage is not None else None,
+        _string(fields.get("model")),
+        _string(fields.get("id")),
     )
 
 

@@ -122,7 +122,7 @@ class Ledger:
         "unpriced",
     )
 
-    def __init__(self, budget: Budget, *, now_s: float) -> None:
+    def __init__(self, budget: Budget, now_s: float) -> None:
         self.budget = budget
         self.started_at_s = now_s
         self.attempts = 0
