@@ -244,7 +244,7 @@ class Record(_Account):
             "style": self.style,
             "model": self.model,
             "started": self.started,
-            "duration_us": round(self.duration_us, 1),
+            "duration_us": _tenths(self.duration_us),
             "outcome": self.outcome,
             "error": self.error,
             "checks": checks,
@@ -274,17 +274,22 @@ def _check_dict(step: CheckStep) -> dict[str, Any]:
         "findings": [finding._asdict() for finding in findings] if findings else [],
         "texts": texts,
         "known": known,
-        "duration_us": round(duration_us, 1),
+        "duration_us": _tenths(duration_us),
         "error": error,
     }
 
 
 def _attempt_dict(step: AttemptStep) -> dict[str, Any]:
     told: dict[str, Any] = dict(zip(step._fields, step, strict=True))
-    told["duration_us"] = round(step.duration_us, 1)
+    told["duration_us"] = _tenths(step.duration_us)
     told["shown"] = None if step.shown is None else list(step.shown)
     told["usage"] = usage_dict(step.usage)
     return told
+
+
+def _tenths(duration_us: float) -> float:
+    """A duration to one digit. `round` looks for the digits of a float, which takes most of a microsecond."""
+    return int(duration_us * 10 + 0.5) / 10 if 0 <= duration_us < 1e12 else round(duration_us, 1)
 
 
 def usage_dict(usage: Usage | None) -> dict[str, Any] | None:

@@ -202,3 +202,13 @@ def test_cancelling_a_task_completes_the_record(after_s: float) -> None:
 
     assert [record.outcome for record in records] in ([], ["cancelled"])
     assert records or after_s == 0
+
+
+@pytest.mark.parametrize(
+    ("ran_us", "told"), [(0.0, 0.0), (12.34, 12.3), (12.36, 12.4), (1e300, 1e300), (-1.26, -1.3)]
+)
+def test_a_record_tells_durations_in_tenths(ran_us: float, told: float) -> None:
+    """A microsecond and one digit, whatever the clock said."""
+    record = Guard().run(lambda messages: "an answer", "a question").record
+
+    assert record._replace(duration_us=ran_us).to_dict()["duration_us"] == told
