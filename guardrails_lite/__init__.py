@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from guardrails_lite.reliability import (
         Breaker,
         Budget,
+        Hedge,
         Limits,
         Price,
         RedisStore,
@@ -69,6 +70,7 @@ __all__ = [
     "Finding",
     "Guard",
     "GuardrailsError",
+    "Hedge",
     "Limits",
     "LogUnavailable",
     "Outcome",
@@ -114,6 +116,7 @@ _ELSEWHERE = {
     "Choice": "_messages",
     "Decision": "_guard",
     "Guard": "_guard",
+    "Hedge": "reliability",
     "Limits": "reliability",
     "Outcome": "_engine",
     "Partial": "_partials",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._targets import Target
 from guardrails_lite.reliability import Budget, Retry
 from guardrails_lite.reliability._worst_case import Asked, contradictions
+
+if TYPE_CHECKING:
+    from guardrails_lite._tools import Tool
+    from guardrails_lite.reliability import Hedge
 
 
 def asked_of(fallback: Sequence[Target], model: str | None = None) -> list[Asked]:
@@ -33,7 +38,13 @@ def asked_of(fallback: Sequence[Target], model: str | None = None) -> list[Asked
 
 
 def check_composition(
-    retry: Retry, budget: Budget, fallback: Sequence[Target], *, has_tools: bool, has_schema: bool
+    retry: Retry,
+    budget: Budget,
+    fallback: Sequence[Target],
+    hedge: Hedge | None,
+    *,
+    tools: Sequence[Tool],
+    has_schema: bool,
 ) -> None:
     """Refuse settings that cannot hold together.
 
@@ -41,7 +52,8 @@ def check_composition(
         retry: The guard's.
         budget: The guard's.
         fallback: The guard's.
-        has_tools: Whether the guard adds tools to every request.
+        hedge: The guard's.
+        tools: Those that the guard adds to every request.
         has_schema: Whether it asks clients for replies of a JSON Schema.
 
     Raises:
@@ -55,10 +67,18 @@ def check_composition(
     ends_in_answer = bool(fallback) and fallback[-1].kind == "answer"
     found = [*contradictions(retry, budget, asked_of(fallback), ends_in_answer=ends_in_answer)]
     for target in fallback:
-        if target.can is not None and target.can.tools is False and has_tools:
+        if target.can is not None and target.can.tools is False and tools:
             found.append(_never_asked(target, "tools"))
         if target.can is not None and target.can.schema is False and has_schema and target.completion:
             found.append(_never_asked(target, "schema"))
+    if hedge is not None:
+        found += _never_hedged(hedge, budget)
+        found += [
+            f"hedge={hedge!r} sends a call twice, and tool {tool.name!r} has effects='write', so something "
+            "may be done twice. Leave out the hedge, or use another guard for calls that need the tool."
+            for tool in tools
+            if tool.effects == "write"
+        ]
     if found:
         raise ConfigError("\n".join(found))
 
@@ -75,6 +95,34 @@ def check_style(retry: Retry, style: str) -> None:
             "none of them can say that what was shown is withdrawn. Use guard.stream(...), or "
             "after_text='resume'."
         )
+
+
+def check_hedged(hedge: Hedge | None, what: str, instead: str) -> None:
+    """Refuse a hedge around what cannot be cancelled.
+
+    Args:
+        hedge: The guard's; None: there is nothing to refuse.
+        what: Names what the guard is put around.
+        instead: What to do.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    if hedge is not None:
+        raise ConfigError(
+            f"hedge={hedge!r}: {what} cannot be cancelled, so a second send would run beside the first to "
+            f"its end. {instead}, or leave out the hedge."
+        )
+
+
+def _never_hedged(hedge: Hedge, budget: Budget) -> Iterator[str]:
+    if hedge.after_s is not None and budget.deadline_s is not None and hedge.after_s >= budget.deadline_s:
+        yield (
+            f"Hedge.after_s={hedge.after_s:g} is no shorter than Budget.deadline_s={budget.deadline_s:g}: no "
+            "hedge is ever sent. Lower it or raise the deadline."
+        )
+    if budget.attempts == 1:
+        yield "Budget.attempts=1 leaves no second send for hedge=. Raise it to 2, or leave out the hedge."
 
 
 def _never_asked(target: Target, what: str) -> str:

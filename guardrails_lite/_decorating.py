@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._binding import Binding, messages_of
-from guardrails_lite._composition import check_style
+from guardrails_lite._composition import check_hedged, check_style
 from guardrails_lite._drivers import AsyncLive, Live, abegin, begin
 from guardrails_lite._engine import Outcome, exchange
 from guardrails_lite._errors import ConfigError
@@ -17,6 +17,8 @@ from guardrails_lite._targets import Primary, is_blocking
 
 if TYPE_CHECKING:
     from guardrails_lite._guard import Guard
+
+_INSTEAD = "Make it an `async def`, or wrap the client: guard.wrap(client)"
 
 
 def decorate(guard: Guard[Any], function: Callable[..., Any], *, prompt: str | None = None) -> Any:
@@ -59,6 +61,7 @@ def decorate(guard: Guard[Any], function: Callable[..., Any], *, prompt: str | N
         return async_generator
 
     if inspect.isgeneratorfunction(function):
+        check_hedged(guard._plan.hedge, f"{binding.name}()", _INSTEAD)
         plan = guard._plan_for("stream")
 
         @functools.wraps(function)
@@ -87,6 +90,7 @@ def decorate(guard: Guard[Any], function: Callable[..., Any], *, prompt: str | N
 
         return coroutine
 
+    check_hedged(guard._plan.hedge, f"{binding.name}()", _INSTEAD)
     plan = guard._plan_for("run")
 
     @functools.wraps(function)
@@ -104,6 +108,10 @@ def one_call(guard: Guard[Any], function: Any, messages: Any, params: dict[str, 
     _refuse_cache(guard)
     if not callable(function):
         raise TypeError(f"expected a function that calls a model, not {type(function).__name__}")
+    name = getattr(function, "__name__", type(function).__name__)
+    blocks = is_blocking(function)
+    if blocks:
+        check_hedged(guard._plan.hedge, f"{name}()", _INSTEAD)
     if isinstance(messages, str):
         prompt = Binding(function, "prompt", 0, True, {}, {}, True, False, None, "prompt")
         call = Call(messages_of(messages), params)
@@ -117,8 +125,7 @@ def one_call(guard: Guard[Any], function: Any, messages: Any, params: dict[str, 
         def send(sent: Call, _: float | None) -> Any:
             return function(list(sent.messages), **sent.params)
 
-    name = getattr(function, "__name__", type(function).__name__)
-    return call, Primary(name, send, is_blocking(function), one_turn=isinstance(messages, str))
+    return call, Primary(name, send, blocks, one_turn=isinstance(messages, str))
 
 
 def _refuse_cache(guard: Guard[Any]) -> None:

@@ -11,6 +11,7 @@ The order::
 
     request ─► input rules ─► intent written ─► a kept reply; or for each target, the primary first:
         turn ─► send ─► read ─► is it whole? ─► tool calls ─► output schema ─► output rules ─► release
+          late: a second send beside it, and the first to have content goes on   (`_hedging.py`)
           not got: retry here, then the next target        (Unanswered)
           got, and invalid: ask again, then the next target (Invalid, or Stop of a `reask` rule)
           got, and forbidden: the end                       (Stop of a `block` rule)
@@ -68,6 +69,7 @@ from guardrails_lite.reliability import Admission, Failure, Ledger, Refusal, cla
 from guardrails_lite.sinks import default_sink, is_silent
 
 if TYPE_CHECKING:
+    from guardrails_lite._flights import Flight
     from guardrails_lite._partials import Reading
     from guardrails_lite._plan import Plan
     from guardrails_lite._record import Record, Style
@@ -235,6 +237,10 @@ async def _climb(
             try:
                 if plan.has_upstreams:
                     await attempt.admit(second_try)
+                if plan.hedge is not None and not place and begun is None:
+                    from guardrails_lite._hedging import raced
+
+                    return await raced(attempt, plan.hedge, fallbacks_left=left)
                 return await attempt.make()
             except Unanswered as missed:
                 failed += 1
@@ -429,6 +435,22 @@ class Attempt:
             return None
         return upstream.turnstile(target.account, target.endpoint, self.model)
 
+    def twin(self, admission: Admission, waited_s: float) -> Attempt:
+        """A second send of the same, which was admitted by itself."""
+        twin = Attempt(
+            self.story,
+            self.target,
+            self.call,
+            self.model,
+            self.offered,
+            self.ledger,
+            admission,
+            waited_s,
+            self.live,
+        )
+        twin.parts = self.parts
+        return twin
+
     async def may_repeat(self, failure: Failure, in_s: float) -> bool:
         """Whether the upstream bears a second try after a wait of *in_s*; it is then paid for."""
         if self.permit is None:
@@ -440,8 +462,11 @@ class Attempt:
             self.story.note("no retry", refused.reason)
         return refused is None
 
-    async def make(self) -> tuple[Reply, Any]:
-        """Send, and bring the reply through every check.
+    async def make(self, flight: Flight | None = None) -> tuple[Reply, Any]:
+        """Send, or take what was sent already, and bring the reply through every check.
+
+        Args:
+            flight: The send, where it set off before and has landed.
 
         Raises:
             Unanswered: no whole reply came.
@@ -451,10 +476,15 @@ class Attempt:
         collected = False
         try:
             try:
-                raw = await Send(self.target, self.call, self._time_left_s())
+                if flight is None:
+                    raw = await Send(self.target, self.call, self._time_left_s())
+                else:
+                    raw = flight.result()
             except Exception as error:
                 raise self._missed(error) from None
             if type(raw) is Answered:
+                if raw.choose is not None:
+                    raw.choose()
                 self.headers, raw = raw.headers, raw.raw
             if self.begun is not None:
                 return await self._stream(as_stream(raw, self.target))
@@ -469,7 +499,7 @@ class Attempt:
             collected = isinstance(error, GeneratorExit)
             raise
         finally:
-            settle = self._book()
+            settle = self.book(self.failure)
             if settle is not None and collected:  # nothing can be awaited any more
                 settle.run()
             elif settle is not None:
@@ -588,9 +618,9 @@ class Attempt:
         self.story.released = len(choice.text)
         await Release(Partial(value, self.json, {"$": self.json}, None, complete=True))
 
-    def _judge(self, reply: Reply) -> None:
-        """Is the reply whole? Nothing else is looked at before that."""
-        failure = judge(
+    def fault(self, reply: Reply) -> Failure | None:
+        """What shows that the reply is not whole, or is none; None: it is."""
+        return judge(
             reply,
             wants_tools=self.offered is not None,
             accept=self.plan.accept,
@@ -598,6 +628,10 @@ class Attempt:
             n=choices_asked(self.call) if self.call.params else 1,
             from_client=self.target.completion,
         )
+
+    def _judge(self, reply: Reply) -> None:
+        """Is the reply whole? Nothing else is looked at before that."""
+        failure = self.fault(reply)
         if failure is None:
             if "unmarked" in self.plan.accept and is_unmarked(reply):
                 self.story.note("accepted", "no finish reason")
@@ -659,9 +693,9 @@ class Attempt:
             outcome="deadline passed",
         )
 
-    def _book(self) -> Settle | None:
+    def book(self, failure: Failure | None) -> Settle | None:
         """Account for the attempt. What is returned gives the permit back."""
-        ledger, failure = self.ledger, self.failure
+        ledger = self.ledger
         usage = self.reply.usage if self.reply is not None else None
         chars = 0
         ended_at_chars = None

@@ -26,6 +26,9 @@
     limits = {rpm = 500}                  # and breaker, retries; false: none
     store = {path = "upstream.db"}        # or {url = "redis://localhost"}; workers = 4
 
+    [hedge]
+    after_s = 0.8                         # and max_share; for wrapped clients and async functions
+
     [cache]
     ttl_s = 600                           # and entries; for wrapped clients
 
@@ -63,7 +66,7 @@ _VERBS: Mapping[str, Callable[..., Rule]] = {
 _RULE_OPTIONS = frozenset({"roles", "on_error", "timeout_s", "mode", "share"})
 _KEYS = (
     *("name", "mode", "log", "accept", "input", "output", "schema"),
-    *("retry", "budget", "upstream", "cache", "fallback"),
+    *("retry", "budget", "upstream", "hedge", "cache", "fallback"),
 )
 
 
@@ -96,6 +99,10 @@ def settings_from_file(path: str | os.PathLike[str]) -> dict[str, Any]:
         settings["budget"] = _made(file, "budget", Budget, told["budget"])
     if "cache" in told:
         settings["cache"] = _made(file, "cache", Cache, told["cache"])
+    if "hedge" in told:
+        from guardrails_lite.reliability import Hedge
+
+        settings["hedge"] = _made(file, "hedge", Hedge, told["hedge"])
     if "upstream" in told:
         settings["upstream"] = _upstream(file, "upstream", told["upstream"])
     if "log" in told:

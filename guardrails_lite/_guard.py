@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from guardrails_lite._cache import Cache
     from guardrails_lite._partials import Partial
     from guardrails_lite._record import Record, Style
-    from guardrails_lite.reliability import Upstream, WorstCase
+    from guardrails_lite.reliability import Hedge, Upstream, WorstCase
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -80,6 +80,8 @@ class Guard(Generic[T]):
         budget: What one call may take: seconds, tokens, money.
         upstream: Limits, circuit breakers and a retry budget that all callers of the primary share, and of
             the fallbacks that only override its parameters. A monitor leaves it alone.
+        hedge: When a call is sent a second time because its first content is late. For wrapped clients and
+            async functions, which can be cancelled. A monitor leaves it alone.
         cache: Replies of wrapped clients kept for requests that come again. A monitor leaves it alone.
         log: Where records go: an `AuditLog`, any callable, or several. Default: the ``guardrails_lite``
             logger, silent unless the application listens.
@@ -108,6 +110,7 @@ class Guard(Generic[T]):
         "fallback": (),
         "budget": None,
         "upstream": None,
+        "hedge": None,
         "cache": None,
         "log": None,
         "mode": "enforce",
@@ -128,6 +131,7 @@ class Guard(Generic[T]):
         fallback: Iterable[Target] = (),
         budget: Budget | None = None,
         upstream: Upstream | None = None,
+        hedge: Hedge | None = None,
         cache: Cache | None = None,
         log: Callable[[Any], Any] | Iterable[Callable[[Any], Any]] | None = None,
         mode: Mode = "enforce",
@@ -147,6 +151,7 @@ class Guard(Generic[T]):
         fallback: Iterable[Target] = (),
         budget: Budget | None = None,
         upstream: Upstream | None = None,
+        hedge: Hedge | None = None,
         cache: Cache | None = None,
         log: Callable[[Any], Any] | Iterable[Callable[[Any], Any]] | None = None,
         mode: Mode = "enforce",
@@ -166,6 +171,7 @@ class Guard(Generic[T]):
         fallback: Iterable[Target] = (),
         budget: Budget | None = None,
         upstream: Upstream | None = None,
+        hedge: Hedge | None = None,
         cache: Cache | None = None,
         log: Callable[[Any], Any] | Iterable[Callable[[Any], Any]] | None = None,
         mode: Mode = "enforce",
@@ -184,6 +190,7 @@ class Guard(Generic[T]):
         fallback: Iterable[Target] = (),
         budget: Budget | None = None,
         upstream: Upstream | None = None,
+        hedge: Hedge | None = None,
         cache: Cache | None = None,
         log: Callable[[Any], Any] | Iterable[Callable[[Any], Any]] | None = None,
         mode: Mode = "enforce",
@@ -201,6 +208,7 @@ class Guard(Generic[T]):
                 "fallback": fallback,
                 "budget": budget,
                 "upstream": upstream,
+                "hedge": hedge,
                 "cache": cache,
                 "log": log,
                 "mode": mode,
@@ -355,6 +363,7 @@ class Guard(Generic[T]):
             plan.retry,
             plan.budget,
             asked_of(plan.fallback, model),
+            hedged=plan.hedge is not None,
             prompt_tokens=prompt_tokens,
             max_completion_tokens=max_completion_tokens,
         )

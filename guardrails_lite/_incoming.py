@@ -246,9 +246,7 @@ class TimedIncoming(Incoming):
         await super()._take(chunk, delta)
 
     def _clock(self, delta: Delta) -> None:
-        if self.first_content_s is None and (
-            delta.text or delta.refusal or delta.reasoning or delta.tool_calls
-        ):
+        if self.first_content_s is None and delta.has_content:
             self.first_content_s = (time.perf_counter_ns() - self._began_ns) / 1e9
 
 

@@ -41,6 +41,7 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
         "fallback": _fallback(given["fallback"]),
         "budget": _instance("budget", given["budget"], Budget),
         "upstream": _upstream(given["upstream"]),
+        "hedge": _hedge(given["hedge"]),
         "cache": _cache(given["cache"]),
         "log": _sinks(given["log"]),
         "accept": tuple(_listed("accept", given["accept"])),
@@ -101,6 +102,14 @@ def _upstream(upstream: Any) -> Any:
     from guardrails_lite.reliability import Upstream
 
     return _instance("upstream", upstream, Upstream)
+
+
+def _hedge(hedge: Any) -> Any:
+    if hedge is None:
+        return None
+    from guardrails_lite.reliability import Hedge
+
+    return _instance("hedge", hedge, Hedge)
 
 
 def _cache(cache: Any) -> Any:
@@ -170,7 +179,8 @@ def plan_of(settings: Mapping[str, Any], guard: HasDigest) -> Plan:
         retry,
         budget,
         settings["fallback"],
-        has_tools=toolbox is not None,
+        settings["hedge"] if enforce else None,
+        tools=toolbox.tools if toolbox is not None else (),
         has_schema=schema is not None,
     )
     return Plan(
@@ -186,6 +196,7 @@ def plan_of(settings: Mapping[str, Any], guard: HasDigest) -> Plan:
         fallback=settings["fallback"],
         upstream=upstream,
         cache=settings["cache"] if enforce else None,
+        hedge=settings["hedge"] if enforce else None,
         has_upstreams=enforce
         and (upstream is not None or any(each.upstream is not None for each in settings["fallback"])),
         sinks=sinks,
@@ -237,6 +248,7 @@ def digest_of(settings: Mapping[str, Any]) -> str:
         parts[key] = repr(settings[key])
     if settings["tool_calls"] != "together":
         parts["tool_calls"] = settings["tool_calls"]
-    if settings["upstream"] is not None:
-        parts["upstream"] = repr(settings["upstream"])
+    for key in ("upstream", "hedge"):
+        if settings[key] is not None:
+            parts[key] = repr(settings[key])
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

@@ -34,6 +34,11 @@ class Delta:
     extras: bool = False
     """The chunk holds more than we know of, so it may not be passed on as it is."""
 
+    @property
+    def has_content(self) -> bool:
+        """Whether it brings some of the reply itself, and not only says that it goes on or ends."""
+        return bool(self.text or self.refusal or self.reasoning or self.tool_calls)
+
 
 @dataclass(slots=True)
 class Chunk:

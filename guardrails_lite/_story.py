@@ -33,6 +33,8 @@ class Story:
     reasks = 0
     repaired = False
     fell_back = False
+    hedged = False
+    """There is no second send beside an attempt any more: one was made, or ruled out."""
     opened = False
     """A stream has begun, so the caller has it."""
     partials = False

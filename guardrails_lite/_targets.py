@@ -51,6 +51,8 @@ class Target:
     """The client's host; empty for what is no client."""
     request: str = field(default="", repr=False)
     """Where a wrapped client's request goes, so that a reply may be kept for it; empty: none may."""
+    acts: bool = field(default=False, repr=False)
+    """The provider does something besides answering, or knows more of the conversation than the guard."""
 
     def send(self, call: Call, timeout_s: float | None) -> Any:
         """Send *call* and return what comes back, which may have to be awaited."""
@@ -108,6 +110,7 @@ class Primary:
     account = ""
     endpoint = ""
     request = ""
+    acts = False
 
     def __init__(
         self,
@@ -138,6 +141,8 @@ class Answered:
 
     raw: Any
     headers: Mapping[str, str]
+    choose: Callable[[], None] | None = None
+    """Of two answers to one call: tells the client that this is the one."""
 
 
 def target(

@@ -26,6 +26,7 @@ class ChatRequest:
     stream_end = b"data: [DONE]\n\n"
     retells = False
     """The engine reads the chunks of this API as they are."""
+    acts = False
 
     def __init__(self, body: Mapping[str, Any], extras: Mapping[str, Any], *, screens: bool) -> None:
         messages = body.get("messages")

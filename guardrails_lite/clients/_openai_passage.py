@@ -49,6 +49,8 @@ class ApiRequest(Protocol):
     """The parameter that holds what is said."""
     stream_end: bytes
     retells: bool
+    acts: bool
+    """The provider does something besides answering, or knows more of the conversation than the guard."""
     call: Call
 
     def __init__(self, body: Mapping[str, Any], extras: Mapping[str, Any], *, screens: bool) -> None: ...
@@ -80,6 +82,7 @@ class Passage:
         )
         """The caller wants the parsed reply; otherwise an HTTP response, or a type of their own."""
         self._tells_headers = client._guard._plan.has_upstreams
+        self._is_hedged = client._guard._plan.hedge is not None
         self._request = _request_of(api, options, stream, client._guard)
         self.call = self._request.call
         self._telling = self._request.telling() if stream else None
@@ -103,6 +106,7 @@ class Passage:
             account=account,
             endpoint=endpoint,
             request=request,
+            acts=self._request.acts,
         )
 
     def options_for(self, call: Call, timeout_s: float | None) -> Any:
@@ -141,14 +145,25 @@ class Passage:
 
     def arrived(self, raw: Any) -> Any:
         """What the client made of the provider's answer, as the engine reads it."""
+        real: Any = None
+        telling = self._telling
         if self._stream:
-            self._real = raw.response
+            real = raw.response
+            if self._is_hedged:  # two may be read side by side
+                telling = self._request.telling()
             if self._request.retells:
-                raw = (Heard if isinstance(raw, Stream) else AsyncHeard)(raw, self._telling)
+                raw = (Heard if isinstance(raw, Stream) else AsyncHeard)(raw, telling)
         elif self._wants_response:
-            self._real = raw.http_response
+            real = raw.http_response
             raw = raw.parse()
-        return Answered(raw, self._real.headers) if self._tells_headers else raw
+        if self._is_hedged:
+            headers = {} if real is None else real.headers
+            return Answered(raw, headers, lambda: self._choose(real, telling))
+        self._real = real
+        return Answered(raw, real.headers) if self._tells_headers else raw
+
+    def _choose(self, real: Any, telling: Telling | None) -> None:
+        self._real, self._telling = real, telling
 
     def answer(self, begun: Any) -> Any:
         """What the guard let through, as the client's own type."""

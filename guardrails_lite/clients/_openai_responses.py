@@ -69,6 +69,7 @@ class ResponsesRequest:
         self._parts = list(_parts_of(body))
         self._told = tuple(part.message for part in self._parts)
         self._tools = _Tools(body.get("tools"), body.get("tool_choice"))
+        self.acts = bool(self._tools.hosted or any(body.get(name) for name in _ELSEWHERE))
         self._kept = {name: value for name, value in body.items() if name not in _RETOLD}
         params = {name: value for name, value in body.items() if name in _SHARED}
         if (limit := body.get("max_output_tokens")) is not None:
@@ -329,7 +330,7 @@ class _Tools:
 
     def __init__(self, tools: Any, choice: Any) -> None:
         given = list(tools) if isinstance(tools, Iterable) and not isinstance(tools, (str, Mapping)) else []
-        self._hosted = [tool for tool in given if get(tool, "type") not in ("function", "custom")]
+        self.hosted = [tool for tool in given if get(tool, "type") not in ("function", "custom")]
         told = [_chat_tool(tool) for tool in given if get(tool, "type") in ("function", "custom")]
         self._originals = [
             (chat, tool)
@@ -348,7 +349,7 @@ class _Tools:
     def body(self, tools: Any, choice: Any) -> dict[str, Any]:
         """The parameters that declare what chat's *tools* and *choice* do."""
         body: dict[str, Any] = {}
-        declared = [*self._hosted, *(self._back(tool) for tool in tools or ())]
+        declared = [*self.hosted, *(self._back(tool) for tool in tools or ())]
         if declared:
             body["tools"] = declared
         if choice is not None:

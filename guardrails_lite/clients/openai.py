@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from openai import AsyncOpenAI, NotGiven, OpenAI
 
-from guardrails_lite._composition import check_style
+from guardrails_lite._composition import check_hedged, check_style
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Call
 from guardrails_lite._targets import Answered, Sender
@@ -59,6 +59,12 @@ def wrap(guard: Guard[Any], client: C) -> C:
             "AsyncAzureOpenAI. For anything else decorate the function that calls it: @guard."
         )
     check_style(guard._plan.retry, "guard.wrap(...)")
+    if bound_of(client) == "thread":
+        check_hedged(
+            guard._plan.hedge,
+            f"{type(client).__name__} with an HTTP client of your own",
+            f"Leave out http_client=, or use Async{type(client).__name__}",
+        )
     kind = cast("type[Any]", type(client))
     twin: Any = object.__new__(_twin_of(kind))  # type: ignore[arg-type]  # a class is hashable
     twin.__dict__.update(_without_resources(kind, vars(_punctual(client))))

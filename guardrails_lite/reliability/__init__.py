@@ -19,6 +19,7 @@ from guardrails_lite.reliability._retry import Retry
 if TYPE_CHECKING:
     from guardrails_lite.reliability._bounded_client import bound_of, bounded_client
     from guardrails_lite.reliability._breaker import Breaker
+    from guardrails_lite.reliability._hedge import Hedge
     from guardrails_lite.reliability._limits import Limits
     from guardrails_lite.reliability._redis_store import RedisStore
     from guardrails_lite.reliability._retry_budget import RetryBudget
@@ -44,6 +45,7 @@ __all__ = [
     "Breaker",
     "Budget",
     "Failure",
+    "Hedge",
     "Kind",
     "Ledger",
     "Limits",
@@ -78,6 +80,7 @@ __all__ = [
 _LATER = {
     "Asked": "_worst_case",
     "Breaker": "_breaker",
+    "Hedge": "_hedge",
     "Limits": "_limits",
     "MemoryStore": "_stores",
     "Permit": "_turnstile",

@@ -11,8 +11,10 @@ An asynchronous client needs none of this: cancelling it closes its connection.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import ipaddress
+import socket
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +22,7 @@ from contextvars import copy_context
 from typing import Any, Literal, TypeVar
 
 from guardrails_lite.reliability._deadline import clamped_s, time_left_s
+from guardrails_lite.reliability._tether import held, is_tethered
 
 C = TypeVar("C")
 Bound = Literal["socket", "thread", "cancellation", "cooperative"]
@@ -218,18 +221,31 @@ def _backend(core: Any) -> Any:
             self._stream = stream
 
         def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-            return self._stream.read(max_bytes, _time_for(core.ReadTimeout, timeout))  # type: ignore[no-any-return]
+            time_s = _time_for(core.ReadTimeout, timeout)
+            return held(self._hang_up, self._stream.read, max_bytes, time_s)  # type: ignore[no-any-return]
 
         def write(self, buffer: bytes, timeout: float | None = None) -> None:
             for start in range(0, len(buffer), _PIECE):
-                self._stream.write(buffer[start : start + _PIECE], _time_for(core.WriteTimeout, timeout))
+                time_s = _time_for(core.WriteTimeout, timeout)
+                held(self._hang_up, self._stream.write, buffer[start : start + _PIECE], time_s)
+
+        def _hang_up(self) -> None:
+            sock = self._stream.get_extra_info("socket")
+            with contextlib.suppress(OSError):  # it is closed
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)  # a TLS socket's own would take off the TLS
 
         def close(self) -> None:
             self._stream.close()
 
         def start_tls(self, ssl_context: Any, server_hostname: Any = None, timeout: Any = None) -> Any:
             time_s = _time_for(core.ConnectTimeout, timeout)
-            return Stream(self._stream.start_tls(ssl_context, server_hostname, time_s))
+
+            def shake_hands() -> Any:
+                return self._stream.start_tls(ssl_context, server_hostname, time_s)
+
+            if is_tethered():  # there is no telling which socket it waits at
+                return Stream(in_thread(shake_hands, time_s, core.ConnectTimeout, _close))
+            return Stream(shake_hands())
 
         def get_extra_info(self, info: str) -> Any:
             return self._stream.get_extra_info(info)
@@ -251,7 +267,7 @@ def _backend(core: Any) -> Any:
             def connect() -> Any:
                 return self._backend.connect_tcp(host, port, time_s, local_address, socket_options)
 
-            if time_s is None or _is_address(host):
+            if not is_tethered() and (time_s is None or _is_address(host)):
                 return Stream(connect())
             # Looking up a name has no time-out, and each address of a name would get its own.
             return Stream(in_thread(connect, time_s, core.ConnectTimeout, _close))
@@ -346,11 +362,11 @@ def _close(opened: Any) -> None:
 
 def in_thread(
     work: Callable[[], Any],
-    timeout_s: float,
+    timeout_s: float | None,
     late: Callable[[str], BaseException],
     discard: Callable[[Any], None],
 ) -> Any:
-    """Do *work* in a thread and stop waiting after *timeout_s*.
+    """Do *work* in a thread and stop waiting after *timeout_s*, or when nobody wants it any more.
 
     Python cannot stop the thread. When it finishes too late, what it brings is given to *discard*.
     """
@@ -375,10 +391,15 @@ def in_thread(
 
     threading.Thread(target=body, name="guardrails-lite-bounded", daemon=True).start()
     try:
-        finished.wait(timeout_s)
-    finally:
+        held(finished.set, finished.wait, timeout_s)
+    except BaseException:  # it is not wanted any more, whether it has come or not
         with lock:
-            given_up = not box
+            given_up = True
+        if box and box[1] is None:
+            discard(box[0])
+        raise
+    with lock:
+        given_up = not box
     if not box:
         raise late("the deadline has passed")
     found, error = box

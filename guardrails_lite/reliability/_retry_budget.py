@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from guardrails_lite.reliability._settings import as_code, check_number, check_share
 
-SecondTry = Literal["throttled", "failed", "paid"]
-_COST: dict[SecondTry, float] = {"throttled": 1 / 3, "failed": 1.0, "paid": 0.0}
+SecondTry = Literal["throttled", "failed", "hedge", "paid"]
+_COST: dict[SecondTry, float] = {"throttled": 1 / 3, "failed": 1.0, "hedge": 1.0, "paid": 0.0}
 """A server that asks to come back has said it can serve us; a try after another failure may be in vain."""
 _REFILL_S = 10.0
 _SAVED = 20.0

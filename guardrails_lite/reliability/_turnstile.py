@@ -183,7 +183,7 @@ class Turnstile:
                 is turned away at once.
             lease_s: How long the call may take, after which its place is free even if it never reports.
             second_try: It repeats a call (`"throttled"` or `"failed"`, or `"paid"` where `repeat` has been
-                asked).
+                asked), or is a second send beside it (`"hedge"`).
         """
         ticket = f"{self._prefix}{next(self._numbers)}"
         lease_s = LEASE_S if lease_s is None else lease_s + _GRACE_S

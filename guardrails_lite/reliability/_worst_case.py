@@ -53,23 +53,25 @@ def worst_case(
     budget: Budget,
     asked: Sequence[Asked],
     *,
+    hedged: bool = False,
     prompt_tokens: int | None = None,
     max_completion_tokens: int | None = None,
 ) -> WorstCase:
     """Work out the most that one call can cost.
 
     A re-ask does not renew the attempts at a target, so a target is sent to at most ``Retry.attempts``
-    times plus once for each re-ask, which is counted once for the whole call.
+    times plus once for each re-ask, which is counted once for the whole call, as a hedge is.
 
     Args:
         retry: The guard's retries.
         budget: The guard's budget.
         asked: The targets, the primary first.
+        hedged: Whether the primary may be sent to once more beside an attempt.
         prompt_tokens: The largest prompt, where it is known. It grows with a re-ask by the reply and what
             was wrong with it, which is taken as one more completion, and so with a stream that is resumed.
         max_completion_tokens: The longest completion that a request asks for, where it does.
     """
-    sends = retry.attempts * len(asked) + retry.reasks
+    sends = retry.attempts * len(asked) + retry.reasks + hedged
     if budget.attempts is not None:
         sends = min(sends, budget.attempts)
     tokens, cost = budget.tokens, budget.cost_usd

@@ -32,9 +32,9 @@ def nobody(call: Call, timeout_s: float | None) -> Any:
 class Steps:
     """Play the driver: look at what the engine asks for, and answer."""
 
-    def __init__(self, guard: Guard[Any], *, live: bool = False) -> None:
+    def __init__(self, guard: Guard[Any], said: Call = SAID, *, live: bool = False) -> None:
         self.core: Coroutine[Effect[Any], Any, Any] = exchange(
-            guard._plan, SAID, Primary("model", nobody, False), "sync", live=live
+            guard._plan, said, Primary("model", nobody, False), "sync", live=live
         )
         self.asked: Any = self.core.send(None)
         self.outcome: Any = None
