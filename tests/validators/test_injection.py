@@ -16,6 +16,7 @@ from guardrails_lite import ConfigError, Guard, block, redact
 from guardrails_lite_validators import injection
 from guardrails_lite_validators._decode import MOST_LAYERS
 from guardrails_lite_validators._injection_model import Model, read_model, shipped_model, terms_of
+from guardrails_lite_validators._wording import wording_of
 
 ROOT = Path(__file__).parents[2]
 PROMPTS = ROOT.parent / "shared" / "data" / "injection" / "dev.jsonl"
@@ -140,9 +141,11 @@ def test_the_score_is_a_sum_that_can_be_taken_apart() -> None:
     """Known words and families only; unknown ones weigh nothing."""
     model = Model(bias=-32, families={"override": 64}, terms={"ignore": 64, ("ignore", "all"): 64})
 
-    assert model.score(["hello"], []) == pytest.approx(0.2689, abs=1e-4)
-    assert model.score(["hello"], ["override", "override", "unknown"]) == pytest.approx(0.7311, abs=1e-4)
-    assert model.score(["ignore", "all"], []) > model.score(["ignore", "some"], []) > 0.2689
+    assert model.score(wording_of("hello"), []) == pytest.approx(0.2689, abs=1e-4)
+    assert model.score(wording_of("hello"), ["override", "override", "unknown"]) == pytest.approx(
+        0.7311, abs=1e-4
+    )
+    assert model.score(wording_of("ignore all"), []) > model.score(wording_of("ignore some"), []) > 0.2689
     assert set(terms_of(["a", "b", "c"])) == {"a", "b", "c", ("a", "b"), ("b", "c")}
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from guardrails_lite_validators._fold import fold
 from guardrails_lite_validators._injection_rules import LOOK_BACK, PhraseRule, evidence, rules
-from guardrails_lite_validators._pieces import words_of
+from guardrails_lite_validators._wording import wording_of
 
 CATEGORIES = {
     sre.CATEGORY_SPACE: " \n",
@@ -73,8 +73,8 @@ def test_words_that_a_rule_needs_are_in_whatever_it_matches(rule: PhraseRule) ->
         if rule.before is not None and rule.before.search(text, max(at - LOOK_BACK, 0), at) is None:
             continue
         matched += 1
-        words = words_of(text)
-        assert all(not needed.isdisjoint(words) for needed in rule.needs), text
-        assert rule.family in {family for family, _ in evidence(text, words)}
+        wording = wording_of(text)
+        assert all(not needed.isdisjoint(wording.said) for needed in rule.needs), text
+        assert rule.family in {family for family, _ in evidence(wording)}
 
     assert matched > 10

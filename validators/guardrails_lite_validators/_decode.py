@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from guardrails_lite_validators._fold import Edit, Reading, plain, replaced
-from guardrails_lite_validators._pieces import long_pieces
+from guardrails_lite_validators._pieces import digit_groups, long_pieces
 
 MOST_LAYERS = 4
 
@@ -160,8 +160,13 @@ def _of_token(token: str, *, thorough: bool) -> str | None:
     """What a token says in base64 or hexadecimal; if *thorough*, base32, backwards and in ROT13 too."""
     if len(set(token[:16])) < 3:
         return None
+    codes: tuple[Callable[[str], bytes | None], ...] = (_hexadecimal, _base32, _base64)
+    if not thorough:
+        codes = (_hexadecimal, _base64)
+    if token.lower() == token.upper():
+        codes = (_hexadecimal,)  # what a number is in base64 is no text that anybody wrote
     for raw in dict.fromkeys((token, token[::-1], token.translate(ROT13))) if thorough else (token,):
-        for decode in (_hexadecimal, _base32, _base64) if thorough else (_hexadecimal, _base64):
+        for decode in codes:
             begins = decode(raw[:16])
             if begins is None or not _may_be_text(begins):
                 continue  # most tokens are no text, and a few bytes of them say so
@@ -233,18 +238,18 @@ _BREAKS = str.maketrans("", "", "\r\n\t")
 
 
 def _has_numbers(text: str) -> bool:
+    groups = list(digit_groups(text))
     return (
-        len(text.encode("ascii", "ignore").translate(None, _NO_DIGITS)) > 10
-        and _ROW_BEGINS.search(text) is not None
+        sum(end - start for start, end in groups) > 10
+        and any(_ROW_BEGINS.match(text, start) for start, _ in groups)
         and _NUMBERS.search(text) is not None
     )
 
 
-_NO_DIGITS = bytes(code for code in range(256) if not 48 <= code < 58)
 _ROW_BEGINS = re.compile(
-    r"[0-9][0-9a-fA-F]{0,2}(?:(?:[ ,:;-]{1,2}(?:0x)?[0-9a-fA-F]{2,3}){3}|[ ,]{1,2}[01]{7})"
+    r"[0-9]++[0-9a-fA-F]{0,2}(?:(?:[ ,:;-]{1,2}(?:0x)?[0-9a-fA-F]{2,3}){3}|[ ,]{1,2}[01]{7})"
 )
-"""From a digit on, for there are few: three more numbers, or a byte in bits. Less is no row."""
+"""From a group of digits on, for there are few: three more numbers, or a byte in bits. Less is no row."""
 _NUMBERS = re.compile(r"[01]{7,8}[ ,]{1,2}[01]{7}|(?:[0-9a-fA-F]{2,3}[ ,:;-]{1,2}(?:0x)?){5}")
 
 

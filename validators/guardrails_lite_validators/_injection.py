@@ -14,8 +14,8 @@ from guardrails_lite._rules import Finding, Validator, validator
 from guardrails_lite_validators._fold import Reading
 from guardrails_lite_validators._injection_model import shipped_model
 from guardrails_lite_validators._injection_rules import FAMILIES, Phrase, evidence, passages
-from guardrails_lite_validators._pieces import words_of
 from guardrails_lite_validators._readings import Readings, readings_of
+from guardrails_lite_validators._wording import Wording, wording_of
 
 THRESHOLDS = {"user": 0.8, "tool": 0.6, "retrieved": 0.6}
 
@@ -57,8 +57,8 @@ def injection(*, source: str = "user", threshold: float | None = None) -> Valida
             )
         highest = 0.0
         shown: set[tuple[str, tuple[int, int]]] = set()
-        for reading, words, said in _each(readings):
-            for score, phrases in _judged(reading.text, words, said):
+        for reading, wording in _each(readings):
+            for score, phrases in _judged(wording):
                 if score >= least:
                     highest = max(highest, score)
                     shown.update((family, reading.span(*span)) for family, span in phrases)
@@ -72,16 +72,15 @@ def injection(*, source: str = "user", threshold: float | None = None) -> Valida
     return find
 
 
-def _judged(text: str, words: list[str], said: frozenset[str]) -> Iterator[tuple[float, list[Phrase]]]:
+def _judged(wording: Wording) -> Iterator[tuple[float, list[Phrase]]]:
     """The score of the whole text and of each passage with a phrase, and the phrases there."""
-    model, phrases = shipped_model(), list(evidence(text, said))
-    yield model.score(words, [family for family, _ in phrases]), phrases
-    for passage, within in passages(text, phrases):
-        yield model.score(words_of(passage), [family for family, _ in within]), within
+    model, phrases = shipped_model(), list(evidence(wording))
+    yield model.score(wording, [family for family, _ in phrases]), phrases
+    for passage, within in passages(wording.text, phrases):
+        yield model.score(wording_of(passage), [family for family, _ in within]), within
 
 
-def _each(readings: Readings) -> Iterator[tuple[Reading, list[str], frozenset[str]]]:
-    yield readings.plain, readings.words, readings.said
+def _each(readings: Readings) -> Iterator[tuple[Reading, Wording]]:
+    yield readings.plain, readings.wording
     for reading in readings.others:
-        words = words_of(reading.text)
-        yield reading, words, frozenset(words)
+        yield reading, wording_of(reading.text)

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from importlib.resources import files
 
+from guardrails_lite_validators._wording import Wording
+
 SCALE = 32
 """A weight of 1.0 is written as this number."""
 FEWEST = 8
@@ -28,18 +30,22 @@ class Model:
     families: Mapping[str, int] = field(repr=False)
     terms: Mapping[str | tuple[str, str], int] = field(repr=False)
     """By word, or by two words in a row."""
-    _known: frozenset[str | tuple[str, str]] = field(init=False, repr=False, compare=False)
-    """The terms as a set, which remembers the hashes of pairs; a mapping works them out each time."""
+    _words: frozenset[str] = field(init=False, repr=False, compare=False)
+    _pairs: frozenset[tuple[str, str]] = field(init=False, repr=False, compare=False)
+    """The terms as sets, which remember the hashes of pairs; a mapping works them out each time."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_known", frozenset(self.terms))
+        words = frozenset(term for term in self.terms if isinstance(term, str))
+        object.__setattr__(self, "_words", words)
+        object.__setattr__(self, "_pairs", frozenset(self.terms) - words)
 
-    def score(self, words: Sequence[str], families: Iterable[str]) -> float:
+    def score(self, wording: Wording, families: Iterable[str]) -> float:
         """How much a text of these words, with phrases of these families, sounds like an attack: 0 to 1."""
-        terms = terms_of(words)
-        told = sum(map(self.terms.__getitem__, self._known & terms))
+        pairs = set(itertools.pairwise(wording.words))
+        told = sum(map(self.terms.__getitem__, self._words & wording.said))
+        told += sum(map(self.terms.__getitem__, self._pairs & pairs))
         shown = sum(self.families.get(family, 0) for family in set(families))
-        total = self.bias + shown + told / math.sqrt(max(len(terms), FEWEST))
+        total = self.bias + shown + told / math.sqrt(max(len(wording.said) + len(pairs), FEWEST))
         return 1 / (1 + math.exp(-max(min(total / SCALE, 30), -30)))
 
 

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from guardrails_lite_validators._fold import fold
+from guardrails_lite_validators._wording import Wording
 
 FAMILIES = {
     "override": "tells the model to set its instructions aside",
@@ -45,7 +46,7 @@ class PhraseRule:
     """Matched where an anchor ends."""
     before: re.Pattern[str] | None = field(default=None, repr=False)
     """Must be found in the `LOOK_BACK` characters before the anchor."""
-    needs: frozenset[frozenset[str]] = frozenset()
+    needs: tuple[frozenset[str], ...] = ()
     """Groups of words: one word of each group must be in the text."""
 
 
@@ -57,14 +58,14 @@ Phrase = tuple[str, tuple[int, int]]
 """The family of a phrase, and its span."""
 
 
-def evidence(text: str, words: Collection[str]) -> Iterator[Phrase]:
-    """The family and span of each phrase in a folded text that consists of these words."""
-    by_anchor, said = _by_anchor(), frozenset(words)
+def evidence(wording: Wording) -> Iterator[Phrase]:
+    """The family and span of each phrase in a folded text."""
+    by_anchor, text, said = _by_anchor(), wording.text, wording.said
     anchors = _anchors() & said
-    missing = {needed for needed in _needed() if said.isdisjoint(needed)} if anchors else ()
+    missing = _missing(said) if anchors else 0
     for anchor in anchors:
-        tried = [rule for rule in by_anchor[anchor] if rule.needs.isdisjoint(missing)]
-        for at in _places(text, anchor) if tried else ():
+        tried = [rule for needs, rule in by_anchor[anchor] if not needs & missing]
+        for at in wording.places(anchor) if tried else ():
             end = at + len(anchor)
             for rule in tried:
                 found = rule.pattern.match(text, end)
@@ -91,12 +92,12 @@ def evidence(text: str, words: Collection[str]) -> Iterator[Phrase]:
                 yield family, found.span()
 
 
-def passages(text: str, phrases: Iterable[Phrase]) -> Iterator[tuple[str, list[Phrase]]]:
+def passages(text: str, phrases: Sequence[Phrase]) -> Iterator[tuple[str, list[Phrase]]]:
     """The sentences in which the phrases of a longer text stand, with the phrases in them.
 
     A page hides an order among a thousand harmless words; the sentence that gives it is judged by itself.
     """
-    if len(text) <= REACH:
+    if not phrases or len(text) <= REACH:
         return
     ordered = sorted(phrases, key=lambda phrase: phrase[1])
     first = stop = 0
@@ -122,23 +123,6 @@ def _until(stop: int, ordered: Sequence[Phrase], first: int) -> Iterator[Phrase]
 
 
 _ENDING = re.compile(r"[.!?:;]['\")\]]?\s|\n")
-
-
-def _places(text: str, word: str) -> Iterator[int]:
-    """Where a word begins. Short ones are parts of many others, so a pattern looks for those."""
-    if len(word) < 4:
-        yield from (found.start() for found in _alone(word).finditer(text))
-        return
-    at = text.find(word)
-    while at >= 0:
-        if at == 0 or not text[at - 1].isalnum():
-            yield at
-        at = text.find(word, at + len(word))
-
-
-@functools.cache
-def _alone(word: str) -> re.Pattern[str]:
-    return re.compile(rf"{word}(?<![^\W_]{word})(?![^\W_])")  # the letters first: they are quick to look for
 
 
 def _gap(words: int) -> str:
@@ -373,7 +357,7 @@ def rules() -> tuple[PhraseRule, ...]:
             tuple(dict.fromkeys(fold(word).text for word in words.split())),
             re.compile(r"(?![^\W_])" + pattern, re.DOTALL),
             re.compile(before, re.DOTALL) if before else None,
-            frozenset(frozenset(group.split()) for group in needs),
+            tuple(frozenset(group.split()) for group in needs),
         )
         for family, listed, pattern, before in _RULES
         for words, *needs in (listed.split(" / "),)
@@ -381,11 +365,14 @@ def rules() -> tuple[PhraseRule, ...]:
 
 
 @functools.cache
-def _by_anchor() -> dict[str, tuple[PhraseRule, ...]]:
-    table: dict[str, tuple[PhraseRule, ...]] = {}
+def _by_anchor() -> dict[str, tuple[tuple[int, PhraseRule], ...]]:
+    """The rules of each anchor, and the groups that each needs, a bit for each group."""
+    groups = _groups()
+    table: dict[str, tuple[tuple[int, PhraseRule], ...]] = {}
     for rule in rules():
+        needs = sum(1 << groups.index(needed) for needed in rule.needs)
         for anchor in rule.anchors:
-            table[anchor] = (*table.get(anchor, ()), rule)
+            table[anchor] = (*table.get(anchor, ()), (needs, rule))
     return table
 
 
@@ -394,10 +381,29 @@ def _anchors() -> frozenset[str]:
     return frozenset(_by_anchor())
 
 
+def _missing(said: frozenset[str]) -> int:
+    """The groups of which no word is said, a bit for each."""
+    bits, words = _bits()
+    there = 0
+    for word in words & said:
+        there |= bits[word]
+    return ~there
+
+
 @functools.cache
-def _needed() -> frozenset[frozenset[str]]:
-    """All groups of words that rules need: each is looked for once in a text."""
-    return frozenset().union(*(rule.needs for rule in rules()))
+def _groups() -> tuple[frozenset[str], ...]:
+    """Each group of words that some rule needs."""
+    return tuple(dict.fromkeys(group for rule in rules() for group in rule.needs))
+
+
+@functools.cache
+def _bits() -> tuple[dict[str, int], frozenset[str]]:
+    """The words of the groups, with a bit for each group that a word belongs to."""
+    bits: dict[str, int] = {}
+    for place, group in enumerate(_groups()):
+        for word in group:
+            bits[word] = bits.get(word, 0) | 1 << place
+    return bits, frozenset(bits)
 
 
 @functools.cache

@@ -1,8 +1,7 @@
-"""A text taken apart: its words, its long pieces between blanks, its groups of digits.
+"""Where a text has long pieces between blanks, and where groups of digits.
 
-With every character of one sort turned into one and the same, a row of them is found, or the text split
-around them, without a step of Python for each letter. Bytes make that quick, for text in ASCII; other text
-is searched.
+With every character of one sort turned into one and the same, a row of them is found without a step of
+Python for each letter. Bytes make that quick, for text in ASCII; other text is searched.
 """
 
 from __future__ import annotations
@@ -11,17 +10,6 @@ import re
 from collections.abc import Iterator
 
 _BLANK = 32
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a text, in order: runs of letters and digits."""
-    if text.isascii():
-        return text.encode("ascii").translate(_AS_WORDS).decode("ascii").split()
-    return _WORD.findall(text)
-
-
-_WORD = re.compile(r"[^\W_]+")
-_AS_WORDS = bytes(code if code < 128 and chr(code).isalnum() else _BLANK for code in range(256))
 
 
 def long_pieces(text: str, least: int) -> Iterator[tuple[int, int]]:

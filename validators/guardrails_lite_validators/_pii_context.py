@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from guardrails_lite_validators._pieces import words_of
+from guardrails_lite_validators._wording import words_of
 
 BEFORE, AFTER = 48, 24
 _WORD = re.compile(r"[^\W_]+")

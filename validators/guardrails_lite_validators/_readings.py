@@ -19,7 +19,7 @@ from importlib.resources import files
 
 from guardrails_lite_validators._decode import ROT13, decoded
 from guardrails_lite_validators._fold import Edit, Reading, plain, replaced
-from guardrails_lite_validators._pieces import words_of
+from guardrails_lite_validators._wording import Wording, wording_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,8 @@ class Readings:
 
     plain: Reading
     """As it stands, folded."""
-    words: list[str] = field(repr=False)
-    """The words of the plain reading, in order."""
-    said: frozenset[str] = field(repr=False)
-    """The same words, each once."""
+    wording: Wording = field(repr=False)
+    """The words of the plain reading."""
     others: tuple[Reading, ...]
     """Readings of what was encoded, misspelled or turned around."""
     goes_on: bool = False
@@ -42,24 +40,21 @@ def readings_of(text: str) -> Readings:
     """Read *text* in every way that something in it speaks for."""
     shown = plain(text)
     first = shown.lower()
-    words = words_of(first.text)
+    wording = wording_of(first.text)
     others: list[Reading] = []
     opened = decoded(text, shown=shown)
-    said = frozenset(words)
-    best, best_words, best_said = first, words, said
+    best, told = first, wording
     if opened is not None:
         best = opened.reading.then(plain(opened.reading.text)).lower()
-        best_words = words_of(best.text)
-        best_said = frozenset(best_words)
+        told = wording_of(best.text)
         others.append(best)
-    mended = _mended(best, best_words)
+    mended = _mended(best, told.words)
     if mended is not None:
         others.append(mended)
-        best, best_words = mended, words_of(mended.text)
-        best_said = frozenset(best_words)
-    if not best_said.isdisjoint(_turned_words()):
-        others.extend(_turned(best, best_words))
-    return Readings(first, words, said, tuple(others), opened is not None and opened.goes_on)
+        best, told = mended, wording_of(mended.text)
+    if not told.said.isdisjoint(_turned_words()):
+        others.extend(_turned(best, told.words))
+    return Readings(first, wording, tuple(others), opened is not None and opened.goes_on)
 
 
 @functools.cache
@@ -77,7 +72,7 @@ def _mended(reading: Reading, words: Sequence[str]) -> Reading | None:
     lengths = _lengths(words)
     if b"\1" * 5 in lengths:
         reading = mended = reading.then(replaced(reading.text, _joined(reading.text)))
-        words = words_of(reading.text)
+        words = wording_of(reading.text).words
     if lengths.translate(None, _SHORT):
         edits = list(_parted(reading.text, words))
         mended = reading.then(replaced(reading.text, edits)) if edits else mended
@@ -178,30 +173,28 @@ def _word_costs() -> dict[str, float]:
 
 
 def _has_leet(text: str, words: Sequence[str]) -> bool:
-    shape = text.encode("ascii", "replace").translate(_AS_LEET)
-    beside = shape.count(b"1a") + shape.count(b"9a")
-    if not beside and b"!a" not in shape and b"+a" not in shape:
+    known = text.encode("ascii", "replace")
+    marks = known.translate(None, _NO_LEET)
+    if len(marks) < 3:
         return False
-    signs = shape.count(b"!")
+    shape = known.translate(_AS_LEET)
+    if b"1a" not in shape and b"!a" not in shape:
+        return False
+    signs = len(marks.translate(None, b"013457"))
     if signs > 2:
         return True
-    if shape.count(b"1") + signs < 3:
-        return False
-    if text.isascii() and beside + shape.count(b"a1") + shape.count(b"a9") < 2:
+    if text.isascii() and b"1a" not in shape and b"a1" not in shape:
         return False
     mixed = [word for word in words if not word.isalpha() and not word.isdigit()]
     return len(mixed) > 1 and (signs > 0 or sum(_spelled(word) is not None for word in mixed) > 1)
 
 
-def _leet_shape(char: str) -> str:
-    for shape, chars in (("a", "abcdefghijklmnopqrstuvwxyz"), ("1", "013457"), ("9", "2689"), ("!", "@$|!")):
-        if char in chars:
-            return shape
-    return "+" if char == "+" else " "
-
-
-_AS_LEET = "".join(map(_leet_shape, map(chr, range(256)))).encode("ascii")
-"""Letters as "a", digits that look like one as 1, other digits as 9, signs that look like one as "!"."""
+_NO_LEET = bytes(code for code in range(256) if code not in b"013457@$|!")
+_AS_LEET = bytes(
+    ord("a" if "a" <= char <= "z" else "1" if "0" <= char <= "9" else "!" if char in "@$|!+" else " ")
+    for char in map(chr, range(256))
+)
+"""What is a letter, what is a digit, and what else may stand for a letter."""
 
 
 def _unleeted(text: str) -> Iterator[Edit]:

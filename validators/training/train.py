@@ -24,8 +24,8 @@ from ordinary import ordinary
 
 from guardrails_lite_validators._injection_model import FEWEST, SCALE, Model, read_model, term_of, terms_of
 from guardrails_lite_validators._injection_rules import FAMILIES, evidence, passages
-from guardrails_lite_validators._pieces import words_of
 from guardrails_lite_validators._readings import readings_of
+from guardrails_lite_validators._wording import words_of
 
 TARGET = Path(__file__).parents[1] / "guardrails_lite_validators" / "injection_model.txt"
 SEED = 20
@@ -86,13 +86,13 @@ def examples_of(prompts: Path) -> list[Example]:
             continue
         seen.add(text)
         readings = readings_of(text)
-        phrases = list(evidence(readings.plain.text, readings.words))
+        phrases = list(evidence(readings.wording))
         families = sorted({family for family, _ in phrases})
         around = [
             (sorted(map(_name, terms_of(words_of(passage)))), sorted({family for family, _ in within}))
             for passage, within in passages(readings.plain.text, phrases)
         ]
-        terms = sorted(map(_name, terms_of(readings.words[:LONGEST])))
+        terms = sorted(map(_name, terms_of(readings.wording.words[:LONGEST])))
         examples.append(
             Example(
                 source.split()[0] if is_own and is_attack else source,
