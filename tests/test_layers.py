@@ -13,7 +13,7 @@ import guardrails_lite
 ROOT = Path(guardrails_lite.__file__).parent
 
 LAYERS = [
-    ["_errors", "_patience", "_seam", "_sqlite"],
+    ["_errors", "_loopback", "_patience", "_seam", "_sqlite"],
     ["_rules"],
     ["_messages", "_who"],
     ["_capabilities", "_record", "_targets", "_texts"],

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import ipaddress
 
 from guardrails_lite._errors import ConfigError
+from guardrails_lite._loopback import is_loopback
 from guardrails_lite.cli._terminal import Bar, fail
 
 
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         tokens = read_tokens(arguments.tokens) if arguments.tokens else {}
     except ConfigError as error:
         return fail(error)
-    if not tokens and not _is_loopback(arguments.host):
+    if not tokens and not is_loopback(arguments.host):
         return fail(
             f"--host {arguments.host}: beyond this machine whoever comes in needs a token: --tokens FILE"
         )
@@ -73,10 +73,3 @@ def run(arguments: argparse.Namespace) -> int:
     server.run(sockets=[sock])
     # It only ends when it is interrupted. Where the parent process ignores that signal, nothing was raised.
     return 130 if server.should_exit else 0
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

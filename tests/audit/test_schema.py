@@ -31,6 +31,7 @@ from guardrails_lite.audit import (
     restrict,
     reveal,
 )
+from guardrails_lite.audit.alerts import Watch, command, read_rules
 from tests.audit.calls import intent, record
 from tests.engine.conftest import word
 
@@ -157,6 +158,8 @@ def everything_else(root: Path) -> None:
     later = AuditLog(root, clock=Clock(wall_ns=lambda: 2 * 10**18))
     assert expire(later, keep_days=1, by="job")
     later.close()
+    with Watch(root, read_rules(), receivers=[command("true")], since=0) as watch:
+        assert watch.look().raised
 
 
 @pytest.fixture(scope="module")

@@ -163,12 +163,12 @@ class Index:
         """The row of the call that was taken in last; 0: there is none."""
         return int(self._db.execute("SELECT coalesce(max(row), 0) FROM calls").fetchone()[0])
 
-    def taken_in(self, after: int, asked: Filter = _ALL) -> list[Call]:
+    def taken_in(self, after: int, asked: Filter = _ALL, *, limit: int | None = None) -> list[Call]:
         """Calls that `update` took in after the row *after*, in that order: what a follower has not seen.
 
         A call that was unfinished comes again, as a new row, once it has a record.
         """
-        return _pages.taken_in(self._db, asked, after)
+        return _pages.taken_in(self._db, asked, after, limit=limit)
 
     def sql(self, question: str, parameters: Sequence[Any] = (), *, timeout_s: float = 30.0) -> Answer:
         """Ask in SQL (SQLite's); it can read the index and do nothing else.

@@ -132,11 +132,11 @@ def find(db: sqlite3.Connection, beginning: str, *, limit: int) -> list[Call]:
     return [_call(row) for row in db.execute(sql, (beginning, beginning + "\U0010ffff", limit))]
 
 
-def taken_in(db: sqlite3.Connection, asked: Filter, after: int) -> list[Call]:
-    """The calls behind the row *after*, in the order in which they were taken in."""
+def taken_in(db: sqlite3.Connection, asked: Filter, after: int, *, limit: int | None) -> list[Call]:
+    """The calls behind the row *after*, in the order in which they were taken in, at most *limit*."""
     where, parameters = joined(conditions(asked))
-    sql = f"SELECT {_SELECT} FROM calls c WHERE c.row > ? AND {where} ORDER BY c.row"
-    return [_call(row) for row in db.execute(sql, (after, *parameters))]
+    sql = f"SELECT {_SELECT} FROM calls c WHERE c.row > ? AND {where} ORDER BY c.row LIMIT ?"
+    return [_call(row) for row in db.execute(sql, (after, *parameters, -1 if limit is None else limit))]
 
 
 def events(

@@ -70,7 +70,8 @@ class Batch:
             self.db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
         names = [(name,) for name in self._names]
         self.db.executemany("INSERT OR IGNORE INTO tag_names VALUES (?)", names)
-        add_sums(self.db, self.first_row)
+        if self._rows.get("calls"):
+            add_sums(self.db, self.first_row)
 
     def _completed(self, entry: Entry, place: Place) -> None:
         data, ident = entry.data, text(entry.id)

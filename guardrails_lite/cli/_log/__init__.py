@@ -9,6 +9,7 @@ import argparse
 
 from guardrails_lite._errors import GuardrailsError
 from guardrails_lite.cli._log import (
+    _alerts,
     _calls,
     _custody,
     _evidence,
@@ -35,6 +36,7 @@ _ACTIONS: dict[str, Action] = {
         _export,
         _people,
         _replay,
+        _alerts,
         _schema,
     )
     for action in module.ACTIONS

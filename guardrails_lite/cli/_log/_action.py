@@ -49,9 +49,9 @@ def declare_filters(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--text", default="", help="the beginning of an id, or a pseudonym or tag as a whole")
     group.add_argument(
-        "--since", type=_time, metavar="TIME", help="from then on: 15m, 2h, 7d ago, or 2026-11-25T14:30"
+        "--since", type=at_time, metavar="TIME", help="from then on: 15m, 2h, 7d ago, or 2026-11-25T14:30"
     )
-    group.add_argument("--until", type=_time, metavar="TIME", help="before then")
+    group.add_argument("--until", type=at_time, metavar="TIME", help="before then")
 
 
 _FILTER_HELP = {
@@ -91,7 +91,8 @@ def _tag(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _time(text: str) -> int:
+def at_time(text: str) -> int:
+    """A time as an option says it, in nanoseconds since the epoch."""
     from guardrails_lite.audit.index import when
 
     try:

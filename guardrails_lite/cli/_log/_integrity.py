@@ -28,13 +28,15 @@ def _processes(text: str) -> int:
     return int(text)
 
 
-def _key(given: str | None) -> str | None:
+def key_of(given: str | None) -> str | None:
+    """The verification key that an option gives or names."""
     if given is None or ("+" in given and not Path(given).exists()):  # the key itself
         return given
     return read_text(given)
 
 
-def _heads(place: str | None) -> list[str]:
+def heads_of(place: str | None) -> list[str]:
+    """The heads in a file that an option names."""
     from guardrails_lite.audit import read_heads
 
     return read_heads(read_text(place)) if place is not None else []
@@ -43,11 +45,11 @@ def _heads(place: str | None) -> list[str]:
 def _verify(arguments: argparse.Namespace) -> int:
     from guardrails_lite.audit import verify
 
-    heads = _heads(arguments.heads)
+    heads = heads_of(arguments.heads)
     with Bar("bytes verified") as bar:
         report = verify(
             arguments.directory,
-            key=_key(arguments.key),
+            key=key_of(arguments.key),
             heads=heads,
             processes=arguments.processes,
             on_progress=bar,
@@ -65,11 +67,11 @@ def _verify(arguments: argparse.Namespace) -> int:
 def _doctor(arguments: argparse.Namespace) -> int:
     from guardrails_lite.audit import diagnose
 
-    heads = _heads(arguments.heads)
+    heads = heads_of(arguments.heads)
     with Bar("bytes verified") as bar:
         found = diagnose(
             arguments.directory,
-            key=_key(arguments.key),
+            key=key_of(arguments.key),
             heads=heads,
             processes=arguments.processes,
             on_progress=bar,

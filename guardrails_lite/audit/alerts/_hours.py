@@ -1,0 +1,93 @@
+"""Hours beside the week before them: what was usual, so that a rule can ask for a jump.
+
+A fact is one hour of UTC of the whole log, or of one key, user, tenant, model or guard, and the mean hour of
+the seven days before it. Where the first call is younger than that, the mean is over the hours since then.
+The present hour counts as far as it has come.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from guardrails_lite.audit.alerts._facts import Fact
+from guardrails_lite.audit.index import Index
+from guardrails_lite.audit.index._schema import BLOCKED, HOUR_NS, UNFINISHED
+
+BASELINE_H: Final = 168
+"""The hours that an hour is compared with."""
+
+_IS_BLOCKED: Final = "outcome IN (" + ",".join(f"'{word}'" for word in BLOCKED) + ")"
+
+_SUMMED: Final = f"""
+SELECT {{value}}, min(hour), {{sums}} FROM (
+  SELECT {{value}}, hour, calls, iif({_IS_BLOCKED}, calls, 0) AS blocked,
+    tokens_in + tokens_out AS tokens, cost
+  FROM hours WHERE hour BETWEEN ?1 - {BASELINE_H} AND ?1 AND ?2 = ?2
+) GROUP BY {{value}} HAVING max(hour) = ?1
+"""
+_COUNTED: Final = f"""
+SELECT {{value}}, min(hour), {{sums}} FROM (
+  SELECT {{value}}, at / ?2 AS hour, 1 AS calls, {_IS_BLOCKED} AS blocked,
+    tokens, coalesce(cost_usd, 0) AS cost
+  FROM calls WHERE at >= (?1 - {BASELINE_H}) * ?2 AND at < (?1 + 1) * ?2 AND outcome <> '{UNFINISHED}'
+    AND {{value}} IN (
+      SELECT {{value}} FROM calls WHERE at >= ?1 * ?2 AND at < (?1 + 1) * ?2 AND {{value}} <> '')
+) GROUP BY {{value}} HAVING max(hour) = ?1
+"""
+_MEASURES: Final = ("calls", "blocked", "tokens", "cost")
+_SUMS: Final = ", ".join(
+    f"sum(iif(hour = ?1, {name}, 0)), sum(iif(hour < ?1, {name}, 0))" for name in _MEASURES
+)
+_QUESTIONS: Final = {
+    "log": _SUMMED.format(value="''", sums=_SUMS),
+    "model": _SUMMED.format(value="model", sums=_SUMS),
+    "guard": _SUMMED.format(value="guard", sums=_SUMS),
+    **{field: _COUNTED.format(value=field, sums=_SUMS) for field in ("key", "user", "tenant")},
+}
+"""What an hour can be of, and the question that tells."""
+
+
+def hours(index: Index, asked: Iterable[int], *, now_ns: int) -> Iterator[Fact]:
+    """The facts of the hours *asked*, which are counted from the epoch."""
+    for hour in sorted(set(asked)):
+        for of, question in _QUESTIONS.items():
+            for row in index.sql(question, (hour, HOUR_NS)).rows:
+                yield Fact(
+                    "hour", hour * HOUR_NS, f"hour {hour} {of} {row[0]}", _fields(of, row, hour, now_ns)
+                )
+
+
+def _fields(of: str, row: tuple[Any, ...], hour: int, now_ns: int) -> dict[str, Any]:
+    value, first, *sums = row
+    before = hour - int(first)
+    calls, calls_b, blocked, blocked_b, tokens, tokens_b, cost, cost_b = sums
+    usual = {
+        "calls": calls_b / before if before else 0.0,
+        "block_rate": blocked_b / calls_b if calls_b else 0.0,
+        "tokens": tokens_b / before if before else 0.0,
+        "cost_usd": cost_b / before if before else 0.0,
+    }
+    now = {
+        "calls": calls,
+        "block_rate": blocked / calls if calls else 0.0,
+        "tokens": tokens,
+        "cost_usd": cost,
+    }
+    return {
+        "of": of,
+        "value": value,
+        "hours_before": before,
+        "complete": now_ns >= (hour + 1) * HOUR_NS,
+        "blocked": blocked,
+        **now,
+        **{f"usual_{name}": mean for name, mean in usual.items()},
+        **{f"{name.partition('_')[0]}_ratio": _ratio(now[name], usual[name]) for name in usual},
+    }
+
+
+def _ratio(now: float, usual: float) -> float:
+    if usual:
+        return now / usual
+    return math.inf if now else 1.0
