@@ -64,6 +64,18 @@ def test_what_is_printed_cannot_steer_a_terminal(run: Run) -> None:
     assert "\u202e" not in told
 
 
+@pytest.mark.parametrize("option", ["--every", "--verify-every", "--timeout"])
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon"])
+def test_a_time_that_is_none_is_refused(
+    root: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    """Before anything is looked at, and with the option named."""
+    with pytest.raises(SystemExit) as ended:
+        main(["log", "alerts", str(root), f"{option}={value}"])
+    assert ended.value.code == 2
+    assert f"argument {option}: {value!r} is no number of seconds" in capsys.readouterr().err
+
+
 def test_json_comes_line_by_line(run: Run) -> None:
     """One alert on each, as it is recorded."""
     alerts = [json.loads(line) for line in run("--once", "--json", code=1)[0].splitlines()]

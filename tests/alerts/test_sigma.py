@@ -231,6 +231,7 @@ def test_correlations_that_are_refused(tmp_path: Path, change: dict[str, Any], s
         ("", "no rule in it"),
         ("a: [", "is no YAML at line"),
         ("- a", "expected a rule, not a list"),
+        ("&a [*a]", "expected a rule, not a list"),
         ("title: a\ntitle: b\n", "'title' is there twice in what begins at line 1"),
         ("detection:\n  s:\n    x: 1\n    x: 2\n", "'x' is there twice in what begins at line 3"),
     ],

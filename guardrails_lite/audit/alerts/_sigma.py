@@ -171,8 +171,12 @@ def _documents(file: str, text: str) -> list[tuple[str, dict[str, Any]]]:
 def _refuse_twice(file: str, node: Any) -> None:
     """Of a key that is written twice, YAML would keep the last and forget the first."""
     waiting = [node]
+    seen = set()  # an alias leads to what was there before, perhaps to what it stands in
     while waiting:
         one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
         value = getattr(one, "value", None)
         if isinstance(value, list):
             pairs = [each for each in value if isinstance(each, tuple)]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _HEAD = ("time", "level", "alert", "rule", "about")
 _SHOWN = 5
+_LONGEST_S = 30 * 86_400
 
 
 def _declare(parser: argparse.ArgumentParser) -> None:
@@ -34,10 +35,10 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--since", type=at_time, default="1d", metavar="TIME", help="where the first look begins; default: 1d"
     )
-    how.add_argument("--every", type=float, default=5.0, metavar="S", help="between two looks; default: 5")
+    how.add_argument("--every", type=_seconds, default=5.0, metavar="S", help="between two looks; default: 5")
     how.add_argument(
         "--verify-every",
-        type=float,
+        type=_seconds,
         default=3600.0,
         metavar="S",
         help="between two verifications, for rules about integrity; default: 3600; the first look verifies",
@@ -61,10 +62,22 @@ def _declare(parser: argparse.ArgumentParser) -> None:
         metavar="LINE",
         help="run this for each, with the alert on its standard input",
     )
-    to.add_argument("--timeout", type=float, default=10.0, metavar="S", help="for one sending; default: 10")
+    to.add_argument(
+        "--timeout", type=_seconds, default=10.0, metavar="S", help="for one sending; default: 10"
+    )
     declare_keys(parser)
     parser.add_argument("--key", metavar="KEY", help="verify.key, kept elsewhere: the file, or its one line")
     parser.add_argument("--heads", metavar="FILE", help="heads that were kept elsewhere")
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= _LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0 and up to {_LONGEST_S}")
+    return value
 
 
 def _run(arguments: argparse.Namespace) -> int:
