@@ -31,16 +31,18 @@ ORDINARY = (
 )
 
 
-def write_tokenizer(folder: Path, words: Sequence[str]) -> dict[str, int]:
+def write_tokenizer(
+    folder: Path, words: Sequence[str], *, special: Sequence[str] = SPECIAL
+) -> dict[str, int]:
     """A tokenizer of whole words that adds ``[CLS]`` and ``[SEP]``; returns the number of each word."""
-    numbers = {word: nth for nth, word in enumerate((*SPECIAL, *words))}
+    numbers = {word: nth for nth, word in enumerate((*special, *words))}
     tokenizer = Tokenizer(models.WordLevel(numbers, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.Lowercase()  # type: ignore[assignment]  # its stub has no setter
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()  # type: ignore[assignment]
     tokenizer.post_processor = processors.TemplateProcessing(  # type: ignore[assignment]
         single="[CLS] $A [SEP]", special_tokens=[(name, numbers[name]) for name in ("[CLS]", "[SEP]")]
     )
-    tokenizer.add_special_tokens(list(SPECIAL))
+    tokenizer.add_special_tokens(list(special))
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))
     return numbers
@@ -87,13 +89,15 @@ def _bag_of_words(table: Any, bias: Any) -> onnx.ModelProto:
         helper.make_node("ReduceSum", ["counted", "words"], ["sums"], keepdims=0),
         helper.make_node("Add", ["sums", "bias"], ["logits"]),
     ]
-    graph = helper.make_graph(
-        nodes,
-        "bag_of_words",
-        inputs,
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", len(bias)])],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
+    return _model(nodes, inputs, ["batch", len(bias)], constants)
+
+
+def _model(
+    nodes: Sequence[onnx.NodeProto], inputs: Sequence[Any], shape: Sequence[Any], constants: Mapping[str, Any]
+) -> onnx.ModelProto:
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, shape)
+    held = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "small", inputs, [logits], held)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
@@ -109,3 +113,70 @@ def write_trained_classifier(folder: Path) -> Path:
         bias -= 0.3 * missed.mean()
     rows = {word: (0.0, float(each)) for word, each in zip(words, weight, strict=True)}
     return write_classifier(folder, rows, labels=["BENIGN", "INJECTION"], bias=[0.0, float(bias)])
+
+
+def write_gliner(
+    folder: Path, vectors: Mapping[str, Sequence[float]], *, width: int = 3, **settings: Any
+) -> Path:
+    """A GLiNER model of word vectors: a span is as much of a name as the less alike of its two ends.
+
+    The likeness is the product of the vectors, less four; a word without a vector is like nothing.
+    """
+    marks = ("<<ENT>>", "<<SEP>>")
+    numbers = write_tokenizer(folder, list(vectors), special=(*SPECIAL, *marks))
+    size = len(next(iter(vectors.values())))
+    table = numpy.zeros((len(numbers), size), dtype=numpy.float32)
+    for word, vector in vectors.items():
+        table[numbers[word]] = vector
+    onnx.save(_alike(table, numbers["<<ENT>>"], width), folder / "model.onnx")
+    config = {"max_len": 10, "max_width": width, "ent_token": marks[0], "sep_token": marks[1], **settings}
+    (folder / "gliner_config.json").write_text(json.dumps(config))
+    return folder
+
+
+def _alike(table: Any, mark: int, width: int) -> onnx.ModelProto:
+    forms: dict[str, tuple[int, list[Any]]] = {
+        "input_ids": (TensorProto.INT64, [1, "tokens"]),
+        "attention_mask": (TensorProto.INT64, [1, "tokens"]),
+        "words_mask": (TensorProto.INT64, [1, "tokens"]),
+        "text_lengths": (TensorProto.INT64, [1, 1]),
+        "span_idx": (TensorProto.INT64, [1, "spans", 2]),
+        "span_mask": (TensorProto.BOOL, [1, "spans"]),
+    }
+    inputs = [helper.make_tensor_value_info(name, kind, shape) for name, (kind, shape) in forms.items()]
+    constants = {
+        "table": table,
+        "mark": numpy.array(mark),
+        "one": numpy.array(1),
+        "four": numpy.array(4, dtype=numpy.float32),
+        "batch": numpy.array([0]),
+        "rows": numpy.array([1]),
+        "as_is": numpy.array([-1]),
+        "width": numpy.array([width]),
+        **{end: numpy.array(nth) for nth, end in enumerate(("first", "last"))},
+    }
+    node = helper.make_node
+    nodes = [
+        node("Squeeze", ["input_ids", "batch"], ["ids"]),
+        node("Gather", ["table", "ids"], ["vectors"]),
+        node("Squeeze", ["words_mask", "batch"], ["numbers"]),
+        node("NonZero", ["numbers"], ["word_places"]),
+        node("Squeeze", ["word_places", "batch"], ["word_at"]),
+        node("Gather", ["vectors", "word_at"], ["words"]),
+        node("Equal", ["ids", "mark"], ["is_mark"]),
+        node("NonZero", ["is_mark"], ["mark_places"]),
+        node("Squeeze", ["mark_places", "batch"], ["mark_at"]),
+        node("Add", ["mark_at", "one"], ["name_at"]),
+        node("Gather", ["vectors", "name_at"], ["names"]),
+        node("Transpose", ["names"], ["names_across"]),
+        node("MatMul", ["words", "names_across"], ["likeness"]),
+        node("Squeeze", ["span_idx", "batch"], ["spans"]),
+        *(node("Gather", ["spans", end], [f"{end}_word"], axis=1) for end in ("first", "last")),
+        *(node("Gather", ["likeness", f"{end}_word"], [f"{end}_like"]) for end in ("first", "last")),
+        node("Min", ["first_like", "last_like"], ["least"]),
+        node("Sub", ["least", "four"], ["flat"]),
+        node("Shape", ["mark_at"], ["how_many"]),
+        node("Concat", ["rows", "as_is", "width", "how_many"], ["shape"], axis=0),
+        node("Reshape", ["flat", "shape"], ["logits"]),
+    ]
+    return _model(nodes, inputs, [1, "words", width, "names"], constants)

@@ -189,6 +189,7 @@ def test_every_public_validator_is_tried_here_or_in_a_file_of_its_own() -> None:
         "Pseudonyms",
         "classifier",
         "datamark",
+        "gliner",
         "grounding",
         "judge",
         "length",

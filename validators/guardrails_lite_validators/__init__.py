@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from guardrails_lite_validators._competitors import competitors
     from guardrails_lite_validators._egress import egress
     from guardrails_lite_validators._exfiltration import exfiltration
+    from guardrails_lite_validators._gliner import gliner
     from guardrails_lite_validators._grounding import grounding
     from guardrails_lite_validators._hidden_text import hidden_text
     from guardrails_lite_validators._injection import injection
@@ -53,6 +54,7 @@ __all__ = [
     "datamark",
     "egress",
     "exfiltration",
+    "gliner",
     "grounding",
     "hidden_text",
     "injection",

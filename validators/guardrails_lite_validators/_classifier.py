@@ -12,12 +12,11 @@ from pathlib import Path
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._rules import Finding, Validator, validator
-from guardrails_lite.reliability import time_left_s
 from guardrails_lite_validators._classifier_folder import USUAL_TOKENS, ClassifierFolder
 from guardrails_lite_validators._classifier_run import Run, runner
 from guardrails_lite_validators._classifier_windows import Windows
 from guardrails_lite_validators._keywords import tuple_of_words
-from guardrails_lite_validators._model_folder import LoadedOnce
+from guardrails_lite_validators._model_folder import LoadedOnce, check_time
 
 BATCH = 8
 
@@ -93,7 +92,7 @@ def classifier(
         read = windows.of(text[:max_chars])
         findings: list[Finding] = []
         for at in range(0, len(read), BATCH):
-            _check_time()
+            check_time()
             batch = read[at : at + BATCH]
             for window, scores in zip(batch, run(batch), strict=True):
                 findings += [
@@ -139,10 +138,3 @@ def _check_size(name: str, value: int, least: int, most: int | None = None) -> N
         return
     reach = f"{least} or more" if most is None else f"from {least} to {most}, as much as the model takes"
     raise ConfigError(f"{name}={value!r} of classifier(...) must be a whole number, {reach}")
-
-
-def _check_time() -> None:
-    """Stop where the rule's `timeout_s` has passed: nobody waits for the rest any more."""
-    left = time_left_s()
-    if left is not None and left <= 0:
-        raise TimeoutError("the time of the check is over")

@@ -9,10 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite_validators._model_folder import digest_of, folder_of, is_whole, settings_of
+from guardrails_lite_validators._model_folder import (
+    EXPORTS,
+    digest_of,
+    export_in,
+    folder_of,
+    is_whole,
+    need,
+    pickled_in,
+    settings_of,
+)
 
 USUAL_TOKENS = 512
-EXPORTS = ("model.onnx", "onnx/model.onnx")
 
 _FROM_PADDING = frozenset(
     {"camembert", "data2vec-text", "ibert", "mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta"}
@@ -89,39 +97,23 @@ class ClassifierFolder:
 
 def _export_in(path: Path, file: str | None) -> Path | None:
     """The ONNX file to run, or None where there are only weights that `transformers` can run."""
-    if file is not None:
-        if not (path / file).is_file():
-            raise ConfigError(f"file={file!r} of classifier(...): there is no such file in {str(path)!r}")
-        found = [path / file]
-    else:
-        found = [path / name for name in EXPORTS if (path / name).is_file()]
-    if found:
-        _need("onnxruntime", "tokenizers")
-        return found[0]
+    found = export_in("classifier", path, file)
+    if found is not None:
+        need("classifier", "onnxruntime", "tokenizers")
+        return found
     export = f"optimum-cli export onnx --model {path} {path}"
     if not any(path.glob("*.safetensors")):
-        pickled = ", ".join(sorted(each.name for each in path.glob("*.bin")))
         raise ConfigError(
             f"{str(path)!r} of classifier(...) has none of {', '.join(EXPORTS)} and no model.safetensors. "
-            + (f"Pickled weights ({pickled}) can run code and are not loaded. " if pickled else "")
-            + f"Where you trust the model, export it with: {export}"
+            f"{pickled_in(path)}Where you trust the model, export it with: {export}"
         )
     if find_spec("transformers") is None or find_spec("torch") is None:
         raise ConfigError(
             f"{str(path)!r} of classifier(...) has no ONNX export, and its safetensors weights need "
             f"transformers and torch, which are not installed. Export it where they are: {export}"
         )
-    _need("tokenizers")
+    need("classifier", "tokenizers")
     return None
-
-
-def _need(*packages: str) -> None:
-    missing = [package for package in packages if find_spec(package) is None]
-    if missing:
-        raise ConfigError(
-            f"classifier(...) needs {' and '.join(missing)}, not installed. "
-            "Run: pip install 'guardrails-lite-validators[classifier]'"
-        )
 
 
 def _labels_of(path: Path, config: Mapping[str, Any]) -> tuple[str, ...]:

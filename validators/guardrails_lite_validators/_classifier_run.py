@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from guardrails_lite._errors import ConfigError
+from guardrails_lite_validators._model_onnx import OnnxModel
 
 if TYPE_CHECKING:
     from guardrails_lite_validators._classifier_folder import ClassifierFolder
@@ -24,7 +26,7 @@ def runner(model: ClassifierFolder) -> Run:
     Raises:
         ConfigError: the file is no classifier with the labels that its settings name.
     """
-    logits = _with_transformers(model) if model.export is None else _with_onnxruntime(model)
+    logits = _with_transformers(model) if model.export is None else _with_onnxruntime(model.export)
 
     def run(windows: Sequence[Window]) -> Rows:
         longest = max(len(window.tokens) for window in windows)
@@ -61,39 +63,12 @@ Logits = Callable[[Sequence[list[int]], Sequence[list[int]], Sequence[list[int]]
 """From tokens, the mask of those that count, and their types, to a row of numbers for each window."""
 
 
-def _with_onnxruntime(model: ClassifierFolder) -> Logits:
-    import numpy
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waits without burning a core
-    session: Any = onnxruntime.InferenceSession(
-        str(model.export), options, providers=["CPUExecutionProvider"]
-    )
-    wanted = {each.name: each.type for each in session.get_inputs()}
-    known = ("input_ids", "attention_mask", "token_type_ids")
-    if unknown := sorted(set(wanted) - set(known)):
-        raise ConfigError(
-            f"{str(model.export)!r} wants {', '.join(unknown)} beside {', '.join(known)}: it is no export of "
-            "a text classifier"
-        )
-    outputs = [each.name for each in session.get_outputs()]
-    output = "logits" if "logits" in outputs else outputs[0]
+def _with_onnxruntime(file: Path) -> Logits:
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    run = OnnxModel(file, takes=names, what="a text classifier")
 
     def logits(*inputs: Sequence[list[int]]) -> Rows:
-        feed = {
-            name: numpy.array(rows, dtype=numpy.int32 if "int32" in wanted[name] else numpy.int64)
-            for name, rows in zip(known, inputs, strict=True)
-            if name in wanted
-        }
-        rows = session.run([output], feed)[0]
-        if rows.ndim != 2:
-            raise ConfigError(
-                f"{output!r} of {str(model.export)!r} has {rows.ndim} dimensions; expected a row of numbers "
-                "for each text"
-            )
-        return rows.tolist()  # type: ignore[no-any-return]
+        return run(dict(zip(names, inputs, strict=True)), dimensions=2).tolist()  # type: ignore[no-any-return]
 
     return logits
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import Any, Generic, TypeGuard, TypeVar
 
 from guardrails_lite._errors import ConfigError
+from guardrails_lite.reliability import time_left_s
 
+EXPORTS = ("model.onnx", "onnx/model.onnx")
 T = TypeVar("T")
 
 
@@ -70,6 +73,37 @@ def settings_of(function: str, file: Path) -> Mapping[str, Any]:
     return settings
 
 
+def export_in(function: str, folder: Path, file: str | None) -> Path | None:
+    """Find the ONNX file of a model: *file*, or one of the usual names; None: there is none.
+
+    Raises:
+        ConfigError: *file* is not there.
+    """
+    if file is not None and not (folder / file).is_file():
+        raise ConfigError(f"file={file!r} of {function}(...): there is no such file in {str(folder)!r}")
+    names = EXPORTS if file is None else (file,)
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def pickled_in(folder: Path) -> str:
+    """A sentence about the pickled weights in *folder*, where there are some."""
+    pickled = ", ".join(sorted(file.name for file in folder.glob("*.bin")))
+    return f"Pickled weights ({pickled}) can run code and are not loaded. " if pickled else ""
+
+
+def need(function: str, *packages: str) -> None:
+    """Check that the packages that run a model are installed.
+
+    Raises:
+        ConfigError: one is not.
+    """
+    if missing := [package for package in packages if find_spec(package) is None]:
+        raise ConfigError(
+            f"{function}(...) needs {' and '.join(missing)}, not installed. "
+            f"Run: pip install 'guardrails-lite-validators[{function}]'"
+        )
+
+
 def digest_of(files: Iterable[Path]) -> str:
     """Name the contents of *files*, whole: another model in the same place is another validator."""
     told = hashlib.sha256()
@@ -82,3 +116,14 @@ def digest_of(files: Iterable[Path]) -> str:
 def is_whole(value: object) -> TypeGuard[int]:
     """Whether a setting is a whole number above zero."""
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def check_time() -> None:
+    """Stop where the rule's `timeout_s` has passed: nobody waits for the rest any more.
+
+    Raises:
+        TimeoutError: it has.
+    """
+    left = time_left_s()
+    if left is not None and left <= 0:
+        raise TimeoutError("the time of the check is over")
