@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,28 @@ def test_entities_are_found_under_the_names_of_presidio(model: Path) -> None:
         ("PERSON", "Paris"),
     ]
     assert found(gliner(model, entities=["PERSON"], threshold=0.9), TEXT) == [("PERSON", "Ada Lovelace")]
+
+
+@pytest.mark.parametrize(
+    "before", ["Zoë 🧑‍🚀 ", "安达 在 ", "e\u0301\u200b\ufeff ", "\ud800\udfff ", "\U0001f1eb\U0001f1f7\0"]
+)
+def test_spans_count_characters(model: Path, before: str) -> None:
+    """Whatever stands before an entity, however many bytes or tokens it takes."""
+    find = gliner(model, entities=["PERSON"])
+
+    assert [each.span for each in find(f"{before}Ada Lovelace. ")] == [(len(before), len(before) + 12)]
+
+
+def test_threads_share_one_model(model: Path) -> None:
+    """Also those that come before it is loaded, and each gets the answer to its own text."""
+    find = gliner(model, entities=["PERSON"])
+    texts = ["x " * nth + "Ada" for nth in range(40)]
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(find, texts))
+
+    assert [[each.span for each in answer] for answer in answers] == [
+        [(2 * nth, 2 * nth + 3)] for nth in range(40)
+    ]
 
 
 def test_the_model_is_asked_in_words_of_the_users(model: Path) -> None:
@@ -182,7 +205,7 @@ def _with(**changes: Any) -> Callable[[Path], None]:
     ("change", "message"),
     [
         (_without("gliner_config.json"), "needs gliner_config.json in"),
-        (_without("tokenizer.json"), "has no tokenizer.json"),
+        (_without("tokenizer.json"), r"has no tokenizer.json. Where you have .*save_pretrained"),
         (
             _without("model.onnx"),
             r"has none of model.onnx, onnx/model.onnx. Where you have the package gliner",

@@ -65,7 +65,10 @@ class GlinerFolder:
                 "GLiNER.from_pretrained(folder).export_to_onnx(folder)"
             )
         if not (path / "tokenizer.json").is_file():
-            raise ConfigError(f"{str(path)!r} of gliner(...) has no tokenizer.json")
+            raise ConfigError(
+                f"{str(path)!r} of gliner(...) has no tokenizer.json. Where you have the package gliner, "
+                "write it with: GLiNER.from_pretrained(folder).save_pretrained(folder)"
+            )
         need("gliner", "onnxruntime", "tokenizers")
         told = [path / "gliner_config.json", path / "tokenizer.json"]
         return cls(
