@@ -59,7 +59,14 @@ from guardrails_lite._errors import Blocked, DeadlineExceeded, GuardrailsError
 from guardrails_lite._incoming import FrameError, Incoming, TimedIncoming
 from guardrails_lite._integrity import is_unmarked, judge
 from guardrails_lite._messages import Call, Choice, Reply
-from guardrails_lite._request import asked_again, choices_asked, completion_limit, declared, screen_request
+from guardrails_lite._request import (
+    asked_again,
+    choices_asked,
+    completion_limit,
+    declared,
+    nothing_offered,
+    screen_request,
+)
 from guardrails_lite._resuming import Begun, after_release, as_stream, retract
 from guardrails_lite._screen import Stop, screened
 from guardrails_lite._shapes import UnreadableError, is_stream, read_reply, with_parsed, write_reply
@@ -633,6 +640,8 @@ class Attempt:
         """Is the reply whole? Nothing else is looked at before that."""
         failure = self.fault(reply)
         if failure is None:
+            if self.offered is None and self.target.completion:
+                self.offered = nothing_offered(self.call, reply)
             if "unmarked" in self.plan.accept and is_unmarked(reply):
                 self.story.note("accepted", "no finish reason")
             return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._endings import blocked
 from guardrails_lite._errors import Blocked
-from guardrails_lite._messages import Call, get
+from guardrails_lite._messages import Call, Reply, get
 from guardrails_lite._screen import Groups, Stop, screen
 from guardrails_lite._texts import Piece, pieces_of, rewrite
 
@@ -106,6 +106,29 @@ def declared(plan: Plan, call: Call, primary: Target | Primary) -> tuple[Offered
         if not offered:
             offered = None
     return offered, call
+
+
+def nothing_offered(call: Call, reply: Reply) -> Offered | None:
+    """Holds a reply with tool calls to a request that offers no tool: each call is refused.
+
+    None where the reply has no calls, or the request may offer more than is known here.
+    """
+    for choice in reply.choices:
+        if choice.tool_calls:
+            break
+    else:
+        return None
+    if "tools" in call.params or "functions" in call.params or any(map(_is_stored, call.messages)):
+        return None
+    from guardrails_lite._tools import Toolbox
+
+    return Toolbox.of(()).offered({})
+
+
+def _is_stored(message: Any) -> bool:
+    """Whether a message stands for a prompt that the provider keeps, which may bring tools of its own."""
+    content = get(message, "content")
+    return isinstance(content, list) and any(get(part, "type") == "prompt" for part in content)
 
 
 async def asked_again(story: Story, call: Call, invalid: Invalid) -> tuple[Call, Parts | None]:

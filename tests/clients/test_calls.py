@@ -387,6 +387,43 @@ def test_a_wrong_call_of_a_responses_tool_is_asked_again(streamed: bool) -> None
         assert kinds == ["user", "function_call", "function_call_output"]
 
 
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize(
+    "guard", [Guard(retry=Retry(attempts=1)), Guard(schema=Person)], ids=["bare", "schema"]
+)
+def test_a_call_of_a_request_without_tools_is_refused(guard: Guard[Any], api: str, streamed: bool) -> None:
+    """A request that offers no tool is answered by none, declared or not; the model is asked again."""
+    with LoopbackServer([RIGHT, ODD]) as server:
+
+        def ask(client: Any) -> Any:
+            resource = client.chat.completions if api == "chat" else client.responses
+            said: Any = {"messages": MESSAGES} if api == "chat" else {"input": "hi"}
+            got = resource.create(model="m", **said, **({"stream": True} if streamed else {}))
+            return every(got) if streamed else got
+
+        got = using(openai.OpenAI, server, ask, guard)
+        if api == "responses":
+            text = (got[-1].response if streamed else got).output_text
+        else:
+            text = chat_text(got) if streamed else got.choices[0].message.content
+        assert text == ODD
+        assert server.request_count == 2
+
+
+def test_a_stored_prompt_may_bring_tools_of_its_own() -> None:
+    """What it offers is not known here, so a call that answers it is let through."""
+    with LoopbackServer([RIGHT]) as server:
+        prompt: Any = {"id": "pmpt_1"}
+        got = using(
+            openai.OpenAI,
+            server,
+            lambda c: c.responses.create(model="m", input="hi", prompt=prompt),
+            Guard(retry=Retry(attempts=1)),
+        )
+        assert [item.name for item in got.output] == ["add"]
+
+
 def test_the_clients_own_retries_are_off_under_the_guard() -> None:
     """One owner of retries: two attempts of the guard are two requests, whatever the client would do."""
     guard = Guard(retry=Retry(attempts=2, wait=0))

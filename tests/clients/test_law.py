@@ -74,11 +74,11 @@ GUARDS: Mapping[str, Mapping[str, Any]] = {
     "redact, then block": {"output": [redact(keys), block(shouts)]},
     "block, then redact": {"output": [block(shouts), redact(keys)]},
     "warn": {"output": [warn(keys), warn(shouts)]},
-    "reask": {"output": [redact(keys), reask(shouts)]},
-    "tools": {"retry": UNASKED, "tools": [add, find], "output": [redact(keys)]},
-    "tools, each": {"retry": UNASKED, "tools": [add, find], "tool_calls": "each", "output": [block(shouts)]},
-    "schema": {"schema": Order, "output": [redact(keys)]},
-    "schema and tools": {"schema": Order, "tools": [add, find]},
+    "reask": {"retry": ONCE, "output": [redact(keys), reask(shouts)]},
+    "tools": {"tools": [add, find], "output": [redact(keys)]},
+    "tools, each": {"tools": [add, find], "tool_calls": "each", "output": [block(shouts)]},
+    "schema": {"retry": ONCE, "schema": Order, "output": [redact(keys)]},
+    "schema and tools": {"retry": ONCE, "schema": Order, "tools": [add, find]},
     "none": {},
 }
 REDACTING = ("redact", "redact, then block", "block, then redact", "reask", "tools", "schema")
@@ -305,7 +305,7 @@ def place() -> Iterator[Place]:
         bare = stack.enter_context(OpenAI(api_key="k", base_url=server.base_url))
         abare = AsyncOpenAI(api_key="k", base_url=server.base_url)
         guards = {
-            name: Guard(**{"retry": ONCE, "log": [made.records.append], **settings})
+            name: Guard(**{"retry": UNASKED, "log": [made.records.append], **settings})
             for name, settings in GUARDS.items()
         }
         made.clients = {name: stack.enter_context(guard.wrap(bare)) for name, guard in guards.items()}
@@ -338,11 +338,15 @@ def holds(place: Place, api: Api, name: str, reply: Mapping[str, Any], cut: Cut)
     asynchronous = place.aask(api, name, [streamed, HttpReply(second)])
 
     assert synchronous == asynchronous
-    assert synchronous.outcome in {whole.outcome, *outcomes_before_its_end(place, api, name, reply)}
     if whole.error is None:
         assert synchronous == whole
         return
-    assert synchronous.error is not None
+    parts = up_to_its_faults(reply)
+    first_faults = [whole, *(place.ask(api, name, [part, second], stream=False) for part in parts)]
+    assert synchronous.outcome in {each.outcome for each in first_faults}
+    if synchronous.error is None:
+        assert synchronous in first_faults
+        return
     assert not synchronous.calls
     said = reply["choices"][0]["message"]["content"] or ""
     if told_apart(reply):  # parts that take turns come to the first fault with more or less of the text
@@ -353,13 +357,18 @@ def holds(place: Place, api: Api, name: str, reply: Mapping[str, Any], cut: Cut)
         assert SECRET.sub("[KEY]", said).startswith(synchronous.text)
 
 
-def outcomes_before_its_end(place: Place, api: Api, name: str, reply: Mapping[str, Any]) -> Iterator[str]:
-    """How a reply that was cut or filtered ends where the stream is left before that is told."""
-    choice = reply["choices"][0]
-    if choice["finish_reason"] in ("length", "content_filter"):
-        finish = "tool_calls" if choice["message"].get("tool_calls") else "stop"
-        ended = {**reply, "choices": [{**choice, "finish_reason": finish}]}
-        yield place.ask(api, name, [ended, SECOND["schema" in GUARDS[name]]], stream=False).outcome
+def up_to_its_faults(reply: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """A reply as far as a stream may be read: it ends at the first of several faults.
+
+    That the reply was cut or filtered is told last, and its calls may come after a text that is stopped.
+    """
+    (choice,) = reply["choices"]
+    message = choice["message"]
+    calls = message.get("tool_calls")
+    yield {**reply, "choices": [{**choice, "finish_reason": "tool_calls" if calls else "stop"}]}
+    if calls and message["content"]:
+        text = {name: value for name, value in message.items() if name != "tool_calls"}
+        yield {**reply, "choices": [{**choice, "message": text, "finish_reason": "stop"}]}
 
 
 def told_apart(reply: Mapping[str, Any]) -> bool:
