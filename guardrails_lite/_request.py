@@ -111,14 +111,10 @@ def declared(plan: Plan, call: Call, primary: Target | Primary) -> tuple[Offered
 def nothing_offered(call: Call, reply: Reply) -> Offered | None:
     """Holds a reply with tool calls to a request that offers no tool: each call is refused.
 
-    None where the reply has no calls, or the request may offer more than is known here.
+    An empty list of tools offers none, and neither do tools that the provider runs itself: their calls never
+    come here. None where the reply has no calls, or the request may offer more than is known here.
     """
-    for choice in reply.choices:
-        if choice.tool_calls:
-            break
-    else:
-        return None
-    if "tools" in call.params or "functions" in call.params or any(map(_is_stored, call.messages)):
+    if not any(choice.tool_calls for choice in reply.choices) or any(map(_is_stored, call.messages)):
         return None
     from guardrails_lite._tools import Toolbox
 

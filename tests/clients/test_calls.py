@@ -392,14 +392,21 @@ def test_a_wrong_call_of_a_responses_tool_is_asked_again(streamed: bool) -> None
 @pytest.mark.parametrize(
     "guard", [Guard(retry=Retry(attempts=1)), Guard(schema=Person)], ids=["bare", "schema"]
 )
-def test_a_call_of_a_request_without_tools_is_refused(guard: Guard[Any], api: str, streamed: bool) -> None:
+@pytest.mark.parametrize(
+    "tools",
+    [{}, {"tools": []}, {"tools": [{"type": "web_search"}]}],
+    ids=["none", "an empty list", "the provider's"],
+)
+def test_a_call_of_a_request_without_tools_is_refused(
+    tools: dict[str, Any], guard: Guard[Any], api: str, streamed: bool
+) -> None:
     """A request that offers no tool is answered by none, declared or not; the model is asked again."""
     with LoopbackServer([RIGHT, ODD]) as server:
 
         def ask(client: Any) -> Any:
             resource = client.chat.completions if api == "chat" else client.responses
             said: Any = {"messages": MESSAGES} if api == "chat" else {"input": "hi"}
-            got = resource.create(model="m", **said, **({"stream": True} if streamed else {}))
+            got = resource.create(model="m", **said, **tools, **({"stream": True} if streamed else {}))
             return every(got) if streamed else got
 
         got = using(openai.OpenAI, server, ask, guard)
