@@ -7,7 +7,7 @@ import asyncio
 import importlib
 import importlib.util
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,26 +96,36 @@ async def _haystack_async(clients: Clients, prompt: str) -> str:
     return str((await _haystack(clients).run_async(_said(prompt)))["replies"][0].text)
 
 
+def _run(clients: Clients, asked: Awaitable[Any]) -> Any:
+    """What *asked* comes to; the client's connections are closed on the loop that they belong to."""
+
+    async def answer() -> Any:
+        async with clients.asynchronous:
+            return await asked
+
+    return asyncio.run(answer())
+
+
 WAYS: dict[str, Way] = {
     "langchain invoke": lambda clients, prompt: _langchain(clients).invoke(prompt).content,
     "langchain stream": lambda clients, prompt: "".join(
         part.content for part in _langchain(clients).stream(prompt)
     ),
-    "langchain ainvoke": lambda clients, prompt: asyncio.run(_langchain(clients).ainvoke(prompt)).content,
-    "langchain astream": lambda clients, prompt: asyncio.run(
-        _joined(_langchain(clients).astream(prompt), lambda part: part.content)
+    "langchain ainvoke": lambda clients, prompt: _run(clients, _langchain(clients).ainvoke(prompt)).content,
+    "langchain astream": lambda clients, prompt: _run(
+        clients, _joined(_langchain(clients).astream(prompt), lambda part: part.content)
     ),
     "llama_index complete": lambda clients, prompt: _llama_index(clients).complete(prompt).text,
     "llama_index stream": lambda clients, prompt: "".join(
         part.delta or "" for part in _llama_index(clients).stream_complete(prompt)
     ),
     "llama_index acomplete": lambda clients, prompt: (
-        asyncio.run(_llama_index(clients).acomplete(prompt)).text
+        _run(clients, _llama_index(clients).acomplete(prompt)).text
     ),
-    "llama_index astream": lambda clients, prompt: asyncio.run(_llama_index_astream(clients, prompt)),
+    "llama_index astream": lambda clients, prompt: _run(clients, _llama_index_astream(clients, prompt)),
     "haystack run": lambda clients, prompt: _haystack(clients).run(_said(prompt))["replies"][0].text,
     "haystack stream": _haystack_streamed,
-    "haystack run_async": lambda clients, prompt: asyncio.run(_haystack_async(clients, prompt)),
+    "haystack run_async": lambda clients, prompt: _run(clients, _haystack_async(clients, prompt)),
 }
 
 
@@ -135,7 +145,8 @@ def clients(
     guard = Guard(input=[redact(keys), block(forbidden)], output=[redact(keys)], log=records.append)
     with LoopbackServer(then=SAID) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
-        yield Clients(guard.wrap(openai.OpenAI()), guard.wrap(openai.AsyncOpenAI())), server
+        with guard.wrap(openai.OpenAI()) as client:
+            yield Clients(client, guard.wrap(openai.AsyncOpenAI())), server
 
 
 @pytest.fixture(params=WAYS)
