@@ -481,6 +481,18 @@ def test_a_question_that_cannot_be_answered_is_refused(index: Index, ask: Any, s
         ask(index)
 
 
+def test_parameters_of_a_question_go_by_order_or_by_name(
+    index: Index, payloads: list[dict[str, Any]]
+) -> None:
+    """Both say the same, on every version of Python without a warning; one name may stand twice."""
+    of_model = sum(data["model"] == "m-1" for data in payloads)
+
+    ordered = index.sql("SELECT count(*) FROM calls WHERE model = ? AND model = ?", ["m-1", "m-1"])
+    assert list(ordered.rows) == [(of_model,)]
+    named = index.sql("SELECT count(*) FROM calls WHERE model = :of AND model = :of", {"of": "m-1"})
+    assert list(named.rows) == [(of_model,)]
+
+
 def test_what_is_no_log_has_no_index(tmp_path: Path) -> None:
     """Said before a file is made."""
     with pytest.raises(ConfigError, match="not a compliance log"):

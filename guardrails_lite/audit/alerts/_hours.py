@@ -24,21 +24,21 @@ _SUMMED: Final = f"""
 SELECT {{value}}, min(hour), {{sums}} FROM (
   SELECT {{value}}, hour, calls, iif({_IS_BLOCKED}, calls, 0) AS blocked,
     tokens_in + tokens_out AS tokens, cost
-  FROM hours WHERE hour BETWEEN ?1 - {BASELINE_H} AND ?1 AND ?2 = ?2
-) GROUP BY {{value}} HAVING max(hour) = ?1
+  FROM hours WHERE hour BETWEEN :hour - {BASELINE_H} AND :hour
+) GROUP BY {{value}} HAVING max(hour) = :hour
 """
 _COUNTED: Final = f"""
 SELECT {{value}}, min(hour), {{sums}} FROM (
-  SELECT {{value}}, at / ?2 AS hour, 1 AS calls, {_IS_BLOCKED} AS blocked,
+  SELECT {{value}}, at / :ns AS hour, 1 AS calls, {_IS_BLOCKED} AS blocked,
     tokens, coalesce(cost_usd, 0) AS cost
-  FROM calls WHERE at >= (?1 - {BASELINE_H}) * ?2 AND at < (?1 + 1) * ?2 AND outcome <> '{UNFINISHED}'
+  FROM calls WHERE at >= (:hour - {BASELINE_H}) * :ns AND at < (:hour + 1) * :ns AND outcome <> '{UNFINISHED}'
     AND {{value}} IN (
-      SELECT {{value}} FROM calls WHERE at >= ?1 * ?2 AND at < (?1 + 1) * ?2 AND {{value}} <> '')
-) GROUP BY {{value}} HAVING max(hour) = ?1
+      SELECT {{value}} FROM calls WHERE at >= :hour * :ns AND at < (:hour + 1) * :ns AND {{value}} <> '')
+) GROUP BY {{value}} HAVING max(hour) = :hour
 """
 _MEASURES: Final = ("calls", "blocked", "tokens", "cost")
 _SUMS: Final = ", ".join(
-    f"sum(iif(hour = ?1, {name}, 0)), sum(iif(hour < ?1, {name}, 0))" for name in _MEASURES
+    f"sum(iif(hour = :hour, {name}, 0)), sum(iif(hour < :hour, {name}, 0))" for name in _MEASURES
 )
 _QUESTIONS: Final = {
     "log": _SUMMED.format(value="''", sums=_SUMS),
@@ -53,7 +53,7 @@ def hours(index: Index, asked: Iterable[int], *, now_ns: int) -> Iterator[Fact]:
     """The facts of the hours *asked*, which are counted from the epoch."""
     for hour in sorted(set(asked)):
         for of, question in _QUESTIONS.items():
-            for row in index.sql(question, (hour, HOUR_NS)).rows:
+            for row in index.sql(question, {"hour": hour, "ns": HOUR_NS}).rows:
                 yield Fact(
                     "hour", hour * HOUR_NS, f"hour {hour} {of} {row[0]}", _fields(of, row, hour, now_ns)
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from guardrails_lite.audit.index._follow import Moved, Source, follow, sources
 from guardrails_lite.audit.index._measures import Latency, Policy, RuleUse, Spend, Totals, Volume
 from guardrails_lite.audit.index._pages import Call, Event, Facet, Order, Page
 from guardrails_lite.audit.index._schema import TABLES, VERSION
-from guardrails_lite.audit.index._sql import Answer
+from guardrails_lite.audit.index._sql import Answer, Parameters
 from guardrails_lite.audit.index._sums import define_functions
 
 _WAIT_S: Final = 30.0
@@ -170,8 +170,13 @@ class Index:
         """
         return _pages.taken_in(self._db, asked, after, limit=limit)
 
-    def sql(self, question: str, parameters: Sequence[Any] = (), *, timeout_s: float = 30.0) -> Answer:
+    def sql(self, question: str, parameters: Parameters = (), *, timeout_s: float = 30.0) -> Answer:
         """Ask in SQL (SQLite's); it can read the index and do nothing else.
+
+        Args:
+            question: A ``SELECT``.
+            parameters: The values of its ``?`` in order, or of its ``:name`` by name.
+            timeout_s: Seconds that it may take.
 
         Raises:
             ConfigError: the question is no SELECT, is wrong, or takes longer than *timeout_s*.

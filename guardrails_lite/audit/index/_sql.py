@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,7 +27,11 @@ class Answer:
     """Read as they are asked for; reading them may take as long as the question was given."""
 
 
-def ask(db: sqlite3.Connection, question: str, parameters: Sequence[Any], *, timeout_s: float) -> Answer:
+Parameters = Sequence[Any] | Mapping[str, Any]
+"""In the order of the question's ``?``, or by the names of its ``:name``."""
+
+
+def ask(db: sqlite3.Connection, question: str, parameters: Parameters, *, timeout_s: float) -> Answer:
     """Ask *question*, which may read and do nothing else."""
     end = time.monotonic() + timeout_s
     db.set_authorizer(_authorize)
