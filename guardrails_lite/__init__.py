@@ -26,14 +26,14 @@ from guardrails_lite._errors import (
 from guardrails_lite._rules import Finding, Rule, Validator, block, fall_back, reask, redact, validator, warn
 
 if TYPE_CHECKING:
-    from guardrails_lite._cache import Cache
     from guardrails_lite._capabilities import Capabilities
-    from guardrails_lite._engine import Outcome
+    from guardrails_lite._engine._cache import Cache
+    from guardrails_lite._engine._exchange import Outcome
+    from guardrails_lite._engine._partials import Partial
+    from guardrails_lite._engine._resuming import Retraction
     from guardrails_lite._guard import Decision, Guard
     from guardrails_lite._messages import Call, Choice, Reply, ToolCall, Usage
-    from guardrails_lite._partials import Partial
     from guardrails_lite._record import Record
-    from guardrails_lite._resuming import Retraction
     from guardrails_lite._schema import explain_schema
     from guardrails_lite._targets import Target, target
     from guardrails_lite._tools import SQLiteLedger, Tool, operation, tool
@@ -110,7 +110,7 @@ _ELSEWHERE = {
     "AuditLog": "audit",
     "Breaker": "reliability",
     "Budget": "reliability",
-    "Cache": "_cache",
+    "Cache": "_engine._cache",
     "Call": "_messages",
     "Capabilities": "_capabilities",
     "Choice": "_messages",
@@ -118,13 +118,13 @@ _ELSEWHERE = {
     "Guard": "_guard",
     "Hedge": "reliability",
     "Limits": "reliability",
-    "Outcome": "_engine",
-    "Partial": "_partials",
+    "Outcome": "_engine._exchange",
+    "Partial": "_engine._partials",
     "Price": "reliability",
     "Record": "_record",
     "RedisStore": "reliability",
     "Reply": "_messages",
-    "Retraction": "_resuming",
+    "Retraction": "_engine._resuming",
     "Retry": "reliability",
     "RetryBudget": "reliability",
     "SQLiteLedger": "_tools",

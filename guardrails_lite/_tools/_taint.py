@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from guardrails_lite._messages import Message
-from guardrails_lite._texts import pieces_of
+from guardrails_lite._messages._texts import pieces_of
 
 RUN = 20
 """So many letters and digits in a row are a repeat: three or four words."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Choice, Message, ToolCall
-from guardrails_lite._texts import plain
+from guardrails_lite._messages._texts import plain
 from guardrails_lite._tools._declare import arguments_schema, body_of, parameters_schema, tool
 from guardrails_lite._tools._history import History, PastCall
 from guardrails_lite._tools._tool import Tool

@@ -12,16 +12,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from guardrails_lite._drivers import drive
-from guardrails_lite._engine import check_text
+from guardrails_lite._engine._drivers import drive
+from guardrails_lite._engine._exchange import check_text
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._record import CheckStep
 from guardrails_lite.audit._privacy import restrictions, restricts
 from guardrails_lite.audit._vault import Erased, box_of
 
 if TYPE_CHECKING:
+    from guardrails_lite._engine._plan import Plan
     from guardrails_lite._guard import Guard
-    from guardrails_lite._plan import Plan
     from guardrails_lite._record import Record
     from guardrails_lite.audit._format import Entry
     from guardrails_lite.audit._log import AuditLog

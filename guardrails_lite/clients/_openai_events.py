@@ -16,11 +16,11 @@ from typing import Any, NamedTuple, get_args
 from openai._models import construct_type
 from openai.types.responses import ResponseStreamEvent
 
-from guardrails_lite import _shapes_responses as shapes
-from guardrails_lite._agreement import Agreement
 from guardrails_lite._messages import Choice, Reply, ToolCall, get
-from guardrails_lite._shapes import read_reply
-from guardrails_lite._texts import plain
+from guardrails_lite._messages import _shapes_responses as shapes
+from guardrails_lite._messages._agreement import Agreement
+from guardrails_lite._messages._shapes import read_reply
+from guardrails_lite._messages._texts import plain
 
 _TEXT_OF = {"output_text": "text", "refusal": "refusal"}
 _OPENINGS = frozenset({"response.created", "response.in_progress", "response.queued"})

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from guardrails_lite._errors import ConfigError, Exhausted
 from guardrails_lite._messages import Call, Reply
-from guardrails_lite._shapes import read_reply, with_parsed, write_reply
+from guardrails_lite._messages._shapes import read_reply, with_parsed, write_reply
 from guardrails_lite._targets import Answered, Sender, Target
 from guardrails_lite.clients import _openai_http
 from guardrails_lite.clients._openai_carried import with_carried

@@ -17,10 +17,10 @@ from typing import Any
 from openai.resources.responses import Responses
 from openai.types.responses import Response, ResponseStreamEvent
 
-from guardrails_lite import _shapes_responses as shapes
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Call, Choice, Reply, ToolCall, get
-from guardrails_lite._texts import plain
+from guardrails_lite._messages import _shapes_responses as shapes
+from guardrails_lite._messages._texts import plain
 from guardrails_lite.clients._openai_chat import json_of
 from guardrails_lite.clients._openai_events import ResponsesTelling
 

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from openai import AsyncOpenAI, NotGiven, OpenAI
 
-from guardrails_lite._composition import check_hedged, check_style
 from guardrails_lite._errors import ConfigError
+from guardrails_lite._guard._composition import check_hedged, check_style
 from guardrails_lite._messages import Call
 from guardrails_lite._targets import Answered, Sender
 from guardrails_lite.clients._openai_carried import carrying

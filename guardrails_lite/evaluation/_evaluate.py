@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from guardrails_lite._drivers import adrive, drive
-from guardrails_lite._effects import Check
+from guardrails_lite._engine._drivers import adrive, drive
+from guardrails_lite._engine._effects import Check
 from guardrails_lite._guard import Decision, Guard
 from guardrails_lite._messages import Call
 from guardrails_lite._rules import Finding, Rule, Validator, warn

@@ -28,8 +28,8 @@ from guardrails_lite import (
     target,
     tool,
 )
-from guardrails_lite._effects import Admit, Send, Settle, Sleep, Write
-from guardrails_lite._flights import Flight, GiveUp, Land, Landing, Launch, TaskFlight
+from guardrails_lite._engine._effects import Admit, Send, Settle, Sleep, Write
+from guardrails_lite._engine._flights import Flight, GiveUp, Land, Landing, Launch, TaskFlight
 from guardrails_lite._messages import Call
 from guardrails_lite._targets import Primary
 from guardrails_lite.testing import completion

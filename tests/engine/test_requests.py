@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from guardrails_lite import Blocked, Guard, block, redact
-from guardrails_lite._texts import json_strings, pieces_of
+from guardrails_lite._messages._texts import json_strings, pieces_of
 from guardrails_lite.testing import ScriptedModel
 from tests.engine.conftest import word
 

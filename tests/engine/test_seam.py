@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from guardrails_lite._seam import Misfit, Seam
+from guardrails_lite._messages._seam import Misfit, Seam
 
 SHOWN = "Refunds take five days. They are paid to the card that was used for the order, and fo"
 

@@ -10,7 +10,7 @@ from openai.types.chat import ChatCompletionChunk
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from guardrails_lite._messages import fields_of, get
-from guardrails_lite._shapes import read_chunk, write_chunk
+from guardrails_lite._messages._shapes import read_chunk, write_chunk
 
 NAMES = frozenset({"content", "refusal", "role"})
 

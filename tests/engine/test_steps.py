@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from guardrails_lite import Finding, Guard, Retry, block, target, validator
-from guardrails_lite._drivers import adrive, drive
-from guardrails_lite._effects import Check, Close, Effect, Read, Send, Sleep, Write
-from guardrails_lite._engine import exchange
+from guardrails_lite._engine._drivers import adrive, drive
+from guardrails_lite._engine._effects import Check, Close, Effect, Read, Send, Sleep, Write
+from guardrails_lite._engine._exchange import exchange
 from guardrails_lite._messages import Call
 from guardrails_lite._targets import Primary
 

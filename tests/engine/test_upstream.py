@@ -30,7 +30,7 @@ from guardrails_lite import (
     target,
     validator,
 )
-from guardrails_lite._effects import Admit, Repeat, Send, Settle, Sleep, Write
+from guardrails_lite._engine._effects import Admit, Repeat, Send, Settle, Sleep, Write
 from guardrails_lite.reliability import TurnedAway, wait_turn
 from guardrails_lite.reliability._turnstile import Lane
 from guardrails_lite.testing import STYLES, HttpReply, LoopbackServer, ScriptedModel, Style, completion

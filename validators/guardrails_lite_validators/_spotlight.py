@@ -17,7 +17,7 @@ from typing import Any
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Message, get
-from guardrails_lite._texts import pieces_of, rewrite
+from guardrails_lite._messages._texts import pieces_of, rewrite
 
 _PRIVATE = (0xE000, 0xF8FF)
 """Characters that Unicode leaves to whoever uses them, so that no honest text has one."""

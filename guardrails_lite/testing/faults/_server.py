@@ -8,7 +8,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from guardrails_lite._asking import GO_ON
+from guardrails_lite._engine._asking import GO_ON
 from guardrails_lite.testing._server import Answer, Wire, send
 from guardrails_lite.testing._shapes import completion, with_choices
 from guardrails_lite.testing._wire import Listener, Peer, Request

@@ -30,12 +30,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from guardrails_lite._asking import (
+from guardrails_lite._capabilities import fitted
+from guardrails_lite._engine._asking import (
     Invalid,
     about_change,
 )
-from guardrails_lite._capabilities import fitted
-from guardrails_lite._checking import (
+from guardrails_lite._engine._checking import (
     capture,
     merged,
     parsed_reply,
@@ -45,8 +45,8 @@ from guardrails_lite._checking import (
     screened_rest,
     tools_checked,
 )
-from guardrails_lite._effects import Admit, Close, Opened, Release, Repeat, Send, Settle, Sleep, Write
-from guardrails_lite._endings import (
+from guardrails_lite._engine._effects import Admit, Close, Opened, Release, Repeat, Send, Settle, Sleep, Write
+from guardrails_lite._engine._endings import (
     Unanswered,
     blocked,
     exhausted,
@@ -55,11 +55,9 @@ from guardrails_lite._endings import (
     not_asked,
     with_cause,
 )
-from guardrails_lite._errors import Blocked, DeadlineExceeded, GuardrailsError
-from guardrails_lite._incoming import FrameError, Incoming, TimedIncoming
-from guardrails_lite._integrity import is_unmarked, judge
-from guardrails_lite._messages import Call, Choice, Reply
-from guardrails_lite._request import (
+from guardrails_lite._engine._incoming import FrameError, Incoming, TimedIncoming
+from guardrails_lite._engine._integrity import is_unmarked, judge
+from guardrails_lite._engine._request import (
     asked_again,
     choices_asked,
     completion_limit,
@@ -67,18 +65,20 @@ from guardrails_lite._request import (
     nothing_offered,
     screen_request,
 )
-from guardrails_lite._resuming import Begun, after_release, as_stream, retract
-from guardrails_lite._screen import Stop, screened
-from guardrails_lite._shapes import UnreadableError, is_stream, read_reply, with_parsed, write_reply
-from guardrails_lite._story import Story, outcome_of
+from guardrails_lite._engine._resuming import Begun, after_release, as_stream, retract
+from guardrails_lite._engine._screen import Stop, screened
+from guardrails_lite._engine._story import Story, outcome_of
+from guardrails_lite._errors import Blocked, DeadlineExceeded, GuardrailsError
+from guardrails_lite._messages import Call, Choice, Reply
+from guardrails_lite._messages._shapes import UnreadableError, is_stream, read_reply, with_parsed, write_reply
 from guardrails_lite._targets import Answered, Target
 from guardrails_lite.reliability import Admission, Failure, Ledger, Refusal, classify, classify_body_error
 from guardrails_lite.sinks import default_sink, is_silent
 
 if TYPE_CHECKING:
-    from guardrails_lite._flights import Flight
-    from guardrails_lite._partials import Reading
-    from guardrails_lite._plan import Plan
+    from guardrails_lite._engine._flights import Flight
+    from guardrails_lite._engine._partials import Reading
+    from guardrails_lite._engine._plan import Plan
     from guardrails_lite._record import Record, Style
     from guardrails_lite._targets import Primary
     from guardrails_lite._tools import Offered
@@ -245,7 +245,7 @@ async def _climb(
                 if plan.has_upstreams:
                     await attempt.admit(second_try)
                 if plan.hedge is not None and not place and begun is None:
-                    from guardrails_lite._hedging import raced
+                    from guardrails_lite._engine._hedging import raced
 
                     return await raced(attempt, plan.hedge, fallbacks_left=left)
                 return await attempt.make()
@@ -606,7 +606,7 @@ class Attempt:
         """Reads the text of a stream as it comes, where it must fit the schema by itself."""
         if self.plan.schema is None or self.parts is not None:
             return None
-        from guardrails_lite._partials import Reading
+        from guardrails_lite._engine._partials import Reading
 
         # Where tools are offered a call may still come, and then the text before it is not looked at.
         ends_early = self.plan.enforce and self.offered is None
@@ -615,7 +615,7 @@ class Attempt:
 
     async def _release_value(self, reply: Reply, value: Any, reading: Reading | None = None) -> None:
         """Everything has passed: release the value as the last partial. A reply of tool calls has none."""
-        from guardrails_lite._partials import Partial
+        from guardrails_lite._engine._partials import Partial
 
         choice = reply.choices[0] if reply.choices else Choice()
         if choice.tool_calls or choice.text is None:

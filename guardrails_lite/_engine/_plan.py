@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from guardrails_lite._screen import Side
+from guardrails_lite._engine._screen import Side
 
 if TYPE_CHECKING:
-    from guardrails_lite._cache import Cache
+    from guardrails_lite._engine._cache import Cache
     from guardrails_lite._schema import Schema
     from guardrails_lite._targets import Target
     from guardrails_lite._tools import EffectLedger, Toolbox

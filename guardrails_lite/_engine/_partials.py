@@ -15,18 +15,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from guardrails_lite._asking import about_schema
-from guardrails_lite._gate import Gate
+from guardrails_lite._engine._asking import about_schema
+from guardrails_lite._engine._gate import Gate
+from guardrails_lite._engine._screen import Stop, Tally, screened, stops
 from guardrails_lite._messages import Choice
-from guardrails_lite._screen import Stop, Tally, screened, stops
 from guardrails_lite.schemas.fields import replaced_by, texts_at
 from guardrails_lite.schemas.problems import Pointer, step
 from guardrails_lite.schemas.streaming import Settled, StreamParser
 
 if TYPE_CHECKING:
+    from guardrails_lite._engine._plan import Plan
+    from guardrails_lite._engine._story import Story
     from guardrails_lite._messages import Call
-    from guardrails_lite._plan import Plan
-    from guardrails_lite._story import Story
     from guardrails_lite.schemas.fields import Shape
     from guardrails_lite.schemas.problems import Parsed
 

@@ -7,11 +7,11 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from guardrails_lite._binding import Binding, messages_of
-from guardrails_lite._composition import check_hedged, check_style
-from guardrails_lite._drivers import AsyncLive, Live, abegin, begin
-from guardrails_lite._engine import Outcome, exchange
+from guardrails_lite._engine._drivers import AsyncLive, Live, abegin, begin
+from guardrails_lite._engine._exchange import Outcome, exchange
 from guardrails_lite._errors import ConfigError
+from guardrails_lite._guard._binding import Binding, messages_of
+from guardrails_lite._guard._composition import check_hedged, check_style
 from guardrails_lite._messages import Call
 from guardrails_lite._targets import Primary, is_blocking
 

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from guardrails_lite._composition import check_composition
+from guardrails_lite._engine._plan import HasDigest, Plan
+from guardrails_lite._engine._screen import Side
 from guardrails_lite._errors import ConfigError
-from guardrails_lite._plan import HasDigest, Plan
+from guardrails_lite._guard._composition import check_composition
 from guardrails_lite._rules import Rule, Validator
-from guardrails_lite._screen import Side
 from guardrails_lite._targets import Primary, Target
 from guardrails_lite.reliability import Budget, Retry
 from guardrails_lite.sinks import default_sink
@@ -115,7 +115,7 @@ def _hedge(hedge: Any) -> Any:
 def _cache(cache: Any) -> Any:
     if cache is None:
         return None
-    from guardrails_lite._cache import Cache
+    from guardrails_lite._engine._cache import Cache
 
     return _instance("cache", cache, Cache)
 

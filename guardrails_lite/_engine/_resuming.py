@@ -18,15 +18,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from guardrails_lite._asking import Invalid, to_go_on
-from guardrails_lite._effects import Release
-from guardrails_lite._endings import Unanswered, interrupted
-from guardrails_lite._incoming import TimedIncoming
+from guardrails_lite._engine._asking import Invalid, to_go_on
+from guardrails_lite._engine._effects import Release
+from guardrails_lite._engine._endings import Unanswered, interrupted
+from guardrails_lite._engine._incoming import TimedIncoming
+from guardrails_lite._engine._request import chars_of, screened_words
+from guardrails_lite._engine._screen import Stop, screened, stops
 from guardrails_lite._messages import Call, Reply, get
-from guardrails_lite._request import chars_of, screened_words
-from guardrails_lite._screen import Stop, screened, stops
-from guardrails_lite._seam import Misfit, Seam
-from guardrails_lite._shapes import (
+from guardrails_lite._messages._seam import Misfit, Seam
+from guardrails_lite._messages._shapes import (
     Chunk,
     Delta,
     UnreadableError,
@@ -38,11 +38,11 @@ from guardrails_lite._shapes import (
 from guardrails_lite.reliability import Failure
 
 if TYPE_CHECKING:
-    from guardrails_lite._engine import Attempt
-    from guardrails_lite._incoming import Incoming, Part
-    from guardrails_lite._partials import Reading
-    from guardrails_lite._screen import Tally
-    from guardrails_lite._story import Story
+    from guardrails_lite._engine._exchange import Attempt
+    from guardrails_lite._engine._incoming import Incoming, Part
+    from guardrails_lite._engine._partials import Reading
+    from guardrails_lite._engine._screen import Tally
+    from guardrails_lite._engine._story import Story
     from guardrails_lite._targets import Primary, Target
     from guardrails_lite._tools import Offered
 

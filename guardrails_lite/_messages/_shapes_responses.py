@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from guardrails_lite._messages import Choice, Reply, ToolCall, get
-from guardrails_lite._shapes import Chunk, Delta, UnreadableError, in_place_of, read_usage
-from guardrails_lite._texts import plain
+from guardrails_lite._messages._shapes import Chunk, Delta, UnreadableError, in_place_of, read_usage
+from guardrails_lite._messages._texts import plain
 
 _PARTS = {"output_text": "text", "refusal": "refusal"}
 ARGUMENTS = {"function_call": "arguments", "custom_tool_call": "input"}

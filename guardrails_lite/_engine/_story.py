@@ -7,15 +7,15 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from guardrails_lite._engine._screen import Side, Tally
 from guardrails_lite._errors import GuardrailsError, OutcomeName
 from guardrails_lite._record import AttemptStep, Intent, NoteStep, Record, Step, Style, ToolStep
-from guardrails_lite._screen import Side, Tally
 from guardrails_lite._who import who_calls
 
 if TYPE_CHECKING:
-    from guardrails_lite._engine import Attempt
+    from guardrails_lite._engine._exchange import Attempt
+    from guardrails_lite._engine._plan import Plan
     from guardrails_lite._messages import Call, Usage
-    from guardrails_lite._plan import Plan
     from guardrails_lite._tools import Verdict
     from guardrails_lite.reliability import Failure
 

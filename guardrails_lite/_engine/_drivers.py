@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar
 
-from guardrails_lite._effects import Effect, Opened, Release
+from guardrails_lite._engine._effects import Effect, Opened, Release
 
 R = TypeVar("R")
 C = TypeVar("C")

@@ -19,13 +19,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from guardrails_lite._effects import Join
+from guardrails_lite._engine._effects import Join
 from guardrails_lite.reliability._forks import on_fork
 from guardrails_lite.reliability._settings import as_code, check_number, check_whole
 
 if TYPE_CHECKING:
+    from guardrails_lite._engine._story import Story
     from guardrails_lite._messages import Call, Reply
-    from guardrails_lite._story import Story
     from guardrails_lite._targets import Primary, Target
 
     Answer = tuple[Reply, Any]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from guardrails_lite._asking import (
+from guardrails_lite._engine._asking import (
     Invalid,
     about_field,
     about_missing_call,
@@ -19,15 +19,15 @@ from guardrails_lite._asking import (
     about_schema,
     about_tools,
 )
-from guardrails_lite._effects import Ask
+from guardrails_lite._engine._effects import Ask
+from guardrails_lite._engine._request import choices_asked
+from guardrails_lite._engine._screen import Groups, Stop, Tally, screen, screened
 from guardrails_lite._errors import Blocked
 from guardrails_lite._messages import Choice, Reply, ToolCall
-from guardrails_lite._request import choices_asked
-from guardrails_lite._screen import Groups, Stop, Tally, screen, screened
-from guardrails_lite._texts import json_strings, with_json_strings
+from guardrails_lite._messages._texts import json_strings, with_json_strings
 
 if TYPE_CHECKING:
-    from guardrails_lite._engine import Attempt
+    from guardrails_lite._engine._exchange import Attempt
     from guardrails_lite._tools import Offered
     from guardrails_lite.schemas.parts import Parts
     from guardrails_lite.schemas.problems import Parsed

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guardrails_lite._messages import Choice, Reply, ToolCall, Usage, fields_of, get
-from guardrails_lite._texts import plain
+from guardrails_lite._messages._texts import plain
 
 
 class UnreadableError(Exception):
@@ -75,7 +75,7 @@ def read_reply(raw: object) -> Reply:
     choices = get(raw, "choices", _MISSING)
     if choices is _MISSING:
         if get(raw, "output", _MISSING) is not _MISSING and get(raw, "object") == "response":
-            from guardrails_lite import _shapes_responses
+            from guardrails_lite._messages import _shapes_responses
 
             return _shapes_responses.read(raw)
         raise UnreadableError(type(raw).__name__)
@@ -183,7 +183,7 @@ def write_reply(raw: Any, before: Reply, after: Reply) -> Any:
     if isinstance(raw, str):
         return after.choices[0].text
     if get(raw, "object") == "response":
-        from guardrails_lite import _shapes_responses
+        from guardrails_lite._messages import _shapes_responses
 
         return _shapes_responses.write(raw, after)
     written = raw.model_copy(deep=True) if hasattr(raw, "model_copy") else copy.deepcopy(raw)
@@ -254,7 +254,7 @@ def read_chunk(raw: object) -> Chunk:
     choices = fields.get("choices", _MISSING)
     if choices is _MISSING:
         if isinstance(get(raw, "type"), str):
-            from guardrails_lite import _shapes_responses
+            from guardrails_lite._messages import _shapes_responses
 
             return _shapes_responses.read_event(raw)
         raise UnreadableError(type(raw).__name__)
@@ -310,7 +310,7 @@ def write_chunk(
         return text
     choices = get(like, "choices")
     if choices is None and is_event(like):
-        from guardrails_lite import _shapes_responses
+        from guardrails_lite._messages import _shapes_responses
 
         return _shapes_responses.write_event(like, text=text, refusal=refusal, finish_reason=finish_reason)
     choices = choices or ()
@@ -358,7 +358,7 @@ def write_tool_calls(like: Any, index: int, calls: tuple[ToolCall, ...]) -> tupl
     """What tells of these calls in the shape of *like*: one chunk of all, or an event of each."""
     if not is_event(like):
         return (write_chunk(like, index, tool_calls=calls),)
-    from guardrails_lite import _shapes_responses
+    from guardrails_lite._messages import _shapes_responses
 
     return tuple(_shapes_responses.write_call(like, place, call) for place, call in enumerate(calls, start=1))
 
@@ -394,7 +394,7 @@ def without_content(raw: Any) -> Any:
 def with_parsed(raw: Any, value: object) -> Any:
     """*raw* with ``message.parsed`` of its first choice set, where the client's own ``parse`` has not."""
     if get(raw, "object") == "response":
-        from guardrails_lite import _shapes_responses
+        from guardrails_lite._messages import _shapes_responses
 
         return _shapes_responses.with_parsed(raw, value)
     message = get((get(raw, "choices") or [None])[0], "message")

@@ -7,23 +7,23 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, ParamSpec, TypeVar, overload
 
-from guardrails_lite._composition import asked_of
-from guardrails_lite._decorating import decorate, one_call
-from guardrails_lite._drivers import AsyncLive, Live, abegin, adrive, begin, drive
-from guardrails_lite._engine import Outcome, check_text, exchange
+from guardrails_lite._engine._drivers import AsyncLive, Live, abegin, adrive, begin, drive
+from guardrails_lite._engine._exchange import Outcome, check_text, exchange
+from guardrails_lite._engine._plan import Plan
 from guardrails_lite._errors import ConfigError
+from guardrails_lite._guard._composition import asked_of
+from guardrails_lite._guard._decorating import decorate, one_call
+from guardrails_lite._guard._settings import Accepted, ToolCalls, checked, digest_of, plan_of
 from guardrails_lite._messages import Call
-from guardrails_lite._plan import Plan
 from guardrails_lite._rules import Finding, Mode, Role, Rule
-from guardrails_lite._settings import Accepted, ToolCalls, checked, digest_of, plan_of
 from guardrails_lite._targets import Primary, Target
 from guardrails_lite.reliability import Budget, Retry
 
 if TYPE_CHECKING:
     import os
 
-    from guardrails_lite._cache import Cache
-    from guardrails_lite._partials import Partial
+    from guardrails_lite._engine._cache import Cache
+    from guardrails_lite._engine._partials import Partial
     from guardrails_lite._record import Record, Style
     from guardrails_lite.reliability import Hedge, Upstream, WorstCase
 
@@ -399,7 +399,7 @@ class Guard(Generic[T]):
         Raises:
             ConfigError: the file cannot be read, or says something that cannot work; with the place.
         """
-        from guardrails_lite._files import settings_from_file
+        from guardrails_lite._guard._files import settings_from_file
 
         return cls(**settings_from_file(path))
 
@@ -471,7 +471,7 @@ class Guard(Generic[T]):
         """How it treats a streamed reply, in words."""
         plan = self._plan
         if plan.schema is not None:
-            from guardrails_lite._partials import what_holds
+            from guardrails_lite._engine._partials import what_holds
 
             held = ", ".join(what_holds(plan))
             if held:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from guardrails_lite._asking import Invalid
+from guardrails_lite._engine._asking import Invalid
+from guardrails_lite._engine._integrity import LEGACY_CALL
+from guardrails_lite._engine._screen import Stop
 from guardrails_lite._errors import Blocked, Exhausted, GuardrailsError, StreamInterrupted
-from guardrails_lite._integrity import LEGACY_CALL
-from guardrails_lite._screen import Stop
 from guardrails_lite.reliability import Failure
 
 if TYPE_CHECKING:
-    from guardrails_lite._story import Story
+    from guardrails_lite._engine._story import Story
     from guardrails_lite._targets import Primary, Target
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Literal
 
-from guardrails_lite._effects import Check, Checked, listed
+from guardrails_lite._engine._effects import Check, Checked, listed
 from guardrails_lite._record import CheckResult, CheckStep, FindingCount
 from guardrails_lite._rules import Finding, Rule
 

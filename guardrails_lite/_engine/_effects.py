@@ -1,6 +1,6 @@
 """What the engine asks of the world, and the two ways of doing it.
 
-The engine (`_engine.py`) performs no I/O. It awaits *effects*: small values that say what is wanted.
+The engine (`_exchange.py`) performs no I/O. It awaits *effects*: small values that say what is wanted.
 Awaiting one hands it to whoever drives the engine; the driver (`_drivers.py`) performs it and sends the
 answer back in, or throws the error. So the engine is written once and runs in four styles, and a test
 can play the driver and answer by hand.

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from guardrails_lite import _shapes_responses as shapes
 from guardrails_lite._messages import ToolCall, get
-from guardrails_lite._shapes import UnreadableError
+from guardrails_lite._messages import _shapes_responses as shapes
+from guardrails_lite._messages._shapes import UnreadableError
 
 _TEXTS = ("output_text", "refusal")
 _DELTAS: Mapping[str, str] = {f"response.{kind}.delta": kind for kind in _TEXTS}

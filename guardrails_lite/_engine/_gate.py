@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from guardrails_lite._screen import (
+from guardrails_lite._engine._screen import (
     Stop,
     Tally,
     in_order,

@@ -11,17 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from guardrails_lite._effects import Admit, Send, Settle
-from guardrails_lite._endings import Unanswered
-from guardrails_lite._flights import Flight, GiveUp, Land, Launch
+from guardrails_lite._engine._effects import Admit, Send, Settle
+from guardrails_lite._engine._endings import Unanswered
+from guardrails_lite._engine._flights import Flight, GiveUp, Land, Launch
+from guardrails_lite._engine._request import completion_limit
 from guardrails_lite._messages import get
-from guardrails_lite._request import completion_limit
-from guardrails_lite._shapes import UnreadableError, is_stream, read_reply
+from guardrails_lite._messages._shapes import UnreadableError, is_stream, read_reply
 from guardrails_lite._targets import Answered
 from guardrails_lite.reliability import Failure, Refusal, TurnedAway, classify
 
 if TYPE_CHECKING:
-    from guardrails_lite._engine import Attempt
+    from guardrails_lite._engine._exchange import Attempt
     from guardrails_lite._messages import Reply
     from guardrails_lite.reliability import Hedge
 

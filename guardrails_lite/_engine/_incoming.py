@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from guardrails_lite._asking import about_tools
-from guardrails_lite._effects import END, Read, Release
-from guardrails_lite._gate import Gate
+from guardrails_lite._engine._asking import about_tools
+from guardrails_lite._engine._effects import END, Read, Release
+from guardrails_lite._engine._gate import Gate
+from guardrails_lite._engine._screen import Stop, Tally
 from guardrails_lite._messages import Choice, Message, Reply, ToolCall, Usage
-from guardrails_lite._screen import Stop, Tally
-from guardrails_lite._shapes import (
+from guardrails_lite._messages._shapes import (
     Chunk,
     Delta,
     UnreadableError,
@@ -27,9 +27,9 @@ from guardrails_lite._shapes import (
 )
 
 if TYPE_CHECKING:
+    from guardrails_lite._engine._partials import Reading
+    from guardrails_lite._engine._story import Story
     from guardrails_lite._messages import Call
-    from guardrails_lite._partials import Reading
-    from guardrails_lite._story import Story
     from guardrails_lite._tools import Offered, Verdict
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from guardrails_lite._screen import Stop, masked
+from guardrails_lite._engine._screen import Stop, masked
 
 if TYPE_CHECKING:
     from guardrails_lite._messages import Choice

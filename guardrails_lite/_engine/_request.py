@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from guardrails_lite._endings import blocked
+from guardrails_lite._engine._endings import blocked
+from guardrails_lite._engine._screen import Groups, Stop, screen
 from guardrails_lite._errors import Blocked
 from guardrails_lite._messages import Call, Reply, get
-from guardrails_lite._screen import Groups, Stop, screen
-from guardrails_lite._texts import Piece, pieces_of, rewrite
+from guardrails_lite._messages._texts import Piece, pieces_of, rewrite
 
 if TYPE_CHECKING:
-    from guardrails_lite._asking import Invalid
-    from guardrails_lite._plan import Plan
-    from guardrails_lite._story import Story
+    from guardrails_lite._engine._asking import Invalid
+    from guardrails_lite._engine._plan import Plan
+    from guardrails_lite._engine._story import Story
     from guardrails_lite._targets import Primary, Target
     from guardrails_lite._tools import Offered
     from guardrails_lite.schemas.parts import Parts

@@ -48,8 +48,8 @@ from pathlib import Path
 from typing import Any
 
 from guardrails_lite import _rules
-from guardrails_lite._cache import Cache
 from guardrails_lite._capabilities import Capabilities
+from guardrails_lite._engine._cache import Cache
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._plugins import load
 from guardrails_lite._rules import Rule

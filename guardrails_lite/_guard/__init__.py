@@ -1,0 +1,9 @@
+"""`Guard`, the value that users build: its settings made valid, and put around a function.
+
+`_guard.py` has the class, `_settings.py` what its settings come to, `_composition.py` what they come to
+together, `_files.py` guards in files, `_decorating.py` and `_binding.py` a guard around a function.
+"""
+
+from guardrails_lite._guard._guard import Decision, Guard
+
+__all__ = ["Decision", "Guard"]

@@ -1,0 +1,31 @@
+"""Chat messages: our view of them, and the edge where a client's shapes become it and come back from it.
+
+`_model.py` has what the rest of the library talks about; `_shapes.py` and `_shapes_responses.py` are the only
+modules that know how OpenAI's objects, events and dicts look; `_texts.py` finds the texts of a request.
+"""
+
+from guardrails_lite._messages._model import (
+    Call,
+    Choice,
+    Message,
+    RefusedCall,
+    Reply,
+    ToolCall,
+    Usage,
+    fields_of,
+    get,
+    told_call,
+)
+
+__all__ = [
+    "Call",
+    "Choice",
+    "Message",
+    "RefusedCall",
+    "Reply",
+    "ToolCall",
+    "Usage",
+    "fields_of",
+    "get",
+    "told_call",
+]
