@@ -1,7 +1,7 @@
 """What a whole reply goes through: tool calls, the output schema, the output rules.
 
 Each function takes the attempt that brought the reply and does one check. When its turn comes is the engine's
-business (`_engine.Attempt`).
+business (`_attempt.Attempt`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from guardrails_lite._messages import Choice, Reply, ToolCall
 from guardrails_lite._messages._texts import json_strings, with_json_strings
 
 if TYPE_CHECKING:
-    from guardrails_lite._engine._exchange import Attempt
+    from guardrails_lite._engine._attempt import Attempt
     from guardrails_lite._tools import Offered
     from guardrails_lite.schemas.parts import Parts
     from guardrails_lite.schemas.problems import Parsed

@@ -4,8 +4,9 @@ Two rules for this file:
 
 1. It performs no I/O. What it wants done it awaits as an effect (`_effects.py`); whoever drives it
    (`_drivers.py`) does it, synchronously or on an event loop. So every style of calling takes this path.
-2. Order is stated here and nowhere else. What the rules, the schema, the tools and the fallbacks are is
-   the guard's business, and how each check is done is `_checking`'s; when their turn comes is neither's.
+2. Order is stated here, and for one reply in `_attempt.py`, and nowhere else. What the rules, the schema,
+   the tools and the fallbacks are is the guard's business, and how each check is done is `_checking`'s; when
+   their turn comes is neither's.
 
 The order::
 
@@ -24,28 +25,13 @@ through; the record is written first.
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from guardrails_lite._capabilities import fitted
-from guardrails_lite._engine._asking import (
-    Invalid,
-    about_change,
-)
-from guardrails_lite._engine._checking import (
-    capture,
-    merged,
-    parsed_reply,
-    parts_of,
-    refuse,
-    screened_reply,
-    screened_rest,
-    tools_checked,
-)
-from guardrails_lite._engine._effects import Admit, Close, Opened, Release, Repeat, Send, Settle, Sleep, Write
+from guardrails_lite._engine._asking import Invalid
+from guardrails_lite._engine._attempt import Attempt, chars_in
+from guardrails_lite._engine._effects import Sleep, Write
 from guardrails_lite._engine._endings import (
     Unanswered,
     blocked,
@@ -55,43 +41,30 @@ from guardrails_lite._engine._endings import (
     not_asked,
     with_cause,
 )
-from guardrails_lite._engine._incoming import FrameError, Incoming, TimedIncoming
-from guardrails_lite._engine._integrity import is_unmarked, judge
 from guardrails_lite._engine._request import (
     asked_again,
-    choices_asked,
     completion_limit,
     declared,
-    nothing_offered,
     screen_request,
 )
-from guardrails_lite._engine._resuming import Begun, after_release, as_stream, retract
+from guardrails_lite._engine._resuming import Begun, after_release, retract
 from guardrails_lite._engine._screen import Stop, screened
 from guardrails_lite._engine._story import Story, outcome_of
-from guardrails_lite._errors import Blocked, DeadlineExceeded, GuardrailsError
-from guardrails_lite._messages import Call, Choice, Reply
-from guardrails_lite._messages._shapes import UnreadableError, is_stream, read_reply, with_parsed, write_reply
-from guardrails_lite._targets import Answered, Target
-from guardrails_lite.reliability import Admission, Failure, Ledger, Refusal, classify, classify_body_error
+from guardrails_lite._errors import GuardrailsError
+from guardrails_lite._messages import Call, Reply
+from guardrails_lite._targets import Target
+from guardrails_lite.reliability import Admission, Ledger, Refusal
 from guardrails_lite.sinks import default_sink, is_silent
 
 if TYPE_CHECKING:
-    from guardrails_lite._engine._flights import Flight
-    from guardrails_lite._engine._partials import Reading
     from guardrails_lite._engine._plan import Plan
     from guardrails_lite._record import Record, Style
     from guardrails_lite._targets import Primary
     from guardrails_lite._tools import Offered
-    from guardrails_lite.reliability import Permit, Turnstile
     from guardrails_lite.reliability._retry_budget import SecondTry
     from guardrails_lite.schemas.parts import Parts
 
 _DEFAULT_SINKS = (default_sink,)
-_STREAMED = frozenset({"stream", "async stream"})
-_NO_TIME_S = 0.005
-"""With less than this left of the deadline, a time-out was the deadline's."""
-_ON_ITS_OWN = ("client", "function", "answer")
-"""Kinds of target that do not go through the primary, and so not by its upstream."""
 T = TypeVar("T")
 
 
@@ -144,7 +117,7 @@ async def exchange(
             raise
         await Write(plan.sinks, record)
         raise
-    story.output_chars = _chars(reply)
+    story.output_chars = chars_in(reply)
     record = story.end(story.success, None)
     if plan.sinks and not (plan.sinks == _DEFAULT_SINKS and is_silent(record)):
         await Write(plan.sinks, record)
@@ -323,414 +296,3 @@ async def check_text(
     if plan.sinks:
         await Write(plan.sinks, record)
     return left, stopped, record
-
-
-def _chars(reply: Reply) -> int:
-    choices = reply.choices
-    if len(choices) == 1:
-        text = choices[0].text
-        return len(text) if text else 0
-    return sum([len(choice.text or "") for choice in choices])
-
-
-class Attempt:
-    """One send to one target: read, checked and booked."""
-
-    json: object
-    """The value of the first choice as plain JSON, once it has been parsed."""
-    __slots__ = (
-        "admission",
-        "began_ns",
-        "begun",
-        "call",
-        "failure",
-        "headers",
-        "incoming",
-        "json",
-        "ledger",
-        "live",
-        "model",
-        "offered",
-        "parts",
-        "permit",
-        "plan",
-        "reply",
-        "shown_from",
-        "story",
-        "target",
-        "turnstile",
-        "waited_s",
-    )
-    turnstile: Turnstile
-
-    def __init__(
-        self,
-        story: Story,
-        target: Target | Primary,
-        call: Call,
-        model: str | None,
-        offered: Offered | None,
-        ledger: Ledger,
-        admission: Admission,
-        waited_s: float,
-        live: bool,
-    ) -> None:
-        story.attempt += 1
-        self.story = story
-        self.plan = story.plan
-        self.target = target
-        self.call = call
-        self.model = model
-        self.offered = offered
-        self.ledger = ledger
-        self.admission = admission
-        self.waited_s = waited_s
-        self.live = live
-        self.began_ns = time.perf_counter_ns()
-        self.reply: Reply | None = None
-        self.incoming: Incoming | None = None
-        self.parts: Parts | None = None
-        """What is asked for, where it is not a whole reply."""
-        self.begun: Begun | None = None
-        """The reply that it goes on with, where it does."""
-        self.shown_from = story.released
-        self.failure: Failure | None = None
-        self.permit: Permit | None = None
-        """Its turn at the upstream of the target, by the way of `turnstile`; None: there is none."""
-        self.headers: Mapping[str, str] | None = None
-        """Those of the response, where they are asked for."""
-
-    async def admit(self, second_try: SecondTry | None) -> None:
-        """Wait for a turn at the target's upstream, if it has one.
-
-        Raises:
-            Unanswered: it was turned away; nothing has been sent.
-            DeadlineExceeded: the time passed while it waited.
-        """
-        turnstile = self._turnstile()
-        if turnstile is None:
-            return
-        from guardrails_lite.reliability import TurnedAway
-
-        ends_at_s = self.admission.ends_at_s
-        left_s = None if ends_at_s is None else max(ends_at_s - self.plan.clock(), 0.0)
-        turn = await Admit(
-            turnstile,
-            self.admission.reserved_tokens,
-            math.inf if left_s is None else left_s,
-            left_s,
-            second_try,
-        )
-        asked_ns, self.began_ns = self.began_ns, time.perf_counter_ns()
-        self.waited_s += (self.began_ns - asked_ns) / 1e9
-        if not isinstance(turn, TurnedAway):
-            self.turnstile, self.permit = turnstile, turn
-            if turn.is_degraded:
-                self.story.note("upstream store did not answer", "going by this process's part of the limits")
-            return
-        self.ledger.withdraw(self.admission)
-        self.story.attempted(self, turn.failure, None, 0.0)
-        if self.ledger.time_left_s(self.plan.clock()) <= _NO_TIME_S:
-            raise self._too_late("the call waited for its turn at")
-        raise Unanswered(turn.failure)
-
-    def _turnstile(self) -> Turnstile | None:
-        target, upstream = self.target, self.plan.upstream
-        if isinstance(target, Target) and (target.upstream is not None or target.kind in _ON_ITS_OWN):
-            upstream = target.upstream
-        if upstream is None:
-            return None
-        return upstream.turnstile(target.account, target.endpoint, self.model)
-
-    def twin(self, admission: Admission, waited_s: float) -> Attempt:
-        """A second send of the same, which was admitted by itself."""
-        twin = Attempt(
-            self.story,
-            self.target,
-            self.call,
-            self.model,
-            self.offered,
-            self.ledger,
-            admission,
-            waited_s,
-            self.live,
-        )
-        twin.parts = self.parts
-        return twin
-
-    async def may_repeat(self, failure: Failure, in_s: float) -> bool:
-        """Whether the upstream bears a second try after a wait of *in_s*; it is then paid for."""
-        if self.permit is None:
-            return True
-        left_s = self.ledger.time_left_s(self.plan.clock())
-        second_try: SecondTry = "throttled" if failure.is_throttling else "failed"
-        refused = await Repeat(self.turnstile, second_try, in_s, left_s)
-        if refused is not None:
-            self.story.note("no retry", refused.reason)
-        return refused is None
-
-    async def make(self, flight: Flight | None = None) -> tuple[Reply, Any]:
-        """Send, or take what was sent already, and bring the reply through every check.
-
-        Args:
-            flight: The send, where it set off before and has landed.
-
-        Raises:
-            Unanswered: no whole reply came.
-            Invalid: a whole reply came that is not what was declared.
-            Stop: a rule stops the reply.
-        """
-        collected = False
-        try:
-            try:
-                if flight is None:
-                    raw = await Send(self.target, self.call, self._time_left_s())
-                else:
-                    raw = flight.result()
-            except Exception as error:
-                raise self._missed(error) from None
-            if type(raw) is Answered:
-                if raw.choose is not None:
-                    raw.choose()
-                self.headers, raw = raw.headers, raw.raw
-            if self.begun is not None:
-                return await self._stream(as_stream(raw, self.target))
-            return await (self._stream(raw) if is_stream(raw) else self._whole(raw))
-        except Unanswered as missed:
-            self.failure = missed.failure
-            raise
-        except (Stop, Invalid, GuardrailsError):
-            raise
-        except BaseException as error:
-            self.failure = classify(error)
-            collected = isinstance(error, GeneratorExit)
-            raise
-        finally:
-            settle = self.book(self.failure)
-            if settle is not None and collected:  # nothing can be awaited any more
-                settle.run()
-            elif settle is not None:
-                await settle
-
-    async def _whole(self, raw: Any) -> tuple[Reply, Any]:
-        plan = self.plan
-        try:
-            reply = self.reply = read_reply(raw)
-            if self.target.completion and isinstance(raw, str):
-                raise UnreadableError("str")
-        except UnreadableError as unreadable:
-            raise Unanswered(_unreadable(unreadable, self.target)) from None
-        self._judge(reply)
-        checked, value = reply, None
-        if self.offered is not None or plan.schema is not None:
-            checked, value = await self._checked(reply)
-        else:  # one coroutine less for most calls
-            if plan.output.rules:
-                checked = await screened_reply(self, reply)
-            if plan.captures:
-                capture(self, checked)
-        if checked is not reply:
-            raw = write_reply(raw, reply, checked)
-            checked = replace(checked, raw=raw)
-        if plan.schema is not None:
-            with_parsed(raw, value)
-        if self.live and (self.story.opened or self.story.style in _STREAMED):
-            if self.story.partials:
-                await self._release_value(checked, value)
-            else:
-                self.story.released += len(checked.text)
-                await Release(raw)
-        return checked, raw if plan.schema is None else value
-
-    async def _stream(self, raw: Any) -> tuple[Reply, Any]:
-        plan = self.plan
-        stream = raw.__aiter__() if hasattr(raw, "__aiter__") else iter(raw)
-        try:
-            if not self.story.opened:
-                self.story.opened = True
-                await Opened()
-            hold = not self.live or plan.output.holds or plan.schema is not None
-            # Where each call stands for itself, a refused one is no reason to give up the others.
-            offered = self.offered if plan.enforce and not plan.each_call else None
-            if self.begun is not None:
-                incoming: Incoming = self.begun.incoming(self, hold=hold)
-                reading = self.begun.reading
-            else:
-                tallies = [] if hold else self.story.tallies(plan.output)
-                reading = self._reading()
-                if self.permit is None:
-                    incoming = Incoming(self.story, self.call, tallies, hold=hold)
-                else:
-                    incoming = TimedIncoming(
-                        self.story, self.call, tallies, hold=hold, began_ns=self.began_ns
-                    )
-            self.incoming = incoming
-            try:
-                reply = await incoming.read(stream, self._time_left_s, reading=reading, offered=offered)
-            except FrameError as frame:
-                raise Unanswered(classify_body_error(frame.error)) from None
-            except UnreadableError as unreadable:
-                raise Unanswered(_unreadable(unreadable, self.target)) from None
-            except (Stop, Unanswered):
-                raise
-            except Invalid:
-                incoming.ended_early = True
-                raise
-            except Exception as error:
-                raise self._missed(error) from None
-            self.reply = reply
-            self._judge(reply)
-            if hold:
-                reply, value = await self._checked(reply)
-            else:
-                if self.offered is not None:
-                    reply = await tools_checked(self, reply, self.offered)
-                reply = await incoming.finish_gates(reply)
-                reply = await screened_rest(self, reply, incoming.tallies)
-                if plan.captures:
-                    capture(self, reply)
-                value = reply.text
-            if self.story.partials:
-                await self._release_value(reply, value, reading)
-            elif self.live:
-                await incoming.release_rest(reply)
-            return reply, value if plan.schema is not None else reply.text
-        except GeneratorExit:
-            raw = None
-            raise
-        finally:
-            if raw is not None:
-                await Close(raw)
-
-    def _reading(self) -> Reading | None:
-        """Reads the text of a stream as it comes, where it must fit the schema by itself."""
-        if self.plan.schema is None or self.parts is not None:
-            return None
-        from guardrails_lite._engine._partials import Reading
-
-        # Where tools are offered a call may still come, and then the text before it is not looked at.
-        ends_early = self.plan.enforce and self.offered is None
-        is_kept = (lambda parsed: parts_of(self, parsed) is not None) if ends_early else None
-        return Reading(self.story, self.call, is_kept=is_kept, shows=self.story.partials)
-
-    async def _release_value(self, reply: Reply, value: Any, reading: Reading | None = None) -> None:
-        """Everything has passed: release the value as the last partial. A reply of tool calls has none."""
-        from guardrails_lite._engine._partials import Partial
-
-        choice = reply.choices[0] if reply.choices else Choice()
-        if choice.tool_calls or choice.text is None:
-            return
-        if reading is not None and not reading.agrees(self.json):
-            refuse(self, about_change())
-        self.story.released = len(choice.text)
-        await Release(Partial(value, self.json, {"$": self.json}, None, complete=True))
-
-    def fault(self, reply: Reply) -> Failure | None:
-        """What shows that the reply is not whole, or is none; None: it is."""
-        return judge(
-            reply,
-            wants_tools=self.offered is not None,
-            accept=self.plan.accept,
-            wants_json=self.plan.schema is not None,
-            n=choices_asked(self.call) if self.call.params else 1,
-            from_client=self.target.completion,
-        )
-
-    def _judge(self, reply: Reply) -> None:
-        """Is the reply whole? Nothing else is looked at before that."""
-        failure = self.fault(reply)
-        if failure is None:
-            if self.offered is None and self.target.completion:
-                self.offered = nothing_offered(self.call, reply)
-            if "unmarked" in self.plan.accept and is_unmarked(reply):
-                self.story.note("accepted", "no finish reason")
-            return
-        if not self.plan.enforce:
-            self.story.note("would have failed", failure.kind)
-            return
-        raise Unanswered(failure)
-
-    async def _checked(self, reply: Reply) -> tuple[Reply, Any]:
-        """Tool calls, output schema, output rules, in this order; the reply as they leave it."""
-        if self.offered is not None:
-            reply = await tools_checked(self, reply, self.offered)
-        if self.plan.schema is not None:
-            reply, values = await parsed_reply(self, reply if self.parts is None else merged(self, reply))
-        checked = await screened_reply(self, reply) if self.plan.output.rules else reply
-        if self.plan.captures:
-            capture(self, checked)
-        if self.plan.schema is None:
-            return checked, None
-        if checked is not reply:
-            checked, values = await parsed_reply(self, checked)
-        return checked, values[0] if values else None
-
-    def _time_left_s(self) -> float | None:
-        ends = self.admission.ends_at_s
-        if ends is None:
-            return None
-        left = ends - self.plan.clock()
-        if left <= 0:
-            raise TimeoutError
-        return left
-
-    def _missed(self, error: Exception) -> Unanswered | GuardrailsError:
-        """What an error of the target means: it may be the deadline's."""
-        if isinstance(error, GuardrailsError):
-            return error
-        if self.permit is not None:
-            self.headers = getattr(getattr(error, "response", None), "headers", None)
-        if isinstance(error, RecursionError) and self.target.completion:  # a body nested too deep to parse
-            return Unanswered(Failure.of("malformed reply", error_type="RecursionError", maybe_billed=True))
-        if isinstance(error, UnicodeEncodeError) and self.target.completion:  # its `object` is the request
-            return Blocked(
-                "a text of the request has half a character (a lone surrogate), which cannot be sent: "
-                "text.encode('utf-8', 'replace').decode() takes it out",
-                outcome="blocked",
-            )
-        left = self.ledger.time_left_s(self.plan.clock())
-        failure = classify(error)
-        if failure.kind == "timeout" and left <= _NO_TIME_S:
-            self.failure = failure
-            return self._too_late("the call waited for an answer of")
-        return Unanswered(failure, error)
-
-    def _too_late(self, waited_for: str) -> DeadlineExceeded:
-        return DeadlineExceeded(
-            f"the deadline of {self.plan.budget.deadline_s:g} s passed while {waited_for} {self.target.name} "
-            f"(attempt {self.story.attempt})",
-            outcome="deadline passed",
-        )
-
-    def book(self, failure: Failure | None) -> Settle | None:
-        """Account for the attempt. What is returned gives the permit back."""
-        ledger = self.ledger
-        usage = self.reply.usage if self.reply is not None else None
-        chars = 0
-        ended_at_chars = None
-        if self.incoming is not None:
-            usage = usage or self.incoming.usage
-            chars = self.incoming.chars
-            ended_at_chars = chars if self.incoming.ended_early else None
-        elif self.reply is not None and usage is None:
-            chars = _chars(self.reply)
-        tokens_before = ledger.tokens
-        cost = ledger.settle(self.admission, usage, failure=failure, completion_chars=chars)
-        self.story.attempted(self, failure, usage, cost, ended_at_chars)
-        if self.permit is None:
-            return None
-        return Settle(
-            self.turnstile,
-            self.permit,
-            failure,
-            ledger.tokens - tokens_before if failure is None else None,
-            self.incoming.first_content_s if self.incoming is not None else None,
-            self.headers,
-        )
-
-
-def _unreadable(unreadable: UnreadableError, target: Target | Primary) -> Failure:
-    """A target whose shape we know sent something else: a fault of the transport. A function's is its bug."""
-    if target.completion or target.kind == "client":
-        return Failure.of("malformed reply", error_type=str(unreadable), maybe_billed=True)
-    return Failure.of("own bug", error_type=str(unreadable))

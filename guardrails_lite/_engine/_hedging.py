@@ -21,7 +21,7 @@ from guardrails_lite._targets import Answered
 from guardrails_lite.reliability import Failure, Refusal, TurnedAway, classify
 
 if TYPE_CHECKING:
-    from guardrails_lite._engine._exchange import Attempt
+    from guardrails_lite._engine._attempt import Attempt
     from guardrails_lite._messages import Reply
     from guardrails_lite.reliability import Hedge
 

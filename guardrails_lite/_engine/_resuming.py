@@ -38,7 +38,7 @@ from guardrails_lite._messages._shapes import (
 from guardrails_lite.reliability import Failure
 
 if TYPE_CHECKING:
-    from guardrails_lite._engine._exchange import Attempt
+    from guardrails_lite._engine._attempt import Attempt
     from guardrails_lite._engine._incoming import Incoming, Part
     from guardrails_lite._engine._partials import Reading
     from guardrails_lite._engine._screen import Tally

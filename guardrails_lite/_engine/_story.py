@@ -13,7 +13,7 @@ from guardrails_lite._record import AttemptStep, Intent, NoteStep, Record, Step,
 from guardrails_lite._who import who_calls
 
 if TYPE_CHECKING:
-    from guardrails_lite._engine._exchange import Attempt
+    from guardrails_lite._engine._attempt import Attempt
     from guardrails_lite._engine._plan import Plan
     from guardrails_lite._messages import Call, Usage
     from guardrails_lite._tools import Verdict
