@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cached_property
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, Self, TypeVar, get_args, get_origin
 
 from openai import AsyncStream, Stream
 from openai._streaming import ServerSentEvent
@@ -24,7 +25,21 @@ class HeedfulStream(Stream[T]):
     """The client's stream, which also bears events without data, and sees an error that came without events.
 
     The client's own breaks at the first, which the format allows, and takes the second for an empty stream.
+    It also leaves its generators where they stand, in a circle with itself, for the garbage collector to end
+    some time later and in any thread; these are ended with the stream.
     """
+
+    def __iter__(self) -> Self:
+        return self
+
+    def close(self) -> None:
+        """Give the connection back, and end what reads from it."""
+        reading: Any = self._iterator
+        try:
+            super().close()
+        finally:
+            with contextlib.suppress(ValueError):  # another thread is reading just now
+                reading.close()
 
     def _iter_events(self) -> Iterator[ServerSentEvent]:
         if not _is_json(self.response):
@@ -43,12 +58,35 @@ class HeedfulStream(Stream[T]):
 class AsyncHeedfulStream(AsyncStream[T]):
     """`HeedfulStream` for an event loop."""
 
-    async def _iter_events(self) -> AsyncIterator[ServerSentEvent]:
-        if not _is_json(self.response):
-            async for event in super()._iter_events():
-                if event.data:
-                    yield event
-            return
+    def __init__(self, **made: Any) -> None:
+        super().__init__(**made)
+        self._reading: list[Any] = [self._iterator]
+        self._decoder = _Held(self._decoder, self._reading)  # type: ignore[assignment]  # the one method used
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def close(self) -> None:
+        """Give the connection back, and end what reads from it: each generator before the one inside it."""
+        try:
+            await super().close()
+        finally:
+            for each in self._reading:
+                with contextlib.suppress(RuntimeError):  # another task is reading just now
+                    await each.aclose()
+
+    def _iter_events(self) -> AsyncIterator[ServerSentEvent]:
+        events = self._errors() if _is_json(self.response) else self._heeded(super()._iter_events())
+        self._reading.append(events)
+        return events
+
+    async def _heeded(self, events: AsyncIterator[ServerSentEvent]) -> AsyncIterator[ServerSentEvent]:
+        self._reading.append(events)
+        async for event in events:
+            if event.data:
+                yield event
+
+    async def _errors(self) -> AsyncIterator[ServerSentEvent]:
         body = b""
         async for part in self.response.aiter_bytes():
             body += part
@@ -56,6 +94,20 @@ class AsyncHeedfulStream(AsyncStream[T]):
                 return
         for event in _error_in(body):
             yield event
+
+
+class _Held:
+    """A decoder that tells which generators it reads with."""
+
+    def __init__(self, decoder: Any, reading: list[Any]) -> None:
+        self._decoder = decoder
+        self._reading = reading
+
+    def aiter_bytes(self, parts: AsyncIterator[bytes]) -> AsyncIterator[ServerSentEvent]:
+        """Read events out of *parts*."""
+        events: AsyncIterator[ServerSentEvent] = self._decoder.aiter_bytes(parts)
+        self._reading += events, parts
+        return events
 
 
 def heedful(stream_cls: Any) -> Any:
@@ -115,6 +167,9 @@ class AsyncGuardedStream(AsyncStream[Any]):
         self._remake = remake
         self._iterator = _atold(live, telling)
 
+    def __aiter__(self) -> Self:
+        return self
+
     @cached_property
     def response(self) -> Any:  # type: ignore[override]  # an attribute there, made on demand here
         """The HTTP response: real in status and headers, checked in its body."""
@@ -127,7 +182,12 @@ class AsyncGuardedStream(AsyncStream[Any]):
 
     async def close(self) -> None:
         """Stop: close the connection and complete the record."""
-        await self._live.aclose()
+        reading: Any = self._iterator
+        try:
+            await self._live.aclose()
+        finally:
+            with contextlib.suppress(RuntimeError):  # another task is reading just now
+                await reading.aclose()
 
     async def aclose(self) -> None:
         """Alias of `close`."""
