@@ -97,10 +97,10 @@ Step = CheckStep | AttemptStep | ToolStep | NoteStep
 
 
 class Told(Protocol):
-    """What can still be told as a step."""
+    """What can still be told as steps."""
 
-    def step(self) -> Step:
-        """The step."""
+    def steps(self) -> Sequence[Step]:
+        """The steps."""
 
 
 @dataclass(slots=True)
@@ -180,7 +180,12 @@ class Record(_Account):
     def steps(self) -> tuple[Step, ...]:
         """What happened, in order. Worked out by whoever reads it, for most records are never read."""
         told: Any = self[_STEPS]
-        steps: list[Any] = [step if isinstance(step, tuple) else step.step() for step in told]
+        steps: list[Any] = []
+        for step in told:
+            if isinstance(step, tuple):
+                steps.append(step)
+            else:
+                steps += step.steps()
         return tuple(steps)
 
     def __getnewargs__(self) -> tuple[Any, ...]:

@@ -7,7 +7,6 @@ business (`_attempt.Attempt`).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from guardrails_lite._engine._asking import (
 )
 from guardrails_lite._engine._effects import Ask
 from guardrails_lite._engine._request import choices_asked
-from guardrails_lite._engine._screen import Groups, Stop, Tally, screen, screened
+from guardrails_lite._engine._screen import Groups, Stop, Tallies, Tally, screen, screened
 from guardrails_lite._errors import Blocked
 from guardrails_lite._messages import Choice, Reply, ToolCall
 from guardrails_lite._messages._texts import json_strings, with_json_strings
@@ -241,7 +240,7 @@ async def _choice_screened(attempt: Attempt, choice: Choice, groups: Groups) -> 
     return replace(choice, text=text, refusal=refusal, reasoning=reasoning, tool_calls=calls)
 
 
-async def screened_rest(attempt: Attempt, reply: Reply, tallies: Sequence[Tally]) -> Reply:
+async def screened_rest(attempt: Attempt, reply: Reply, tallies: Tallies) -> Reply:
     """Run the output rules over what no gate has seen: refusals, and the arguments of tool calls."""
     groups = attempt.plan.output.groups("assistant", tallies)
     choices = [

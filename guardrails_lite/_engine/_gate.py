@@ -23,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from guardrails_lite._engine._screen import (
+    Groups,
     Stop,
     Tally,
     in_order,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 class Gate:
     """All rules of one side over one growing text."""
 
-    def __init__(self, groups: Sequence[Sequence[Tally]], call: Call, *, hold: bool) -> None:
+    def __init__(self, groups: Groups, call: Call, *, hold: bool) -> None:
         self._call = call
         self._groups = groups
         if not hold:

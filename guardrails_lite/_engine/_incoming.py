@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from guardrails_lite._engine._asking import about_tools
 from guardrails_lite._engine._effects import END, Read, Release
 from guardrails_lite._engine._gate import Gate
-from guardrails_lite._engine._screen import Stop, Tally
+from guardrails_lite._engine._screen import Stop, Tallies
 from guardrails_lite._messages import Choice, Message, Reply, ToolCall, Usage
 from guardrails_lite._messages._shapes import (
     Chunk,
@@ -39,7 +39,7 @@ class Incoming:
     first_content_s: float | None = None
     """How long its first content took, where that is measured; see `TimedIncoming`."""
 
-    def __init__(self, story: Story, call: Call, tallies: Sequence[Tally], *, hold: bool) -> None:
+    def __init__(self, story: Story, call: Call, tallies: Tallies, *, hold: bool) -> None:
         self._story = story
         self._call = call
         self.tallies = tallies
@@ -235,9 +235,7 @@ class Incoming:
 class TimedIncoming(Incoming):
     """One streamed reply of which is known how long its first content took, from the send on."""
 
-    def __init__(
-        self, story: Story, call: Call, tallies: Sequence[Tally], *, hold: bool, began_ns: int
-    ) -> None:
+    def __init__(self, story: Story, call: Call, tallies: Tallies, *, hold: bool, began_ns: int) -> None:
         super().__init__(story, call, tallies, hold=hold)
         self._began_ns = began_ns
 

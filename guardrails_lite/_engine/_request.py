@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._engine._endings import blocked
-from guardrails_lite._engine._screen import Groups, Stop, screen
+from guardrails_lite._engine._screen import Groups, Stop, all_passed, know, screen
 from guardrails_lite._errors import Blocked
 from guardrails_lite._messages import Call, Reply, get
 from guardrails_lite._messages._texts import Piece, pieces_of, rewrite
@@ -52,9 +52,7 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
             continue
         old = piece.message != newest
         if old and (piece.role, piece.text) in plan.memo:
-            for tally in (tally for group in groups for tally in group):
-                tally.known += 1
-                tally.result = "passed" if tally.result == "not run" else tally.result
+            know(groups)
             continue
         try:
             left = screen(groups, piece.text, call)
@@ -65,7 +63,7 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
             fall_back, text = fall_back or stop, piece.text
         if text != piece.text:
             rewritten[piece] = text
-        elif not side.sampled and _all_passed(groups):
+        elif not side.sampled and all_passed(groups):
             plan.memo.add((piece.role, piece.text))
     if plan.captures:
         story.texts += [("input", piece.role, rewritten.get(piece, piece.text)) for piece in pieces]
@@ -74,14 +72,6 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
     if rewritten:
         call = replace(call, messages=rewrite(call.messages, rewritten))
     return call, fall_back
-
-
-def _all_passed(groups: Groups) -> bool:
-    for group in groups:
-        for tally in group:
-            if tally.result != "passed":
-                return False
-    return True
 
 
 def declared(plan: Plan, call: Call, primary: Target | Primary) -> tuple[Offered | None, Call]:

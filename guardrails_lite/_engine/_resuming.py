@@ -14,7 +14,7 @@ Nothing is asked again once a character has been shown, unless `Retry.after_text
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from guardrails_lite._engine._attempt import Attempt
     from guardrails_lite._engine._incoming import Incoming, Part
     from guardrails_lite._engine._partials import Reading
-    from guardrails_lite._engine._screen import Tally
+    from guardrails_lite._engine._screen import Tallies
     from guardrails_lite._engine._story import Story
     from guardrails_lite._targets import Primary, Target
     from guardrails_lite._tools import Offered
@@ -67,7 +67,7 @@ class Begun:
     """A reply that broke off: what is needed to go on with it."""
 
     part: Part = field(repr=False)
-    tallies: Sequence[Tally] = field(repr=False)
+    tallies: Tallies = field(repr=False)
     reading: Reading | None = field(repr=False)
     like: Any = field(repr=False)
     """A chunk of the first stream: all others are given out in its shape and under its name."""

@@ -7,9 +7,9 @@ left. So ``[redact(pii()), block(judge())]`` never shows the judge what was mask
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 from guardrails_lite._engine._effects import Check, Checked, listed
 from guardrails_lite._record import CheckResult, CheckStep, FindingCount
@@ -18,14 +18,15 @@ from guardrails_lite._rules import Finding, Rule
 if TYPE_CHECKING:
     from guardrails_lite._messages import Call
 
-Groups = Sequence[Sequence["Tally"]]
+Groups = Iterable[Sequence["Tally"]]
+Tallies = Union["Round", Sequence["Tally"]]
 _SEVERITY = {"block": 0, "redact": 0, "fall_back": 1, "reask": 2}
 
 
 class Side:
     """The rules of one side of a guard, prepared once: which apply to which role, and in which groups."""
 
-    __slots__ = ("_by_role", "_is_one_group", "_seats", "holds", "name", "rules", "sampled")
+    __slots__ = ("_by_role", "_seats", "finds", "group_places", "holds", "name", "rules", "sampled")
 
     def __init__(self, name: Literal["input", "output"], rules: Sequence[Rule]) -> None:
         self.name = name
@@ -34,17 +35,20 @@ class Side:
         self.sampled = any(rule.share < 1 for rule in rules)
         self._seats = [(rule, repr(rule), name, _at_once(rule)) for rule in self.rules]
         self._by_role: dict[str, tuple[tuple[int, ...], ...]] = {}
+        self.group_places = self._groups(range(len(self.rules)))
+        finds = [find for *_, find in self._seats if find is not None]
         anyone = not self.sampled and all(rule.roles is None for rule in self.rules)
-        self._is_one_group = anyone and len(self._groups(range(len(self.rules)))) == 1
+        self.finds = tuple(finds) if anyone and len(finds) == len(self.rules) else ()
+        """The functions of all its validators, where every rule is for everyone and needs no driver."""
 
     def tallies(self, attempt: int) -> list[Tally]:
         """Fresh counts, one for each rule."""
         return [Tally(rule, name, side, attempt, find) for rule, name, side, find in self._seats]
 
-    def groups(self, role: str, tallies: Sequence[Tally]) -> Groups:
+    def groups(self, role: str, tallies: Tallies) -> Groups:
         """The rules that apply to *role*, as the counts of each group in turn."""
-        if self._is_one_group:
-            return (tallies,)  # as most guards have it: nothing to pick
+        if isinstance(tallies, Round):
+            return tallies  # as most guards have it: nothing to pick
         groups = self._by_role.get(role)
         if groups is None:
             groups = self._groups(
@@ -112,6 +116,10 @@ class Tally:
         self.find = find
         """The validator's function, where it may be called here and now; None where it needs a driver."""
 
+    def steps(self) -> Sequence[CheckStep]:
+        """What the record tells of it."""
+        return (self.step(),)
+
     def found(self, findings: Sequence[Finding]) -> None:
         """Count findings, by message and category."""
         self.result = "found"
@@ -129,7 +137,7 @@ class Tally:
             self.findings[key] = (score, times + 1)
 
     def step(self) -> CheckStep:
-        """The step of the record."""
+        """The same, as one."""
         findings: tuple[FindingCount, ...] = ()
         if self.findings:
             findings = tuple(
@@ -148,6 +156,86 @@ class Tally:
             self.ns / 1000,
             self.error,
         )
+
+
+class Round:
+    """The checks of a side of which every rule is for everyone and needs no driver, in one attempt.
+
+    It stands for the tallies of its rules, which are made once there is more to say than that all passed.
+    """
+
+    # Defaults of the class, not of the instance: they hold to the end of most calls.
+    texts = 0
+    """How many texts every rule has passed."""
+    known = 0
+    """How many more they have passed before."""
+    opened: list[Tally] | None = None
+
+    def __init__(self, side: Side, attempt: int) -> None:
+        self.side = side
+        self.attempt = attempt
+        self.ns = [0] * len(side.finds)
+        """How long each rule has looked."""
+
+    def screen(self, text: str) -> str:
+        """Run all rules over one whole text.
+
+        Raises:
+            Stop: a rule stops it.
+        """
+        if self.opened is not None:
+            return self._act_on(text, ())
+        ns = self.ns
+        place = 0
+        found: Any = None
+        failed: Exception | None = None
+        began_ns = perf_counter_ns()
+        try:
+            for find in self.side.finds:
+                found = find(text)
+                if found or (type(found) is not tuple and type(found) is not list):
+                    break
+                now_ns = perf_counter_ns()
+                ns[place] += now_ns - began_ns
+                began_ns = now_ns
+                place += 1
+            else:
+                self.texts += 1
+                return text
+        except Exception as error:
+            failed = error
+        tallies = self.tallies()
+        for tally in tallies[:place]:
+            tally.result = "passed"
+        seen = [*[()] * place, _told(tallies[place], text, began_ns, found, failed)]
+        return self._act_on(text, seen)
+
+    def _act_on(self, text: str, seen: Sequence[Sequence[Finding] | None]) -> str:
+        """Do what the rules say, of which the first have *seen* the text already."""
+        tallies = self.tallies()
+        for places in self.side.group_places:
+            group = [tallies[place] for place in places]
+            looked = [seen[at] if at < len(seen) else _look_now(tallies[at], text) for at in places]
+            text = _act(group, looked, text)
+        return text
+
+    def tallies(self) -> list[Tally]:
+        """What each rule did, to be counted on."""
+        if self.opened is None:
+            self.opened = self.side.tallies(self.attempt)
+            for tally, ns in zip(self.opened, self.ns, strict=True):
+                tally.texts, tally.known, tally.ns = self.texts, self.known, ns
+                if self.texts or self.known or ns:
+                    tally.result = "passed"
+        return self.opened
+
+    def __iter__(self) -> Iterator[list[Tally]]:
+        tallies = self.tallies()
+        return iter([[tallies[place] for place in places] for places in self.side.group_places])
+
+    def steps(self) -> Sequence[CheckStep]:
+        """What the record tells of it."""
+        return [tally.step() for tally in self.tallies()]
 
 
 def _at_once(rule: Rule) -> Callable[[str], Any] | None:
@@ -169,16 +257,25 @@ def _look_now(tally: Tally, text: str) -> Sequence[Finding] | None:
     """Run one validator that needs no driver, and book its answer."""
     began_ns = perf_counter_ns()
     try:
-        findings = tally.find(text)  # type: ignore[misc]  # asked before
-        if type(findings) is not tuple and type(findings) is not list:
-            findings = listed(findings, tally.rule.validator)
+        found = tally.find(text)  # type: ignore[misc]  # asked before
     except Exception as error:
-        timed_out = isinstance(error, TimeoutError)
-        return _seen(tally, Checked((), perf_counter_ns() - began_ns, error, timed_out), text)
-    tally.ns += perf_counter_ns() - began_ns
-    if tally.result == "not run":
-        tally.result = "passed"
-    return findings if not findings or _is_sound(tally, findings, text) else None
+        return _told(tally, text, began_ns, None, error)
+    return _told(tally, text, began_ns, found)
+
+
+def _told(
+    tally: Tally, text: str, began_ns: int, found: Any, error: Exception | None = None
+) -> Sequence[Finding] | None:
+    """Book what a validator returned or raised."""
+    findings: Sequence[Finding] = ()
+    if error is None:
+        try:
+            is_list = type(found) is list or type(found) is tuple
+            findings = found if is_list else listed(found, tally.rule.validator)
+        except Exception as failed:
+            error = failed
+    spent_ns = perf_counter_ns() - began_ns
+    return _seen(tally, Checked(findings, spent_ns, error, isinstance(error, TimeoutError)), text)
 
 
 def _seen(tally: Tally, checked: Checked, text: str) -> Sequence[Finding] | None:
@@ -241,19 +338,37 @@ def screen(groups: Groups, text: str, call: Call) -> str | Coroutine[Any, Any, s
     Raises:
         Stop: a rule stops it.
     """
-    for nth, group in enumerate(groups):
+    if isinstance(groups, Round):
+        return groups.screen(text)
+    left = iter(groups)
+    for group in left:
         for tally in group:
             if tally.find is None:
-                return _screen_on(groups[nth:], text, call)
-        if len(group) == 1:
-            seen = _look_now(group[0], text)
-            if seen is not None and not seen:  # as most do
-                group[0].texts += 1
-                continue
-            text = _act(group, [seen], text)
-        else:
-            text = _act(group, [_look_now(tally, text) for tally in group], text)
+                return _screen_on([group, *left], text, call)
+        text = _act(group, [_look_now(tally, text) for tally in group], text)
     return text
+
+
+def know(groups: Groups) -> None:
+    """Count one text that all have passed before."""
+    if isinstance(groups, Round) and groups.opened is None:
+        groups.known += 1
+        return
+    for group in groups:
+        for tally in group:
+            tally.known += 1
+            tally.result = "passed" if tally.result == "not run" else tally.result
+
+
+def all_passed(groups: Groups) -> bool:
+    """Whether every rule has let pass all that it has seen."""
+    if isinstance(groups, Round) and groups.opened is None:
+        return True
+    for group in groups:
+        for tally in group:
+            if tally.result != "passed":
+                return False
+    return True
 
 
 async def screened(groups: Groups, text: str, call: Call) -> str:

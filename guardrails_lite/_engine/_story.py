@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from guardrails_lite._engine._screen import Side, Tally
+from guardrails_lite._engine._screen import Round, Side, Tallies, Tally
 from guardrails_lite._errors import GuardrailsError, OutcomeName
 from guardrails_lite._record import AttemptStep, Intent, NoteStep, Record, Step, Style, ToolStep
 from guardrails_lite._who import who_calls
@@ -58,11 +58,15 @@ class Story:
         self.id = os.urandom(16).hex()
         self.started = plan.wall_clock()
         self.who = who_calls()
-        self.steps: list[Step | Tally] = []
+        self.steps: list[Step | Round | Tally] = []
         self.texts: list[tuple[str, str, str]] = []
 
-    def tallies(self, side: Side) -> list[Tally]:
+    def tallies(self, side: Side) -> Tallies:
         """Begin the checks of a side in this attempt; each rule's count becomes a step."""
+        if side.finds:
+            checks = Round(side, self.attempt)
+            self.steps.append(checks)
+            return checks
         tallies = self.unbooked(side)
         self.steps += tallies
         return tallies
