@@ -19,6 +19,7 @@ LAYERS = [
     ["_capabilities", "_record", "_targets", "sinks"],
     ["_engine._integrity", "_schema", "_tools", "reliability", "schemas"],
     ["_engine._effects", "_engine._flights"],
+    ["_engine._tally"],
     ["_engine._screen"],
     ["_engine._asking", "_engine._gate", "_engine._plan", "_engine._story"],
     ["_engine._cache", "_engine._incoming", "_engine._partials"],

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from guardrails_lite._engine._screen import Stop, masked
+from guardrails_lite._engine._screen import masked
+from guardrails_lite._engine._tally import Stop
 
 if TYPE_CHECKING:
     from guardrails_lite._messages import Choice

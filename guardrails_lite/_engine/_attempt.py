@@ -29,7 +29,7 @@ from guardrails_lite._engine._incoming import FrameError, Incoming, TimedIncomin
 from guardrails_lite._engine._integrity import is_unmarked, judge
 from guardrails_lite._engine._request import choices_asked, nothing_offered
 from guardrails_lite._engine._resuming import Begun, as_stream
-from guardrails_lite._engine._screen import Stop
+from guardrails_lite._engine._tally import Stop
 from guardrails_lite._errors import Blocked, DeadlineExceeded, GuardrailsError
 from guardrails_lite._messages import Choice, Reply
 from guardrails_lite._messages._shapes import UnreadableError, is_stream, read_reply, with_parsed, write_reply

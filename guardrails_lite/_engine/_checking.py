@@ -20,7 +20,8 @@ from guardrails_lite._engine._asking import (
 )
 from guardrails_lite._engine._effects import Ask
 from guardrails_lite._engine._request import choices_asked
-from guardrails_lite._engine._screen import Groups, Stop, Tallies, Tally, screen, screened
+from guardrails_lite._engine._screen import Groups, Tallies, screen, screened
+from guardrails_lite._engine._tally import Stop, Tally
 from guardrails_lite._errors import Blocked
 from guardrails_lite._messages import Choice, Reply, ToolCall
 from guardrails_lite._messages._texts import json_strings, with_json_strings

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from guardrails_lite._engine._asking import Invalid
 from guardrails_lite._engine._integrity import LEGACY_CALL
-from guardrails_lite._engine._screen import Stop
+from guardrails_lite._engine._tally import Stop
 from guardrails_lite._errors import Blocked, Exhausted, GuardrailsError, StreamInterrupted
 from guardrails_lite.reliability import Failure
 

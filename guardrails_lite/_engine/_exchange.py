@@ -48,8 +48,9 @@ from guardrails_lite._engine._request import (
     screen_request,
 )
 from guardrails_lite._engine._resuming import Begun, after_release, retract
-from guardrails_lite._engine._screen import Stop, screened
+from guardrails_lite._engine._screen import screened
 from guardrails_lite._engine._story import Story, outcome_of
+from guardrails_lite._engine._tally import Stop
 from guardrails_lite._errors import GuardrailsError
 from guardrails_lite._messages import Call, Reply
 from guardrails_lite._targets import Target

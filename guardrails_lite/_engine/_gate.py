@@ -22,16 +22,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from guardrails_lite._engine._screen import (
-    Groups,
-    Stop,
-    Tally,
-    in_order,
-    look,
-    screened,
-    stop_of_broken,
-    stops,
-)
+from guardrails_lite._engine._screen import Groups, in_order, screened
+from guardrails_lite._engine._tally import Stop, Tally, look, stop_of_broken, stops
 
 if TYPE_CHECKING:
     from guardrails_lite._messages import Call

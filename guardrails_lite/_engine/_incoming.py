@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from guardrails_lite._engine._asking import about_tools
 from guardrails_lite._engine._effects import END, Read, Release
 from guardrails_lite._engine._gate import Gate
-from guardrails_lite._engine._screen import Stop, Tallies
+from guardrails_lite._engine._screen import Tallies
+from guardrails_lite._engine._tally import Stop
 from guardrails_lite._messages import Choice, Message, Reply, ToolCall, Usage
 from guardrails_lite._messages._shapes import (
     Chunk,

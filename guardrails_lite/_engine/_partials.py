@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from guardrails_lite._engine._asking import about_schema
 from guardrails_lite._engine._gate import Gate
-from guardrails_lite._engine._screen import Stop, Tally, screened, stops
+from guardrails_lite._engine._screen import screened
+from guardrails_lite._engine._tally import Stop, Tally, stops
 from guardrails_lite._messages import Choice
 from guardrails_lite.schemas.fields import replaced_by, texts_at
 from guardrails_lite.schemas.problems import Pointer, step

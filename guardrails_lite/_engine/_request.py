@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._engine._endings import blocked
-from guardrails_lite._engine._screen import Groups, Stop, all_passed, know, screen
+from guardrails_lite._engine._screen import Groups, all_passed, know, screen
+from guardrails_lite._engine._tally import Stop
 from guardrails_lite._errors import Blocked
 from guardrails_lite._messages import Call, Reply, get
 from guardrails_lite._messages._texts import Piece, pieces_of, rewrite

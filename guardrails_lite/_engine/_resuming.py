@@ -23,7 +23,8 @@ from guardrails_lite._engine._effects import Release
 from guardrails_lite._engine._endings import Unanswered, interrupted
 from guardrails_lite._engine._incoming import TimedIncoming
 from guardrails_lite._engine._request import chars_of, screened_words
-from guardrails_lite._engine._screen import Stop, screened, stops
+from guardrails_lite._engine._screen import screened
+from guardrails_lite._engine._tally import Stop, stops
 from guardrails_lite._messages import Call, Reply, get
 from guardrails_lite._messages._seam import Misfit, Seam
 from guardrails_lite._messages._shapes import (

@@ -11,16 +11,17 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Literal, Union
 
-from guardrails_lite._engine._effects import Check, Checked, listed
-from guardrails_lite._record import CheckResult, CheckStep, FindingCount
+from guardrails_lite._engine._tally import Stop, Tally, booked, look, look_now, stop_of_broken, stops, worst
+from guardrails_lite._record import CheckStep
 from guardrails_lite._rules import Finding, Rule
 
 if TYPE_CHECKING:
     from guardrails_lite._messages import Call
 
-Groups = Iterable[Sequence["Tally"]]
-Tallies = Union["Round", Sequence["Tally"]]
-_SEVERITY = {"block": 0, "redact": 0, "fall_back": 1, "reask": 2}
+Groups = Iterable[Sequence[Tally]]
+"""The counts of the rules that apply to one text, group by group."""
+Tallies = Union["Round", Sequence[Tally]]
+"""The counts of all rules of a side in one attempt, in the order of the rules."""
 
 
 class Side:
@@ -74,90 +75,6 @@ class Side:
         return tuple(map(tuple, groups))
 
 
-class Stop(Exception):  # a signal inside the engine, not an error
-    """A rule says that this text may not pass."""
-
-    def __init__(self, rule: Rule, findings: Sequence[Finding], *, broken: bool = False) -> None:
-        super().__init__(repr(rule))
-        self.rule = rule
-        self.findings = tuple(findings)
-        self.broken = broken
-
-    @property
-    def verb(self) -> Literal["block", "fall_back", "reask"]:
-        """What to do: a `redact` that cannot mask blocks."""
-        return self.rule.verb if self.rule.verb in ("fall_back", "reask") else "block"
-
-
-class Tally:
-    """What one rule did on one side of one attempt, counted up as texts come."""
-
-    # Defaults of the class, not of the instance: most calls make some and find nothing.
-    result: CheckResult = "not run"
-    action: str | None = None
-    findings: dict[tuple[str, str | None], tuple[float | None, int]] | None = None
-    texts = 0
-    known = 0
-    ns = 0
-    error: str | None = None
-
-    def __init__(
-        self,
-        rule: Rule,
-        name: str,
-        side: Literal["input", "output", "field"],
-        attempt: int,
-        find: Callable[[str], Any] | None = None,
-    ) -> None:
-        self.rule = rule
-        self.name = name
-        self.side = side
-        self.attempt = attempt
-        self.find = find
-        """The validator's function, where it may be called here and now; None where it needs a driver."""
-
-    def steps(self) -> Sequence[CheckStep]:
-        """What the record tells of it."""
-        return (self.step(),)
-
-    def found(self, findings: Sequence[Finding]) -> None:
-        """Count findings, by message and category."""
-        self.result = "found"
-        if self.rule.mode == "monitor":
-            self.action = "monitor"
-        else:
-            self.action = self.rule.verb
-        if self.findings is None:
-            self.findings = {}
-        for finding in findings:
-            key = (finding.message, finding.category)
-            score, times = self.findings.get(key, (None, 0))
-            if finding.score is not None:
-                score = finding.score if score is None else max(score, finding.score)
-            self.findings[key] = (score, times + 1)
-
-    def step(self) -> CheckStep:
-        """The same, as one."""
-        findings: tuple[FindingCount, ...] = ()
-        if self.findings:
-            findings = tuple(
-                FindingCount(message, category, score, times)
-                for (message, category), (score, times) in self.findings.items()
-            )
-        return CheckStep(
-            self.name,
-            self.side,
-            self.attempt,
-            self.result,
-            self.action,
-            findings,
-            self.texts,
-            self.known,
-            self.ns / 1000,
-            self.error,
-        )
-
-
 class Round:
     """The checks of a side of which every rule is for everyone and needs no driver, in one attempt.
 
@@ -207,7 +124,7 @@ class Round:
         tallies = self.tallies()
         for tally in tallies[:place]:
             tally.result = "passed"
-        seen = [*[()] * place, _told(tallies[place], text, began_ns, found, failed)]
+        seen = [*[()] * place, booked(tallies[place], text, began_ns, found, failed)]
         return self._act_on(text, seen)
 
     def _act_on(self, text: str, seen: Sequence[Sequence[Finding] | None]) -> str:
@@ -215,7 +132,7 @@ class Round:
         tallies = self.tallies()
         for places in self.side.group_places:
             group = [tallies[place] for place in places]
-            looked = [seen[at] if at < len(seen) else _look_now(tallies[at], text) for at in places]
+            looked = [seen[at] if at < len(seen) else look_now(tallies[at], text) for at in places]
             text = _act(group, looked, text)
         return text
 
@@ -244,90 +161,6 @@ def _at_once(rule: Rule) -> Callable[[str], Any] | None:
     return rule.validator.find if plain else None
 
 
-async def look(group: Sequence[Tally], text: str, call: Call) -> list[Sequence[Finding] | None]:
-    """Run the validators of a group over one text. None stands for a validator that broke."""
-    for tally in group:
-        if tally.find is None:
-            answers = await Check([tally.rule for tally in group], text, call)
-            return [_seen(tally, checked, text) for tally, checked in zip(group, answers, strict=True)]
-    return [_look_now(tally, text) for tally in group]
-
-
-def _look_now(tally: Tally, text: str) -> Sequence[Finding] | None:
-    """Run one validator that needs no driver, and book its answer."""
-    began_ns = perf_counter_ns()
-    try:
-        found = tally.find(text)  # type: ignore[misc]  # asked before
-    except Exception as error:
-        return _told(tally, text, began_ns, None, error)
-    return _told(tally, text, began_ns, found)
-
-
-def _told(
-    tally: Tally, text: str, began_ns: int, found: Any, error: Exception | None = None
-) -> Sequence[Finding] | None:
-    """Book what a validator returned or raised."""
-    findings: Sequence[Finding] = ()
-    if error is None:
-        try:
-            is_list = type(found) is list or type(found) is tuple
-            findings = found if is_list else listed(found, tally.rule.validator)
-        except Exception as failed:
-            error = failed
-    spent_ns = perf_counter_ns() - began_ns
-    return _seen(tally, Checked(findings, spent_ns, error, isinstance(error, TimeoutError)), text)
-
-
-def _seen(tally: Tally, checked: Checked, text: str) -> Sequence[Finding] | None:
-    """Book one validator's answer: its findings, or None if it broke."""
-    tally.ns += checked.duration_ns
-    if tally.result == "not run":
-        tally.result = "passed"
-    if checked.error is not None:
-        _broke(tally, type(checked.error).__name__, timed_out=checked.timed_out)
-        return None
-    findings = checked.findings
-    return findings if not findings or _is_sound(tally, findings, text) else None
-
-
-def _is_sound(tally: Tally, findings: Sequence[Finding], text: str) -> bool:
-    """Whether a validator kept its contract; if not, the tally says how it broke."""
-    for finding in findings:
-        if not isinstance(finding, Finding):
-            return _broke(tally, "not a Finding")
-        if finding.span is not None:
-            start, end = finding.span
-            if not 0 <= start <= end <= len(text):
-                return _broke(tally, "span outside the text")
-    return True
-
-
-def _broke(tally: Tally, error: str, *, timed_out: bool = False) -> bool:
-    tally.result = "timed out" if timed_out else "broken"
-    tally.error = error
-    return False
-
-
-def stop_of_broken(tally: Tally) -> Stop | None:
-    """What a broken check means for the text: it counts as found unless the rule is open about it."""
-    rule = tally.rule
-    if rule.mode == "monitor" or rule.verb == "warn" or rule.on_error == "open":
-        tally.action = "open"
-        return None
-    tally.action = "block" if rule.verb == "redact" else rule.verb
-    return Stop(rule, (), broken=True)
-
-
-def stops(rule: Rule) -> bool:
-    """Whether a finding of this rule stops the text, rather than being masked or noted."""
-    return rule.mode == "enforce" and rule.verb in _SEVERITY and rule.verb != "redact"
-
-
-def worst(stops: Sequence[Stop]) -> Stop:
-    """Of several, the one to act on: a block before a fallback before a re-ask, then in rule order."""
-    return min(stops, key=lambda stop: _SEVERITY[stop.verb])
-
-
 def screen(groups: Groups, text: str, call: Call) -> str | Coroutine[Any, Any, str]:
     """Run all groups over one whole text.
 
@@ -345,7 +178,7 @@ def screen(groups: Groups, text: str, call: Call) -> str | Coroutine[Any, Any, s
         for tally in group:
             if tally.find is None:
                 return _screen_on([group, *left], text, call)
-        text = _act(group, [_look_now(tally, text) for tally in group], text)
+        text = _act(group, [look_now(tally, text) for tally in group], text)
     return text
 
 

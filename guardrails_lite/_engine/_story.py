@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from guardrails_lite._engine._screen import Round, Side, Tallies, Tally
+from guardrails_lite._engine._screen import Round, Side, Tallies
+from guardrails_lite._engine._tally import Tally
 from guardrails_lite._errors import GuardrailsError, OutcomeName
 from guardrails_lite._record import AttemptStep, Intent, NoteStep, Record, Step, Style, ToolStep
 from guardrails_lite._who import who_calls
