@@ -34,7 +34,7 @@ from guardrails_lite._errors import Blocked, DeadlineExceeded, GuardrailsError
 from guardrails_lite._messages import Choice, Reply
 from guardrails_lite._messages._shapes import UnreadableError, is_stream, read_reply, with_parsed, write_reply
 from guardrails_lite._targets import Answered, Target
-from guardrails_lite.reliability import Admission, Failure, Ledger, classify, classify_body_error
+from guardrails_lite.reliability import Admission, Failure, classify, classify_body_error
 
 if TYPE_CHECKING:
     from guardrails_lite._engine._flights import Flight
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from guardrails_lite._engine._story import Story
     from guardrails_lite._messages import Call
     from guardrails_lite._targets import Primary
-    from guardrails_lite._tools import Offered
     from guardrails_lite.reliability import Permit, Turnstile
     from guardrails_lite.reliability._retry_budget import SecondTry
     from guardrails_lite.schemas.parts import Parts
@@ -57,44 +56,26 @@ _ON_ITS_OWN = ("client", "function", "answer")
 class Attempt:
     """One send to one target: read, checked and booked."""
 
-    json: object
+    # Defaults of the class, not of the instance: most of them hold to the end of most attempts.
+    waited_s = 0.0
+    """How long the call slept before it, and waited for its turn."""
+    reply: Reply | None = None
+    json: object = None
     """The value of the first choice as plain JSON, once it has been parsed."""
-    __slots__ = (
-        "admission",
-        "began_ns",
-        "begun",
-        "call",
-        "failure",
-        "headers",
-        "incoming",
-        "json",
-        "ledger",
-        "live",
-        "model",
-        "offered",
-        "parts",
-        "permit",
-        "plan",
-        "reply",
-        "shown_from",
-        "story",
-        "target",
-        "turnstile",
-        "waited_s",
-    )
+    incoming: Incoming | None = None
+    parts: Parts | None = None
+    """What is asked for, where it is not a whole reply."""
+    begun: Begun | None = None
+    """The reply that it goes on with, where it does."""
+    failure: Failure | None = None
+    permit: Permit | None = None
+    """Its turn at the upstream of the target, by the way of `turnstile`; None: there is none."""
     turnstile: Turnstile
+    headers: Mapping[str, str] | None = None
+    """Those of the response, where they are asked for."""
 
     def __init__(
-        self,
-        story: Story,
-        target: Target | Primary,
-        call: Call,
-        model: str | None,
-        offered: Offered | None,
-        ledger: Ledger,
-        admission: Admission,
-        waited_s: float,
-        live: bool,
+        self, story: Story, target: Target | Primary, call: Call, model: str | None, admission: Admission
     ) -> None:
         story.attempt += 1
         self.story = story
@@ -102,24 +83,10 @@ class Attempt:
         self.target = target
         self.call = call
         self.model = model
-        self.offered = offered
-        self.ledger = ledger
         self.admission = admission
-        self.waited_s = waited_s
-        self.live = live
-        self.began_ns = time.perf_counter_ns()
-        self.reply: Reply | None = None
-        self.incoming: Incoming | None = None
-        self.parts: Parts | None = None
-        """What is asked for, where it is not a whole reply."""
-        self.begun: Begun | None = None
-        """The reply that it goes on with, where it does."""
+        self.offered = story.offered
         self.shown_from = story.released
-        self.failure: Failure | None = None
-        self.permit: Permit | None = None
-        """Its turn at the upstream of the target, by the way of `turnstile`; None: there is none."""
-        self.headers: Mapping[str, str] | None = None
-        """Those of the response, where they are asked for."""
+        self.began_ns = time.perf_counter_ns()
 
     async def admit(self, second_try: SecondTry | None) -> None:
         """Wait for a turn at the target's upstream, if it has one.
@@ -149,9 +116,9 @@ class Attempt:
             if turn.is_degraded:
                 self.story.note("upstream store did not answer", "going by this process's part of the limits")
             return
-        self.ledger.withdraw(self.admission)
+        self.story.ledger.withdraw(self.admission)
         self.story.attempted(self, turn.failure, None, 0.0)
-        if self.ledger.time_left_s(self.plan.clock()) <= _NO_TIME_S:
+        if self.story.ledger.time_left_s(self.plan.clock()) <= _NO_TIME_S:
             raise self._too_late("the call waited for its turn at")
         raise Unanswered(turn.failure)
 
@@ -165,25 +132,15 @@ class Attempt:
 
     def twin(self, admission: Admission, waited_s: float) -> Attempt:
         """A second send of the same, which was admitted by itself."""
-        twin = Attempt(
-            self.story,
-            self.target,
-            self.call,
-            self.model,
-            self.offered,
-            self.ledger,
-            admission,
-            waited_s,
-            self.live,
-        )
-        twin.parts = self.parts
+        twin = Attempt(self.story, self.target, self.call, self.model, admission)
+        twin.offered, twin.waited_s, twin.parts = self.offered, waited_s, self.parts
         return twin
 
     async def may_repeat(self, failure: Failure, in_s: float) -> bool:
         """Whether the upstream bears a second try after a wait of *in_s*; it is then paid for."""
         if self.permit is None:
             return True
-        left_s = self.ledger.time_left_s(self.plan.clock())
+        left_s = self.story.ledger.time_left_s(self.plan.clock())
         second_try: SecondTry = "throttled" if failure.is_throttling else "failed"
         refused = await Repeat(self.turnstile, second_try, in_s, left_s)
         if refused is not None:
@@ -255,7 +212,7 @@ class Attempt:
             checked = replace(checked, raw=raw)
         if plan.schema is not None:
             with_parsed(raw, value)
-        if self.live and (self.story.opened or self.story.style in _STREAMED):
+        if self.story.live and (self.story.opened or self.story.style in _STREAMED):
             if self.story.partials:
                 await self._release_value(checked, value)
             else:
@@ -270,7 +227,7 @@ class Attempt:
             if not self.story.opened:
                 self.story.opened = True
                 await Opened()
-            hold = not self.live or plan.output.holds or plan.schema is not None
+            hold = not self.story.live or plan.output.holds or plan.schema is not None
             # Where each call stands for itself, a refused one is no reason to give up the others.
             offered = self.offered if plan.enforce and not plan.each_call else None
             if self.begun is not None:
@@ -313,7 +270,7 @@ class Attempt:
                 value = reply.text
             if self.story.partials:
                 await self._release_value(reply, value, reading)
-            elif self.live:
+            elif self.story.live:
                 await incoming.release_rest(reply)
             return reply, value if plan.schema is not None else reply.text
         except GeneratorExit:
@@ -409,7 +366,7 @@ class Attempt:
                 "text.encode('utf-8', 'replace').decode() takes it out",
                 outcome="blocked",
             )
-        left = self.ledger.time_left_s(self.plan.clock())
+        left = self.story.ledger.time_left_s(self.plan.clock())
         failure = classify(error)
         if failure.kind == "timeout" and left <= _NO_TIME_S:
             self.failure = failure
@@ -425,7 +382,7 @@ class Attempt:
 
     def book(self, failure: Failure | None) -> Settle | None:
         """Account for the attempt. What is returned gives the permit back."""
-        ledger = self.ledger
+        ledger = self.story.ledger
         usage = self.reply.usage if self.reply is not None else None
         chars = 0
         ended_at_chars = None

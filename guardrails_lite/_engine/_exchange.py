@@ -61,7 +61,6 @@ if TYPE_CHECKING:
     from guardrails_lite._engine._plan import Plan
     from guardrails_lite._record import Record, Style
     from guardrails_lite._targets import Primary
-    from guardrails_lite._tools import Offered
     from guardrails_lite.reliability._retry_budget import SecondTry
     from guardrails_lite.schemas.parts import Parts
 
@@ -104,10 +103,22 @@ async def exchange(
         GuardrailsError: as its subclasses say; with the record attached.
     """
     story = Story(plan, call, style)
+    story.live = live
     if partials and plan.schema is not None:
         story.partials = True
     try:
-        reply, value = await _ladder(story, call, primary, live=live)
+        call, past_primary = await screen_request(story, call)
+        if plan.intent_sinks:
+            await Write(plan.intent_sinks, story.intent())
+        if call.params or plan.schema is not None or plan.toolbox is not None:
+            story.offered, call = declared(plan, call, primary)
+        story.ledger = Ledger(plan.budget, plan.clock())
+        climb = _climb(story, call, primary, past_primary)
+        if plan.cache is None or not primary.request or live or past_primary is not None:
+            reply, value = await climb
+        else:
+            left_s = story.ledger.time_left_s(plan.clock())
+            reply, value = await plan.cache.answer(story, primary, call, left_s, climb)
     except BaseException as error:
         story.output_chars = story.released
         record = story.end(outcome_of(error), error)
@@ -125,34 +136,11 @@ async def exchange(
     return Outcome(value, reply, record)
 
 
-async def _ladder(story: Story, call: Call, primary: Target | Primary, *, live: bool) -> tuple[Reply, Any]:
-    """Screen the request, say that it is made, and climb; or give the reply that is kept for it."""
-    plan = story.plan
-    call, past_primary = await screen_request(story, call)
-    if plan.intent_sinks:
-        await Write(plan.intent_sinks, story.intent())
-    offered: Offered | None = None
-    if call.params or plan.schema is not None or plan.toolbox is not None:
-        offered, call = declared(plan, call, primary)
-    ledger = Ledger(plan.budget, plan.clock())
-    climb = _climb(story, call, primary, offered, ledger, past_primary, live=live)
-    if plan.cache is None or not primary.request or live or past_primary is not None:
-        return await climb
-    return await plan.cache.answer(story, primary, call, ledger.time_left_s(plan.clock()), climb)
-
-
 async def _climb(
-    story: Story,
-    call: Call,
-    primary: Target | Primary,
-    offered: Offered | None,
-    ledger: Ledger,
-    past_primary: Stop | None,
-    *,
-    live: bool,
+    story: Story, call: Call, primary: Target | Primary, past_primary: Stop | None
 ) -> tuple[Reply, Any]:
     """Attempts, re-asks and targets, until a reply passes."""
-    plan = story.plan
+    plan, ledger = story.plan, story.ledger
     targets: tuple[Target | Primary, ...] = (primary,)
     if plan.fallback:
         targets += tuple([target.behind(primary) for target in plan.fallback])
@@ -211,8 +199,8 @@ async def _climb(
                 raise with_cause(admission.error(), gave_up)
             if story.withdrawn_for is not None:
                 await retract(story)
-            attempt = Attempt(story, target, request, model, offered, ledger, admission, waited_s, live)
-            attempt.parts, attempt.begun = parts, begun
+            attempt = Attempt(story, target, request, model, admission)
+            attempt.waited_s, attempt.parts, attempt.begun = waited_s, parts, begun
             if lost:
                 story.note("sent without", f"{target.name}: {', '.join(lost)}")
             try:

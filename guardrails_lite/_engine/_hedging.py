@@ -119,7 +119,7 @@ def _second(first: Attempt, hedge: Hedge, waited_s: float, fallbacks_left: int) 
     if not hedge.account.spend():
         story.note("no hedge", "Hedge.max_share is used up")
         return None
-    admission = first.ledger.admit(
+    admission = first.story.ledger.admit(
         now_s=first.plan.clock(),
         model=first.model,
         prompt_chars=story.input_chars,
@@ -141,7 +141,7 @@ async def _has_turn(first: Attempt, second: Attempt) -> bool:
         left_s = None if ends_at_s is None else max(ends_at_s - second.plan.clock(), 0.0)
         turn = await Admit(second.turnstile, second.admission.reserved_tokens, 0.0, left_s, "hedge")
     if isinstance(turn, TurnedAway):
-        second.ledger.withdraw(second.admission)
+        second.story.ledger.withdraw(second.admission)
         second.story.attempt -= 1
         second.story.note("no hedge", turn.reason)
         return False

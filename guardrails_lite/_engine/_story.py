@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from guardrails_lite._engine._attempt import Attempt
     from guardrails_lite._engine._plan import Plan
     from guardrails_lite._messages import Call, Usage
-    from guardrails_lite._tools import Verdict
-    from guardrails_lite.reliability import Failure
+    from guardrails_lite._tools import Offered, Verdict
+    from guardrails_lite.reliability import Failure, Ledger
 
 
 _new = tuple.__new__
@@ -44,6 +44,12 @@ class Story:
     """Characters given to the consumer of a stream."""
     withdrawn_for: str | None = None
     """Why what was released is taken back as soon as there is another attempt; None: it is not."""
+    live = False
+    """The consumer takes chunks as they are released."""
+    ledger: Ledger
+    """What the call may spend, and has spent; once the request has been screened."""
+    offered: Offered | None = None
+    """The tools that the request and the guard offer; None: none."""
     usage: Usage | None = None
     cost_usd: float | None = 0.0
     unpriced = False
