@@ -285,11 +285,23 @@ def _check_dict(step: CheckStep) -> dict[str, Any]:
 
 
 def _attempt_dict(step: AttemptStep) -> dict[str, Any]:
-    told: dict[str, Any] = dict(zip(step._fields, step, strict=True))
-    told["duration_us"] = _tenths(step.duration_us)
-    told["shown"] = None if step.shown is None else list(step.shown)
-    told["usage"] = usage_dict(step.usage)
-    return told
+    target, model, number, result, error, status, duration_us, waited_s, usage, cost_usd = step[:10]
+    blame, ended_at_chars, shown = step[10:]
+    return {
+        "target": target,
+        "model": model,
+        "number": number,
+        "result": result,
+        "error": error,
+        "status": status,
+        "duration_us": _tenths(duration_us),
+        "waited_s": waited_s,
+        "usage": usage_dict(usage),
+        "cost_usd": cost_usd,
+        "blame": blame,
+        "ended_at_chars": ended_at_chars,
+        "shown": shown if shown is None else list(shown),
+    }
 
 
 def _tenths(duration_us: float) -> float:

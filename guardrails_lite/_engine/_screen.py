@@ -18,6 +18,8 @@ from guardrails_lite._rules import Finding, Rule
 if TYPE_CHECKING:
     from guardrails_lite._messages import Call
 
+_new = tuple.__new__
+"""Makes a named tuple without the Python frame that its own constructor takes."""
 Groups = Iterable[Sequence[Tally]]
 """The counts of the rules that apply to one text, group by group."""
 Tallies = Union["Round", Sequence[Tally]]
@@ -27,24 +29,24 @@ Tallies = Union["Round", Sequence[Tally]]
 class Side:
     """The rules of one side of a guard, prepared once: which apply to which role, and in which groups."""
 
-    __slots__ = ("_by_role", "_seats", "finds", "group_places", "holds", "name", "rules", "sampled")
+    __slots__ = ("_by_role", "finds", "group_places", "holds", "name", "rules", "sampled", "seats")
 
     def __init__(self, name: Literal["input", "output"], rules: Sequence[Rule]) -> None:
         self.name = name
         self.rules = tuple(rules)
         self.holds = any(rule.holds for rule in rules)
         self.sampled = any(rule.share < 1 for rule in rules)
-        self._seats = [(rule, repr(rule), name, _at_once(rule)) for rule in self.rules]
+        self.seats = [(rule, repr(rule), name, _at_once(rule)) for rule in self.rules]
         self._by_role: dict[str, tuple[tuple[int, ...], ...]] = {}
         self.group_places = self._groups(range(len(self.rules)))
-        finds = [find for *_, find in self._seats if find is not None]
+        finds = [find for *_, find in self.seats if find is not None]
         anyone = not self.sampled and all(rule.roles is None for rule in self.rules)
         self.finds = tuple(finds) if anyone and len(finds) == len(self.rules) else ()
         """The functions of all its validators, where every rule is for everyone and needs no driver."""
 
     def tallies(self, attempt: int) -> list[Tally]:
         """Fresh counts, one for each rule."""
-        return [Tally(rule, name, side, attempt, find) for rule, name, side, find in self._seats]
+        return [Tally(rule, name, side, attempt, find) for rule, name, side, find in self.seats]
 
     def groups(self, role: str, tallies: Tallies) -> Groups:
         """The rules that apply to *role*, as the counts of each group in turn."""
@@ -152,7 +154,13 @@ class Round:
 
     def steps(self) -> Sequence[CheckStep]:
         """What the record tells of it."""
-        return [tally.step() for tally in self.tallies()]
+        if self.opened is None and self.texts:
+            attempt, texts, known = self.attempt, self.texts, self.known
+            return [
+                _new(CheckStep, (name, side, attempt, "passed", None, (), texts, known, ns / 1000, None))
+                for (_, name, side, _), ns in zip(self.side.seats, self.ns, strict=True)
+            ]
+        return [step for tally in self.tallies() for step in tally.steps()]
 
 
 def _at_once(rule: Rule) -> Callable[[str], Any] | None:

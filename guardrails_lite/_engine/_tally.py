@@ -62,10 +62,6 @@ class Tally:
         self.find = find
         """The validator's function, where it may be called here and now; None where it needs a driver."""
 
-    def steps(self) -> Sequence[CheckStep]:
-        """What the record tells of it."""
-        return (self.step(),)
-
     def found(self, findings: Sequence[Finding]) -> None:
         """Count findings, by message and category."""
         self.result = "found"
@@ -82,15 +78,15 @@ class Tally:
                 score = finding.score if score is None else max(score, finding.score)
             self.findings[key] = (score, times + 1)
 
-    def step(self) -> CheckStep:
-        """The same, as one."""
+    def steps(self) -> Sequence[CheckStep]:
+        """What the record tells of it."""
         findings: tuple[FindingCount, ...] = ()
         if self.findings:
             findings = tuple(
                 FindingCount(message, category, score, times)
                 for (message, category), (score, times) in self.findings.items()
             )
-        return CheckStep(
+        step = CheckStep(
             self.name,
             self.side,
             self.attempt,
@@ -102,6 +98,7 @@ class Tally:
             self.ns / 1000,
             self.error,
         )
+        return (step,)
 
 
 async def look(group: Sequence[Tally], text: str, call: Call) -> list[Sequence[Finding] | None]:

@@ -372,7 +372,7 @@ class AuditLog:
         size = stream.append(kind, ident, body)
         if kind in self._counts:
             self._counts[kind] += 1
-        if stream.is_due:
+        if size - stream.sealed >= self._every:
             try:
                 stream.maintain()
             except OSError as error:
@@ -425,7 +425,6 @@ class AuditLog:
                 encode=self._encode,
                 disk=self._disk,
                 clock=self._clock,
-                checkpoint_every=self._every,
                 segment_bytes=self._segment_bytes,
             )
             # The first line comes before the registry's: a registered stream without a file was removed.

@@ -41,7 +41,6 @@ class Stream:
         encode: Callable[[object], bytes],
         disk: Disk,
         clock: Clock,
-        checkpoint_every: int,
         segment_bytes: int,
     ) -> None:
         self.name = name
@@ -58,7 +57,6 @@ class Stream:
         self._encode = encode
         self._disk = disk
         self._clock = clock
-        self._every = checkpoint_every
         self._segment_bytes = segment_bytes
         self._segment = 0
         self._bytes = 0
@@ -77,7 +75,7 @@ class Stream:
         sync_directory(self.directory)
 
     def append(self, kind: str, ident: str, body: bytes) -> int:
-        """Write one entry and return how many there are now; `maintain` is due afterwards.
+        """Write one entry and return how many there are now; `maintain` may be due afterwards.
 
         Raises:
             OSError: it could not be written whole; nothing of it is left in the stream.
@@ -94,11 +92,6 @@ class Stream:
         )
         self._write(line)
         return self.size
-
-    @property
-    def is_due(self) -> bool:
-        """Whether `maintain` has something to do."""
-        return self.size - self.sealed >= self._every
 
     def maintain(self) -> None:
         """Sign and rotate when it is time.
