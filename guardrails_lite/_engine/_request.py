@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._engine._endings import blocked
-from guardrails_lite._engine._screen import Groups, all_passed, know, screen
+from guardrails_lite._engine._screen import all_passed, know, screen
 from guardrails_lite._engine._tally import Stop
 from guardrails_lite._errors import Blocked
 from guardrails_lite._messages import Call, Reply, get
@@ -41,14 +41,11 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
             story.texts += [("input", piece.role, piece.text) for piece in pieces]
         return call, None
     tallies = story.tallies(side)
-    by_role: dict[str, Groups] = {}
     rewritten: dict[Piece, str] = {}
     fall_back: Stop | None = None
     newest = len(call.messages) - 1
     for piece in pieces:
-        groups = by_role.get(piece.role)
-        if groups is None:
-            groups = by_role[piece.role] = side.groups(piece.role, tallies)
+        groups = side.groups(piece.role, tallies)
         if not groups:
             continue
         old = piece.message != newest
