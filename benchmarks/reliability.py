@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import math
-import random
 import socket
 import statistics
 import tempfile
 import threading
 import time
-import tracemalloc
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import openai
 
-from guardrails_lite import Guard, GuardrailsError, Retry, RetryBudget, target
+from benchmarks._crowd import CALLERS, LIMIT, LOOPS, PROBES, THREADS, crowded, recovering
+from benchmarks._soak import clients, functions
+from guardrails_lite import Guard, Retry
 from guardrails_lite._messages import Usage
 from guardrails_lite.reliability import (
     Budget,
@@ -40,9 +39,8 @@ from guardrails_lite.testing import LoopbackServer
 Row = tuple[str, float, str, float | None, bool]
 
 LIMIT_S = 0.3
-SOAK, WARM = 6_000, 4_000
-"""Calls of the soak, and calls before it that fill what is kept on purpose."""
-FAULTY = 0.2
+SOAK, SOAK_CLIENTS = 100_000, 4_000
+"""Calls of functions, and of wrapped clients over loopback: together about a minute."""
 _UPSTREAM = Upstream(limits=Limits(concurrency=100, rpm=1_000_000, tpm=1_000_000_000))
 _BUDGET = Budget(deadline_s=20, tokens=50_000)
 _USAGE = Usage(100, 50)
@@ -67,7 +65,7 @@ def rows() -> list[Row]:
     for name, first in _DRIPS.items():
         late_ms = min(_late_ms(first) for _ in range(3))
         found.append(_row(f"deadline kept: {name}", late_ms, "ms late", 50.0))
-    return found + _soak()
+    return found + _crowd() + _soaks()
 
 
 def _row(name: str, value: float, unit: str, bound: float) -> Row:
@@ -162,85 +160,35 @@ async def _aguard_us() -> float:
     return best[1] - best[0]
 
 
-class _Unsteady:
-    """A model that fails one time in five, in the ways of networks, providers and bad replies."""
-
-    def __init__(self) -> None:
-        self.sent = 0
-        self._lock = threading.Lock()
-        self._dice = random.Random(7)
-
-    def __call__(self, messages: Any) -> Any:
-        with self._lock:
-            self.sent += 1
-        if self._dice.random() >= FAULTY:
-            return "Oslo is the capital."
-        match self._dice.randrange(4):
-            case 0:
-                raise ConnectionResetError("reset")
-            case 1:
-                raise TimeoutError("late")
-            case 2:
-                return ""
-            case _:
-                return {"choices": None}
-
-
-def _soak() -> list[Row]:
-    """Thousands of calls with faults, from eight threads at once."""
-    model, lock = _Unsteady(), threading.Lock()
-    wrong = ownerless = records = sends = 0
-
-    def keep(record: Any) -> None:
-        nonlocal records, ownerless, sends
-        with lock:
-            records += 1
-            sends += sum(
-                each.target != "fixed answer" and each.result != "turned away" for each in record.attempts
-            )
-            ownerless += sum(each.result != "answered" and each.blame is None for each in record.attempts)
-
-    guard = Guard(
-        log=keep,
-        retry=Retry(attempts=3, wait=0),
-        upstream=Upstream(limits=Limits(concurrency=4), retries=RetryBudget(share=1)),
-        fallback=[target("Sorry.")],
-        budget=_BUDGET,
-    )
-    guarded = guard(model)
-
-    def calls(number: int, count: int) -> None:
-        nonlocal wrong
-        for nth in range(count):
-            try:
-                answer = guarded([{"role": "user", "content": f"{number}: question {nth}"}])
-            except GuardrailsError:
-                continue
-            if answer not in ("Oslo is the capital.", "Sorry."):
-                with lock:
-                    wrong += 1
-
-    held = []
-    tracemalloc.start()
-    try:
-        for count in (WARM, SOAK):
-            threads = [threading.Thread(target=calls, args=(n, count // 8)) for n in range(8)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            gc.collect()
-            held.append(tracemalloc.get_traced_memory()[0])
-    finally:
-        tracemalloc.stop()
-    grown_kb = (held[1] - held[0]) / 1024
-    lost = wrong + abs(WARM + SOAK - records) + abs(model.sent - sends)
-    soak = f"soak of {WARM + SOAK:,} calls, one in five faulty"
+def _crowd() -> list[Row]:
+    """A thousand callers of an upstream that recovers, and callers of all kinds of one with a limit."""
+    probes, answered = asyncio.run(recovering())
+    most, served, calls = crowded()
+    name = f"{THREADS} threads and {LOOPS} loops on one guard: most calls at a time"
     return [
-        _row(f"{soak}: memory after {SOAK:,} more", grown_kb, "kB", 200.0),
-        _row("… calls lost, answered wrongly or without their one record", lost, "calls", 0),
-        _row("… failures without an owner", ownerless, "attempts", 0),
+        (
+            f"{CALLERS:,} callers of a recovering upstream: most probes at a time",
+            probes,
+            "calls",
+            PROBES,
+            0 < probes <= PROBES and answered == CALLERS,
+        ),
+        (name, most, "calls", LIMIT, most == LIMIT and served == calls),
     ]
+
+
+def _soaks() -> list[Row]:
+    """Many calls with faults: nothing is lost, and nothing is left."""
+    found = []
+    for what, soak in (("functions", functions(SOAK)), ("wrapped clients", clients(SOAK_CLIENTS))):
+        name = f"soak of {soak.calls:,} calls of {what}, one in five faulty"
+        found += [
+            _row(f"{name}: blocks of memory more", soak.blocks, "blocks", soak.calls / 5),
+            _row("… threads, tasks and sockets left", soak.left, "left", 0),
+            _row("… calls lost, answered wrongly or without their one record", soak.lost, "calls", 0),
+            _row("… failures without an owner", soak.ownerless, "attempts", 0),
+        ]
+    return found
 
 
 def _sqlite_us() -> float:
