@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from guardrails_lite.reliability import (
         Breaker,
         Budget,
+        Clocks,
         Hedge,
         Limits,
         Price,
@@ -63,6 +64,7 @@ __all__ = [
     "Call",
     "Capabilities",
     "Choice",
+    "Clocks",
     "ConfigError",
     "DeadlineExceeded",
     "Decision",
@@ -114,6 +116,7 @@ _ELSEWHERE = {
     "Call": "_messages",
     "Capabilities": "_capabilities",
     "Choice": "_messages",
+    "Clocks": "reliability",
     "Decision": "_guard",
     "Guard": "_guard",
     "Hedge": "reliability",

@@ -12,7 +12,7 @@ from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Call
 
 if TYPE_CHECKING:
-    from guardrails_lite.reliability import Upstream
+    from guardrails_lite.reliability import Clocks, Upstream
 
 On = Literal["any", "failure", "validation"]
 Sender = Callable[[Call, float | None], Any]
@@ -45,6 +45,8 @@ class Target:
     """What it can take; None: everything."""
     upstream: Upstream | None = None
     """How all its callers treat it together. An override without one goes through the primary's."""
+    clocks: Clocks | None = None
+    """When an attempt at it is given up. None: as the guard says."""
     account: str = field(default="", repr=False)
     """A digest of the client's key; empty for what is no client."""
     endpoint: str = field(default="", repr=False)
@@ -92,6 +94,8 @@ class Target:
             parts.append(f"can={self.can!r}")
         if self.upstream is not None:
             parts.append(f"upstream={self.upstream!r}")
+        if self.clocks is not None:
+            parts.append(f"clocks={self.clocks!r}")
         return f"target({', '.join(parts)})"
 
     def _subject_repr(self) -> str:
@@ -107,6 +111,7 @@ class Primary:
     kind: Literal["primary"] = "primary"
     on: On = "any"
     completion = False
+    clocks = None
     account = ""
     endpoint = ""
     request = ""
@@ -152,6 +157,7 @@ def target(
     on: On = "any",
     can: Capabilities | None = None,
     upstream: Upstream | None = None,
+    clocks: Clocks | None = None,
     **overrides: Any,
 ) -> Target:
     """Declare a fallback.
@@ -166,6 +172,7 @@ def target(
         can: What it can take, where that is less than the request may need. It is then not asked, or is sent
             less where that is declared.
         upstream: Limits, circuit breakers and a retry budget that all callers of this target share.
+        clocks: When an attempt at it is given up, in place of the guard's.
         **overrides: Parameters of the request to replace, such as ``model="gpt-5-mini"``.
 
     Raises:
@@ -179,11 +186,13 @@ def target(
         )
     if upstream is not None:
         _check_upstream(subject, upstream)
+    if clocks is not None:
+        _check_clocks(subject, clocks)
     if subject is None:
         if not overrides:
             raise ConfigError("target() names nothing: give a client, a function, an answer or model=...")
         name = ", ".join(f"{key}={_short(value)}" for key, value in overrides.items())
-        return Target("override", name, overrides=overrides, on=on, can=can, upstream=upstream)
+        return Target("override", name, overrides=overrides, on=on, can=can, upstream=upstream, clocks=clocks)
     if isinstance(subject, str):
         if overrides or can is not None:
             raise ConfigError("target(<fixed answer>) takes no parameters: nothing is asked")
@@ -192,7 +201,7 @@ def target(
     if hasattr(getattr(getattr(subject, "chat", None), "completions", None), "create"):
         from guardrails_lite.clients.openai import identity, sender
 
-        send, blocks = sender(subject, tells_headers=upstream is not None)
+        send, blocks = sender(subject, tells_headers=upstream is not None, has_clocks=clocks is not None)
         account, endpoint = identity(subject)
         return Target(
             "client",
@@ -205,6 +214,7 @@ def target(
             completion=True,
             can=can,
             upstream=upstream,
+            clocks=clocks,
             account=account,
             endpoint=endpoint,
         )
@@ -221,6 +231,7 @@ def target(
             accepts=accepted(subject),
             can=can,
             upstream=upstream,
+            clocks=clocks,
         )
     raise ConfigError(
         f"target({type(subject).__name__} object): expected a client with chat.completions.create, "
@@ -238,6 +249,22 @@ def _check_upstream(subject: Any, upstream: object) -> None:
         )
     if isinstance(subject, str):
         raise ConfigError("target(<fixed answer>) takes no upstream: nothing is asked")
+
+
+def _check_clocks(subject: Any, clocks: object) -> None:
+    from guardrails_lite.reliability import Clocks, bound_of
+
+    if not isinstance(clocks, Clocks):
+        raise ConfigError(
+            f"clocks= of target(...) takes Clocks, not {type(clocks).__name__}: clocks=Clocks(...)"
+        )
+    if isinstance(subject, str):
+        raise ConfigError("target(<fixed answer>) takes no clocks: nothing is asked")
+    if clocks.connect_s is not None and subject is not None and bound_of(subject) == "cooperative":
+        raise ConfigError(
+            f"Clocks.connect_s={clocks.connect_s:g} of target({type(subject).__name__} object): how it "
+            "connects nobody sees. Give target() a client of the openai package, or leave connect_s out."
+        )
 
 
 def is_blocking(function: Callable[..., Any]) -> bool:

@@ -35,6 +35,7 @@ from guardrails_lite._messages import Choice, Reply
 from guardrails_lite._messages._shapes import UnreadableError, is_stream, read_reply, with_parsed, write_reply
 from guardrails_lite._targets import Answered, Target
 from guardrails_lite.reliability import Admission, Failure, classify, classify_body_error
+from guardrails_lite.reliability._clocks import AT_ONCE_S, Pulse
 
 if TYPE_CHECKING:
     from guardrails_lite._engine._flights import Flight
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
     from guardrails_lite.schemas.parts import Parts
 
 _STREAMED = frozenset({"stream", "async stream"})
-_NO_TIME_S = 0.005
-"""With less than this left of the deadline, a time-out was the deadline's."""
 _ON_ITS_OWN = ("client", "function", "answer")
 """Kinds of target that do not go through the primary, and so not by its upstream."""
 
@@ -70,6 +69,8 @@ class Attempt:
     failure: Failure | None = None
     permit: Permit | None = None
     """Its turn at the upstream of the target, by the way of `turnstile`; None: there is none."""
+    pulse: Pulse | None = None
+    """The clocks that say when it is given up, where there are any."""
     turnstile: Turnstile
     headers: Mapping[str, str] | None = None
     """Those of the response, where they are asked for."""
@@ -87,6 +88,8 @@ class Attempt:
         self.offered = story.offered
         self.shown_from = story.released
         self.began_ns = time.perf_counter_ns()
+        if self.plan.has_clocks:
+            self.pulse = self._pulse()
 
     async def admit(self, second_try: SecondTry | None) -> None:
         """Wait for a turn at the target's upstream, if it has one.
@@ -118,9 +121,15 @@ class Attempt:
             return
         self.story.ledger.withdraw(self.admission)
         self.story.attempted(self, turn.failure, None, 0.0)
-        if self.story.ledger.time_left_s(self.plan.clock()) <= _NO_TIME_S:
+        if self.story.ledger.time_left_s(self.plan.clock()) <= AT_ONCE_S:
             raise self._too_late("the call waited for its turn at")
         raise Unanswered(turn.failure)
+
+    def _pulse(self) -> Pulse | None:
+        clocks = self.target.clocks or self.plan.clocks
+        if clocks is None:
+            return None
+        return Pulse(clocks, streamed=bool(self.call.params.get("stream")) or self.story.style in _STREAMED)
 
     def _turnstile(self) -> Turnstile | None:
         target, upstream = self.target, self.plan.upstream
@@ -162,9 +171,12 @@ class Attempt:
         try:
             try:
                 if flight is None:
-                    raw = await Send(self.target, self.call, self._time_left_s())
+                    raw = await self.sending(self._time_left_s())
+                    if self.pulse is not None:
+                        self.pulse.rest(self.plan.clock())
                 else:
                     raw = flight.result()
+                    self.pulse = self._pulse() if self.plan.has_clocks else None  # it came in time
             except Exception as error:
                 raise self._missed(error) from None
             if type(raw) is Answered:
@@ -243,6 +255,9 @@ class Attempt:
                         self.story, self.call, tallies, hold=hold, began_ns=self.began_ns
                     )
             self.incoming = incoming
+            if self.pulse is not None:
+                self.pulse.streams()
+                incoming.pulse = self.pulse
             try:
                 reply = await incoming.read(stream, self._time_left_s, reading=reading, offered=offered)
             except FrameError as frame:
@@ -343,14 +358,30 @@ class Attempt:
             checked, values = await parsed_reply(self, checked)
         return checked, values[0] if values else None
 
-    def _time_left_s(self) -> float | None:
+    def sending(self, timeout_s: float | None) -> Send:
+        """Its send, as an effect."""
+        connect_s = None if self.pulse is None else self.pulse.clocks.connect_s
+        return Send(self.target, self.call, timeout_s, connect_s)
+
+    def limit_s(self) -> float | None:
+        """How long it may wait from now on, by the deadline and by its clocks; None: there is no limit."""
         ends = self.admission.ends_at_s
-        if ends is None:
-            return None
-        left = ends - self.plan.clock()
-        if left <= 0:
+        if self.pulse is None:
+            return None if ends is None else ends - self.plan.clock()
+        now_s = self.plan.clock()
+        left = min(self.pulse.wait(now_s), math.inf if ends is None else ends - now_s)
+        return None if left == math.inf else left
+
+    def _time_left_s(self) -> float | None:
+        left = self.limit_s()
+        if left is not None and left <= 0:
             raise TimeoutError
         return left
+
+    def failure_of(self, error: BaseException) -> Failure:
+        """What an error of the target means. A clock that has run out is named."""
+        failure = classify(error)
+        return failure if self.pulse is None else self.pulse.named(failure, self.plan.clock())
 
     def _missed(self, error: Exception) -> Unanswered | GuardrailsError:
         """What an error of the target means: it may be the deadline's."""
@@ -367,8 +398,8 @@ class Attempt:
                 outcome="blocked",
             )
         left = self.story.ledger.time_left_s(self.plan.clock())
-        failure = classify(error)
-        if failure.kind == "timeout" and left <= _NO_TIME_S:
+        failure = self.failure_of(error)
+        if failure.kind == "timeout" and left <= AT_ONCE_S:
             self.failure = failure
             return self._too_late("the call waited for an answer of")
         return Unanswered(failure, error)

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from guardrails_lite._patience import within
-from guardrails_lite.reliability._deadline import time_limit
+from guardrails_lite.reliability._deadline import connect_limit, time_limit
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -64,13 +64,14 @@ class Send(Effect[Any]):
     target: Target | Primary
     call: Call
     timeout_s: float | None = None
+    connect_s: float | None = None
 
     def run(self) -> Any:
         if self.target.completion:  # a client, whose every socket operation keeps to the limit
             with time_limit(self.timeout_s):
-                raw = self.target.send(self.call, self.timeout_s)
+                raw = self._sent()
         else:
-            raw = self.target.send(self.call, self.timeout_s)
+            raw = self._sent()
         if type(raw) is not str and hasattr(type(raw), "__await__"):
             _discard(raw)
             raise TypeError(
@@ -84,11 +85,15 @@ class Send(Effect[Any]):
         return await (answer if self.timeout_s is None else within(answer, self.timeout_s))
 
     async def _answer(self) -> Any:
-        if self.target.blocks:
-            raw = await asyncio.to_thread(self.target.send, self.call, self.timeout_s)
-        else:
-            raw = self.target.send(self.call, self.timeout_s)
+        raw = await asyncio.to_thread(self._sent) if self.target.blocks else self._sent()
         return await raw if hasattr(type(raw), "__await__") else raw
+
+    def _sent(self) -> Any:
+        """What the target returns, which may have to be awaited."""
+        if self.connect_s is None:
+            return self.target.send(self.call, self.timeout_s)
+        with connect_limit(self.connect_s):
+            return self.target.send(self.call, self.timeout_s)
 
 
 @dataclass(slots=True)

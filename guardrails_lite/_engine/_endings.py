@@ -11,6 +11,7 @@ from guardrails_lite._engine._integrity import LEGACY_CALL
 from guardrails_lite._engine._tally import Stop
 from guardrails_lite._errors import Blocked, Exhausted, GuardrailsError, StreamInterrupted
 from guardrails_lite.reliability import Failure
+from guardrails_lite.reliability._clocks import CLOCK_NAMES
 
 if TYPE_CHECKING:
     from guardrails_lite._engine._story import Story
@@ -53,7 +54,7 @@ def interrupted(
     if isinstance(why, Unanswered):
         kind = why.failure.kind
         error = StreamInterrupted(
-            f"the stream broke ({kind}) after {story.released} released characters; {so}",
+            f"the stream broke ({_named(why.failure)}) after {story.released} released characters; {so}",
             outcome=_OUTCOMES.get(kind, "transport failed"),
         )
         error.last_error = why.error
@@ -136,9 +137,15 @@ def exhausted(
 
 def _said(failure: Failure) -> str:
     if failure.kind != "turned away":
-        return f"{failure.kind} {failure.status}" if failure.status else failure.kind
+        return f"{failure.kind} {failure.status}" if failure.status else _named(failure)
     later = "" if failure.retry_after_s is None else f", worth asking again in {failure.retry_after_s:.1f} s"
     return f"not asked ({failure.error_type}{later})"
+
+
+def _named(failure: Failure) -> str:
+    """The kind of failure, with the clock that has run out where one has."""
+    is_late = failure.kind == "timeout" and failure.error_type in CLOCK_NAMES
+    return f"{failure.kind}: {failure.error_type}" if is_late else failure.kind
 
 
 def with_cause(error: GuardrailsError, gave_up: Sequence[tuple[Target | Primary, Any]]) -> GuardrailsError:

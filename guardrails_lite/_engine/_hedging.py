@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from guardrails_lite._engine._effects import Admit, Send, Settle
+from guardrails_lite._engine._effects import Admit, Settle
 from guardrails_lite._engine._endings import Unanswered
 from guardrails_lite._engine._flights import Flight, GiveUp, Land, Launch
 from guardrails_lite._engine._request import completion_limit
 from guardrails_lite._messages import get
 from guardrails_lite._messages._shapes import UnreadableError, is_stream, read_reply
 from guardrails_lite._targets import Answered
-from guardrails_lite.reliability import Failure, Refusal, TurnedAway, classify
+from guardrails_lite.reliability import Failure, Refusal, TurnedAway
 
 if TYPE_CHECKING:
     from guardrails_lite._engine._attempt import Attempt
@@ -164,10 +164,8 @@ class _Racer:
 
     async def launch(self) -> None:
         """Send."""
-        attempt = self.attempt
-        ends_at_s = attempt.admission.ends_at_s
-        left_s = None if ends_at_s is None else max(ends_at_s - attempt.plan.clock(), 0.0)
-        self.flight = await Launch(Send(attempt.target, attempt.call, left_s))
+        left_s = self.attempt.limit_s()
+        self.flight = await Launch(self.attempt.sending(None if left_s is None else max(left_s, 0.0)))
 
     @property
     def has_landed(self) -> bool:
@@ -204,7 +202,7 @@ class _Racer:
         """It is about to be given up, unless it has failed by itself."""
         if self.lost is None:
             error = self.flight.error if self.flight is not None else None
-            self.lost = classify(error) if error is not None else _cancelled(ending)
+            self.lost = self.attempt.failure_of(error) if error is not None else _cancelled(ending)
 
     def book(self) -> Settle | None:
         """Account for what has lost, with what is known of its cost."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from guardrails_lite._engine._story import Story
     from guardrails_lite._messages import Call
     from guardrails_lite._tools import Offered, Verdict
+    from guardrails_lite.reliability._clocks import Pulse
 
 
 class Incoming:
@@ -39,6 +40,8 @@ class Incoming:
 
     first_content_s: float | None = None
     """How long its first content took, where that is measured; see `TimedIncoming`."""
+    pulse: Pulse | None = None
+    """The clocks that say when it is given up, where there are any."""
 
     def __init__(self, story: Story, call: Call, tallies: Tallies, *, hold: bool) -> None:
         self._story = story
@@ -85,6 +88,9 @@ class Incoming:
         self.reading, self._offered = reading, offered
         while (raw := await Read(stream, timeout_s())) is not END:
             chunk = read_chunk(raw)
+            if self.pulse is not None:
+                chars = sum([delta.chars for delta in chunk.deltas])
+                self.pulse.hear(chars, self._story.plan.clock())
             if chunk.error is not None:
                 raise FrameError(chunk.error)
             self.usage = chunk.usage or self.usage

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from guardrails_lite._schema import Schema
     from guardrails_lite._targets import Target
     from guardrails_lite._tools import EffectLedger, Toolbox
-    from guardrails_lite.reliability import Budget, Hedge, Retry, Upstream
+    from guardrails_lite.reliability import Budget, Clocks, Hedge, Retry, Upstream
 
 _DICE = random.SystemRandom().random
 """Spreads waits. Not the module's own generator: an application may have seeded that, and forks share it."""
@@ -74,6 +74,10 @@ class Plan:
     """Of the primary, and of fallbacks that only override its parameters."""
     cache: Cache | None
     hedge: Hedge | None
+    clocks: Clocks | None
+    """Of all targets that have none of their own."""
+    has_clocks: bool
+    """Whether any target has some."""
     has_upstreams: bool
     """Whether any target has one."""
     captures: bool

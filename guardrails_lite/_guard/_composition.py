@@ -12,17 +12,20 @@ from guardrails_lite.reliability._worst_case import Asked, contradictions
 
 if TYPE_CHECKING:
     from guardrails_lite._tools import Tool
-    from guardrails_lite.reliability import Hedge
+    from guardrails_lite.reliability import Clocks, Hedge
 
 
-def asked_of(fallback: Sequence[Target], model: str | None = None) -> list[Asked]:
+def asked_of(
+    fallback: Sequence[Target], model: str | None = None, *, clocks: Clocks | None = None
+) -> list[Asked]:
     """The targets that are really asked, the primary first.
 
     Args:
         fallback: The guard's.
         model: The model that the primary is asked for, where that is known.
+        clocks: The guard's.
     """
-    asked = [Asked("the primary", model)]
+    asked = [Asked("the primary", model, clocks=clocks)]
     for target in fallback:
         if target.kind != "answer":
             inherited = model if target.kind == "override" else None
@@ -32,6 +35,7 @@ def asked_of(fallback: Sequence[Target], model: str | None = None) -> list[Asked
                     target.overrides.get("model", inherited),
                     _timeout_s(target),
                     _own_retries(target.subject) if target.kind == "client" else 0,
+                    target.clocks or clocks,
                 )
             )
     return asked
@@ -42,6 +46,7 @@ def check_composition(
     budget: Budget,
     fallback: Sequence[Target],
     hedge: Hedge | None,
+    clocks: Clocks | None,
     *,
     tools: Sequence[Tool],
     has_schema: bool,
@@ -53,6 +58,7 @@ def check_composition(
         budget: The guard's.
         fallback: The guard's.
         hedge: The guard's.
+        clocks: The guard's.
         tools: Those that the guard adds to every request.
         has_schema: Whether it asks clients for replies of a JSON Schema.
 
@@ -65,12 +71,14 @@ def check_composition(
             "never taken back. Use after_text='resume'."
         )
     ends_in_answer = bool(fallback) and fallback[-1].kind == "answer"
-    found = [*contradictions(retry, budget, asked_of(fallback), ends_in_answer=ends_in_answer)]
+    found = [*contradictions(retry, budget, asked_of(fallback, clocks=clocks), ends_in_answer=ends_in_answer)]
     for target in fallback:
         if target.can is not None and target.can.tools is False and tools:
             found.append(_never_asked(target, "tools"))
         if target.can is not None and target.can.schema is False and has_schema and target.completion:
             found.append(_never_asked(target, "schema"))
+    if clocks is not None:
+        found += [_not_cut(target) for target in fallback if _needs_clocks_of_its_own(target, clocks)]
     if hedge is not None:
         found += _never_hedged(hedge, budget)
         found += [
@@ -113,6 +121,48 @@ def check_hedged(hedge: Hedge | None, what: str, instead: str) -> None:
             f"hedge={hedge!r}: {what} cannot be cancelled, so a second send would run beside the first to "
             f"its end. {instead}, or leave out the hedge."
         )
+
+
+def check_clocks(clocks: Clocks | None, what: str, *, can_wait: bool) -> None:
+    """Refuse clocks by which a function cannot be held.
+
+    Args:
+        clocks: The guard's; None: there is nothing to refuse.
+        what: Names the function.
+        can_wait: Whether the wait for its reply can be ended, or it replies in chunks.
+
+    Raises:
+        ConfigError: nothing could end it when the clock has run out.
+    """
+    if clocks is None:
+        return
+    if clocks.connect_s is not None:
+        raise ConfigError(
+            f"Clocks.connect_s={clocks.connect_s:g}: how {what} connects nobody sees. Wrap the client that "
+            "it uses, guard.wrap(client), or leave connect_s out."
+        )
+    if clocks.whole_reply_s is not None and not can_wait:
+        raise ConfigError(
+            f"Clocks.whole_reply_s={clocks.whole_reply_s:g}: {what} is no coroutine, so nothing can end it "
+            "while it runs. Make it an `async def`, wrap the client, guard.wrap(client), or leave "
+            "whole_reply_s out."
+        )
+
+
+def _needs_clocks_of_its_own(target: Target, clocks: Clocks) -> bool:
+    """Whether its waits are ended in a thread, which costs so much that it must be asked for."""
+    if target.kind != "client" or target.clocks is not None or clocks.lengths().keys() == {"connect_s"}:
+        return False
+    from guardrails_lite.reliability import bound_of
+
+    return bound_of(target.subject) == "thread"
+
+
+def _not_cut(target: Target) -> str:
+    return (
+        f"{target!r} has an HTTP client of its own, which knows nothing of the guard's clocks=. Give it "
+        "some: target(client, clocks=Clocks(...)), and its waits are ended, in a thread."
+    )
 
 
 def _never_hedged(hedge: Hedge, budget: Budget) -> Iterator[str]:

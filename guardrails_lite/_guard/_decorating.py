@@ -11,7 +11,7 @@ from guardrails_lite._engine._drivers import AsyncLive, Live, abegin, begin
 from guardrails_lite._engine._exchange import Outcome, exchange
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard._binding import Binding, messages_of
-from guardrails_lite._guard._composition import check_hedged, check_style
+from guardrails_lite._guard._composition import check_clocks, check_hedged, check_style
 from guardrails_lite._messages import Call
 from guardrails_lite._targets import Primary, is_blocking
 
@@ -34,6 +34,8 @@ def decorate(guard: Guard[Any], function: Callable[..., Any], *, prompt: str | N
     _refuse_cache(guard)
     check_style(guard._plan.retry, "a decorated function")
     binding = Binding.of(function, prompt=prompt)
+    is_plain = is_blocking(function) and not inspect.isgeneratorfunction(function)
+    check_clocks(guard._plan.clocks, f"{binding.name}()", can_wait=not is_plain)
     for fallback in guard._plan.fallback:
         missing = [name for name in fallback.overrides if not binding.can_override(name)]
         if fallback.kind == "override" and missing:
@@ -103,13 +105,24 @@ def decorate(guard: Guard[Any], function: Callable[..., Any], *, prompt: str | N
     return plain
 
 
-def one_call(guard: Guard[Any], function: Any, messages: Any, params: dict[str, Any]) -> tuple[Call, Primary]:
-    """The call and the target of `run` and its siblings."""
+def one_call(
+    guard: Guard[Any], function: Any, messages: Any, params: dict[str, Any], *, can_wait: bool = True
+) -> tuple[Call, Primary]:
+    """The call and the target of `run` and its siblings.
+
+    Args:
+        guard: The guard.
+        function: What is called.
+        messages: What is said to it.
+        params: With what.
+        can_wait: Whether the wait for a plain function's reply can be ended, or there are chunks to look at.
+    """
     _refuse_cache(guard)
     if not callable(function):
         raise TypeError(f"expected a function that calls a model, not {type(function).__name__}")
     name = getattr(function, "__name__", type(function).__name__)
     blocks = is_blocking(function)
+    check_clocks(guard._plan.clocks, f"{name}()", can_wait=can_wait or not blocks)
     if blocks:
         check_hedged(guard._plan.hedge, f"{name}()", _INSTEAD)
     if isinstance(messages, str):

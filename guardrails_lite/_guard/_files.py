@@ -22,6 +22,9 @@
     [budget]
     deadline_s = 20
 
+    [clocks]
+    first_content_s = 8                   # and connect_s, between_content_s, …
+
     [upstream]
     limits = {rpm = 500}                  # and breaker, retries; false: none
     store = {path = "upstream.db"}        # or {url = "redis://localhost"}; workers = 4
@@ -66,7 +69,7 @@ _VERBS: Mapping[str, Callable[..., Rule]] = {
 _RULE_OPTIONS = frozenset({"roles", "on_error", "timeout_s", "mode", "share"})
 _KEYS = (
     *("name", "mode", "log", "accept", "input", "output", "schema"),
-    *("retry", "budget", "upstream", "hedge", "cache", "fallback"),
+    *("retry", "budget", "clocks", "upstream", "hedge", "cache", "fallback"),
 )
 
 
@@ -99,6 +102,10 @@ def settings_from_file(path: str | os.PathLike[str]) -> dict[str, Any]:
         settings["budget"] = _made(file, "budget", Budget, told["budget"])
     if "cache" in told:
         settings["cache"] = _made(file, "cache", Cache, told["cache"])
+    if "clocks" in told:
+        from guardrails_lite.reliability import Clocks
+
+        settings["clocks"] = _made(file, "clocks", Clocks, told["clocks"])
     if "hedge" in told:
         from guardrails_lite.reliability import Hedge
 
@@ -181,6 +188,10 @@ def _target(file: Path, place: str, told: Any) -> Target:
     answer = overrides.pop("answer", None)
     if "can" in overrides:
         overrides["can"] = _made(file, f"{place}.can", Capabilities, overrides["can"])
+    if "clocks" in overrides:
+        from guardrails_lite.reliability import Clocks
+
+        overrides["clocks"] = _made(file, f"{place}.clocks", Clocks, overrides["clocks"])
     if "upstream" in overrides:
         overrides["upstream"] = _upstream(file, f"{place}.upstream", overrides["upstream"])
     try:

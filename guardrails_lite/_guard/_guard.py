@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from guardrails_lite._engine._cache import Cache
     from guardrails_lite._engine._partials import Partial
     from guardrails_lite._record import Record, Style
-    from guardrails_lite.reliability import Hedge, Upstream, WorstCase
+    from guardrails_lite.reliability import Clocks, Hedge, Upstream, WorstCase
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -78,6 +78,7 @@ class Guard(Generic[T]):
         retry: How often a failed attempt is repeated, and how often an invalid reply is asked again.
         fallback: Whom to ask when that does not help, in order; see `target`.
         budget: What one call may take: seconds, tokens, money.
+        clocks: When one attempt is given up although the deadline is far. A monitor leaves them alone.
         upstream: Limits, circuit breakers and a retry budget that all callers of the primary share, and of
             the fallbacks that only override its parameters. A monitor leaves it alone.
         hedge: When a call is sent a second time because its first content is late. For wrapped clients and
@@ -109,6 +110,7 @@ class Guard(Generic[T]):
         "retry": None,
         "fallback": (),
         "budget": None,
+        "clocks": None,
         "upstream": None,
         "hedge": None,
         "cache": None,
@@ -130,6 +132,7 @@ class Guard(Generic[T]):
         retry: Retry | None = None,
         fallback: Iterable[Target] = (),
         budget: Budget | None = None,
+        clocks: Clocks | None = None,
         upstream: Upstream | None = None,
         hedge: Hedge | None = None,
         cache: Cache | None = None,
@@ -150,6 +153,7 @@ class Guard(Generic[T]):
         retry: Retry | None = None,
         fallback: Iterable[Target] = (),
         budget: Budget | None = None,
+        clocks: Clocks | None = None,
         upstream: Upstream | None = None,
         hedge: Hedge | None = None,
         cache: Cache | None = None,
@@ -170,6 +174,7 @@ class Guard(Generic[T]):
         retry: Retry | None = None,
         fallback: Iterable[Target] = (),
         budget: Budget | None = None,
+        clocks: Clocks | None = None,
         upstream: Upstream | None = None,
         hedge: Hedge | None = None,
         cache: Cache | None = None,
@@ -189,6 +194,7 @@ class Guard(Generic[T]):
         retry: Retry | None = None,
         fallback: Iterable[Target] = (),
         budget: Budget | None = None,
+        clocks: Clocks | None = None,
         upstream: Upstream | None = None,
         hedge: Hedge | None = None,
         cache: Cache | None = None,
@@ -207,6 +213,7 @@ class Guard(Generic[T]):
                 "retry": retry,
                 "fallback": fallback,
                 "budget": budget,
+                "clocks": clocks,
                 "upstream": upstream,
                 "hedge": hedge,
                 "cache": cache,
@@ -271,7 +278,7 @@ class Guard(Generic[T]):
             messages: A list of chat messages, or a prompt, which is passed on as a string.
             **params: Parameters of the request, such as ``model``.
         """
-        call, target = one_call(self, function, messages, params)
+        call, target = one_call(self, function, messages, params, can_wait=False)
         return drive(exchange(self._plan_for("sync"), call, target, "sync"))
 
     async def arun(self, function: Callable[..., Any], messages: Any, **params: Any) -> Outcome[T]:
@@ -362,7 +369,7 @@ class Guard(Generic[T]):
         return worst_case(
             plan.retry,
             plan.budget,
-            asked_of(plan.fallback, model),
+            asked_of(plan.fallback, model, clocks=plan.clocks),
             hedged=plan.hedge is not None,
             prompt_tokens=prompt_tokens,
             max_completion_tokens=max_completion_tokens,

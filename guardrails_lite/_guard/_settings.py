@@ -40,6 +40,7 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
         "retry": _instance("retry", given["retry"], Retry),
         "fallback": _fallback(given["fallback"]),
         "budget": _instance("budget", given["budget"], Budget),
+        "clocks": _clocks(given["clocks"]),
         "upstream": _upstream(given["upstream"]),
         "hedge": _hedge(given["hedge"]),
         "cache": _cache(given["cache"]),
@@ -102,6 +103,14 @@ def _upstream(upstream: Any) -> Any:
     from guardrails_lite.reliability import Upstream
 
     return _instance("upstream", upstream, Upstream)
+
+
+def _clocks(clocks: Any) -> Any:
+    if clocks is None:
+        return None
+    from guardrails_lite.reliability import Clocks
+
+    return _instance("clocks", clocks, Clocks)
 
 
 def _hedge(hedge: Any) -> Any:
@@ -180,6 +189,7 @@ def plan_of(settings: Mapping[str, Any], guard: HasDigest) -> Plan:
         budget,
         settings["fallback"],
         settings["hedge"] if enforce else None,
+        settings["clocks"] if enforce else None,
         tools=toolbox.tools if toolbox is not None else (),
         has_schema=schema is not None,
     )
@@ -197,6 +207,9 @@ def plan_of(settings: Mapping[str, Any], guard: HasDigest) -> Plan:
         upstream=upstream,
         cache=settings["cache"] if enforce else None,
         hedge=settings["hedge"] if enforce else None,
+        clocks=settings["clocks"] if enforce else None,
+        has_clocks=enforce
+        and (settings["clocks"] is not None or any(each.clocks is not None for each in settings["fallback"])),
         has_upstreams=enforce
         and (upstream is not None or any(each.upstream is not None for each in settings["fallback"])),
         sinks=sinks,
@@ -248,7 +261,7 @@ def digest_of(settings: Mapping[str, Any]) -> str:
         parts[key] = repr(settings[key])
     if settings["tool_calls"] != "together":
         parts["tool_calls"] = settings["tool_calls"]
-    for key in ("upstream", "hedge"):
+    for key in ("clocks", "upstream", "hedge"):
         if settings[key] is not None:
             parts[key] = repr(settings[key])
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

@@ -37,7 +37,13 @@ class Delta:
     @property
     def has_content(self) -> bool:
         """Whether it brings some of the reply itself, and not only says that it goes on or ends."""
-        return bool(self.text or self.refusal or self.reasoning or self.tool_calls)
+        return self.chars > 0
+
+    @property
+    def chars(self) -> int:
+        """How many characters of the reply it brings, those of tool calls included."""
+        said = len(self.text) + len(self.refusal) + len(self.reasoning)
+        return said + sum(map(_chars_of_call, self.tool_calls)) if self.tool_calls else said
 
 
 @dataclass(slots=True)
@@ -90,6 +96,17 @@ def read_reply(raw: object) -> Reply:
 
 
 _MISSING = object()
+
+
+def _chars_of_call(call: Any) -> int:
+    """What a delta of a tool call says of its name and its arguments."""
+    said: Any = (
+        get(body, key)
+        for body in (get(call, "function"), get(call, "custom"))
+        if body is not None
+        for key in ("name", "arguments", "input")
+    )
+    return sum(len(text) for text in said if isinstance(text, (str, Mapping)))
 
 
 def _read_choice(nth: int, choice: Any) -> Choice:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol, get_origin
 
-from openai import NotGiven, Stream
+from openai import NotGiven, Stream, Timeout
 from openai._constants import RAW_RESPONSE_HEADER
 from pydantic_core import to_json
 
@@ -26,6 +26,7 @@ from guardrails_lite.clients._openai_streams import (
     Heard,
     heedful,
 )
+from guardrails_lite.reliability._deadline import connect_limit_s
 
 _EXTRAS = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
 
@@ -125,7 +126,7 @@ class Passage:
         sent.max_retries = 0
         sent.post_parser = NotGiven()
         sent.timeout = params.get("timeout", NotGiven())
-        if timeout_s is not None:
+        if timeout_s is not None or connect_limit_s() is not None:
             sent.timeout = within(timeout_s, sent.timeout, self._client)
         return sent
 
@@ -290,14 +291,20 @@ def identity(client: Any) -> tuple[str, str]:
     return account, str(getattr(getattr(client, "base_url", None), "host", ""))
 
 
-def within(timeout_s: float, given: Any, client: Any) -> Any:
-    """The caller's timeout, or the client's, cut to what is left of the deadline."""
+def within(timeout_s: float | None, given: Any, client: Any) -> Any:
+    """The caller's timeout, or the client's, cut to what is left of the deadline and may go by to connect."""
     timeout = getattr(client, "timeout", None) if isinstance(given, NotGiven) else given
-    if timeout is None:
-        return timeout_s
-    if isinstance(timeout, (int, float)):
-        return min(timeout, timeout_s)
-    parts = {name: getattr(timeout, name) for name in ("connect", "read", "write", "pool")}
-    return type(timeout)(
-        **{name: timeout_s if part is None else min(part, timeout_s) for name, part in parts.items()}
-    )
+    connect_s = connect_limit_s()
+    if connect_s is None and (timeout is None or isinstance(timeout, (int, float))):
+        return _least(timeout, timeout_s)
+    parts = {
+        name: _least(getattr(timeout, name, timeout), timeout_s)
+        for name in ("connect", "read", "write", "pool")
+    }
+    parts["connect"] = _least(parts["connect"], connect_s)
+    kind = Timeout if timeout is None or isinstance(timeout, (int, float)) else type(timeout)
+    return kind(**parts)
+
+
+def _least(*limits_s: float | None) -> float | None:
+    return min((limit_s for limit_s in limits_s if limit_s is not None), default=None)

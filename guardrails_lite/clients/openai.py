@@ -34,6 +34,7 @@ from guardrails_lite.clients._openai_responses import ResponsesRequest
 from guardrails_lite.clients._openai_streams import heedful
 from guardrails_lite.clients._surface import fate_of, refused
 from guardrails_lite.reliability import bound_of, bounded_client
+from guardrails_lite.reliability._deadline import connect_limit_s
 
 if TYPE_CHECKING:
     from guardrails_lite._guard import Guard
@@ -58,27 +59,32 @@ def wrap(guard: Guard[Any], client: C) -> C:
             f"guard.wrap({type(client).__name__} object): expected OpenAI, AsyncOpenAI, AzureOpenAI or "
             "AsyncAzureOpenAI. For anything else decorate the function that calls it: @guard."
         )
-    check_style(guard._plan.retry, "guard.wrap(...)")
+    plan = guard._plan
+    check_style(plan.retry, "guard.wrap(...)")
     if bound_of(client) == "thread":
         check_hedged(
-            guard._plan.hedge,
+            plan.hedge,
             f"{type(client).__name__} with an HTTP client of your own",
             f"Leave out http_client=, or use Async{type(client).__name__}",
         )
     kind = cast("type[Any]", type(client))
     twin: Any = object.__new__(_twin_of(kind))  # type: ignore[arg-type]  # a class is hashable
-    twin.__dict__.update(_without_resources(kind, vars(_punctual(client))))
+    twin.__dict__.update(_without_resources(kind, vars(_punctual(client, has_clocks=plan.has_clocks))))
     twin.__dict__.update(_guard=guard, _declarations=Declarations(guard))
     return cast("C", twin)
 
 
-def _punctual(client: Any) -> Any:
+def _punctual(client: Any, *, has_clocks: bool) -> Any:
     """The client over sockets that keep to the deadline, where the HTTP client is the SDK's own.
 
-    One that the user brought is left alone; its calls are bounded by its own time-outs.
+    One that the user brought is left alone, and its calls are bounded by its own time-outs; unless there
+    are clocks, which those know nothing of: then a thread waits, and is left behind.
     """
-    already = getattr(getattr(client, "_client", None), "guardrails_lite_bounded", False)
-    return bounded_client(client) if not already and bound_of(client) == "socket" else client
+    http_client = getattr(client, "_client", None)
+    if any(hasattr(http_client, f"guardrails_lite_{way}") for way in ("bounded", "passed_on")):
+        return client
+    bound = bound_of(client)
+    return bounded_client(client) if bound == "socket" or (bound == "thread" and has_clocks) else client
 
 
 @lru_cache(maxsize=64)
@@ -184,9 +190,11 @@ class _AsyncDoor(_Door):
             return await bare(cast_to, options, stream=stream, stream_cls=stream_cls)
         passage = Passage(self, api, cast_to, options, stream, stream_cls)
 
-        async def send(call: Call, timeout_s: float | None) -> Any:
-            options = passage.options_for(call, timeout_s)
+        async def arrived(options: Any) -> Any:
             return passage.arrived(await bare(options=options, **passage.expects))
+
+        def send(call: Call, timeout_s: float | None) -> Any:
+            return arrived(passage.options_for(call, timeout_s))
 
         guard = self._declarations.guard_for(passage.call)
         begun = await guard._abegin(passage.target(send, blocks=False), passage.call)
@@ -194,12 +202,13 @@ class _AsyncDoor(_Door):
         return answer if passage.is_plain else await self._process_response(**passage.remade(answer))  # type: ignore[attr-defined]
 
 
-def sender(client: Any, *, tells_headers: bool = False) -> tuple[Sender, bool]:
+def sender(client: Any, *, tells_headers: bool = False, has_clocks: bool = False) -> tuple[Sender, bool]:
     """How a fallback sends to *client*, and whether that blocks the thread.
 
     Args:
         client: The client.
         tells_headers: Whether it says, where it can, under which headers an answer came.
+        has_clocks: Whether more than its deadline can end a call.
 
     Raises:
         ConfigError: the client is wrapped by a guard already.
@@ -210,7 +219,7 @@ def sender(client: Any, *, tells_headers: bool = False) -> tuple[Sender, bool]:
             "would retry what the other retries. Give target() the client that was wrapped."
         )
     patient = client.with_options(max_retries=0) if hasattr(client, "with_options") else client
-    patient = _straight(_punctual(patient))
+    patient = _straight(_punctual(patient, has_clocks=has_clocks))
     create = patient.chat.completions.create
     is_async = inspect.iscoroutinefunction(inspect.unwrap(create))
     if tells_headers and hasattr(patient.chat.completions, "with_raw_response"):
@@ -219,7 +228,7 @@ def sender(client: Any, *, tells_headers: bool = False) -> tuple[Sender, bool]:
 
     def send(call: Call, timeout_s: float | None) -> Any:
         params = dict(call.params)
-        if timeout_s is not None:
+        if timeout_s is not None or connect_limit_s() is not None:
             params["timeout"] = within(timeout_s, params.get("timeout", NotGiven()), patient)
         return create(messages=list(call.messages), **params)
 

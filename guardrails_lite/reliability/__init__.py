@@ -19,6 +19,7 @@ from guardrails_lite.reliability._retry import Retry
 if TYPE_CHECKING:
     from guardrails_lite.reliability._bounded_client import bound_of, bounded_client
     from guardrails_lite.reliability._breaker import Breaker
+    from guardrails_lite.reliability._clocks import ClockName, Clocks
     from guardrails_lite.reliability._hedge import Hedge
     from guardrails_lite.reliability._limits import Limits
     from guardrails_lite.reliability._redis_store import RedisStore
@@ -44,6 +45,8 @@ __all__ = [
     "Blame",
     "Breaker",
     "Budget",
+    "ClockName",
+    "Clocks",
     "Failure",
     "Hedge",
     "Kind",
@@ -80,6 +83,8 @@ __all__ = [
 _LATER = {
     "Asked": "_worst_case",
     "Breaker": "_breaker",
+    "ClockName": "_clocks",
+    "Clocks": "_clocks",
     "Hedge": "_hedge",
     "Limits": "_limits",
     "MemoryStore": "_stores",

@@ -16,6 +16,7 @@ import importlib
 import ipaddress
 import socket
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
@@ -108,7 +109,11 @@ def _through_client(http_client: Any) -> Any:
     family = _family(http_client)
     assert family is not None  # `bound_of` has looked
     httpx, _ = family
-    return httpx.Client(
+
+    class PassedOnClient(httpx.Client):  # type: ignore[misc, name-defined]  # the module is chosen at run time
+        guardrails_lite_passed_on = True
+
+    return PassedOnClient(
         base_url=http_client.base_url,
         timeout=http_client.timeout,
         follow_redirects=False,  # the user's own client follows them, or not
@@ -217,8 +222,10 @@ class _translated:
 
 def _backend(core: Any) -> Any:
     class Stream(core.NetworkStream):  # type: ignore[misc]  # the module is chosen at run time
-        def __init__(self, stream: Any) -> None:
+        def __init__(self, stream: Any, began_s: float) -> None:
             self._stream = stream
+            self._began_s = began_s
+            """When it began to connect: the handshake has what is left of the time for that."""
 
         def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
             time_s = _time_for(core.ReadTimeout, timeout)
@@ -238,14 +245,15 @@ def _backend(core: Any) -> Any:
             self._stream.close()
 
         def start_tls(self, ssl_context: Any, server_hostname: Any = None, timeout: Any = None) -> Any:
-            time_s = _time_for(core.ConnectTimeout, timeout)
+            left_s = None if timeout is None else timeout - (time.monotonic() - self._began_s)
+            time_s = _time_for(core.ConnectTimeout, left_s)
 
             def shake_hands() -> Any:
                 return self._stream.start_tls(ssl_context, server_hostname, time_s)
 
             if is_tethered():  # there is no telling which socket it waits at
-                return Stream(in_thread(shake_hands, time_s, core.ConnectTimeout, _close))
-            return Stream(shake_hands())
+                return Stream(in_thread(shake_hands, time_s, core.ConnectTimeout, _close), self._began_s)
+            return Stream(shake_hands(), self._began_s)
 
         def get_extra_info(self, info: str) -> Any:
             return self._stream.get_extra_info(info)
@@ -262,21 +270,23 @@ def _backend(core: Any) -> Any:
             local_address: str | None = None,
             socket_options: Iterable[Any] | None = None,
         ) -> Any:
+            began_s = time.monotonic()
             time_s = _time_for(core.ConnectTimeout, timeout)
 
             def connect() -> Any:
                 return self._backend.connect_tcp(host, port, time_s, local_address, socket_options)
 
             if not is_tethered() and (time_s is None or _is_address(host)):
-                return Stream(connect())
+                return Stream(connect(), began_s)
             # Looking up a name has no time-out, and each address of a name would get its own.
-            return Stream(in_thread(connect, time_s, core.ConnectTimeout, _close))
+            return Stream(in_thread(connect, time_s, core.ConnectTimeout, _close), began_s)
 
         def connect_unix_socket(
             self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
         ) -> Any:
+            began_s = time.monotonic()
             time_s = _time_for(core.ConnectTimeout, timeout)
-            return Stream(self._backend.connect_unix_socket(path, time_s, socket_options))
+            return Stream(self._backend.connect_unix_socket(path, time_s, socket_options), began_s)
 
         def sleep(self, seconds: float) -> None:
             self._backend.sleep(clamped_s(seconds) or 0.0)

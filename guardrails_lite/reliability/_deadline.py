@@ -13,6 +13,7 @@ import time
 from contextvars import ContextVar, Token
 
 _LIMIT: ContextVar[float] = ContextVar("guardrails_lite_limit", default=math.inf)
+_CONNECT_S: ContextVar[float | None] = ContextVar("guardrails_lite_connect", default=None)
 
 
 class time_limit:
@@ -53,3 +54,23 @@ def clamped_s(timeout_s: float | None) -> float | None:
         return timeout_s
     left = max(left, 0.0)
     return left if timeout_s is None else min(timeout_s, left)
+
+
+class connect_limit:
+    """Let a request that is made ready inside the ``with`` block take *seconds* to connect."""
+
+    __slots__ = ("_seconds", "_token")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        self._token = _CONNECT_S.set(self._seconds)
+
+    def __exit__(self, *exc: object) -> None:
+        _CONNECT_S.reset(self._token)
+
+
+def connect_limit_s() -> float | None:
+    """How many seconds a client may take to connect; None: as many as it is used to."""
+    return _CONNECT_S.get()

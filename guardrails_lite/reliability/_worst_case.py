@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from guardrails_lite.reliability._budget import Budget
+from guardrails_lite.reliability._clocks import Clocks
 from guardrails_lite.reliability._prices import price_of
 from guardrails_lite.reliability._retry import BASE_S, CAP_S, Retry
 
@@ -28,9 +29,14 @@ class WorstCase:
     """Tokens; None: no limit."""
     cost_usd: float | None
     """US dollars; None: no limit, or a model without a price."""
+    silence_s: float | None = None
+    """Wall time until it ends where no target ever says anything, by the `Clocks` that all of them have;
+    None: `seconds`."""
 
     def __str__(self) -> str:
         seconds = "no limit of time" if self.seconds is None else f"{self.seconds:g} s"
+        if self.silence_s is not None:
+            seconds += f" ({self.silence_s:g} s of silence)"
         tokens = "no limit of tokens" if self.tokens is None else f"{self.tokens} tokens"
         money = "no limit of money" if self.cost_usd is None else f"${self.cost_usd:.4f}"
         return f"at most {self.sends} sends, {seconds}, {tokens}, {money}"
@@ -46,6 +52,8 @@ class Asked(NamedTuple):
     """How long one attempt may take, where the target says so."""
     own_retries: int = 0
     """Retries that it makes by itself and that cannot be turned off."""
+    clocks: Clocks | None = None
+    """When an attempt at it is given up."""
 
 
 def worst_case(
@@ -88,7 +96,9 @@ def worst_case(
                 if price is not None
             )
             cost = min(sends * dearest, math.inf if cost is None else cost)
-    return WorstCase(sends, budget.deadline_s, tokens, cost)
+    silent_s = max(sum(silent_s for _, _, silent_s in _silences(retry, asked, name)) for name in _SILENCES)
+    silence_s = min(silent_s, budget.deadline_s or math.inf) or None
+    return WorstCase(sends, budget.deadline_s, tokens, cost, silence_s)
 
 
 def contradictions(
@@ -112,7 +122,10 @@ def contradictions(
     if deadline_s is not None:
         for place, target in enumerate(asked):
             is_last = place == len(asked) - 1 and not ends_in_answer
-            yield from _out_of_time(retry, budget.reserve, deadline_s, target, is_last=is_last)
+            share_s = deadline_s if is_last else deadline_s * (1 - budget.reserve)
+            yield from _out_of_time(retry, share_s, deadline_s, target, is_last=is_last)
+            yield from _never_runs_out(share_s, deadline_s, target)
+        yield from _silent_too_long(retry, deadline_s, asked)
         if isinstance(retry.wait, (int, float)) and retry.wait >= deadline_s and retry.attempts > 1:
             yield (
                 f"Retry.wait={retry.wait:g} s is no shorter than Budget.deadline_s={deadline_s:g}: no retry "
@@ -141,16 +154,15 @@ def contradictions(
 
 
 def _out_of_time(
-    retry: Retry, reserve: float, deadline_s: float, target: Asked, *, is_last: bool
+    retry: Retry, share_s: float, deadline_s: float, target: Asked, *, is_last: bool
 ) -> Iterator[str]:
     """Even where all before it fail at once, a target has only so much of the deadline."""
     timeout_s = target.timeout_s
     if timeout_s is None:
         return
-    share_s = deadline_s if is_last else deadline_s * (1 - reserve)
     whose = f"{share_s:g} s of Budget.deadline_s={deadline_s:g} are there for {target.name}"
     attempts = retry.attempts if _repeats_timeouts(retry, is_last=is_last) else 1
-    needs_s = attempts * timeout_s + sum(_longest_wait_s(retry.wait, n) for n in range(min(attempts - 1, 64)))
+    needs_s = _attempts_s(retry, attempts, timeout_s)
     if timeout_s > share_s:
         yield (
             f"one attempt may take {timeout_s:g} s, and only {whose}. Raise the deadline or lower the "
@@ -161,6 +173,53 @@ def _out_of_time(
             f"{attempts} attempts of {timeout_s:g} s and their waits take up to {needs_s:g} s, and {whose}: "
             "the last ones are never made. Lower Retry.attempts or the timeout, or raise the deadline."
         )
+
+
+def _never_runs_out(share_s: float, deadline_s: float, target: Asked) -> Iterator[str]:
+    """A clock that is longer than what a target has of the deadline."""
+    for name, length_s in (target.clocks.lengths() if target.clocks is not None else {}).items():
+        if length_s >= share_s:
+            yield (
+                f"Clocks.{name}={length_s:g} never runs out: {share_s:g} s of Budget.deadline_s="
+                f"{deadline_s:g} are there for {target.name}. Lower it or raise the deadline."
+            )
+
+
+_SILENCES = ("first_content_s", "whole_reply_s")
+"""Clocks that bound an attempt of which nothing is heard: a streamed one, and any other."""
+
+
+def _silent_too_long(retry: Retry, deadline_s: float, asked: Sequence[Asked]) -> Iterator[str]:
+    """Where nobody says anything, the last target is not given the time that its clock allows it."""
+    for name in _SILENCES:
+        silences = _silences(retry, asked, name)
+        needs_s = sum(silent_s for _, _, silent_s in silences)
+        if needs_s > deadline_s:
+            each = " + ".join(f"{attempts} × {length_s:g} s" for attempts, length_s, _ in silences)
+            yield (
+                f"where no target answers, Clocks.{name} and the waits between attempts come to "
+                f"{needs_s:g} s ({each}), and Budget.deadline_s={deadline_s:g}: the last attempts are cut "
+                "short or never made. Lower the clock or Retry.attempts, or raise the deadline."
+            )
+
+
+def _silences(retry: Retry, asked: Sequence[Asked], name: str) -> list[tuple[int, float, float]]:
+    """Of each target that never says anything: attempts, how long each takes, how long all do with waits.
+
+    Nothing, where some target has no such clock.
+    """
+    found: list[tuple[int, float, float]] = []
+    for place, target in enumerate(asked):
+        length_s = getattr(target.clocks, name, None)
+        if length_s is None:
+            return []
+        attempts = retry.attempts if _repeats_timeouts(retry, is_last=place == len(asked) - 1) else 1
+        found.append((attempts, length_s, _attempts_s(retry, attempts, length_s)))
+    return found
+
+
+def _attempts_s(retry: Retry, attempts: int, each_s: float) -> float:
+    return attempts * each_s + sum(_longest_wait_s(retry.wait, n) for n in range(min(attempts - 1, 64)))
 
 
 def _repeats_timeouts(retry: Retry, *, is_last: bool) -> bool:

@@ -11,7 +11,7 @@ import openai
 import pytest
 from openai import OpenAI
 
-from guardrails_lite import Guard, Retry, RetryBudget, Upstream, target
+from guardrails_lite import Clocks, Guard, Retry, RetryBudget, Upstream, target
 from guardrails_lite.testing.faults import FAULTS, FaultServer, faults_matrix
 from tests.testing.faults_page import LATE, OFFLINE, PAGE, page
 
@@ -135,6 +135,29 @@ def test_a_guard_is_tried_with_its_upstream_and_without_its_time_outs() -> None:
     )
     matrix = faults_matrix(guard, ids=["H21"], ways=["sync"], slack_s=0.6)
     assert [each.word for each in matrix.observations] == ["FALL"] * 3  # the retry that nobody has earned
+
+
+@pytest.mark.parametrize(
+    ("ids", "word", "clocks"),
+    [
+        (["C08"], "FAIL transport failed", Clocks(connect_s=12)),
+        (["C09", "C10", "C11", "C12"], "FALL", Clocks(first_content_s=24, whole_reply_s=24)),
+        (["S21", "S22"], "FALL", Clocks(first_content_s=24)),
+        (["S23"], "FAIL transport failed", Clocks(between_content_s=24)),
+        (["S24"], "FAIL transport failed", Clocks(min_chars_per_s=4, rate_over_s=24)),
+    ],
+)
+def test_a_clock_ends_each_fault_that_is_slow(ids: list[str], word: str, clocks: Clocks) -> None:
+    """Long before the deadline, and without a second try at who was silent."""
+    patient = Clocks(first_content_s=60, whole_reply_s=60)
+    guard: Guard[Any] = Guard(
+        clocks=clocks,
+        retry=Retry(attempts=1),
+        fallback=[target(model="fallback", clocks=patient)],
+    )
+    matrix = faults_matrix(guard, ids=ids, deadline_s=10, slack_s=60.0)
+    assert not matrix.failed, "\n".join(map(str, matrix.failed))
+    assert {each.word for each in matrix.observations} == {word}
 
 
 def test_unknown_ids_are_refused() -> None:

@@ -60,10 +60,10 @@ def faults_matrix(
 ) -> Matrix:
     """Try *guard*, around the real OpenAI client, against every fault that a server can bring about.
 
-    Tried are its retries, fallbacks, budget, upstream, accepted endings and mode. Its rules, schema, tools
-    and logs are left out, and a fallback to another client asks the lab's server instead: nothing leaves
-    this machine. Fixed waits are shortened to a twentieth of the lab's deadline, and time-outs of fallbacks
-    are left out.
+    Tried are its retries, fallbacks, budget, clocks, upstream, accepted endings and mode. Its rules, schema,
+    tools and logs are left out, and a fallback to another client asks the lab's server instead: nothing
+    leaves this machine. Fixed waits are shortened to a twentieth of the lab's deadline, clocks to less than
+    their share of it, and time-outs of fallbacks are left out.
 
     Args:
         guard: The guard to certify.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from guardrails_lite._guard import Guard
     from guardrails_lite._record import Record
     from guardrails_lite._targets import Target
+    from guardrails_lite.reliability import Clocks
 
 Way = Literal["sync", "async", "sync stream", "async stream"]
 WAYS: tuple[Way, ...] = ("sync", "async", "sync stream", "async stream")
@@ -78,8 +79,8 @@ def attempt(
     """Make one guarded call against a server of its own.
 
     Args:
-        guard: Its retries, fallbacks, budget, upstream, accepted endings and mode are tried; rules, schema,
-            tools and logs are left out, for prompts and answers are the lab's own.
+        guard: Its retries, fallbacks, budget, clocks, upstream, accepted endings and mode are tried; rules,
+            schema, tools and logs are left out, for prompts and answers are the lab's own.
         fault: The row.
         variant: One of its variants.
         way: How to call.
@@ -122,7 +123,9 @@ def _tried(guard: Guard[Any], deadline_s: float, records: list[Record]) -> Guard
     from guardrails_lite._guard import Guard
 
     plan = guard._plan
-    retry, upstream = plan.retry, plan.upstream
+    retry, upstream, scale = plan.retry, plan.upstream, _scale(plan.budget.deadline_s, deadline_s)
+    if plan.has_clocks:  # what holds together under the guard's deadline does so under the lab's
+        retry = replace(retry, wait=deadline_s / 100)
     if isinstance(retry.wait, (int, float)):
         retry = replace(retry, wait=min(retry.wait, deadline_s / 20))
     if retry.after_text == "restart":  # a wrapped client has no way to say that
@@ -130,7 +133,8 @@ def _tried(guard: Guard[Any], deadline_s: float, records: list[Record]) -> Guard
     settings: dict[str, Any] = {
         "retry": retry,
         "upstream": upstream and replace(upstream, store=None),
-        "fallback": [_fallback(each, place) for place, each in enumerate(plan.fallback)],
+        "fallback": [_fallback(each, place, scale) for place, each in enumerate(plan.fallback)],
+        "clocks": _scaled(plan.clocks, scale),
         "budget": replace(plan.budget, deadline_s=deadline_s, cost_usd=None),
         "log": records.append,
         "mode": "enforce" if plan.enforce else "monitor",
@@ -139,7 +143,20 @@ def _tried(guard: Guard[Any], deadline_s: float, records: list[Record]) -> Guard
     return Guard(**settings)
 
 
-def _fallback(declared: Target, place: int) -> Target:
+def _scale(own_s: float | None, lab_s: float) -> float:
+    """By how much the lab is quicker than the guard's own deadline is."""
+    return 0.8 * lab_s / max(own_s or lab_s, lab_s)
+
+
+def _scaled(clocks: Clocks | None, scale: float) -> Clocks | None:
+    if clocks is None:
+        return None
+    rate = clocks.min_chars_per_s
+    lengths = {name: length_s * scale for name, length_s in clocks.lengths().items()}
+    return replace(clocks, **lengths, min_chars_per_s=None if rate is None else rate / scale)
+
+
+def _fallback(declared: Target, place: int, scale: float) -> Target:
     """The fallback as the lab can ask it: with nobody's connection, time-out or state but its own."""
     from guardrails_lite._targets import target
 
@@ -149,7 +166,8 @@ def _fallback(declared: Target, place: int) -> Target:
     kept = declared.overrides if declared.kind == "override" else {}
     overrides = {name: value for name, value in kept.items() if name != "timeout"}
     overrides.setdefault("model", f"fallback {place}")
-    return target(on=declared.on, can=declared.can, upstream=upstream, **overrides)
+    clocks = _scaled(declared.clocks, scale)
+    return target(on=declared.on, can=declared.can, upstream=upstream, clocks=clocks, **overrides)
 
 
 def _call(guard: Guard[Any], server: FaultServer, way: Way) -> _Got:
