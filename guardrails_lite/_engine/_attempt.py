@@ -111,6 +111,7 @@ class Attempt:
             math.inf if left_s is None else left_s,
             left_s,
             second_try,
+            turnstile.caller_of(self.story.who),
         )
         asked_ns, self.began_ns = self.began_ns, time.perf_counter_ns()
         self.waited_s += (self.began_ns - asked_ns) / 1e9

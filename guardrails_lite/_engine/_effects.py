@@ -105,6 +105,7 @@ class Admit(Effect["Permit | TurnedAway"]):
     patience_s: float
     lease_s: float | None
     second_try: SecondTry | None
+    caller: str = field(default="", repr=False)
 
     def run(self) -> Permit | TurnedAway:
         from guardrails_lite.reliability._turns import wait_turn
@@ -115,6 +116,7 @@ class Admit(Effect["Permit | TurnedAway"]):
             patience_s=self.patience_s,
             lease_s=self.lease_s,
             second_try=self.second_try,
+            caller=self.caller,
         )
 
     async def arun(self) -> Permit | TurnedAway:
@@ -126,6 +128,7 @@ class Admit(Effect["Permit | TurnedAway"]):
             patience_s=self.patience_s,
             lease_s=self.lease_s,
             second_try=self.second_try,
+            caller=self.caller,
         )
 
 

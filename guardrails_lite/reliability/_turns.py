@@ -30,9 +30,12 @@ def wait_turn(
     patience_s: float = math.inf,
     lease_s: float | None = None,
     second_try: SecondTry | None = None,
+    caller: str = "",
 ) -> Permit | TurnedAway:
     """Wait in this thread until the call may set off, or is turned away. See `Turnstile.ask`."""
-    turn = turnstile.ask(tokens=tokens, patience_s=patience_s, lease_s=lease_s, second_try=second_try)
+    turn = turnstile.ask(
+        tokens=tokens, patience_s=patience_s, lease_s=lease_s, second_try=second_try, caller=caller
+    )
     if not isinstance(turn, Waiting):
         return turn
     waiting = turn
@@ -61,11 +64,14 @@ async def await_turn(
     patience_s: float = math.inf,
     lease_s: float | None = None,
     second_try: SecondTry | None = None,
+    caller: str = "",
 ) -> Permit | TurnedAway:
     """Wait on this event loop until the call may set off, or is turned away. See `Turnstile.ask`."""
 
     def ask() -> Turn:
-        return turnstile.ask(tokens=tokens, patience_s=patience_s, lease_s=lease_s, second_try=second_try)
+        return turnstile.ask(
+            tokens=tokens, patience_s=patience_s, lease_s=lease_s, second_try=second_try, caller=caller
+        )
 
     turn = await _do(turnstile, ask)
     if not isinstance(turn, Waiting):

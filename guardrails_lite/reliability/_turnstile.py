@@ -1,8 +1,8 @@
 """The way to one upstream: a call asks, waits for its turn or is turned away, and reports how it went.
 
 One step decides on everything at once (is a breaker open, did the server ask for a pause, is there room,
-is a second try paid for), so no caller comes between the question and the answer. Callers wait in the
-order they came. Nothing here sleeps: `_turns.py` waits, in a thread or on an event loop.
+is a second try paid for), so no caller comes between the question and the answer. Who goes next of those
+who wait is `_queue.py`'s. Nothing here sleeps: `_turns.py` waits, in a thread or on an event loop.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from guardrails_lite.reliability._breaker import Circuit, Verdict
@@ -22,6 +22,7 @@ from guardrails_lite.reliability._classify import Failure
 from guardrails_lite.reliability._forks import on_fork
 from guardrails_lite.reliability._limits import NO_LIMITS, Limits, Meter
 from guardrails_lite.reliability._pause import Pause
+from guardrails_lite.reliability._queue import Queue
 from guardrails_lite.reliability._retry_budget import Allowance, SecondTry
 from guardrails_lite.reliability._shared_store import DegradingStore, SharedStore
 from guardrails_lite.reliability._stores import Key, MemoryStore, Store
@@ -79,6 +80,7 @@ class Waiting:
     """In how many seconds it is worth asking again; infinite: when woken."""
     patience_ends_s: float
     lease_s: float
+    caller: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +117,7 @@ class Lane:
         self.meter = Meter()
         self.pause = Pause()
         self.allowance = Allowance()
-        self.queue: list[list[Any]] = []
-        """Who waits, in order: ticket, tokens, until when its place is kept."""
+        self.queue = Queue()
         self.first_content_s: list[float] = []
         """How long the first content of the recent calls took."""
         self.throttled = 0
@@ -124,16 +125,17 @@ class Lane:
 
     def dump(self) -> list[Any]:
         """The state as JSON can hold it."""
-        parts = (self.circuit, self.meter, self.pause, self.allowance)
-        return [*(part.dump() for part in parts), self.queue, self.first_content_s, self.throttled]
+        parts = (self.circuit, self.meter, self.pause, self.allowance, self.queue)
+        return [*(part.dump() for part in parts), self.first_content_s, self.throttled]
 
     def load(self, dumped: list[Any]) -> None:
         """Take over what `dump` gave."""
-        circuit, meter, pause, allowance, self.queue, self.first_content_s, self.throttled = dumped
+        circuit, meter, pause, allowance, queue, self.first_content_s, self.throttled = dumped
         self.circuit.load(circuit)
         self.meter.load(meter)
         self.pause.load(pause)
         self.allowance.load(allowance)
+        self.queue.load(queue)
 
 
 class Turnstile:
@@ -174,6 +176,7 @@ class Turnstile:
         patience_s: float = math.inf,
         lease_s: float | None = None,
         second_try: SecondTry | None = None,
+        caller: str = "",
     ) -> Turn:
         """Ask to set off.
 
@@ -184,6 +187,7 @@ class Turnstile:
             lease_s: How long the call may take, after which its place is free even if it never reports.
             second_try: It repeats a call (`"throttled"` or `"failed"`, or `"paid"` where `repeat` has been
                 asked), or is a second send beside it (`"hedge"`).
+            caller: The name of who calls, by `Limits.by`.
         """
         ticket = f"{self._prefix}{next(self._numbers)}"
         lease_s = LEASE_S if lease_s is None else lease_s + _GRACE_S
@@ -196,20 +200,21 @@ class Turnstile:
                 return shut
             if limits.tpm is not None and tokens > limits.tpm:
                 return TurnedAway("too large")
-            self._forget_the_gone(lane, now_s)
+            lane.queue.forget_the_gone(now_s)
             ready_s = self._ready_at_s(lane, limits, tokens, now_s)
             if ready_s - now_s > patience_s and ready_s != math.inf:
                 return TurnedAway("no time to wait", retry_in_s=ready_s - now_s)
             goes = ready_s <= now_s and not lane.queue
-            if not goes and (patience_s <= 0 or len(lane.queue) >= limits.queue):
+            if not goes and (patience_s <= 0 or _is_full(lane.queue, limits, caller)):
                 return TurnedAway("queue full" if patience_s > 0 else "no time to wait")
             if not self._pays(lane, second_try, now_s):
                 return TurnedAway("retry budget spent")
             if goes:
                 return self._enter(account, endpoint, lane, limits, ticket, tokens, now_s, lease_s, divisor)
-            lane.queue.append([ticket, tokens, now_s + min(patience_s, LEASE_S) + _GRACE_S])
-            wait_s = math.inf if lane.queue[0][0] != ticket else ready_s - now_s
-            return Waiting(ticket, tokens, wait_s, now_s + patience_s, lease_s)
+            until_s = now_s + min(patience_s, LEASE_S) + _GRACE_S
+            lane.queue.join(ticket, caller, limits.cost_of(caller, tokens), until_s=until_s)
+            wait_s = math.inf if lane.queue.head != ticket else ready_s - now_s
+            return Waiting(ticket, tokens, wait_s, now_s + patience_s, lease_s, caller)
 
         return self.store.update(self._keys, step)
 
@@ -220,44 +225,47 @@ class Turnstile:
     def poll(self, waiting: Waiting) -> Turn:
         """Ask again, from the place in the queue."""
 
+        def cost(limits: Limits) -> float:
+            return limits.cost_of(waiting.caller, waiting.tokens)
+
         def step(account: Circuit, endpoint: Circuit, lane: Lane) -> tuple[Turn, str | None]:
             now_s, divisor = self.store.now_s(), self.store.divisor
             limits = self._limits(divisor)
-            self._forget_the_gone(lane, now_s)
-            place = next((at for at, (ticket, *_) in enumerate(lane.queue) if ticket == waiting.ticket), None)
+            lane.queue.forget_the_gone(now_s)
+            ticket, queue = waiting.ticket, lane.queue
             turn: Turn
             shut = self._shut(account, endpoint, lane, now_s)
             if shut is not None:
                 turn = shut
-            elif place is None and lane.queue:
+                queue.leave(ticket)
+                return turn, queue.head
+            if queue.place(ticket) is None and queue:
                 # The place was lost, as when a shared store was emptied: queue up anew.
-                lane.queue.append([waiting.ticket, waiting.tokens, now_s + LEASE_S])
+                queue.join(ticket, waiting.caller, cost(limits), until_s=now_s + LEASE_S)
+            if queue.place(ticket):
                 return _again(waiting, math.inf), None
-            elif place:
-                return _again(waiting, math.inf), None
+            ready_s = self._ready_at_s(lane, limits, waiting.tokens, now_s)
+            if ready_s > waiting.patience_ends_s and ready_s != math.inf:
+                turn = TurnedAway("no time to wait", retry_in_s=ready_s - now_s)
+                queue.leave(ticket)
+            elif ready_s > now_s:
+                if queue.place(ticket) is None:
+                    queue.join(ticket, waiting.caller, cost(limits), until_s=now_s + LEASE_S)
+                return _again(waiting, ready_s - now_s), None
             else:
-                ready_s = self._ready_at_s(lane, limits, waiting.tokens, now_s)
-                if ready_s > waiting.patience_ends_s and ready_s != math.inf:
-                    turn = TurnedAway("no time to wait", retry_in_s=ready_s - now_s)
-                elif ready_s > now_s:
-                    if place is None:
-                        lane.queue.append([waiting.ticket, waiting.tokens, now_s + LEASE_S])
-                    return _again(waiting, ready_s - now_s), None
-                else:
-                    turn = self._enter(
-                        account,
-                        endpoint,
-                        lane,
-                        limits,
-                        waiting.ticket,
-                        waiting.tokens,
-                        now_s,
-                        waiting.lease_s,
-                        divisor,
-                    )
-            if place is not None:
-                del lane.queue[place]
-            return turn, _head(lane)
+                turn = self._enter(
+                    account,
+                    endpoint,
+                    lane,
+                    limits,
+                    ticket,
+                    waiting.tokens,
+                    now_s,
+                    waiting.lease_s,
+                    divisor,
+                )
+                queue.take(ticket)
+            return turn, queue.head
 
         turn, head = self.store.update(self._keys, step)
         if not isinstance(turn, Waiting):
@@ -270,8 +278,8 @@ class Turnstile:
         self._wakers.pop(waiting.ticket, None)
 
         def step(lane: Lane) -> str | None:
-            lane.queue = [place for place in lane.queue if place[0] != waiting.ticket]
-            return _head(lane)
+            lane.queue.leave(waiting.ticket)
+            return lane.queue.head
 
         self._wake(self.store.update(self._keys[2:], step))
 
@@ -349,9 +357,13 @@ class Turnstile:
                 self._pause(lane, failure, now_s)
             if headers:
                 lane.meter.hear(headers, now_s=now_s, wall_clock_s=time.time())
-            return _head(lane)
+            return lane.queue.head
 
         self._wake(self.store.update(self._keys, step))
+
+    def caller_of(self, who: Mapping[str, str]) -> str:
+        """The name under which who calls waits for a turn."""
+        return (self.upstream.limits or NO_LIMITS).caller_of(who)
 
     def _limits(self, divisor: int) -> Limits:
         limits = self.upstream.limits or NO_LIMITS
@@ -411,23 +423,18 @@ class Turnstile:
             lane.throttled += 1
             lane.pause.begin(seconds * self._dice(), now_s=now_s, random=self._dice)
 
-    def _forget_the_gone(self, lane: Lane, now_s: float) -> None:
-        """A caller that died keeps its place in a shared queue only so long."""
-        while lane.queue and lane.queue[0][2] <= now_s:
-            del lane.queue[0]
-
     def _wake(self, ticket: str | None) -> None:
         wake = self._wakers.get(ticket) if ticket is not None else None
         if wake is not None:
             wake()
 
 
-def _head(lane: Lane) -> str | None:
-    return lane.queue[0][0] if lane.queue else None
+def _is_full(queue: Queue, limits: Limits, caller: str) -> bool:
+    return (len(queue) if limits.by is None else queue.waiting(caller)) >= limits.queue
 
 
 def _again(waiting: Waiting, ready_s: float) -> Waiting:
-    return Waiting(waiting.ticket, waiting.tokens, ready_s, waiting.patience_ends_s, waiting.lease_s)
+    return replace(waiting, ready_s=ready_s)
 
 
 _GOOD: tuple[Verdict, Verdict, Verdict] = ("good", "good", "good")
