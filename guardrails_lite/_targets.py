@@ -107,10 +107,9 @@ class Target:
 class Primary:
     """Where a call goes first: made anew for each call, so it is no more than it needs to be."""
 
-    __slots__ = ("answer", "blocks", "name", "one_turn", "send")
+    __slots__ = ("answer", "blocks", "completion", "name", "one_turn", "send")
     kind: Literal["primary"] = "primary"
     on: On = "any"
-    completion = False
     clocks = None
     account = ""
     endpoint = ""
@@ -131,6 +130,7 @@ class Primary:
         self.blocks = blocks
         self.answer = answer
         self.one_turn = one_turn
+        self.completion = False
 
     def prepare(self, call: Call) -> Call:
         """*call* as it is."""

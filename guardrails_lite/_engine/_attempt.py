@@ -55,25 +55,32 @@ _ON_ITS_OWN = ("client", "function", "answer")
 class Attempt:
     """One send to one target: read, checked and booked."""
 
-    # Defaults of the class, not of the instance: most of them hold to the end of most attempts.
-    waited_s = 0.0
-    """How long the call slept before it, and waited for its turn."""
-    reply: Reply | None = None
-    json: object = None
+    json: object
     """The value of the first choice as plain JSON, once it has been parsed."""
-    incoming: Incoming | None = None
-    parts: Parts | None = None
-    """What is asked for, where it is not a whole reply."""
-    begun: Begun | None = None
-    """The reply that it goes on with, where it does."""
-    failure: Failure | None = None
-    permit: Permit | None = None
-    """Its turn at the upstream of the target, by the way of `turnstile`; None: there is none."""
-    pulse: Pulse | None = None
-    """The clocks that say when it is given up, where there are any."""
     turnstile: Turnstile
-    headers: Mapping[str, str] | None = None
-    """Those of the response, where they are asked for."""
+    # Slots: an attribute that is a default of the class is slow to read.
+    __slots__ = (
+        "admission",
+        "began_ns",
+        "begun",
+        "call",
+        "failure",
+        "headers",
+        "incoming",
+        "json",
+        "model",
+        "offered",
+        "parts",
+        "permit",
+        "plan",
+        "pulse",
+        "reply",
+        "shown_from",
+        "story",
+        "target",
+        "turnstile",
+        "waited_s",
+    )
 
     def __init__(
         self, story: Story, target: Target | Primary, call: Call, model: str | None, admission: Admission
@@ -88,8 +95,21 @@ class Attempt:
         self.offered = story.offered
         self.shown_from = story.released
         self.began_ns = time.perf_counter_ns()
-        if self.plan.has_clocks:
-            self.pulse = self._pulse()
+        self.waited_s = 0.0
+        """How long the call slept before it, and waited for its turn."""
+        self.reply: Reply | None = None
+        self.incoming: Incoming | None = None
+        self.parts: Parts | None = None
+        """What is asked for, where it is not a whole reply."""
+        self.begun: Begun | None = None
+        """The reply that it goes on with, where it does."""
+        self.failure: Failure | None = None
+        self.permit: Permit | None = None
+        """Its turn at the upstream of the target, by the way of `turnstile`; None: there is none."""
+        self.headers: Mapping[str, str] | None = None
+        """Those of the response, where they are asked for."""
+        self.pulse = self._pulse() if self.plan.has_clocks else None
+        """The clocks that say when it is given up, where there are any."""
 
     async def admit(self, second_try: SecondTry | None) -> None:
         """Wait for a turn at the target's upstream, if it has one.

@@ -102,8 +102,7 @@ async def exchange(
     Raises:
         GuardrailsError: as its subclasses say; with the record attached.
     """
-    story = Story(plan, call, style)
-    story.live = live
+    story = Story(plan, call, style, live=live)
     if partials and plan.schema is not None:
         story.partials = True
     try:

@@ -45,24 +45,24 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
     fall_back: Stop | None = None
     newest = len(call.messages) - 1
     for piece in pieces:
-        groups = side.groups(piece.role, tallies)
+        message, _, role, text, _ = piece
+        groups = side.groups(role, tallies)
         if not groups:
             continue
-        old = piece.message != newest
-        if old and (piece.role, piece.text) in plan.memo:
+        if message != newest and (role, text) in plan.memo:
             know(groups)
             continue
         try:
-            left = screen(groups, piece.text, call)
-            text = left if isinstance(left, str) else await left
+            screening = screen(groups, text, call)
+            left = screening if isinstance(screening, str) else await screening
         except Stop as stop:
             if stop.verb != "fall_back":
                 raise blocked(stop, piece.path) from None
-            fall_back, text = fall_back or stop, piece.text
-        if text != piece.text:
-            rewritten[piece] = text
+            fall_back, left = fall_back or stop, text
+        if left != text:
+            rewritten[piece] = left
         elif not side.sampled and all_passed(groups):
-            plan.memo.add((piece.role, piece.text))
+            plan.memo.add((role, text))
     if plan.captures:
         story.texts += [("input", piece.role, rewritten.get(piece, piece.text)) for piece in pieces]
     if fall_back is not None and not plan.fallback:

@@ -83,18 +83,18 @@ class Round:
     It stands for the tallies of its rules, which are made once there is more to say than that all passed.
     """
 
-    # Defaults of the class, not of the instance: they hold to the end of most calls.
-    texts = 0
-    """How many texts every rule has passed."""
-    known = 0
-    """How many more they have passed before."""
-    opened: list[Tally] | None = None
+    __slots__ = ("attempt", "known", "ns", "opened", "side", "texts")
 
     def __init__(self, side: Side, attempt: int) -> None:
         self.side = side
         self.attempt = attempt
+        self.texts = 0
+        """How many texts every rule has passed."""
+        self.known = 0
+        """How many more they have passed before."""
         self.ns = [0] * len(side.finds)
         """How long each rule has looked."""
+        self.opened: list[Tally] | None = None
 
     def screen(self, text: str) -> str:
         """Run all rules over one whole text.

@@ -28,45 +28,72 @@ _new = tuple.__new__
 class Story:
     """Steps in order, counts as they grow, and the word the call will end with."""
 
-    # Defaults of the class, not of the instance: most of them hold to the end of most calls.
-    attempt = 0
-    """The attempt under way, counted over all targets; 0 before the first."""
-    reasks = 0
-    repaired = False
-    fell_back = False
-    hedged = False
-    """There is no second send beside an attempt any more: one was made, or ruled out."""
-    opened = False
-    """A stream has begun, so the caller has it."""
-    partials = False
-    """The consumer of a stream takes its typed value in parts, not its chunks."""
-    released = 0
-    """Characters given to the consumer of a stream."""
-    withdrawn_for: str | None = None
-    """Why what was released is taken back as soon as there is another attempt; None: it is not."""
-    live = False
-    """The consumer takes chunks as they are released."""
+    # Slots: an attribute that is a default of the class is slow to read.
+    __slots__ = (
+        "_began_ns",
+        "attempt",
+        "call",
+        "cost_usd",
+        "fell_back",
+        "hedged",
+        "id",
+        "input_chars",
+        "ledger",
+        "live",
+        "offered",
+        "opened",
+        "output_chars",
+        "partials",
+        "plan",
+        "reasks",
+        "released",
+        "repaired",
+        "started",
+        "steps",
+        "style",
+        "texts",
+        "unscreened",
+        "usage",
+        "who",
+        "withdrawn_for",
+    )
     ledger: Ledger
     """What the call may spend, and has spent; once the request has been screened."""
-    offered: Offered | None = None
-    """The tools that the request and the guard offer; None: none."""
-    usage: Usage | None = None
-    cost_usd: float | None = 0.0
-    unpriced = False
-    input_chars = 0
-    output_chars = 0
-    unscreened: tuple[str, ...] = ()
 
-    def __init__(self, plan: Plan, call: Call, style: Style) -> None:
+    def __init__(self, plan: Plan, call: Call, style: Style, *, live: bool = False) -> None:
         self._began_ns = time.perf_counter_ns()
         self.plan = plan
         self.call = call
         self.style = style
+        self.live = live
+        """The consumer takes chunks as they are released."""
         self.id = os.urandom(16).hex()
         self.started = plan.wall_clock()
         self.who = who_calls()
         self.steps: list[Step | Round | Tally] = []
         self.texts: list[tuple[str, str, str]] = []
+        self.attempt = 0
+        """The attempt under way, counted over all targets; 0 before the first."""
+        self.reasks = 0
+        self.repaired = False
+        self.fell_back = False
+        self.hedged = False
+        """There is no second send beside an attempt any more: one was made, or ruled out."""
+        self.opened = False
+        """A stream has begun, so the caller has it."""
+        self.partials = False
+        """The consumer of a stream takes its typed value in parts, not its chunks."""
+        self.released = 0
+        """Characters given to the consumer of a stream."""
+        self.withdrawn_for: str | None = None
+        """Why what was released is taken back as soon as there is another attempt; None: it is not."""
+        self.offered: Offered | None = None
+        """The tools that the request and the guard offer; None: none."""
+        self.usage: Usage | None = None
+        self.cost_usd: float | None = 0.0
+        self.input_chars = 0
+        self.output_chars = 0
+        self.unscreened: tuple[str, ...] = ()
 
     def tallies(self, side: Side) -> Tallies:
         """Begin the checks of a side in this attempt; each rule's count becomes a step."""

@@ -111,21 +111,30 @@ class Refusal:
 class Ledger:
     """The account of one call. Not thread-safe: a call has one thread or task at a time."""
 
-    # Defaults of the class, not of the instance: most of them hold until a call has spent something.
-    attempts = 0
-    """Attempts admitted so far."""
-    tokens = 0
-    """Tokens spent so far, reported or estimated."""
-    cost_usd = 0.0
-    """US dollars spent so far on models that have a price."""
-    estimated = False
-    """Some attempt did not report its tokens, so they were counted from the characters."""
-    unpriced: tuple[str, ...] = ()
-    """Models used that have no price: `cost_usd` is a lower bound."""
+    __slots__ = (
+        "_open",
+        "attempts",
+        "budget",
+        "cost_usd",
+        "estimated",
+        "started_at_s",
+        "tokens",
+        "unpriced",
+    )
 
     def __init__(self, budget: Budget, now_s: float) -> None:
         self.budget = budget
         self.started_at_s = now_s
+        self.attempts = 0
+        """Attempts admitted so far."""
+        self.tokens = 0
+        """Tokens spent so far, reported or estimated."""
+        self.cost_usd = 0.0
+        """US dollars spent so far on models that have a price."""
+        self.estimated = False
+        """Some attempt did not report its tokens, so they were counted from the characters."""
+        self.unpriced: tuple[str, ...] = ()
+        """Models used that have no price: `cost_usd` is a lower bound."""
         self._open: list[Admission] = []
 
     @property
