@@ -463,10 +463,21 @@ class Write(Effect[None]):
                 )
 
     async def arun(self) -> None:
+        cancelled: asyncio.CancelledError | None = None
         for sink in self.sinks:
-            if getattr(getattr(sink, "__self__", sink), "blocking", False):  # it may wait for the disk
-                written = await asyncio.to_thread(sink, self.entry)
-            else:
-                written = sink(self.entry)
-            if written is not None and inspect.isawaitable(written):
-                await written
+            try:
+                await self._give(sink)
+            except asyncio.CancelledError as error:  # the others are to have it all the same
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+
+    async def _give(self, sink: Callable[[Any], Any]) -> None:
+        if getattr(getattr(sink, "__self__", sink), "blocking", False):  # it may wait for the disk
+            # Shielded, and no task: cancelled or not, a thread writes it, also where none is free yet.
+            work = asyncio.get_running_loop().run_in_executor(None, copy_context().run, sink, self.entry)
+            written = await asyncio.shield(work)
+        else:
+            written = sink(self.entry)
+        if written is not None and inspect.isawaitable(written):
+            await written

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Coroutine
 from typing import Any
 
@@ -202,6 +203,35 @@ def test_cancelling_a_task_completes_the_record(after_s: float) -> None:
 
     assert [record.outcome for record in records] in ([], ["cancelled"])
     assert records or after_s == 0
+
+
+def test_a_call_that_is_cancelled_while_its_record_is_written_is_on_record_everywhere() -> None:
+    """The sink that waits for a disk goes on in its thread, and the sinks after it get theirs at once."""
+    written: list[Any] = []
+    begun, goes_on = threading.Event(), threading.Event()
+
+    class Slow:
+        blocking = True
+
+        def __call__(self, record: Any) -> None:
+            begun.set()
+            goes_on.wait(30)
+            written.append(record)
+
+    async def model(messages: Any) -> str:
+        return "fine"
+
+    async def main() -> None:
+        task = asyncio.create_task(Guard(log=[Slow(), written.append]).arun(model, "hi"))
+        await asyncio.to_thread(begun.wait, 30)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert len(written) == 1
+        goes_on.set()
+
+    asyncio.run(main())
+    assert [record.outcome for record in written] == ["passed", "passed"]
 
 
 @pytest.mark.parametrize(
