@@ -1,0 +1,124 @@
+"""A wrapped client's call cancelled at each of its awaits in turn: what it leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import types
+from collections import Counter
+from collections.abc import Coroutine, Generator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from guardrails_lite import AuditLog, Cache, Guard, Hedge, Limits, Retry, Upstream, target
+from guardrails_lite.audit import read
+from guardrails_lite.clients.openai import identity
+from guardrails_lite.testing import HttpReply, LoopbackServer, Request
+from tests.clients.test_hedged import aanswer
+from tests.engine.test_upstream import is_empty
+
+MOST = 300
+"""More awaits than any of these calls has."""
+
+
+@types.coroutine
+def cancelled_at(number: int, call: Coroutine[Any, Any, Any]) -> Generator[Any, Any, None]:
+    """Await *call*, and cancel the task when it has begun to wait *number* times."""
+    task = asyncio.current_task()
+    assert task is not None
+    asked, count = call.send(None), 0
+    while True:
+        if count == number:
+            task.cancel()
+        count += 1
+        failed: BaseException | None = None
+        try:
+            yield asked
+        except BaseException as error:
+            failed = error
+        try:
+            asked = call.send(None) if failed is None else call.throw(failed)
+        except StopIteration:
+            return
+
+
+class Provider:
+    """Fails each second request for the model of the call, and never for another."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+
+    def __call__(self, request: Request) -> Any:
+        self._asked += request.model == "m"
+        return (
+            HttpReply.error(500) if request.model == "m" and self._asked % 2 else HttpReply("Oslo.", size=2)
+        )
+
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "retry": {"retry": Retry(attempts=2, wait=0.0001)},
+    "fallback": {"retry": Retry(attempts=1), "fallback": [target(model="other")]},
+    "hedge": {"retry": Retry(attempts=2, wait=0), "hedge": Hedge(after_s=0.0001, max_share=1.0)},
+    "cache": {"retry": Retry(attempts=2, wait=0), "cache": Cache(entries=1, ttl_s=1e-9)},
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_cancelled_at_any_await_it_leaves_nothing(
+    settings: str, api: str, stream: bool, tmp_path: Path
+) -> None:
+    """Fault X01: no permit, task, connection or half record is left, and the next call is answered."""
+    records: list[Any] = []
+    upstream = Upstream(limits=Limits(concurrency=2), retries=None, breaker=None)
+    log = AuditLog(tmp_path / "log", mode="strict")
+    guard = Guard(upstream=upstream, log=[log, records.append], **SETTINGS[settings])
+
+    async def sweep(server: LoopbackServer) -> int:
+        http = openai.DefaultAsyncHttpxClient(limits=_two_connections())
+        async with openai.AsyncOpenAI(api_key="k", base_url=server.base_url, http_client=http) as bare:
+            client = guard.wrap(bare)
+            account, host = identity(bare)
+            for number in range(MOST):
+                try:
+                    await cancelled_at(number, aanswer(client, api, stream))
+                except asyncio.CancelledError:
+                    asyncio.current_task().uncancel()  # type: ignore[union-attr]  # a task runs this
+                else:
+                    return number
+                await _quiet()
+                for model in ("m", "other"):
+                    assert is_empty(upstream, account=account, endpoint=host, model=model), number
+                assert await asyncio.wait_for(aanswer(client, api, stream), 30) == "Oslo.", number
+        raise AssertionError("the call has no end")
+
+    with LoopbackServer(then=Provider()) as server:
+        ends = asyncio.run(sweep(server))
+        assert server.wait_idle(5)
+    log.close()
+
+    assert ends >= 3
+    told = Counter(entry.type for entry in read(tmp_path / "log", kind=None))
+    assert (told["call.intent"], told["call.completed"]) == (len(records), len(records)), told
+    assert {record.outcome for record in records} <= {"passed", "fell back", "cancelled"}
+    assert all(step.result for record in records for step in record.attempts)
+
+
+def _two_connections() -> Any:
+    parents = {parent.__name__: parent.__module__ for parent in openai.DefaultAsyncHttpxClient.__mro__}
+    package = parents["AsyncClient"].partition(".")[0]
+    # The pool of httpx, under older clients, loses a place by itself when its caller is cancelled.
+    return importlib.import_module(package).Limits(max_connections=None if package == "httpx" else 2)
+
+
+async def _quiet() -> None:
+    """What was cancelled has ended after a few turns of the loop, and no task is left."""
+    for _ in range(200):
+        if len(asyncio.all_tasks()) == 1:
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError(f"left: {asyncio.all_tasks()}")
