@@ -130,7 +130,7 @@ def booked(
             is_list = type(found) is list or type(found) is tuple
             findings = found if is_list else listed(found, tally.rule.validator)
         except Exception as failed:
-            error = failed
+            return booked(tally, text, began_ns, None, failed)
     spent_ns = perf_counter_ns() - began_ns
     return _seen(tally, Checked(findings, spent_ns, error, isinstance(error, TimeoutError)), text)
 

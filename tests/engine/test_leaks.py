@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import traceback
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -216,3 +218,33 @@ def test_reasoning_streams_at_once_where_nothing_is_checked() -> None:
         {"content": "fine"},
         {},
     ]
+
+
+class Secret(str):
+    """A text of which can be told whether it is still held."""
+
+
+@pytest.mark.parametrize("how", ["raises at once", "raises while it is read"])
+def test_a_broken_check_leaves_no_text_to_the_garbage_collector(how: str) -> None:
+    """Its error holds the text by its traceback: nothing may hold the error, not even a cycle."""
+
+    @validator
+    def breaks(text: str) -> Any:
+        def found() -> Iterator[Finding]:
+            raise ValueError(how)
+            yield Finding("never")
+
+        return found() if how == "raises while it is read" else next(found())
+
+    guard = Guard(input=[block(breaks, on_error="open")], log=[])
+    secret = Secret("swordfish")
+    held = weakref.ref(secret)
+    messages = [{"role": "user", "content": secret}]
+    gc.disable()
+    try:
+        outcome = guard.run(lambda messages: "fine", messages)
+        del secret, messages
+        assert held() is None
+    finally:
+        gc.enable()
+    assert outcome.record.checks[0].result == "broken"
