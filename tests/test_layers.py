@@ -27,6 +27,7 @@ LAYERS = [
     ["_engine._hedging", "_engine._request"],
     ["_engine._checking", "_engine._resuming"],
     ["_engine._attempt"],
+    ["_engine._climbing"],
     ["_engine", "_engine._exchange"],
     ["_engine._drivers"],
     ["_guard", "_plugins"],

@@ -2,7 +2,7 @@
 
 Read `_exchange.py` first: the order of everything is there and nowhere else. What it asks for:
 
-- one send, and what its reply goes through: `_attempt.py`;
+- who is asked next, and with what: `_climbing.py`; one send, and what its reply goes through: `_attempt.py`;
 - what it runs with: `_plan.py`; what it wants done, and who does it: `_effects.py`, `_drivers.py`;
 - before anything is sent: `_request.py`, `_screen.py`, `_tally.py`, `_cache.py`;
 - while a reply comes in: `_flights.py`, `_hedging.py`, `_incoming.py`, `_gate.py`, `_partials.py`;
