@@ -47,6 +47,10 @@ class CheckStep(NamedTuple):
     duration_us: float
     error: str | None
     """The class of the error that broke it."""
+    usage: Usage | None = None
+    """Tokens that it reported to have used (`report_usage`); None: it reported none."""
+    cost_usd: float | None = None
+    """What they cost; None where it reported none, or their price is unknown."""
 
 
 class AttemptStep(NamedTuple):
@@ -220,6 +224,16 @@ class Record(_Account):
         """Re-asks, fallbacks, repairs and the like."""
         return tuple(step for step in self.steps if isinstance(step, NoteStep))
 
+    @property
+    def checks_usage(self) -> Usage | None:
+        """Tokens that the checks reported, which are not in `usage`; None: none did."""
+        return _bill(self.checks)[0]
+
+    @property
+    def checks_cost_usd(self) -> float | None:
+        """Money that the checks reported, which is not in `cost_usd`; None where a price is unknown."""
+        return _bill(self.checks)[1]
+
     def to_dict(self, *, pseudonym: Callable[[str, str], str] | None = None) -> dict[str, Any]:
         """As JSON-compatible data.
 
@@ -228,12 +242,14 @@ class Record(_Account):
                 person. Default: a digest keyed for this process only, so that records of one run can
                 be joined and nobody is named.
         """
+        checked: list[CheckStep] = []
         checks: list[dict[str, Any]] = []
         attempts: list[dict[str, Any]] = []
         tools: list[dict[str, Any]] = []
         notes: list[dict[str, Any]] = []
         for step in self.steps:
             if isinstance(step, CheckStep):
+                checked.append(step)
                 checks.append(_check_dict(step))
             elif isinstance(step, AttemptStep):
                 attempts.append(_attempt_dict(step))
@@ -241,6 +257,7 @@ class Record(_Account):
                 tools.append(step._asdict())
             else:
                 notes.append(step._asdict())
+        checks_usage, checks_cost_usd = _bill(checked)
         return {
             "id": self.id,
             "guard": self.guard,
@@ -258,6 +275,8 @@ class Record(_Account):
             "notes": notes,
             "usage": usage_dict(self.usage),
             "cost_usd": self.cost_usd,
+            "checks_usage": usage_dict(checks_usage),
+            "checks_cost_usd": checks_cost_usd,
             "input_chars": self.input_chars,
             "output_chars": self.output_chars,
             "unscreened": list(self.unscreened),
@@ -269,7 +288,7 @@ _STEPS = _Account._fields.index("steps")
 
 
 def _check_dict(step: CheckStep) -> dict[str, Any]:
-    rule, side, attempt, result, action, findings, texts, known, duration_us, error = step
+    rule, side, attempt, result, action, findings, texts, known, duration_us, error, usage, cost_usd = step
     return {
         "rule": rule,
         "side": side,
@@ -281,7 +300,21 @@ def _check_dict(step: CheckStep) -> dict[str, Any]:
         "known": known,
         "duration_us": _tenths(duration_us),
         "error": error,
+        "usage": usage_dict(usage),
+        "cost_usd": cost_usd,
     }
+
+
+def _bill(checks: Sequence[CheckStep]) -> tuple[Usage | None, float | None]:
+    """What the checks used, in all; the money is None where a price is unknown."""
+    usage: Usage | None = None
+    cost_usd: float | None = 0.0
+    for check in checks:
+        if check.usage is not None:
+            usage = check.usage if usage is None else usage + check.usage
+            unknown = cost_usd is None or check.cost_usd is None
+            cost_usd = None if unknown else cost_usd + check.cost_usd  # type: ignore[operator]
+    return usage, cost_usd
 
 
 def _attempt_dict(step: AttemptStep) -> dict[str, Any]:

@@ -172,6 +172,7 @@ async def _fields_screened(attempt: Attempt, choice: Choice, parsed: Parsed) -> 
             name = f"{rule!r} at {found.path}"
             tally = tallies[found.path, id(found.rule)] = Tally(rule, name, "field", attempt.story.attempt)
             attempt.story.steps.append(tally)
+            attempt.story.metered.append(tally)
         text = new.get(found.pointer, found.text)
         try:
             left = await screened([[tally]], text, attempt.call)

@@ -127,6 +127,7 @@ class Climb:
         if place and target.kind == "answer":
             model, admission = None, story.ledger.admit_answer()
         else:
+            story.bill_checks()
             admission = story.ledger.admit(
                 now_s=story.plan.clock(),
                 model=model,

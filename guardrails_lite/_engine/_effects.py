@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from guardrails_lite._patience import within
 from guardrails_lite.reliability._deadline import connect_limit, time_limit
+from guardrails_lite.reliability._metering import Spent, metered
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -278,6 +279,8 @@ class Checked:
     duration_ns: int
     error: BaseException | None = field(default=None, repr=False)
     timed_out: bool = False
+    spent: Sequence[Spent] = ()
+    """What it reported to have used."""
 
 
 @dataclass(slots=True)
@@ -306,23 +309,25 @@ def check(rule: Rule, text: str, call: Call) -> Checked:
     """Run one validator over one text, in this thread."""
     validator = rule.validator
     began = time.perf_counter_ns()
+    bill = metered()
     try:
-        with time_limit(rule.timeout_s):
+        with time_limit(rule.timeout_s), bill:
             if rule.timeout_s is None:
                 findings = _find(validator, text, call)
             else:
                 findings = _in_time(lambda: _find(validator, text, call), rule.timeout_s)
     except Exception as error:
         spent = time.perf_counter_ns() - began
-        return Checked((), spent, error, timed_out=isinstance(error, TimeoutError))
-    return Checked(findings, time.perf_counter_ns() - began)
+        return Checked((), spent, error, isinstance(error, TimeoutError), (*bill.spent,))
+    return Checked(findings, time.perf_counter_ns() - began, spent=(*bill.spent,))
 
 
 async def _acheck(rule: Rule, text: str, call: Call) -> Checked:
     validator = rule.validator
     began = time.perf_counter_ns()
+    bill = metered()
     try:
-        with time_limit(rule.timeout_s):
+        with time_limit(rule.timeout_s), bill:
             async with asyncio.timeout(rule.timeout_s):
                 if validator.kind == "async":
                     findings = await _afind(validator, text, call)
@@ -332,8 +337,8 @@ async def _acheck(rule: Rule, text: str, call: Call) -> Checked:
                     findings = _find(validator, text, call)
     except Exception as error:
         spent = time.perf_counter_ns() - began
-        return Checked((), spent, error, timed_out=isinstance(error, TimeoutError))
-    return Checked(findings, time.perf_counter_ns() - began)
+        return Checked((), spent, error, isinstance(error, TimeoutError), (*bill.spent,))
+    return Checked(findings, time.perf_counter_ns() - began, spent=(*bill.spent,))
 
 
 def _find(validator: Validator, text: str, call: Call) -> Sequence[Finding]:

@@ -119,6 +119,7 @@ def _second(first: Attempt, hedge: Hedge, waited_s: float, fallbacks_left: int) 
     if not hedge.account.spend():
         story.note("no hedge", "Hedge.max_share is used up")
         return None
+    story.bill_checks()
     admission = first.story.ledger.admit(
         now_s=first.plan.clock(),
         model=first.model,

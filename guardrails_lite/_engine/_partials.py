@@ -199,7 +199,11 @@ class _Shown:
         new: dict[Pointer, str] = {}
         for pointer, text, rule in texts_at(shape, settled.pointer, settled.value):
             if rule.rewrites or stops(rule):
-                tally = self._field_tallies.setdefault(id(rule), Tally(rule, "", "field", 0))
+                tally = self._field_tallies.get(id(rule))
+                if tally is None:
+                    tally = Tally(rule, repr(rule), "field", self._story.attempt)
+                    self._field_tallies[id(rule)] = tally
+                    self._story.metered.append(tally)
                 said = new.get(pointer, text)
                 left = await screened([[tally]], said, self._call)
                 if left != said:

@@ -155,8 +155,9 @@ class Round:
         """What the record tells of it."""
         if self.opened is None and self.texts:
             attempt, texts, known = self.attempt, self.texts, self.known
+            rest = ("passed", None, (), texts, known)
             return [
-                _new(CheckStep, (name, side, attempt, "passed", None, (), texts, known, ns / 1000, None))
+                _new(CheckStep, (name, side, attempt, *rest, ns / 1000, None, None, None))
                 for (_, name, side, _), ns in zip(self.side.seats, self.ns, strict=True)
             ]
         return [step for tally in self.tallies() for step in tally.steps()]

@@ -12,6 +12,7 @@ from guardrails_lite._engine._tally import Tally
 from guardrails_lite._errors import GuardrailsError, OutcomeName
 from guardrails_lite._record import AttemptStep, Intent, NoteStep, Record, Step, Style, ToolStep
 from guardrails_lite._who import who_calls
+from guardrails_lite.reliability._metering import billed
 
 if TYPE_CHECKING:
     from guardrails_lite._engine._attempt import Attempt
@@ -40,6 +41,7 @@ class Story:
         "input_chars",
         "ledger",
         "live",
+        "metered",
         "offered",
         "opened",
         "output_chars",
@@ -93,6 +95,8 @@ class Story:
         self.cost_usd: float | None = 0.0
         self.input_chars = 0
         self.output_chars = 0
+        self.metered: list[Tally] = []
+        """The checks that may have something to report of what they used."""
         self.unscreened: tuple[str, ...] = ()
 
     def tallies(self, side: Side) -> Tallies:
@@ -113,7 +117,15 @@ class Story:
             for tally in tallies:
                 if chance >= tally.rule.share:
                     tally.result = "skipped"
+        self.metered += tallies
         return tallies
+
+    def bill_checks(self) -> None:
+        """Tell the budget what the checks have used so far."""
+        reports = [spent for tally in self.metered for spent in tally.spent]
+        if reports:
+            usage, cost_usd = billed(reports, self.plan.budget.prices)
+            self.ledger.book_checks(usage.total_tokens, cost_usd)
 
     def note(self, what: str, detail: str | None = None) -> None:
         """Add something a reviewer should see."""
@@ -194,6 +206,11 @@ class Story:
     def end(self, outcome: OutcomeName, error: BaseException | None) -> Record:
         """Close the account."""
         plan = self.plan
+        for tally in self.metered:
+            if tally.spent:
+                tally.usage, tally.cost_usd = billed(tally.spent, plan.budget.prices)
+                if tally not in self.steps:  # a look ahead, which is told where it cost something
+                    self.steps.append(tally)
         fields = (
             self.id,
             plan.name,

@@ -15,7 +15,8 @@ from guardrails_lite._record import CheckResult, CheckStep, FindingCount
 from guardrails_lite._rules import Finding, Rule
 
 if TYPE_CHECKING:
-    from guardrails_lite._messages import Call
+    from guardrails_lite._messages import Call, Usage
+    from guardrails_lite.reliability._metering import Spent
 
 _SEVERITY = {"block": 0, "redact": 0, "fall_back": 1, "reask": 2}
 
@@ -46,6 +47,9 @@ class Tally:
     known = 0
     ns = 0
     error: str | None = None
+    spent: tuple[Spent, ...] = ()
+    usage: Usage | None = None
+    cost_usd: float | None = None
 
     def __init__(
         self,
@@ -97,6 +101,8 @@ class Tally:
             self.known,
             self.ns / 1000,
             self.error,
+            self.usage,
+            self.cost_usd,
         )
         return (step,)
 
@@ -138,6 +144,8 @@ def booked(
 def _seen(tally: Tally, checked: Checked, text: str) -> Sequence[Finding] | None:
     """Book one validator's answer: its findings, or None if it broke."""
     tally.ns += checked.duration_ns
+    if checked.spent:
+        tally.spent += tuple(checked.spent)
     if tally.result == "not run":
         tally.result = "passed"
     if checked.error is not None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from guardrails_lite.reliability._clocks import ClockName, Clocks
     from guardrails_lite.reliability._hedge import Hedge
     from guardrails_lite.reliability._limits import Limits
+    from guardrails_lite.reliability._metering import report_usage
     from guardrails_lite.reliability._redis_store import RedisStore
     from guardrails_lite.reliability._retry_budget import RetryBudget
     from guardrails_lite.reliability._sqlite_store import SQLiteStore
@@ -74,6 +75,7 @@ __all__ = [
     "classify",
     "classify_body_error",
     "contradictions",
+    "report_usage",
     "time_left_s",
     "time_limit",
     "wait_turn",
@@ -104,6 +106,7 @@ _LATER = {
     "bound_of": "_bounded_client",
     "bounded_client": "_bounded_client",
     "contradictions": "_worst_case",
+    "report_usage": "_metering",
     "wait_turn": "_turns",
     "worst_case": "_worst_case",
 }

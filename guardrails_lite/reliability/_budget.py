@@ -36,9 +36,10 @@ class Budget:
     deadline_s: float | None = 120.0
     """Seconds the whole call may take, waits included. None: no limit."""
     tokens: int | None = None
-    """Tokens, prompts and completions of all attempts together."""
+    """Tokens, prompts and completions of all attempts together, and those that checks report."""
     cost_usd: float | None = None
-    """US dollars for all attempts together. Models without a price are refused; give them one in `prices`."""
+    """US dollars for all attempts together, and for the checks that report. Models without a price are
+    refused; give them one in `prices`."""
     attempts: int | None = None
     """Sends in all, over every target. None: what `Retry` and the fallbacks allow."""
     reserve: float = 0.4
@@ -115,6 +116,8 @@ class Ledger:
         "_open",
         "attempts",
         "budget",
+        "checks_cost_usd",
+        "checks_tokens",
         "cost_usd",
         "estimated",
         "started_at_s",
@@ -135,6 +138,10 @@ class Ledger:
         """Some attempt did not report its tokens, so they were counted from the characters."""
         self.unpriced: tuple[str, ...] = ()
         """Models used that have no price: `cost_usd` is a lower bound."""
+        self.checks_tokens = 0
+        """Tokens that the checks reported so far."""
+        self.checks_cost_usd: float | None = 0.0
+        """US dollars that the checks reported so far; None: one asked a model without a price."""
         self._open: list[Admission] = []
 
     @property
@@ -194,12 +201,13 @@ class Ledger:
         asked = max(max_completion_tokens, 0) if max_completion_tokens else 0
         room = None
         if budget.tokens is not None:
-            room = budget.tokens - self.tokens - sum(held.reserved_tokens for held in self._open) - prompt
+            left = budget.tokens - self.tokens - self.checks_tokens
+            room = left - sum(held.reserved_tokens for held in self._open) - prompt
             if room < max(asked, 1):
                 return Refusal(
                     "tokens",
                     f"the next attempt needs {prompt + asked} tokens or more, and "
-                    f"{budget.tokens - self.tokens} of {budget.tokens} are left. "
+                    f"{max(left, 0)} of {budget.tokens} are left. "
                     "Raise Budget.tokens, or ask for a shorter completion.",
                 )
         price = price_of(model, budget.prices) if model is not None else None
@@ -211,7 +219,14 @@ class Ledger:
                     f"the model {model!r} has no price, so Budget.cost_usd cannot hold. Give it one: "
                     f"Budget(prices={{{model!r}: Price(input_usd, output_usd)}}).",
                 )
-            left_usd = budget.cost_usd - self.cost_usd - sum(held.reserved_usd for held in self._open)
+            if self.checks_cost_usd is None:
+                return Refusal(
+                    "price",
+                    "a check asked a model without a price, so Budget.cost_usd cannot hold. Give it one in "
+                    "Budget.prices, or cost_usd= to report_usage.",
+                )
+            spent_usd = self.cost_usd + self.checks_cost_usd
+            left_usd = budget.cost_usd - spent_usd - sum(held.reserved_usd for held in self._open)
             if reserved_usd > left_usd or left_usd <= 0 < price.output_usd:
                 return Refusal(
                     "cost",
@@ -227,6 +242,11 @@ class Ledger:
         admission = _new(Admission, (model, ends_at_s, prompt + asked, reserved_usd, room, prompt))
         self._open.append(admission)
         return admission
+
+    def book_checks(self, tokens: int, cost_usd: float | None) -> None:
+        """Say what the checks of the call have used so far, in all; None: a price is unknown."""
+        self.checks_tokens = tokens
+        self.checks_cost_usd = cost_usd
 
     def admit_answer(self) -> Admission:
         """Admit a fixed answer: it costs nothing, so no limit holds for it."""

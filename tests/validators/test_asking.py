@@ -44,6 +44,23 @@ def test_a_judge_says_yes_or_no() -> None:
     assert QUESTION in prompts[0]
 
 
+def test_what_a_judge_used_is_in_the_record() -> None:
+    """Where it is given the whole completion, as an object or a dict."""
+    with LoopbackServer([NO, NO]) as server, OpenAI(base_url=server.base_url, api_key="k") as client:
+
+        def ask(prompt: str) -> Any:
+            return client.chat.completions.create(
+                model="small", messages=[{"role": "user", "content": prompt}]
+            )
+
+        for form in (ask, lambda prompt: ask(prompt).model_dump()):
+            guard = Guard(output=[block(judge(form, QUESTION))])
+            record = guard.run(ScriptedModel(["Ask a doctor."]), "Hi.").record
+            assert record.checks_usage is not None
+            assert record.checks_usage.total_tokens > 0
+            assert record.checks[0].usage == record.checks_usage
+
+
 @pytest.mark.parametrize("answer", ["yes", "{}", '{"yes": "no"}', '{"yes": true, "sure": 7}', "", "[true]"])
 def test_another_form_of_verdict_breaks_the_check(answer: str) -> None:
     """What cannot be read is no permission, and none of it is shown."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._rules import Finding, Validator, validator
+from guardrails_lite.reliability import report_usage
 from guardrails_lite_validators._keywords import tuple_of_words
 
 
@@ -46,6 +47,8 @@ def moderation(
     params = {key: value for key, value in given.items() if value is not None}
 
     def findings(answer: Any) -> Iterator[Finding]:
+        if (usage := getattr(answer, "usage", None)) is not None:
+            report_usage(usage, model=getattr(answer, "model", model))
         for result in answer.results:
             flags, scores = _told(result.categories), _told(result.category_scores)
             for name, score in scores.items():

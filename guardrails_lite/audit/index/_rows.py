@@ -128,6 +128,10 @@ def _call_row(entry: Entry, place: Place, outcome: str, found: str) -> tuple[Any
     data = entry.data
     usage = data.get("usage")
     used = usage if isinstance(usage, Mapping) else {}
+    checks = data.get("checks_usage")
+    judged = checks if isinstance(checks, Mapping) else {}
+    cost = money(data.get("cost_usd"))
+    checks_cost = money(data.get("checks_cost_usd", 0.0))
     who = _who(data)
     content = data.get("content")
     return (
@@ -142,10 +146,11 @@ def _call_row(entry: Entry, place: Place, outcome: str, found: str) -> tuple[Any
         outcome,
         text(data.get("error")),
         *[text(who.get(name)) for name in _COLUMNS],
-        whole(used.get("total_tokens")),
-        whole(used.get("prompt_tokens")),
-        whole(used.get("completion_tokens")),
-        money(data.get("cost_usd")),
+        *[
+            whole(used.get(name)) + whole(judged.get(name))
+            for name in ("total_tokens", "prompt_tokens", "completion_tokens")
+        ],
+        None if cost is None or checks_cost is None else cost + checks_cost,
         whole(data.get("duration_us")),
         whole(data.get("input_chars")),
         whole(data.get("output_chars")),
