@@ -13,6 +13,9 @@ import hashlib
 from bisect import bisect_right
 from typing import Any, NamedTuple
 
+_NAMES_KEPT = 64
+"""So many names that do not wait are remembered, and at most as many again as wait."""
+
 
 class Waiter(NamedTuple):
     """A caller in the queue."""
@@ -34,7 +37,7 @@ class Queue:
     def __init__(self) -> None:
         self._waiters: list[Waiter] = []
         self._ends: dict[str, float] = {}
-        """Where the callers of each name end, that came since the queue was last empty."""
+        """Where the callers of each name end, that came lately."""
         self._turn = 0.0
         """Where the turns have come to: the start of who went last."""
 
@@ -61,6 +64,8 @@ class Queue:
         self._ends[name] = start + cost
         place = bisect_right(self._waiters, start, key=_start)
         self._waiters.insert(place, Waiter(ticket, until_s, start, cost, name))
+        if len(self._ends) > 2 * len(self._waiters) + _NAMES_KEPT:  # there may be a name for each user
+            self._ends = {waiter.name: self._ends[waiter.name] for waiter in self._waiters}
 
     def place(self, ticket: str) -> int | None:
         """How many go before; None: the caller does not wait here."""

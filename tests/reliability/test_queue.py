@@ -138,6 +138,16 @@ def test_nobody_waits_for_ever(before: list[str], later: list[str]) -> None:
     assert turns <= len(before) + own * (costs["c"] / costs["a"] + costs["c"] / costs["b"]) + 3
 
 
+def test_names_that_are_done_are_forgotten() -> None:
+    """Names may be as many as there are users: a queue that is never empty does not collect them."""
+    queue = Queue()
+    queue.join("0", "user 0", 1, until_s=LONG_S)
+    for number in range(1, 5_000):
+        queue.join(str(number), f"user {number}", 1, until_s=LONG_S)
+        assert served(queue, 1) == [str(number - 1)]
+    assert len(json.dumps(queue.dump())) < 5_000
+
+
 def test_the_state_survives_a_store() -> None:
     """As JSON, with no name in it."""
     queue = Queue()
