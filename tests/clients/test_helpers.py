@@ -1,0 +1,219 @@
+"""What the client builds on `create`, `parse` and `stream`, ends as `create` does and shows no more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from functools import cache
+from typing import Any, NamedTuple
+
+import openai
+import pytest
+from pydantic import BaseModel
+
+from guardrails_lite import (
+    Finding,
+    Guard,
+    GuardrailsError,
+    Record,
+    Retry,
+    Rule,
+    block,
+    fall_back,
+    reask,
+    redact,
+    target,
+    validator,
+)
+from guardrails_lite.testing import HttpReply, LoopbackServer, completion, tool_call
+
+
+class Note(BaseModel):
+    """What is asked for, as a reply or as the arguments of a tool."""
+
+    name: str
+    text: str
+
+
+KEY = "sk-12345678"
+SOUND = '{"name": "Ada", "text": "sound"}'
+MESSAGES: Any = [{"role": "user", "content": "hi"}]
+FUNCTION: Any = openai.pydantic_function_tool(Note, name="save")
+CHAT: Mapping[str, Any] = {"model": "m", "messages": MESSAGES, "tools": [FUNCTION]}
+RESPONSES: Mapping[str, Any] = {
+    "model": "m",
+    "input": "hi",
+    "tools": [{"type": "function", **FUNCTION["function"]}],
+}
+FORM = {"name": "Note", "strict": True, "schema": FUNCTION["function"]["parameters"]}
+REPLIES = {
+    "sound": completion(SOUND),
+    "key in a field": completion(SOUND.replace("sound", f"{KEY} and on")),
+    "field missing": completion('{"name": "Ada"}'),
+    "prose": completion(f"There is no JSON here, but {KEY}."),
+    "refusal": completion(None, refusal=f"I will not tell {KEY}."),
+    "cut": completion(f'{{"name": "Ada", "text": "{KEY} and', finish_reason="length"),
+    "cut, it says": completion(SOUND, finish_reason="length"),
+    "filtered": completion(SOUND, finish_reason="content_filter"),
+    "call": completion(tool_calls=[tool_call("save", SOUND)]),
+    "key in a call": completion(tool_calls=[tool_call("save", SOUND.replace("sound", f"{KEY} and on"))]),
+    "unknown call": completion(tool_calls=[tool_call("sav", SOUND.replace("sound", KEY))]),
+    "call with a field missing": completion(tool_calls=[tool_call("save", {"name": KEY})]),
+    "cut call": completion(tool_calls=[tool_call("save", f'{{"name": "{KEY}", "te')]),
+}
+
+
+@validator(window=12)
+def keys(text: str) -> Iterator[Finding]:
+    """Keys of eleven characters."""
+    for match in re.finditer(r"sk-[0-9]{8}", text):
+        yield Finding("holds a key", span=match.span(), category="KEY")
+
+
+RULES = {"block": block(keys), "fall_back": fall_back(keys), "reask": reask(keys), "redact": redact(keys)}
+HELPERS: Mapping[str, Callable[[Any], Any]] = {
+    "chat.completions.parse": lambda c: c.chat.completions.parse(**CHAT, response_format=Note),
+    "chat.completions.stream": lambda c: c.chat.completions.stream(**CHAT, response_format=Note),
+    "responses.parse": lambda c: c.responses.parse(**RESPONSES, text_format=Note),
+    "responses.stream": lambda c: c.responses.stream(**RESPONSES, text_format=Note),
+}
+
+
+class End(NamedTuple):
+    """How a call ended, as far as every way of making it can tell."""
+
+    outcomes: list[str]
+    requests: int
+    text: str | None
+    arguments: list[Any]
+
+
+class Shown:
+    """Every byte that a caller was shown."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def add(self, thing: Any) -> None:
+        """Keep all forms of an event, a snapshot, a reply or an error."""
+        self.texts += [repr(thing), str(thing), repr(getattr(thing, "__dict__", ""))]
+        if isinstance(thing, BaseModel):
+            self.texts.append(thing.model_dump_json(warnings=False))
+
+
+@pytest.mark.parametrize("verb", RULES)
+@pytest.mark.parametrize("helper", HELPERS)
+@pytest.mark.parametrize("kind", [openai.OpenAI, openai.AsyncOpenAI], ids=lambda kind: kind.__name__)
+def test_a_helper_ends_as_create_does(kind: type[Any], helper: str, verb: str) -> None:
+    """Law: the same record, the same requests, the same reply; and what the rule is about is never shown."""
+    ends, shown = made(kind, HELPERS[helper], RULES[verb])
+
+    assert ends == made_by_create(verb)
+    assert KEY not in "\n".join(shown.texts)
+
+
+def test_the_replies_end_in_many_ways() -> None:
+    """Or the law would hold of nothing."""
+    outcomes = {
+        outcome for verb in RULES for end in made_by_create(verb).values() for outcome in end.outcomes
+    }
+    assert outcomes >= {"passed", "blocked", "re-asked", "fell back", "refused", "truncated", "filtered"}
+
+
+@cache
+def made_by_create(verb: str) -> dict[str, End]:
+    """How `chat.completions.create` ends with the same type as a JSON Schema, reply by reply."""
+    form = {"type": "json_schema", "json_schema": FORM}
+    ends, _ = made(
+        openai.OpenAI, lambda c: c.chat.completions.create(**CHAT, response_format=form), RULES[verb]
+    )
+    return ends
+
+
+def made(kind: type[Any], do: Callable[[Any], Any], rule: Rule) -> tuple[dict[str, End], Shown]:
+    """Make a call for each of the replies; what comes after a first reply is sound."""
+    ends: dict[str, End] = {}
+    shown = Shown()
+    firsts: list[Any] = []
+    records: list[Record] = []
+    other = target(model="other")
+    guard = Guard(output=[rule], retry=Retry(attempts=1), fallback=[other], log=records.append)
+
+    def try_out(reply: str, call: Callable[[], Any]) -> None:
+        records.clear()
+        firsts.append(HttpReply(REPLIES[reply], size=3))
+        before = server.request_count
+        last = None
+        try:
+            last = call()
+        except GuardrailsError as error:
+            shown.add(error)
+        requests = server.request_count - before
+        ends[reply] = End([record.outcome for record in records], requests, *told(last))
+
+    with LoopbackServer(then=lambda request: firsts.pop() if firsts else SOUND) as server:
+        if kind is openai.OpenAI:
+            with kind(api_key="k", base_url=server.base_url) as bare, guard.wrap(bare) as client:
+                for reply in REPLIES:
+                    try_out(reply, lambda: finished(do(client), shown))
+        else:
+            with asyncio.Runner() as loop:
+                bare = kind(api_key="k", base_url=server.base_url)
+                client = guard.wrap(bare)
+                for reply in REPLIES:
+                    try_out(reply, lambda: loop.run(afinished(do(client), shown)))
+                loop.run(client.close())
+                loop.run(bare.close())
+    return ends, shown
+
+
+async def afinished(given: Any, shown: Shown) -> Any:
+    """`finished` on an event loop."""
+    if isinstance(given, AbstractAsyncContextManager):
+        async with given as stream:
+            async for event in stream:
+                shown.add(event)
+                if is_chat(stream):
+                    shown.add(stream.current_completion_snapshot)
+            last = await (stream.get_final_completion() if is_chat(stream) else stream.get_final_response())
+    else:
+        last = await given
+    shown.add(last)
+    return last
+
+
+def finished(given: Any, shown: Shown) -> Any:
+    """The reply, or what a stream came to when everything was read."""
+    last = given
+    if isinstance(given, AbstractContextManager):
+        with given as stream:
+            for event in stream:
+                shown.add(event)
+                if is_chat(stream):
+                    shown.add(stream.current_completion_snapshot)
+            last = stream.get_final_completion() if is_chat(stream) else stream.get_final_response()
+    shown.add(last)
+    return last
+
+
+def is_chat(stream: Any) -> bool:
+    """Whether this is a stream of `chat.completions`."""
+    return hasattr(stream, "get_final_completion")
+
+
+def told(last: Any) -> tuple[str | None, list[Any]]:
+    """The text and the arguments of a reply. Types are held to: `parsed` is a Note, or nothing."""
+    if last is None:
+        return None, []
+    if hasattr(last, "choices"):
+        message = last.choices[0].message
+        calls = [call.function for call in message.tool_calls or ()]
+        text, parsed = message.content, getattr(message, "parsed", None)
+    else:
+        calls = [item for item in last.output if item.type == "function_call"]
+        text, parsed = last.output_text or None, last.output_parsed
+    assert parsed is None or isinstance(parsed, (Note, dict))
+    return text, [json.loads(call.arguments) for call in calls]
