@@ -1,7 +1,8 @@
-"""What a request declares of its answer, enforced by its guard: a ``response_format``, or ``parse``'s type.
+"""What a request declares of its answer, enforced by its guard: a ``response_format``, or a helper's type.
 
-``parse`` sends a JSON Schema made of a type, which says less than the type: validators of one's own are not
-in it. So the type is noted when ``parse`` is called, and found again when its request comes to the door.
+``parse`` and ``stream`` send a JSON Schema made of a type, which says less than the type: validators of one's
+own are not in it. So the type is noted when they make their request, and found again when that comes to the
+door.
 """
 
 from __future__ import annotations
@@ -50,6 +51,37 @@ def noting(parse: Callable[..., Any], parameter: str, *, is_async: bool) -> Call
             return parse(*args, **kwargs)
 
     return parse_
+
+
+def opening(stream: Callable[..., Any], parameter: str) -> Callable[..., Any]:
+    """*stream*, noting the type that is given as *parameter* when its request is made: as it is entered."""
+
+    @functools.wraps(stream)
+    def opened(*args: Any, **kwargs: Any) -> Any:
+        manager = stream(*args, **kwargs)
+        type_ = kwargs.get(parameter)
+        if inspect.isclass(type_):
+            manager.__class__ = _noting_manager(manager.__class__)
+            manager._guardrails_lite_type = type_
+        return manager
+
+    return opened
+
+
+@functools.cache
+def _noting_manager(kind: type[Any]) -> type[Any]:
+    """The client's context manager, which notes its type while it is entered."""
+
+    async def __aenter__(self: Any) -> Any:
+        with _noted(self._guardrails_lite_type):
+            return await kind.__aenter__(self)
+
+    def __enter__(self: Any) -> Any:
+        with _noted(self._guardrails_lite_type):
+            return kind.__enter__(self)
+
+    enter = __aenter__ if hasattr(kind, "__aenter__") else __enter__
+    return type(kind.__name__, (kind,), {enter.__name__: enter, "__module__": kind.__module__})
 
 
 class Declarations:

@@ -28,7 +28,7 @@ from guardrails_lite._messages import Call
 from guardrails_lite._targets import Answered, Sender
 from guardrails_lite.clients._openai_carried import carrying
 from guardrails_lite.clients._openai_chat import ChatRequest, completion_of
-from guardrails_lite.clients._openai_declared import Declarations, noting
+from guardrails_lite.clients._openai_declared import Declarations, noting, opening
 from guardrails_lite.clients._openai_passage import ApiRequest, Passage, identity, within
 from guardrails_lite.clients._openai_responses import ResponsesRequest
 from guardrails_lite.clients._openai_streams import heedful
@@ -159,6 +159,7 @@ def _tuned(resource: Any, said: str, type_: str, client: Any) -> None:
     is_async = isinstance(client, AsyncOpenAI)
     resource.create = carrying(resource.create, said, is_async=is_async)
     resource.parse = noting(carrying(resource.parse, said, is_async=is_async), type_, is_async=is_async)
+    resource.stream = opening(resource.stream, type_)
 
 
 class _SyncDoor(_Door):

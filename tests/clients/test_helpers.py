@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import cache
@@ -12,9 +13,10 @@ from typing import Any, NamedTuple
 
 import openai
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from guardrails_lite import (
+    Exhausted,
     Finding,
     Guard,
     GuardrailsError,
@@ -121,6 +123,51 @@ def test_the_replies_end_in_many_ways() -> None:
         outcome for verb in RULES for end in made_by_create(verb).values() for outcome in end.outcomes
     }
     assert outcomes >= {"passed", "blocked", "re-asked", "fell back", "refused", "truncated", "filtered"}
+
+
+class Odd(Note):
+    """A type that says more than its JSON Schema."""
+
+    @field_validator("text")
+    @classmethod
+    def _is_odd(cls, text: str) -> str:
+        if len(text) % 2 == 0:
+            raise ValueError("must be of odd length")
+        return text
+
+
+TYPED: Mapping[str, Callable[[Any], Any]] = {
+    "chat.completions.parse": lambda c: c.chat.completions.parse(**CHAT, response_format=Odd),
+    "chat.completions.stream": lambda c: c.chat.completions.stream(**CHAT, response_format=Odd),
+    "responses.parse": lambda c: c.responses.parse(**RESPONSES, text_format=Odd),
+    "responses.stream": lambda c: c.responses.stream(**RESPONSES, text_format=Odd),
+}
+
+
+@pytest.mark.parametrize("helper", TYPED)
+@pytest.mark.parametrize("kind", [openai.OpenAI, openai.AsyncOpenAI], ids=lambda kind: kind.__name__)
+def test_a_helper_holds_the_reply_to_the_type_itself(kind: type[Any], helper: str) -> None:
+    """What its own validators refuse is asked for again, or ends in an error that does not quote it."""
+    even = SOUND.replace("sound", "secret")
+    records: list[Record] = []
+    guard = Guard(retry=Retry(attempts=1), log=records.append)
+
+    def call(client: Any, run: Callable[[Any], Any]) -> Any:
+        given = TYPED[helper](client)
+        return finished(given, Shown()) if kind is openai.OpenAI else run(afinished(given, Shown()))
+
+    with LoopbackServer([even, SOUND], then=even) as server, asyncio.Runner() as loop:
+        bare = kind(api_key="k", base_url=server.base_url)
+        client = guard.wrap(bare)
+        assert told(call(client, loop.run))[0] == SOUND
+        with pytest.raises(Exhausted) as caught:
+            call(client, loop.run)
+        for each in (client, bare):
+            closing = each.close()
+            if closing is not None:
+                loop.run(closing)
+    assert [record.outcome for record in records] == ["re-asked", "schema failed"]
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
 
 
 @cache
