@@ -13,7 +13,8 @@ from guardrails_lite import Breaker, Exhausted, Guard, Limits, Retry, Upstream
 CALLERS = 1_000
 PROBES = 3
 THREADS, LOOPS, LIMIT = 64, 3, 7
-_DOWN_S = 0.5
+_LOST_PROBES = 2 * PROBES
+"""So many probes fail before the upstream is well again."""
 
 
 class Gauge:
@@ -34,8 +35,8 @@ class Gauge:
             self.back += 1
 
 
-async def recovering(callers: int = CALLERS, down_s: float = _DOWN_S) -> tuple[int, int]:
-    """Let *callers* ask an upstream that is down for *down_s*, again and again, until each is answered.
+async def recovering(callers: int = CALLERS) -> tuple[int, int]:
+    """Let *callers* ask an upstream that is down, again and again, until it is well and each is answered.
 
     Returns:
         The most calls that were out at a time while the circuit was half-open, and how many were answered.
@@ -43,7 +44,6 @@ async def recovering(callers: int = CALLERS, down_s: float = _DOWN_S) -> tuple[i
     upstream = Upstream(breaker=Breaker(min_calls=5, open_s=0.1, longest_open_s=0.2, probes=PROBES))
     guard = Guard(upstream=upstream, retry=Retry(attempts=1), log=[])
     gate = upstream.turnstile("", "", None)
-    ends_s = time.monotonic() + down_s
     probes = Gauge()
 
     async def model(messages: Any) -> str:
@@ -56,7 +56,7 @@ async def recovering(callers: int = CALLERS, down_s: float = _DOWN_S) -> tuple[i
 
     async def answer() -> str:
         await asyncio.sleep(0.01)
-        if time.monotonic() < ends_s:
+        if probes.back < _LOST_PROBES:
             raise ConnectionError("down")
         return "Oslo is the capital."
 

@@ -27,6 +27,6 @@ def test_faulty_providers_lose_no_call_and_leave_nothing() -> None:
 
 def test_a_recovering_upstream_gets_no_more_probes_than_its_limit() -> None:
     """Fault X10 around whole calls: 1,000 callers ask again and again, and all are answered in the end."""
-    probes, answered = asyncio.run(recovering(down_s=0.2))
+    probes, answered = asyncio.run(recovering())
     assert 0 < probes <= PROBES
     assert answered == 1_000
