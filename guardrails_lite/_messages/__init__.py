@@ -14,6 +14,7 @@ from guardrails_lite._messages._model import (
     Usage,
     fields_of,
     get,
+    set_field,
     told_call,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "Usage",
     "fields_of",
     "get",
+    "set_field",
     "told_call",
 ]

@@ -45,6 +45,14 @@ def _how_to_read(kind: type, name: str) -> Literal["key", "field", "attribute"]:
     return "field" if hasattr(kind, "__pydantic_fields__") and not hasattr(kind, name) else "attribute"
 
 
+def set_field(target: Any, name: str, value: object) -> None:
+    """Write *name* of a dict or of an object, as `get` reads it."""
+    if isinstance(target, dict):
+        target[name] = value
+    else:
+        setattr(target, name, value)
+
+
 def fields_of(source: Any, names: frozenset[str]) -> Mapping[str, Any]:
     """What *source* holds of *names*, and maybe more, found with one look: `get` for those who read many."""
     if type(source) is dict:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from guardrails_lite._messages import Choice, Reply, ToolCall, Usage, fields_of, get
+from guardrails_lite._messages import Choice, Reply, ToolCall, Usage, fields_of, get, set_field
 from guardrails_lite._messages._texts import plain
 
 
@@ -210,15 +210,15 @@ def write_reply(raw: Any, before: Reply, after: Reply) -> Any:
         choice = get(written, "choices")[nth]
         message = get(choice, "message")
         if get(choice, "logprobs") is not None:  # they spell out the text that a rule has changed
-            _set(choice, "logprobs", None)
+            set_field(choice, "logprobs", None)
         if old.text != new.text:
-            _set(message, "content", new.text)
+            set_field(message, "content", new.text)
         if old.refusal != new.refusal:
-            _set(message, "refusal", new.refusal)
+            set_field(message, "refusal", new.refusal)
         if old.reasoning != new.reasoning:
             for name in ("reasoning_content", "reasoning"):
                 if isinstance(get(message, name), str):
-                    _set(message, name, new.reasoning)
+                    set_field(message, name, new.reasoning)
         left = []
         for was, call, item in zip(
             old.tool_calls,
@@ -229,12 +229,12 @@ def write_reply(raw: Any, before: Reply, after: Reply) -> Any:
             if call is None:
                 continue
             if was.arguments != call.arguments:
-                _set(
+                set_field(
                     get(item, call.kind), "arguments" if call.kind == "function" else "input", call.arguments
                 )
             left.append(item)
         if len(left) < len(old.tool_calls):
-            _set(message, "tool_calls", left)
+            set_field(message, "tool_calls", left)
     return written
 
 
@@ -247,13 +247,6 @@ def in_place_of(before: Sequence[ToolCall], after: Sequence[ToolCall]) -> list[T
         else None
         for call in before
     ]
-
-
-def _set(target: Any, name: str, value: object) -> None:
-    if isinstance(target, dict):
-        target[name] = value
-    else:
-        setattr(target, name, value)
 
 
 def read_chunk(raw: object) -> Chunk:

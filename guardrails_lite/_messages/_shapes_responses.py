@@ -13,7 +13,7 @@ import operator
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from guardrails_lite._messages import Choice, Reply, ToolCall, get
+from guardrails_lite._messages import Choice, Reply, ToolCall, get, set_field
 from guardrails_lite._messages._shapes import Chunk, Delta, UnreadableError, in_place_of, read_usage
 from guardrails_lite._messages._texts import plain
 
@@ -182,9 +182,9 @@ def write(raw: Any, after: Reply) -> Any:
         if call is None:
             left_out.append(item)
         else:
-            _set(item, ARGUMENTS[get(item, "type")], call.arguments)
+            set_field(item, ARGUMENTS[get(item, "type")], call.arguments)
     if left_out:
-        _set(written, "output", [item for item in items if not any(item is each for each in left_out)])
+        set_field(written, "output", [item for item in items if not any(item is each for each in left_out)])
     return written
 
 
@@ -201,18 +201,11 @@ def with_parsed(raw: Any, value: object) -> Any:
 
 
 def _say(part: Any, kind: str, text: str) -> None:
-    _set(part, _PARTS[kind], text)
+    set_field(part, _PARTS[kind], text)
     if kind == "output_text":  # tokens and positions of a text that is no longer there
         for name in ("annotations", "logprobs"):
             if get(part, name):
-                _set(part, name, [])
-
-
-def _set(target: Any, name: str, value: object) -> None:
-    if isinstance(target, dict):
-        target[name] = value
-    else:
-        setattr(target, name, value)
+                set_field(part, name, [])
 
 
 def divided(olds: Sequence[str], text: str) -> list[str]:
