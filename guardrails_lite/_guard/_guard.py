@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, ParamSpec, TypeVar, overload
 
@@ -32,12 +32,18 @@ S = TypeVar("S")
 P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C")
+R = TypeVar("R")
+Chunks = Iterator[Any] | AsyncIterator[Any]
 
 _VERDICTS: Mapping[str, Any] = {"reask": "would re-ask", "fall_back": "would fall back"}
 
 
 class Same:
     """Stands for "what the function returns" in the type of a guard without a schema."""
+
+
+class Untold:
+    """Stands for a type that no guard has, so that only a ``Guard[Any]`` matches: what it gives is untold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,8 +276,23 @@ class Guard(Generic[T]):
 
         return wrap(self, client)
 
-    def run(self, function: Callable[..., Any], messages: Any, **params: Any) -> Outcome[T]:
+    @overload
+    def run(
+        self: Guard[Untold], function: Callable[..., Any], messages: Any, **params: Any
+    ) -> Outcome[Any]: ...
+    @overload
+    def run(
+        self: Guard[Same], function: Callable[..., Chunks], messages: Any, **params: Any
+    ) -> Outcome[Any]: ...
+    @overload
+    def run(self: Guard[Same], function: Callable[..., R], messages: Any, **params: Any) -> Outcome[R]: ...
+    @overload
+    def run(self, function: Callable[..., Any], messages: Any, **params: Any) -> Outcome[T]: ...
+    def run(self, function: Callable[..., Any], messages: Any, **params: Any) -> Outcome[Any]:
         """Make one guarded call of *function* and return its `Outcome`.
+
+        Its value is what *function* returns, or the text of the chunks where it streams; with a schema,
+        the typed value.
 
         Args:
             function: Called with the messages, and *params* as keywords.
@@ -281,7 +302,25 @@ class Guard(Generic[T]):
         call, target = one_call(self, function, messages, params, can_wait=False)
         return drive(exchange(self._plan_for("sync"), call, target, "sync"))
 
-    async def arun(self, function: Callable[..., Any], messages: Any, **params: Any) -> Outcome[T]:
+    @overload
+    async def arun(
+        self: Guard[Untold], function: Callable[..., Any], messages: Any, **params: Any
+    ) -> Outcome[Any]: ...
+    @overload
+    async def arun(
+        self: Guard[Same], function: Callable[..., Chunks | Awaitable[Chunks]], messages: Any, **params: Any
+    ) -> Outcome[Any]: ...
+    @overload
+    async def arun(
+        self: Guard[Same], function: Callable[..., Awaitable[R]], messages: Any, **params: Any
+    ) -> Outcome[R]: ...
+    @overload
+    async def arun(
+        self: Guard[Same], function: Callable[..., R], messages: Any, **params: Any
+    ) -> Outcome[R]: ...
+    @overload
+    async def arun(self, function: Callable[..., Any], messages: Any, **params: Any) -> Outcome[T]: ...
+    async def arun(self, function: Callable[..., Any], messages: Any, **params: Any) -> Outcome[Any]:
         """`run` on the event loop. A *function* that is not async runs in a thread."""
         call, target = one_call(self, function, messages, params)
         return await adrive(exchange(self._plan, call, target, "async"))

@@ -190,10 +190,16 @@ outcome = typed.run(extract, [], model="gpt-5")
 assert_type(outcome, Outcome[Invoice])
 assert_type(outcome.value, Invoice)
 assert_type(outcome.record, Record)
+assert_type(plain.run(answer, [], model="gpt-5"), Outcome[ChatCompletion])
+assert_type(plain.run(answer_in_pieces, "hi").value, Any)
 
 
 async def one_call() -> None:
     assert_type(await typed.arun(extract_later, []), Outcome[Invoice])
+    assert_type(await plain.arun(answer, []), Outcome[ChatCompletion])
+    assert_type(await plain.arun(answer_later, []), Outcome[str])
+    assert_type((await plain.arun(answer_in_pieces_later, "hi")).value, Any)
+    assert_type(await Guard(schema={"type": "object"}).arun(answer_later, []), Outcome[Any])
 
 
 try:
