@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._engine._drivers import AsyncLive, Live, abegin, begin
@@ -17,6 +18,9 @@ from guardrails_lite._targets import Primary, is_blocking
 
 if TYPE_CHECKING:
     from guardrails_lite._guard import Guard
+
+ClientStream = AbstractContextManager[Any, Any]
+"""How a type checker tells a client's stream, which a function returns, from a generator: by its ``with``."""
 
 _INSTEAD = "Make it an `async def`, or wrap the client: guard.wrap(client)"
 

@@ -12,7 +12,7 @@ from guardrails_lite._engine._exchange import Outcome, check_text, exchange
 from guardrails_lite._engine._plan import Plan
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard._composition import asked_of
-from guardrails_lite._guard._decorating import decorate, one_call
+from guardrails_lite._guard._decorating import ClientStream, decorate, one_call
 from guardrails_lite._guard._settings import Accepted, ToolCalls, checked, digest_of, plan_of
 from guardrails_lite._messages import Call
 from guardrails_lite._rules import Finding, Mode, Role, Rule
@@ -241,6 +241,12 @@ class Guard(Generic[T]):
     def __call__(self: Guard[Same], function: F, /) -> F: ...
     @overload
     def __call__(self, function: Callable[P, Awaitable[Any]], /) -> Callable[P, Awaitable[T]]: ...
+    @overload
+    def __call__(self, function: Callable[P, ClientStream], /) -> Callable[P, T]: ...
+    @overload
+    def __call__(self, function: Callable[P, AsyncIterator[Any]], /) -> Callable[P, AsyncIterator[T]]: ...
+    @overload
+    def __call__(self, function: Callable[P, Iterator[Any]], /) -> Callable[P, Iterator[T]]: ...
     @overload
     def __call__(self, function: Callable[P, Any], /) -> Callable[P, T]: ...
     @overload

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, assert_type
 
-from openai import AsyncOpenAI, OpenAI
-from openai.types.chat import ChatCompletion
+from openai import AsyncOpenAI, OpenAI, Stream
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from guardrails_lite import (
     AuditLog,
@@ -119,7 +119,7 @@ async def follow() -> None:
         assert_type(part, Partial[Invoice])
 
 
-# --- decorating: without a schema the function keeps its type, with one it returns the value ---
+# --- decorating: without a schema the function keeps its type, with one it gives the value ---
 
 
 @plain
@@ -152,6 +152,21 @@ async def extract_later(messages: list[Message]) -> str:
     raise NotImplementedError
 
 
+@typed
+def extract_in_pieces(prompt: str) -> Iterator[str]:
+    yield prompt
+
+
+@typed
+async def extract_in_pieces_later(prompt: str) -> AsyncGenerator[str, None]:
+    yield prompt
+
+
+@typed
+def extract_a_stream(prompt: str) -> Stream[ChatCompletionChunk]:
+    raise NotImplementedError
+
+
 class Desk:
     @plain
     def answer(self, messages: list[Message]) -> str:
@@ -166,6 +181,8 @@ def ask(question: str) -> str:
 assert_type(answer([], model="gpt-5-mini"), ChatCompletion)
 assert_type(answer_in_pieces("hello"), Iterator[str])
 assert_type(extract([], language="de"), Invoice)
+assert_type(extract_in_pieces("hello"), Iterator[Invoice])
+assert_type(extract_a_stream("hello"), Invoice)
 assert_type(Desk().answer([]), str)
 
 
@@ -174,6 +191,8 @@ async def decorated_coroutines() -> None:
     assert_type(await extract_later([]), Invoice)
     async for piece in answer_in_pieces_later("hello"):
         assert_type(piece, str)
+    async for extracted in extract_in_pieces_later("hello"):
+        assert_type(extracted, Invoice)
     assert_type(await plain.acheck("text"), Decision)
 
 
