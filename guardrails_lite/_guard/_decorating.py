@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 from guardrails_lite._engine._drivers import AsyncLive, Live, abegin, begin
 from guardrails_lite._engine._exchange import Outcome, exchange
@@ -21,6 +21,25 @@ if TYPE_CHECKING:
 
 ClientStream = AbstractContextManager[Any, Any]
 """How a type checker tells a client's stream, which a function returns, from a generator: by its ``with``."""
+
+P = ParamSpec("P")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Decorator(Protocol[T_co]):
+    """What a guard with a schema is for a type checker once it knows the name of the prompt."""
+
+    @overload
+    def __call__(self, function: Callable[P, Awaitable[Any]], /) -> Callable[P, Awaitable[T_co]]: ...
+    @overload
+    def __call__(self, function: Callable[P, ClientStream], /) -> Callable[P, T_co]: ...
+    @overload
+    def __call__(self, function: Callable[P, AsyncIterator[Any]], /) -> Callable[P, AsyncIterator[T_co]]: ...
+    @overload
+    def __call__(self, function: Callable[P, Iterator[Any]], /) -> Callable[P, Iterator[T_co]]: ...
+    @overload
+    def __call__(self, function: Callable[P, Any], /) -> Callable[P, T_co]: ...
+
 
 _INSTEAD = "Make it an `async def`, or wrap the client: guard.wrap(client)"
 

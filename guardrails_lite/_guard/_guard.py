@@ -12,7 +12,7 @@ from guardrails_lite._engine._exchange import Outcome, check_text, exchange
 from guardrails_lite._engine._plan import Plan
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard._composition import asked_of
-from guardrails_lite._guard._decorating import ClientStream, decorate, one_call
+from guardrails_lite._guard._decorating import ClientStream, Decorator, decorate, one_call
 from guardrails_lite._guard._settings import Accepted, ToolCalls, checked, digest_of, plan_of
 from guardrails_lite._messages import Call
 from guardrails_lite._rules import Finding, Mode, Role, Rule
@@ -250,7 +250,9 @@ class Guard(Generic[T]):
     @overload
     def __call__(self, function: Callable[P, Any], /) -> Callable[P, T]: ...
     @overload
-    def __call__(self, /, *, prompt: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]: ...
+    def __call__(self: Guard[Same], /, *, prompt: str) -> Callable[[F], F]: ...
+    @overload
+    def __call__(self, /, *, prompt: str) -> Decorator[T]: ...
     def __call__(self, function: Callable[..., Any] | None = None, /, *, prompt: str | None = None) -> Any:
         """Guard a function that calls a chat model.
 

@@ -174,8 +174,23 @@ class Desk:
 
 
 @plain(prompt="question")
-def ask(question: str) -> str:
+def ask(question: str, urgent: bool = False) -> str:
     return question
+
+
+@typed(prompt="question")
+def ask_for_invoice(question: str, number: int) -> str:
+    return question
+
+
+@typed(prompt="question")
+async def ask_for_invoice_later(question: str, number: int) -> str:
+    return question
+
+
+@typed(prompt="question")
+def ask_for_invoice_in_pieces(question: str, number: int) -> Iterator[str]:
+    yield question
 
 
 assert_type(answer([], model="gpt-5-mini"), ChatCompletion)
@@ -184,11 +199,17 @@ assert_type(extract([], language="de"), Invoice)
 assert_type(extract_in_pieces("hello"), Iterator[Invoice])
 assert_type(extract_a_stream("hello"), Invoice)
 assert_type(Desk().answer([]), str)
+assert_type(ask("hello", urgent=True), str)
+assert_type(ask_for_invoice("hello", number=1), Invoice)
+assert_type(ask_for_invoice_in_pieces("hello", number=1), Iterator[Invoice])
+ask("hello", hurry=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+ask_for_invoice("hello", number="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 async def decorated_coroutines() -> None:
     assert_type(await answer_later([]), str)
     assert_type(await extract_later([]), Invoice)
+    assert_type(await ask_for_invoice_later("hello", number=1), Invoice)
     async for piece in answer_in_pieces_later("hello"):
         assert_type(piece, str)
     async for extracted in extract_in_pieces_later("hello"):
