@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from guardrails_lite._patience import within
+from guardrails_lite._threads import in_thread
 from guardrails_lite.reliability._deadline import connect_limit, time_limit
 from guardrails_lite.reliability._metering import Spent, metered
 
@@ -86,7 +87,7 @@ class Send(Effect[Any]):
         return await (answer if self.timeout_s is None else within(answer, self.timeout_s))
 
     async def _answer(self) -> Any:
-        raw = await asyncio.to_thread(self._sent) if self.target.blocks else self._sent()
+        raw = await in_thread(self._sent) if self.target.blocks else self._sent()
         return await raw if hasattr(type(raw), "__await__") else raw
 
     def _sent(self) -> Any:
@@ -332,7 +333,7 @@ async def _acheck(rule: Rule, text: str, call: Call) -> Checked:
                 if validator.kind == "async":
                     findings = await _afind(validator, text, call)
                 elif validator.kind == "blocking" or rule.timeout_s:
-                    findings = await asyncio.to_thread(_find, validator, text, call)
+                    findings = await in_thread(_find, validator, text, call)
                 else:
                     findings = _find(validator, text, call)
     except Exception as error:
@@ -407,7 +408,7 @@ class Ask(Effect[bool]):
         async with asyncio.timeout(self.tool.approve_timeout_s):
             if inspect.iscoroutinefunction(approve):
                 return _consent(await approve(self.tool_call))
-            answer = await asyncio.to_thread(approve, self.tool_call)
+            answer = await in_thread(approve, self.tool_call)
             return _consent(await answer if inspect.isawaitable(answer) else answer)
 
 

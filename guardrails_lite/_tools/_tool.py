@@ -120,13 +120,15 @@ class Tool:
         """
         import asyncio
 
+        from guardrails_lite._threads import in_thread
+
         function = self._runnable(tool_call)
         write = self.effects == "write"
         key = await asyncio.to_thread(self._reserve, tool_call) if write else None
         if _is_async(function):
             result = await self._call(function, tool_call)
         else:
-            result = await asyncio.to_thread(self._call, function, tool_call)
+            result = await in_thread(self._call, function, tool_call)
         return await asyncio.to_thread(self._finish, key, result) if write else self._finish(key, result)
 
     def rewritten(self, tool_call: ToolCall, arguments: str) -> ToolCall:

@@ -169,6 +169,20 @@ def test_a_broken_check_blocks_and_is_recorded_as_broken(call: Call) -> None:
     assert "swordfish" not in str(caught.value) + repr(caught.value.record)
 
 
+def test_a_blocking_check_that_lets_a_stop_of_iteration_out_is_broken(call: Call) -> None:
+    """Also in a thread, where Python before 3.12 would wait for it for ever."""
+
+    @validator(blocking=True)
+    def first(text: str) -> list[Finding]:
+        return next(iter(()))
+
+    with pytest.raises(Blocked) as caught:
+        call(Guard(input=[block(first)]), ["never"])
+
+    assert caught.value.record is not None
+    assert caught.value.record.checks[0].result == "broken"
+
+
 def test_a_broken_redaction_blocks(call: Call) -> None:
     """What cannot be masked may not pass."""
     with pytest.raises(Blocked):

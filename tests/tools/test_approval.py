@@ -85,6 +85,16 @@ def test_an_approval_that_raises_is_a_no(style: Style) -> None:
     assert "cents" not in str(caught.value)
 
 
+def test_an_approval_that_lets_a_stop_of_iteration_out_is_a_no(style: Style) -> None:
+    """Also in a thread, where Python before 3.12 would wait for its answer for ever."""
+    guard = Guard(tools=[tool(pay, approve=lambda call: next(iter(())))])
+
+    with pytest.raises(Blocked) as caught:
+        style.call(guard, ScriptedModel([PAID]), "go")
+
+    assert noted(caught) == [("approval broke", "pay: RuntimeError"), ("denied", "pay")]
+
+
 def test_an_approval_that_does_not_come_in_time_is_a_no(style: Style) -> None:
     """The record says that it was waited for, not that somebody refused."""
     never = threading.Event()

@@ -333,6 +333,17 @@ class TestRunning:
             == "refunded 5 cents of A-1"
         )
 
+    def test_a_stop_of_iteration_in_its_thread_ends_the_wait(self) -> None:
+        """As the RuntimeError that Python makes of it in a coroutine, with its cause."""
+
+        def first(order: str) -> str:
+            return next(iter(()))
+
+        with pytest.raises(RuntimeError, match="raised StopIteration") as caught:
+            asyncio.run(checked(tool(first), '{"order": "A-1"}').arun())
+
+        assert isinstance(caught.value.__cause__, StopIteration)
+
     def test_an_async_tool_cannot_run_synchronously(self) -> None:
         """The error names the way."""
         with pytest.raises(ConfigError, match=r"tool 'look_up' is async: `await tool_call.arun\(\)`"):
