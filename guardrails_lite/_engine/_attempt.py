@@ -24,7 +24,7 @@ from guardrails_lite._engine._checking import (
     tools_checked,
 )
 from guardrails_lite._engine._effects import Admit, Close, Opened, Release, Repeat, Send, Settle
-from guardrails_lite._engine._endings import Unanswered
+from guardrails_lite._engine._endings import Unanswered, as_raised
 from guardrails_lite._engine._incoming import FrameError, Incoming, TimedIncoming
 from guardrails_lite._engine._integrity import is_unmarked, judge
 from guardrails_lite._engine._request import choices_asked, nothing_offered
@@ -418,6 +418,7 @@ class Attempt:
                 "text.encode('utf-8', 'replace').decode() takes it out",
                 outcome="blocked",
             )
+        error = as_raised(error, self.target)
         left = self.story.ledger.time_left_s(self.plan.clock())
         failure = self.failure_of(error)
         if failure.kind == "timeout" and left <= AT_ONCE_S:

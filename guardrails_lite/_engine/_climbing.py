@@ -172,7 +172,8 @@ class Climb:
             fallbacks_left=self.fallbacks_left,
         )
         if not plan.enforce and missed.error is not None:
-            raise missed.error from None  # a monitor changes nothing, not even how a call fails
+            # A monitor changes nothing, not even how a call fails.
+            raise missed.error from missed.error.__cause__
         if (
             delay_s is not None
             and story.ledger.can_wait(delay_s, now_s=plan.clock(), fallbacks_left=self.fallbacks_left)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from guardrails_lite._engine._asking import Invalid
 from guardrails_lite._engine._integrity import LEGACY_CALL
 from guardrails_lite._engine._tally import Stop
-from guardrails_lite._errors import Blocked, Exhausted, GuardrailsError, StreamInterrupted
+from guardrails_lite._errors import Blocked, ConfigError, Exhausted, GuardrailsError, StreamInterrupted
 from guardrails_lite.reliability import Failure
 from guardrails_lite.reliability._clocks import CLOCK_NAMES
 
@@ -25,6 +25,26 @@ class Unanswered(Exception):
         super().__init__(failure.kind)
         self.failure = failure
         self.error = error
+
+
+def as_raised(error: Exception, target: Target | Primary) -> Exception:
+    """An error of a target as its caller can get it: neither a coroutine nor a stream lets a stop through.
+
+    A stop of an iterator would end the caller's loop unseen, so Python makes it a RuntimeError (PEP 479).
+    """
+    stop = error.__cause__ if isinstance(error, RuntimeError) else error
+    name = type(stop).__name__
+    if not isinstance(stop, (StopIteration, StopAsyncIteration)):
+        return error
+    if stop is not error and not str(error).endswith(f"raised {name}"):
+        return error
+    told = ConfigError(
+        f"{target.name} raised {name}, which would end the loop of its caller. Give next(...) or anext(...) "
+        "in it a default, or catch the error there.",
+        outcome="transport failed",
+    )
+    told.__cause__ = stop
+    return told
 
 
 def is_wanted(target: Target | Primary, gave_up: Sequence[tuple[Target | Primary, Exception]]) -> bool:
@@ -90,7 +110,7 @@ def fail_at(
         raise Blocked(f"{target.name} {said}".replace(" '", "'"), outcome=_OUTCOMES[kind]) from None
     if kind == "own bug":
         if missed.error is not None:
-            raise missed.error from None
+            raise missed.error from missed.error.__cause__
         raise TypeError(
             f"{target.name} returned {missed.failure.error_type}; expected a string, a chat completion, "
             "a dict of that shape, or a stream of either"

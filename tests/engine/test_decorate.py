@@ -196,6 +196,89 @@ def test_a_function_that_returns_something_else_is_a_type_error(bad: Any) -> Non
         GUARD.run(lambda messages: bad, "hi")
 
 
+def empty(messages: Any) -> str:
+    return next(iter(()))
+
+
+async def empty_later(messages: Any) -> str:
+    return next(iter(()))
+
+
+async def empty_later_too(messages: Any) -> str:
+    raise StopAsyncIteration
+
+
+def empty_pieces(messages: Any) -> Iterator[str]:
+    yield next(iter(()))
+
+
+async def empty_pieces_later(messages: Any) -> AsyncIterator[str]:
+    yield next(iter(()))
+
+
+async def _drained(pieces: AsyncIterator[Any]) -> list[Any]:
+    async with asyncio.timeout(60):
+        return [piece async for piece in pieces]
+
+
+async def _in_time(guard: Guard[Any], function: Any) -> Outcome[Any]:
+    async with asyncio.timeout(60):
+        return await guard.arun(function, ASK)
+
+
+@pytest.mark.parametrize("mode", ["enforce", "monitor"])
+@pytest.mark.parametrize(
+    ("name", "ask"),
+    [
+        ("empty", lambda guard: guard(empty)(ASK)),
+        ("empty", lambda guard: guard.run(empty, ASK)),
+        ("empty", lambda guard: list(guard.stream(empty, ASK))),
+        ("empty", lambda guard: asyncio.run(_in_time(guard, empty))),
+        ("empty_later", lambda guard: asyncio.run(guard(empty_later)(ASK))),
+        ("empty_later_too", lambda guard: asyncio.run(_drained(guard.astream(empty_later_too, ASK)))),
+        ("empty_pieces", lambda guard: list(guard(empty_pieces)(ASK))),
+        ("empty_pieces", lambda guard: asyncio.run(_in_time(guard, empty_pieces))),
+        ("empty_pieces_later", lambda guard: asyncio.run(_drained(guard(empty_pieces_later)(ASK)))),
+    ],
+    ids=[
+        "def",
+        "run",
+        "stream",
+        "thread",
+        "async def",
+        "astream",
+        "generator",
+        "its thread",
+        "async generator",
+    ],
+)
+def test_a_function_that_lets_a_stop_of_iteration_out_is_named(name: str, ask: Any, mode: Any) -> None:
+    """A stop would end the caller's loop unseen, or the wait for a thread never: it is the function's bug."""
+    seen: list[Any] = []
+    with pytest.raises(ConfigError, match=rf"^{name} raised Stop\w+, which .* a default") as caught:
+        ask(Guard(mode=mode, log=seen.append))
+
+    assert isinstance(caught.value.__cause__, (StopIteration, StopAsyncIteration))
+    assert (seen[0].outcome, seen[0].attempts[0].result) == ("transport failed", "own bug")
+    assert caught.value.record_id == seen[0].id
+    assert len(seen[0].attempts) == 1
+
+
+def test_a_runtime_error_of_the_functions_own_stays_its_own() -> None:
+    """Also one that tells of a stop, and with its cause."""
+
+    def ask(messages: Any) -> str:
+        try:
+            return next(iter(()))
+        except StopIteration as stop:
+            raise RuntimeError("nothing there") from stop
+
+    with pytest.raises(RuntimeError, match=r"^nothing there$") as caught:
+        GUARD.run(ask, ASK)
+
+    assert isinstance(caught.value.__cause__, StopIteration)
+
+
 def test_a_call_without_messages_is_a_type_error() -> None:
     """As Python would say it."""
 
