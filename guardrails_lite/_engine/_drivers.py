@@ -88,15 +88,25 @@ async def abegin(core: Core[R]) -> R | AsyncLive[Any]:
     return AsyncLive(core) if type(got) is Opened else got
 
 
+def read_twice() -> RuntimeError:
+    """What the second reader of a stream gets; Python's own generators have such an error too."""
+    return RuntimeError(
+        "another thread or task is reading this stream just now, and its chunks come once. Read it in one "
+        "place, and hand the chunks on from there."
+    )
+
+
 class Live(Generic[C]):
     """A reply that is still coming: iterate over its checked chunks, or the `Partial`s of its value.
 
     After the last chunk, `outcome` holds the verdict and the record. Leaving early, by `close` or the end
-    of a ``with`` block, closes the upstream and completes the record as cancelled.
+    of a ``with`` block, closes the upstream and completes the record as cancelled. It is read in one place:
+    a second reader, while the first waits, gets a `RuntimeError`, and the first goes on.
     """
 
     def __init__(self, core: Core[Any]) -> None:
         self._core: Core[Any] | None = core
+        self._is_read = False
         self.outcome: Any = None
         """The `Outcome`, once the stream has ended."""
 
@@ -104,14 +114,20 @@ class Live(Generic[C]):
         return self
 
     def __next__(self) -> C:
+        if self._is_read:
+            raise read_twice()
         core, self._core = self._core, None  # an error below leaves the stream ended
         if core is None:
             raise StopIteration
-        got = _advance(core, Release)
-        if type(got) is not Release:
-            self.outcome = got
-            raise StopIteration
-        self._core = core
+        self._is_read = True
+        try:
+            got = _advance(core, Release)
+            if type(got) is not Release:
+                self.outcome = got
+                raise StopIteration
+            self._core = core
+        finally:
+            self._is_read = False
         return got.chunk  # type: ignore[no-any-return]
 
     def __enter__(self) -> Live[C]:
@@ -137,6 +153,7 @@ class AsyncLive(Generic[C]):
 
     def __init__(self, core: Core[Any]) -> None:
         self._core: Core[Any] | None = core
+        self._is_read = False
         self.outcome: Any = None
         """The `Outcome`, once the stream has ended."""
 
@@ -144,14 +161,20 @@ class AsyncLive(Generic[C]):
         return self
 
     async def __anext__(self) -> C:
+        if self._is_read:
+            raise read_twice()
         core, self._core = self._core, None  # an error below leaves the stream ended
         if core is None:
             raise StopAsyncIteration
-        got = await _aadvance(core, Release)
-        if type(got) is not Release:
-            self.outcome = got
-            raise StopAsyncIteration
-        self._core = core
+        self._is_read = True
+        try:
+            got = await _aadvance(core, Release)
+            if type(got) is not Release:
+                self.outcome = got
+                raise StopAsyncIteration
+            self._core = core
+        finally:
+            self._is_read = False
         return got.chunk  # type: ignore[no-any-return]
 
     async def __aenter__(self) -> AsyncLive[C]:

@@ -11,6 +11,8 @@ from typing import Any, Self, TypeVar, get_args, get_origin
 from openai import AsyncStream, Stream
 from openai._streaming import ServerSentEvent
 
+from guardrails_lite._engine._drivers import read_twice
+
 T = TypeVar("T")
 
 Remake = Callable[[Any], Any]
@@ -141,7 +143,15 @@ class GuardedStream(Stream[Any]):
         # not the parent's: there is no response of the provider to decode here
         self._live = live
         self._remake = remake
-        self._iterator = _told(live, telling)
+        self._iterator: Any = _told(live, telling)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        if self._iterator.gi_running:
+            raise read_twice()
+        return next(self._iterator)
 
     @cached_property
     def response(self) -> Any:  # type: ignore[override]  # an attribute there, made on demand here
@@ -165,10 +175,15 @@ class AsyncGuardedStream(AsyncStream[Any]):
         # not the parent's: there is no response of the provider to decode here
         self._live = live
         self._remake = remake
-        self._iterator = _atold(live, telling)
+        self._iterator: Any = _atold(live, telling)
 
     def __aiter__(self) -> Self:
         return self
+
+    async def __anext__(self) -> Any:
+        if self._iterator.ag_running:
+            raise read_twice()
+        return await self._iterator.__anext__()
 
     @cached_property
     def response(self) -> Any:  # type: ignore[override]  # an attribute there, made on demand here
@@ -182,12 +197,11 @@ class AsyncGuardedStream(AsyncStream[Any]):
 
     async def close(self) -> None:
         """Stop: close the connection and complete the record."""
-        reading: Any = self._iterator
         try:
             await self._live.aclose()
         finally:
             with contextlib.suppress(RuntimeError):  # another task is reading just now
-                await reading.aclose()
+                await self._iterator.aclose()
 
     async def aclose(self) -> None:
         """Alias of `close`."""
