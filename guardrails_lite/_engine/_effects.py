@@ -69,11 +69,11 @@ class Send(Effect[Any]):
     connect_s: float | None = None
 
     def run(self) -> Any:
-        if self.target.completion:  # a client, whose every socket operation keeps to the limit
+        if self.timeout_s is None:
+            raw = self._sent()
+        else:  # every socket operation of a client keeps to the limit, and a function can ask for it
             with time_limit(self.timeout_s):
                 raw = self._sent()
-        else:
-            raw = self._sent()
         if type(raw) is not str and hasattr(type(raw), "__await__"):
             _discard(raw)
             raise TypeError(
@@ -83,8 +83,10 @@ class Send(Effect[Any]):
         return raw
 
     async def arun(self) -> Any:
-        answer = self._answer()
-        return await (answer if self.timeout_s is None else within(answer, self.timeout_s))
+        if self.timeout_s is None:
+            return await self._answer()
+        with time_limit(self.timeout_s):
+            return await within(self._answer(), self.timeout_s)
 
     async def _answer(self) -> Any:
         raw = await in_thread(self._sent) if self.target.blocks else self._sent()
@@ -240,8 +242,10 @@ class Read(Effect[Any]):
             return next(self.stream, END)
 
     async def arun(self) -> Any:
-        chunk = self._next()
-        return await (chunk if self.timeout_s is None else within(chunk, self.timeout_s))
+        if self.timeout_s is None:
+            return await self._next()
+        with time_limit(self.timeout_s):
+            return await within(self._next(), self.timeout_s)
 
     async def _next(self) -> Any:
         if hasattr(self.stream, "__anext__"):

@@ -8,6 +8,7 @@ can only shorten an outer one.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from contextvars import ContextVar, Token
@@ -34,14 +35,18 @@ class time_limit:
 
     def __exit__(self, *exc: object) -> None:
         if self._token is not None:
-            _LIMIT.reset(self._token)
+            # Refused to a coroutine that is closed outside its task, where no limit was set.
+            with contextlib.suppress(ValueError):
+                _LIMIT.reset(self._token)
             self._token = None
 
 
 def time_left_s() -> float | None:
     """Say how many seconds the current guarded call still has; None: it has no limit.
 
-    A function that a guard calls can use it to bound its own waits. Zero or less: stop now.
+    A function that a guard calls can use it to bound its own waits: by the deadline, or by the clock of
+    `Clocks` that runs out before it. So can a validator, by the timeout of its rule. Zero or less: stop now.
+    The tasks that it starts, and `asyncio.to_thread`, have the same limit.
     """
     limit = _LIMIT.get()
     return None if limit == math.inf else limit - time.monotonic()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, TypedDict
 
 import pytest
@@ -23,6 +24,7 @@ from guardrails_lite import (
     target,
     tool,
 )
+from guardrails_lite.reliability import time_left_s
 from guardrails_lite.testing import STYLES, ScriptedModel, Style, completion, tool_call
 from tests.engine.conftest import NOW, word
 
@@ -419,6 +421,63 @@ def test_a_deadline_stops_a_call(style: Style) -> None:
 
     with pytest.raises((DeadlineExceeded, Exhausted)):
         style.call(Guard(retry=NOW, budget=Budget(deadline_s=0.04)), ScriptedModel([slow, slow, slow]), "hi")
+
+
+class Asking:
+    """A model that asks how long it still has, at each of its steps, as a function of any kind."""
+
+    def __init__(self) -> None:
+        self.told: list[float | None] = []
+
+    def run(self, messages: Any) -> str:
+        """Reply at once."""
+        self.told.append(time_left_s())
+        return "Oslo."
+
+    async def arun(self, messages: Any) -> str:
+        """Reply after a wait."""
+        self.told.append(time_left_s())
+        await asyncio.sleep(0)
+        self.told.append(time_left_s())
+        return "Oslo."
+
+    def stream(self, messages: Any) -> Iterator[str]:
+        """Reply in pieces."""
+        for piece in ("Os", "lo."):
+            self.told.append(time_left_s())
+            yield piece
+
+    async def astream(self, messages: Any) -> AsyncIterator[str]:
+        """Reply in pieces, with waits."""
+        for piece in ("Os", "lo."):
+            self.told.append(time_left_s())
+            await asyncio.sleep(0)
+            yield piece
+
+
+@pytest.mark.parametrize("deadline_s", [60.0, None])
+def test_a_function_can_ask_how_long_its_call_still_has(style: Style, deadline_s: float | None) -> None:
+    """So what nothing interrupts can end itself; without a deadline there is nothing to tell."""
+    model = Asking()
+    style.call(Guard(budget=Budget(deadline_s=deadline_s)), getattr(model, str(style)), "hi")
+
+    assert model.told
+    if deadline_s is None:
+        assert set(model.told) == {None}
+    else:
+        assert all(left is not None and 0 < left <= deadline_s for left in model.told)
+    assert time_left_s() is None
+
+
+def test_a_fallback_can_ask_too(style: Style) -> None:
+    """Also a plain function that runs in a thread, beside an event loop."""
+    model = Asking()
+    guard = Guard(retry=Retry(attempts=1), fallback=[target(model.run)], budget=Budget(deadline_s=60))
+    style.call(guard, ScriptedModel([OFFLINE]), "hi")
+
+    (left,) = model.told
+    assert left is not None
+    assert 0 < left <= 60
 
 
 def test_tokens_are_refused_before_they_are_spent(call: Call) -> None:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Any
 
 import openai
@@ -262,6 +263,24 @@ def test_limits_nest_and_end() -> None:
             assert 9.9 < (time_left_s() or 0) <= 10
         with time_limit(None):
             assert 9.9 < (time_left_s() or 0) <= 10
+    assert time_left_s() is None
+
+
+def test_a_limit_ends_with_a_coroutine_that_is_closed_outside_its_task() -> None:
+    """As the garbage collector does with one that was left behind: no error, and no limit stays."""
+    closed: list[bool] = []
+
+    async def wait_limited() -> None:
+        with time_limit(10):
+            try:
+                await asyncio.sleep(0)
+            finally:
+                closed.append(True)
+
+    left_behind = wait_limited()
+    copy_context().run(left_behind.send, None)
+    left_behind.close()
+    assert closed == [True]
     assert time_left_s() is None
 
 
