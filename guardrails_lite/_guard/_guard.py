@@ -403,7 +403,8 @@ class Guard(Generic[T]):
     ) -> WorstCase:
         """Say what one call can cost at most, before anything runs: requests, seconds, tokens, money.
 
-        Tokens and money are bounded by the budget, or by the size of the request where it is told.
+        Tokens and money are bounded by the budget, or by the size of the request where it is told. What
+        the checks use, such as a judge that asks a model, is not in them: nobody knows it before.
 
         Args:
             model: The model that the primary is asked for, for its price.

@@ -19,7 +19,7 @@ from guardrails_lite.reliability._retry import BASE_S, CAP_S, Retry
 
 @dataclass(frozen=True, slots=True)
 class WorstCase:
-    """The most that one guarded call can cost. It prints as a sentence."""
+    """The most that one guarded call can cost, without what its checks use. It prints as a sentence."""
 
     sends: int
     """Requests, over all targets, retries and re-asks."""
@@ -68,7 +68,8 @@ def worst_case(
     """Work out the most that one call can cost.
 
     A re-ask does not renew the attempts at a target, so a target is sent to at most ``Retry.attempts``
-    times plus once for each re-ask, which is counted once for the whole call, as a hedge is.
+    times plus once for each re-ask, which is counted once for the whole call, as a hedge is. What checks
+    use themselves is known only when they report it: of the numbers, only `seconds` bounds it.
 
     Args:
         retry: The guard's retries.
