@@ -38,27 +38,30 @@ if TYPE_CHECKING:
 class Climb:
     """Where one call stands: the targets, what each came to, and what is asked of the next one."""
 
-    # Defaults of the class, not of the instance: most of them hold to the end of most calls.
-    place = -1
-    """Which target is asked."""
-    parts: Parts | None = None
-    """What is asked for, where it is not a whole reply."""
-    begun: Begun | None = None
-    """The reply that is gone on with, where one is."""
-    outgrown = 0
-    """The largest context that has been too small."""
-    failed = 0
-    """How many attempts at this target brought no reply."""
-    waited_s = 0.0
-    answerless: Unanswered | None = None
-    """The last attempt at this target that was repeated."""
-    second_try: SecondTry | None = None
-    _invalid: Invalid | None = None
-    """The last reply that was not what was declared."""
-    _lost: tuple[str, ...] = ()
     target: Target | Primary
     fallbacks_left: int
     _prepared: tuple[Call, str | None, Admission]
+    # Slots: an attribute that is a default of the class is slow to read.
+    __slots__ = (
+        "_asked",
+        "_call",
+        "_gave_up",
+        "_invalid",
+        "_lost",
+        "_prepared",
+        "answerless",
+        "begun",
+        "failed",
+        "fallbacks_left",
+        "outgrown",
+        "parts",
+        "place",
+        "second_try",
+        "story",
+        "target",
+        "targets",
+        "waited_s",
+    )
 
     def __init__(self, story: Story, call: Call, primary: Target | Primary, past: Stop | None) -> None:
         self.story = story
@@ -67,6 +70,23 @@ class Climb:
         self.targets: tuple[Target | Primary, ...] = (
             (primary, *[target.behind(primary) for target in fallback]) if fallback else (primary,)
         )
+        self.place = -1
+        """Which target is asked."""
+        self.parts: Parts | None = None
+        """What is asked for, where it is not a whole reply."""
+        self.begun: Begun | None = None
+        """The reply that is gone on with, where one is."""
+        self.outgrown = 0
+        """The largest context that has been too small."""
+        self.failed = 0
+        """How many attempts at this target brought no reply."""
+        self.waited_s = 0.0
+        self.answerless: Unanswered | None = None
+        """The last attempt at this target that was repeated."""
+        self.second_try: SecondTry | None = None
+        self._invalid: Invalid | None = None
+        """The last reply that was not what was declared."""
+        self._lost: tuple[str, ...] = ()
         self._gave_up: list[tuple[Target | Primary, Unanswered | Invalid | Stop]] = []
         if past is not None:  # the request itself goes past the primary
             self.place = 0
