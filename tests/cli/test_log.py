@@ -323,3 +323,84 @@ def test_no_processes_read_nothing(made: Path, action: str, given: str) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["log", action, str(made), f"--processes={given}"])
     assert ended.value.code == 2
+
+
+def cut(log: Path) -> None:
+    forger.edit(log, forger.keep(5))
+
+
+def remove(log: Path) -> None:
+    shutil.rmtree(forger.segment(log).parent)
+
+
+def roll_back(log: Path) -> None:
+    """The registry as it was before its last entry and the checkpoint behind it."""
+    path = log / "registry.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-2]))
+
+
+SHORT = "guardrails-lite: this log was cut short or rolled back: "
+
+
+@pytest.mark.parametrize(
+    ("damage", "missing"),
+    [
+        (cut, "has 5 entries, and the registry knows of "),
+        (remove, "has 0 entries, and the registry knows of "),
+        (roll_back, "the registry ends at epoch "),
+    ],
+)
+@pytest.mark.parametrize(
+    "action", ["ls", "stats", "spend", "latency", "export", "replay", "seal", "hold", "witness"]
+)
+def test_no_action_passes_over_a_log_that_was_cut_short(
+    log: Path,
+    action: str,
+    damage: Callable[[Path], None],
+    missing: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One line on standard error says so first; what is printed stays what a program reads."""
+    (tmp_path / "guard.toml").write_text('name = "other"\n')
+    more = {
+        "export": ["--format", "jsonl"],
+        "replay": [str(tmp_path / "guard.toml"), "--reader", "a", "--reason", "b", "--json"],
+        "hold": ["u-1", "--owner", "a", "--reason", "b", "--json"],
+    }
+    damage(log)
+
+    main(["log", action, str(log), *more.get(action, ["--json"])])
+
+    printed = capsys.readouterr()
+    first = printed.err.splitlines()[0]
+    assert first.startswith(SHORT)
+    assert missing in first
+    assert first.endswith("verify` says more.")
+    assert printed.err.count(SHORT) == 1
+    assert "cut short" not in printed.out
+
+
+def test_a_whole_log_gets_no_warning(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither one that ended, nor one whose process runs behind its last head or has a line under way."""
+    assert main(["log", "ls", str(log)]) == 0
+    with AuditLog(log) as audit:
+        audit(record(40))
+        audit.head()
+        audit(record(41))
+        assert main(["log", "ls", str(log)]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_running_stream_cut_below_its_head_is_told(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The registry knows how far it had come, though it has not ended."""
+    with AuditLog(log) as audit:
+        for number in range(40, 44):
+            audit(record(number))
+        audit.head()
+        path = max((log / "streams").glob("*/*.jsonl"))
+        short = forger.copy(log, "short")
+        running = short / path.relative_to(log)
+        running.write_bytes(b"".join(running.read_bytes().splitlines(keepends=True)[:3]))
+        assert main(["log", "stats", str(short)]) == 0
+    assert f"the stream {path.parent.name} has 3 entries" in capsys.readouterr().err

@@ -6,6 +6,8 @@ Each action is a few lines over a function of `guardrails_lite.audit`, so that a
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 
 from guardrails_lite._errors import GuardrailsError
 from guardrails_lite.cli._log import (
@@ -22,7 +24,7 @@ from guardrails_lite.cli._log import (
     _search,
 )
 from guardrails_lite.cli._log._action import Action
-from guardrails_lite.cli._terminal import fail
+from guardrails_lite.cli._terminal import fail, safe
 
 _ACTIONS: dict[str, Action] = {
     action.name: action
@@ -56,9 +58,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what is asked; see `guardrails_lite.cli` for the exit codes."""
+    action = _ACTIONS[arguments.action]
+    if action.on == "a log" and not action.verifies:
+        _warn_of_shortfall(Path(arguments.directory))
     try:
-        return _ACTIONS[arguments.action].run(arguments)
+        return action.run(arguments)
     except LookupError as error:
         return fail(error.args[0] if error.args else error, 1)
     except GuardrailsError as error:
         return fail(error, 5)
+
+
+def _warn_of_shortfall(directory: Path) -> None:
+    """Say on standard error that the log falls short, so that nobody takes what is left for all there was."""
+    from guardrails_lite.audit._shortfall import shortfall
+
+    missing = shortfall(directory)
+    if missing is not None:
+        told = f"this log was cut short or rolled back: {missing}. `guardrails-lite log verify` says more."
+        print(f"guardrails-lite: {safe(told)}", file=sys.stderr)

@@ -34,6 +34,8 @@ class Action:
     declare: Callable[[argparse.ArgumentParser], None] = no_arguments
     on: Literal["a log", "nothing"] = "a log"
     """Whether it takes the log's directory."""
+    verifies: bool = False
+    """Whether it checks the whole log itself, and needs no warning before."""
 
 
 FILTERS = ("outcome", "guard", "digest", "model", "user", "key", "tenant", "mode", "style", "rule")

@@ -152,8 +152,12 @@ def _repair(arguments: argparse.Namespace) -> int:
 
 
 ACTIONS = (
-    Action("verify", "is the log whole and unchanged?", _verify, _declare_verify),
-    Action("doctor", "what is this, what can be trusted, what to do", _doctor, _declare_verify),
+    Action("verify", "is the log whole and unchanged?", _verify, _declare_verify, verifies=True),
+    Action(
+        "doctor", "what is this, what can be trusted, what to do", _doctor, _declare_verify, verifies=True
+    ),
     Action("seal", "close off the streams of ended processes, and sign", _seal, declare_keys),
-    Action("repair", "close off dead streams and build the index anew", _repair, _declare_repair),
+    Action(
+        "repair", "close off dead streams and build the index anew", _repair, _declare_repair, verifies=True
+    ),
 )
