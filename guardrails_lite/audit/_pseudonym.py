@@ -16,6 +16,7 @@ from pathlib import Path
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit._disk import replace_secret
 from guardrails_lite.audit._note import b64, unb64
+from guardrails_lite.audit._registry import read_config
 
 _KEPT = 4096
 
@@ -94,8 +95,10 @@ def pseudonyms_in(
         keys: Where the log's keys are; default: ``keys`` in *directory*.
 
     Raises:
-        ConfigError: the key is not there, so nobody can say what *value* is called.
+        ConfigError: *directory* is not a compliance log, or one of a newer format; or the key is not
+            there, so nobody can say what *value* is called.
     """
+    read_config(Path(directory) / "log.json")
     place = (Path(keys) if keys is not None else Path(directory) / "keys") / "pseudonym.key"
     names = Pseudonyms(place)
     try:

@@ -316,6 +316,18 @@ def test_nobody_is_no_subject(made: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "VALUE is empty" in capsys.readouterr().err
 
 
+def test_a_newer_log_is_asked_for_no_pseudonym(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a person is called may be made otherwise there, so an answer would mislead."""
+    config = json.loads((log / "log.json").read_text())
+    (log / "log.json").write_text(json.dumps({**config, "format": "glog/2"}))
+
+    for action in ("hash", "find-subject"):
+        assert main(["log", action, str(log), "u-1"]) == 5
+        printed = capsys.readouterr()
+        assert "this log has format 'glog/2' and this library reads 'glog/1'" in printed.err
+        assert printed.out == ""
+
+
 @pytest.mark.parametrize("action", ["verify", "doctor"])
 @pytest.mark.parametrize("given", ["0", "-1", "two"])
 def test_no_processes_read_nothing(made: Path, action: str, given: str) -> None:
