@@ -76,6 +76,8 @@ class AuditLog:
         witness: Receives the head of the log every *witness_s* seconds and when the log is closed, to keep
             it where this machine cannot change it (`witness_file`, syslog, a commit). It runs in the
             background; one that raises is recorded and asked again.
+        clock: Tells the time; default: the system's clocks.
+        disk: Writes and syncs; default: the system's calls.
 
     Raises:
         ConfigError: an argument cannot work, or the directory cannot be written or is damaged.
@@ -120,6 +122,8 @@ class AuditLog:
                 f"AuditLog: witness= takes a function that receives the head, not {type(witness).__name__}: "
                 "witness=witness_file('heads')"
             )
+        _check_system("clock", clock, Clock)
+        _check_system("disk", disk, Disk)
         self.capture: Capture = _one_of("capture", capture, ("none", "metadata", "redacted", "sealed"))
         self._repr = _call_text(
             directory, mode=mode, on_failure=on_failure, spill=spill, capture=capture, signing=signing
@@ -569,6 +573,22 @@ def _check_whole(name: str, value: object, *, least: int) -> None:
 def _check_seconds(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
         raise ConfigError(f"AuditLog({name}={value!r}): expected a number of seconds, 0 or more")
+
+
+def _check_system(name: str, value: Clock | Disk | None, kind: type[Clock] | type[Disk]) -> None:
+    if value is None:
+        return
+    if not isinstance(value, kind):
+        raise ConfigError(
+            f"AuditLog: {name}= takes a guardrails_lite.audit.{kind.__name__}, not {type(value).__name__}; "
+            "leave it out to use the system's"
+        )
+    for part in kind.__slots__:
+        call = getattr(value, part)
+        if not callable(call):
+            raise ConfigError(
+                f"AuditLog: {name}={kind.__name__}({part}=...) takes a function, not {type(call).__name__}"
+            )
 
 
 def _call_text(directory: str | os.PathLike[str], **options: object) -> str:

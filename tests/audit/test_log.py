@@ -96,6 +96,11 @@ def test_unwritable_directory_is_refused_at_construction(tmp_path: Path) -> None
         ({"keys": 7}, "keys= takes the path of a directory, not int"),
         ({"on_failure": "spill", "spill": 7}, "spill= takes the path of a directory, not int"),
         ({"signing": 0}, "signing=0"),
+        ({"clock": 7}, r"clock= takes a guardrails_lite\.audit\.Clock, not int; leave it out"),
+        ({"clock": Disk()}, r"clock= takes a guardrails_lite\.audit\.Clock, not Disk"),
+        ({"clock": Clock(wall_ns=7)}, r"clock=Clock\(wall_ns=\.\.\.\) takes a function, not int"),  # type: ignore[arg-type]
+        ({"disk": ""}, r"disk= takes a guardrails_lite\.audit\.Disk, not str"),
+        ({"disk": Disk(sync=None)}, r"disk=Disk\(sync=\.\.\.\) takes a function, not NoneType"),  # type: ignore[arg-type]
     ],
 )
 def test_settings_that_cannot_work_are_refused(tmp_path: Path, options: dict[str, Any], match: str) -> None:
