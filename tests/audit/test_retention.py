@@ -24,6 +24,7 @@ from guardrails_lite.audit import (
     reveal,
     verify,
 )
+from guardrails_lite.audit.index import Index
 from tests.audit import forger
 from tests.audit.calls import call_id, record
 
@@ -213,3 +214,15 @@ def test_expiry_has_a_limit_and_a_name(tmp_path: Path, time: Time) -> None:
         expirable(log, keep_days=0)
     with pytest.raises(ConfigError, match="needs by="):
         expire(log, keep_days=183, by="")
+
+
+def test_a_stream_that_expired_whole_leaves_the_index(tmp_path: Path, time: Time) -> None:
+    """An index that settled a stream when it ended must not remember its calls."""
+    log = aged(tmp_path / "log", time)
+    with Index(log.directory) as index:
+        index.update()
+        assert index.totals().calls == 16
+        expire(log, keep_days=183, by="ada")
+        index.update()
+        assert [call.id for call in index.calls()][::-1] == ids(log.directory)
+    log.close()

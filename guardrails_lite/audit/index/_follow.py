@@ -90,9 +90,10 @@ def _states(db: sqlite3.Connection) -> dict[str, Source]:
 
 def _is_settled(db: sqlite3.Connection, name: str, known: Known | None) -> bool:
     """Whether nothing can have happened to a stream since it was indexed."""
-    row = db.execute("SELECT ended, problem FROM streams WHERE name = ?", (name,)).fetchone()
-    ended = known is not None and known.ended is not None
-    return row is not None and ended and row[0] in ("closed", "recovered") and not row[1]
+    row = db.execute("SELECT ended, problem, first FROM streams WHERE name = ?", (name,)).fetchone()
+    if row is None or known is None or known.ended is None or row[2] != _beginning(name, known).first:
+        return False
+    return row[0] in ("closed", "recovered") and not row[1]
 
 
 def _step(db: sqlite3.Connection, root: Path, name: str, known: Known | None) -> int:
