@@ -11,6 +11,7 @@ or a restriction in force, or a call of somebody whom one of these is about.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -42,23 +43,45 @@ class Expired:
     """When its last one was."""
 
 
-def expirable(log: AuditLog, *, keep_days: float) -> list[Expired]:
+def expirable(
+    log: AuditLog,
+    *,
+    keep_days: float,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Expired]:
     """The segments of *log* in which everything is older than *keep_days* and nothing is held.
 
     Laws set floors: the EU AI Act six months, HIPAA six years, PCI DSS one year.
+
+    Args:
+        log: The log, opened.
+        keep_days: How old an entry must be, in days.
+        on_progress: Called with the segments looked at and the segments there are, one by one.
 
     Raises:
         ConfigError: *keep_days* is not positive.
     """
     limit = _limit(log, keep_days)
     with log._registry.session() as session:
-        return [gone.told for gone in _plan(log.directory, session.streams, limit)]
+        return [gone.told for gone in _plan(log.directory, session.streams, limit, on_progress)]
 
 
-def expire(log: AuditLog, *, keep_days: float, by: str) -> list[Expired]:
+def expire(
+    log: AuditLog,
+    *,
+    keep_days: float,
+    by: str,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Expired]:
     """Remove the segments that `expirable` lists, and the captured texts of their calls.
 
     Each removal is first recorded in the registry under the name of *by*, a person or a job.
+
+    Args:
+        log: The log, opened.
+        keep_days: How old an entry must be, in days.
+        by: Who lets them go.
+        on_progress: As for `expirable`.
 
     Raises:
         ConfigError: *by* is empty or *keep_days* is not positive.
@@ -68,7 +91,7 @@ def expire(log: AuditLog, *, keep_days: float, by: str) -> list[Expired]:
         raise ConfigError("expire(...) needs by=: who lets entries go is recorded")
     limit = _limit(log, keep_days)
     with log._registry.session() as session:
-        gone = _plan(log.directory, session.streams, limit)
+        gone = _plan(log.directory, session.streams, limit, on_progress)
         for segment in gone:
             told = segment.told
             times = {"first_ns": told.first_ns, "last_ns": told.last_ns, "entries": told.entries}
@@ -109,25 +132,34 @@ class _Limit:
 
 
 def _limit(log: AuditLog, keep_days: float) -> _Limit:
-    if keep_days <= 0:
+    if not 0 < keep_days < float("inf"):
         raise ConfigError(f"keep_days={keep_days!r}: expected a positive number of days")
     placed = {**holds(log), **restrictions(log)}
     subjects = frozenset[str]().union(*map(subjects_of, placed.values()))
     return _Limit(log._clock.wall_ns() - int(keep_days * _DAY_NS), frozenset(placed), subjects)
 
 
-def _plan(root: Path, streams: dict[str, Known], limit: _Limit) -> list[_Gone]:
-    found = []
+def _plan(
+    root: Path, streams: dict[str, Known], limit: _Limit, on_progress: Callable[[int, int], None]
+) -> list[_Gone]:
+    ahead = []
     for known in streams.values():
         paths = segments(root / "streams" / known.name)
         if known.ended is None or (known.ended.get("torn") or {}).get("bytes"):
             paths = paths[:-1]  # still written, to be recovered, or its unfinished line is verified too
-        found += _stream_plan(known, paths, limit)
+        ahead.append((known, paths))
+    found = []
+    done, total = 0, sum(len(paths) for _, paths in ahead)
+    for known, paths in ahead:
+        for at, gone in enumerate(_stream_plan(known, paths, limit), done + 1):
+            found.append(gone)
+            on_progress(at, total)
+        done += len(paths)
+        on_progress(done, total)
     return found
 
 
-def _stream_plan(known: Known, paths: list[Path], limit: _Limit) -> list[_Gone]:
-    found: list[_Gone] = []
+def _stream_plan(known: Known, paths: list[Path], limit: _Limit) -> Iterator[_Gone]:
     tree, key, passed = Frontier(), known.key, 0
     if known.expired is not None:
         passed, key = known.expired["segment"], known.expired["key"]
@@ -140,10 +172,10 @@ def _stream_plan(known: Known, paths: list[Path], limit: _Limit) -> list[_Gone]:
             try:
                 entry = parse(line)
             except BadLine:
-                return found  # damaged: nothing of it goes before somebody has looked
+                return  # damaged: nothing of it goes before somebody has looked
             leaves.append(leaf_hash(line.rstrip(b"\n")))
             if limit.keeps(entry):
-                return found
+                return
             if entry.time_ns:
                 times.append(entry.time_ns)
             if entry.type == "segment.sealed":
@@ -152,7 +184,7 @@ def _stream_plan(known: Known, paths: list[Path], limit: _Limit) -> list[_Gone]:
             if box is not None:
                 boxes.append(box)
         if not times:
-            return found
+            return
         tree.extend(leaves)
         state = {
             "stream": known.name,
@@ -164,5 +196,4 @@ def _stream_plan(known: Known, paths: list[Path], limit: _Limit) -> list[_Gone]:
             "key": key,
         }
         told = Expired(known.name, int(path.stem), len(leaves), min(times), max(times))
-        found.append(_Gone(told, state, boxes))
-    return found
+        yield _Gone(told, state, boxes)

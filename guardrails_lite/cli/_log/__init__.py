@@ -20,6 +20,7 @@ from guardrails_lite.cli._log import (
     _measures,
     _people,
     _replay,
+    _retention,
     _schema,
     _search,
 )
@@ -37,6 +38,7 @@ _ACTIONS: dict[str, Action] = {
         _evidence,
         _export,
         _people,
+        _retention,
         _replay,
         _alerts,
         _schema,

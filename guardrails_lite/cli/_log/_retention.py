@@ -1,0 +1,82 @@
+"""``guardrails-lite log expire``: what is old goes, and what stays still verifies."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from guardrails_lite.cli._log._action import Action, declare_keys, writing
+from guardrails_lite.cli._log._calls import shown_time
+from guardrails_lite.cli._terminal import Bar, fail, print_json, print_table
+
+if TYPE_CHECKING:
+    from guardrails_lite.audit import Expired
+
+
+def _declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--keep-days",
+        metavar="N",
+        type=_days,
+        required=True,
+        help="what is younger stays; the EU AI Act asks for six months, PCI DSS for a year, HIPAA for six",
+    )
+    parser.add_argument("--by", metavar="WHO", help="who lets them go, a person or a job; needed with --yes")
+    parser.add_argument(
+        "--yes", action="store_true", help="do it; without this it only says what it would do"
+    )
+    declare_keys(parser)
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = 0.0
+    if not 0 < days < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days; expected more than 0")
+    return days
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """Let old segments go; without ``--yes``, 1 where there are any."""
+    from guardrails_lite.audit import expirable, expire
+
+    if arguments.yes and not arguments.by:
+        return fail("--yes needs --by WHO: who lets entries go is recorded", 2)
+    try:
+        with writing(arguments) as log, Bar("segments looked at") as bar:
+            if arguments.yes:
+                gone = expire(log, keep_days=arguments.keep_days, by=arguments.by, on_progress=bar)
+            else:
+                gone = expirable(log, keep_days=arguments.keep_days, on_progress=bar)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        return fail(
+            f"{arguments.directory}: a segment cannot be read or removed ({why}); "
+            "what was recorded as gone is removed by the next run",
+            5,
+        )
+    if arguments.json:
+        print_json({"expired" if arguments.yes else "expirable": [asdict(each) for each in gone]})
+    else:
+        _print(gone, done=arguments.yes)
+    return 1 if gone and not arguments.yes else 0
+
+
+def _print(gone: list[Expired], *, done: bool) -> None:
+    entries = sum(each.entries for each in gone)
+    went = "went" if done else "would go"
+    more = "; --yes does it" if gone and not done else ""
+    print(f"{len(gone)} segments {went}, with {entries} entries and the kept texts of their calls{more}")
+    if gone:
+        print()
+        rows = [
+            (each.stream, each.segment, each.entries, shown_time(each.first_ns), shown_time(each.last_ns))
+            for each in gone
+        ]
+        print_table(("stream", "segment", "entries", "from", "to"), rows)
+
+
+ACTIONS = (Action("expire", "let entries go that are older than so many days", _run, _declare),)
