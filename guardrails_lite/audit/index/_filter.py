@@ -119,7 +119,7 @@ def text_parameters(text: str) -> list[Any]:
     return [text.lower(), text.lower() + "\U0010ffff", text, text, text]
 
 
-def joined(parts: Iterable[Condition], *, otherwise: str = "1") -> Condition:
+def joined(parts: Iterable[Condition], *, otherwise: str = "TRUE") -> Condition:
     """All of *parts* in one condition."""
     held = list(parts)
     return " AND ".join(sql for sql, _ in held) or otherwise, [

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from guardrails_lite.audit.index._database import Database
 from guardrails_lite.audit.index._filter import Filter, conditions, joined
 
 _AT_ONCE: Final = 500
@@ -23,7 +23,7 @@ class Found:
     """The call's id."""
 
 
-def findings(db: sqlite3.Connection, asked: Filter) -> Iterator[Found]:
+def findings(db: Database, asked: Filter) -> Iterator[Found]:
     """The findings in the calls asked for, newest first."""
     rules = asked.values("rule")
     where, parameters = joined(conditions(asked, without="rule"))
@@ -44,7 +44,7 @@ def findings(db: sqlite3.Connection, asked: Filter) -> Iterator[Found]:
         behind = [rows[-1][1], rows[-1][3], rows[-1][0]]
 
 
-def count(db: sqlite3.Connection, since: int) -> int:
+def count(db: Database, since: int) -> int:
     """How many findings there are in calls that started at *since* or later."""
     (found,) = db.execute("SELECT count(*) FROM found WHERE at >= ?", [since]).fetchone()
     return int(found)

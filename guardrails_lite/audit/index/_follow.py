@@ -8,7 +8,6 @@ written.
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from guardrails_lite.audit._format import NO_LEAF, BadLine, leaf_hash, line_star
 from guardrails_lite.audit._read import stream_names
 from guardrails_lite.audit._registry import REGISTRY, Known, note_entry
 from guardrails_lite.audit._scan import lines, segments
+from guardrails_lite.audit.index._database import Database
 from guardrails_lite.audit.index._rows import Batch, Place
 
 _BATCH: Final = 10_000
@@ -56,39 +56,48 @@ class Moved(Exception):
 
 
 def follow(
-    db: sqlite3.Connection, root: Path, *, on_progress: Callable[[int, int], None] = lambda done, total: None
+    db: Database,
+    root: Path,
+    *,
+    reach: Callable[[Path], int] = os.path.getsize,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Bring the index *db* up to what the log in *root* holds now.
+    """Bring the index *db* up to what the log in *root* holds now, of each segment as far as *reach* says.
 
     Raises:
         Moved: what was indexed is no longer there, or was changed, or was removed by retention.
     """
     known = _registered(root)
     names = stream_names(root)
-    ahead = {name: _bytes_ahead(root, name, held) for name, held in _states(db).items() if name in names}
-    ahead |= {name: _bytes_ahead(root, name, Source(name)) for name in names if name not in ahead}
+    held = _states(db)
+    ahead = {name: _bytes_ahead(root, name, held.get(name, Source(name)), reach) for name in names}
     total, done = sum(ahead.values()), 0
     for name in [REGISTRY, *names]:
         if name != REGISTRY and not ahead[name] and _is_settled(db, name, known.get(name)):
             continue
         taken = 1
         while taken:
-            taken = _step(db, root, name, known.get(name))
+            taken = _step(db, root, name, known.get(name), reach)
             done += taken
             on_progress(min(done, total), total)
 
 
-def sources(db: sqlite3.Connection) -> Iterator[Source]:
+def sources(db: Database) -> Iterator[Source]:
     """The streams in the index, in the order of their names."""
     for row in db.execute(f"SELECT {','.join(Source.__slots__)} FROM streams ORDER BY name"):
         yield Source(*row)
 
 
-def _states(db: sqlite3.Connection) -> dict[str, Source]:
+def _next_row(db: Database, table: str) -> int:
+    (row,) = db.execute(f"SELECT coalesce(max(row), 0) + 1 FROM {table}").fetchone()
+    return int(row)
+
+
+def _states(db: Database) -> dict[str, Source]:
     return {source.name: source for source in sources(db)}
 
 
-def _is_settled(db: sqlite3.Connection, name: str, known: Known | None) -> bool:
+def _is_settled(db: Database, name: str, known: Known | None) -> bool:
     """Whether nothing can have happened to a stream since it was indexed."""
     row = db.execute("SELECT ended, problem, first FROM streams WHERE name = ?", (name,)).fetchone()
     if row is None or known is None or known.ended is None or row[2] != _beginning(name, known).first:
@@ -96,7 +105,7 @@ def _is_settled(db: sqlite3.Connection, name: str, known: Known | None) -> bool:
     return row[0] in ("closed", "recovered") and not row[1]
 
 
-def _step(db: sqlite3.Connection, root: Path, name: str, known: Known | None) -> int:
+def _step(db: Database, root: Path, name: str, known: Known | None, reach: Callable[[Path], int]) -> int:
     """Take in up to a batch of lines of one stream; how many bytes that were."""
     db.execute("BEGIN IMMEDIATE")
     try:
@@ -105,14 +114,14 @@ def _step(db: sqlite3.Connection, root: Path, name: str, known: Known | None) ->
         paths = _paths(root, name)
         if held is not None:
             _check_unmoved(state, known, paths)
-        (next_row,) = db.execute("SELECT coalesce(max(row), 0) + 1 FROM calls").fetchone()
-        batch = Batch(db, next_row)
-        after = _read(state, paths, batch)
+        batch = Batch(db, _next_row(db, "calls"), _next_row(db, "events"))
+        after = _read(state, paths, batch, reach)
         batch.write()
         after = replace(after, ended=_ending(root, name, known))
         if after != held:
             values = [getattr(after, column) for column in Source.__slots__]
-            db.execute(f"INSERT OR REPLACE INTO streams VALUES ({','.join('?' * len(values))})", values)
+            db.execute("DELETE FROM streams WHERE name = ?", [name])
+            db.execute(f"INSERT INTO streams VALUES ({','.join('?' * len(values))})", values)
         db.execute("COMMIT")
     except BaseException:
         db.execute("ROLLBACK")
@@ -122,18 +131,20 @@ def _step(db: sqlite3.Connection, root: Path, name: str, known: Known | None) ->
     return max(1, after.offset - (state.offset if after.segment == state.segment else 0))
 
 
-def _read(state: Source, paths: list[Path], batch: Batch) -> Source:
+def _read(state: Source, paths: list[Path], batch: Batch, reach: Callable[[Path], int]) -> Source:
     state = replace(state, problem="", torn=0)
     left = _BATCH
     for path in paths:
         if path.name < state.segment:
             continue
-        if path.name != state.segment:
-            if state.torn:
-                return replace(state, problem=f"record {state.records}: a line that was never finished")
-            state = replace(state, segment=path.name, offset=0, last=0)
         try:
-            end = path.stat().st_size
+            end = reach(path)
+            if not end:
+                break
+            if path.name != state.segment:
+                if state.torn:
+                    return replace(state, problem=f"record {state.records}: a line that was never finished")
+                state = replace(state, segment=path.name, offset=0, last=0)
             with path.open("rb", buffering=1 << 20) as file:
                 file.seek(state.offset)
                 state, left = _lines(state, file, end, batch, left)
@@ -205,11 +216,11 @@ def _paths(root: Path, name: str) -> list[Path]:
     return segments(root / "streams" / name)
 
 
-def _bytes_ahead(root: Path, name: str, state: Source) -> int:
+def _bytes_ahead(root: Path, name: str, state: Source, reach: Callable[[Path], int]) -> int:
     ahead = 0
     for path in _paths(root, name):
         if path.name >= state.segment:
-            size = os.path.getsize(path)
+            size = reach(path)
             ahead += size - (state.offset if path.name == state.segment else 0)
     return max(ahead, 0)
 

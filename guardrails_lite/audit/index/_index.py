@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,21 +13,18 @@ from guardrails_lite._errors import ConfigError
 from guardrails_lite._sqlite import make_private, use_wal
 from guardrails_lite.audit._format import Entry, parse
 from guardrails_lite.audit._registry import read_config
-from guardrails_lite.audit.index import _findings, _measures, _pages, _sql
-from guardrails_lite.audit.index._filter import Filter
-from guardrails_lite.audit.index._findings import Found
-from guardrails_lite.audit.index._follow import Moved, Source, follow, sources
-from guardrails_lite.audit.index._measures import Latency, Policy, RuleUse, Spend, Totals, Volume
-from guardrails_lite.audit.index._pages import Call, Event, Facet, Order, Page
+from guardrails_lite.audit.index import _sql
+from guardrails_lite.audit.index._follow import Moved, follow
+from guardrails_lite.audit.index._pages import Call
+from guardrails_lite.audit.index._questions import Questions
 from guardrails_lite.audit.index._schema import TABLES, VERSION
 from guardrails_lite.audit.index._sql import Answer, Parameters
 from guardrails_lite.audit.index._sums import define_functions
 
 _WAIT_S: Final = 30.0
-_ALL: Final = Filter()
 
 
-class Index:
+class Index(Questions):
     """The index of the log in *directory*, opened; use it in a ``with`` block.
 
     It is as new as its last `update`: opening it reads nothing of the log. It belongs to the thread that
@@ -41,6 +38,8 @@ class Index:
     Raises:
         ConfigError: *directory* is not a compliance log, or one of a newer format.
     """
+
+    _db: sqlite3.Connection
 
     def __init__(
         self, directory: str | os.PathLike[str], *, at: str | os.PathLike[str] | None = None
@@ -72,43 +71,7 @@ class Index:
         self._db = self._open()
         follow(self._db, self.directory, on_progress=on_progress)
 
-    def sources(self) -> list[Source]:
-        """The log's streams, and how far each is in the index. `Source.problem` says why one is not whole."""
-        return list(sources(self._db))
-
     # -- asking ---------------------------------------------------------------------------------------
-
-    def page(
-        self, asked: Filter = _ALL, *, after: str | None = None, limit: int = 50, order: Order = "newest"
-    ) -> Page:
-        """Up to *limit* calls, newest first.
-
-        Args:
-            asked: Which calls.
-            after: `Page.more` of the page before; None: the first page.
-            limit: At most so many, 1 to 1,000.
-            order: ``"newest"`` or ``"oldest"`` first.
-
-        Raises:
-            ConfigError: *after* is not a cursor, or *limit* is out of range.
-        """
-        if not 1 <= limit <= 1000:
-            raise ConfigError(f"limit={limit!r} must be from 1 to 1000; use Page.more for the next page")
-        return _pages.page(self._db, asked, after=after, limit=limit, order=order)
-
-    def calls(self, asked: Filter = _ALL, *, order: Order = "newest") -> Iterator[Call]:
-        """All calls asked for, page by page."""
-        after: str | None = None
-        while True:
-            page = self.page(asked, after=after, limit=1000, order=order)
-            yield from page.calls
-            if page.more is None:
-                return
-            after = page.more
-
-    def find(self, beginning: str, *, limit: int = 2) -> list[Call]:
-        """The calls whose id begins with *beginning*, at most *limit*: two are enough to be ambiguous."""
-        return _pages.find(self._db, beginning.lower(), limit=limit)
 
     def entry(self, call: Call) -> Entry:
         """The record of *call*, read from the log itself and not from the index.
@@ -127,49 +90,6 @@ class Index:
             raise LookupError(f"the record of call {call.id} is not at its place")
         return entry
 
-    def facets(self, name: str, asked: Filter = _ALL, *, limit: int = 20) -> list[Facet]:
-        """How many calls there are for each value of *name*, were that part of the filter left open.
-
-        Args:
-            name: ``outcome``, ``guard``, ``digest``, ``model``, ``user``, ``key``, ``tenant``, ``mode``,
-                ``style`` or ``rule``.
-
-        Raises:
-            ConfigError: there is no such facet.
-        """
-        return _pages.facets(self._db, asked, name, limit=limit)
-
-    def events(
-        self,
-        *,
-        type: str | Iterable[str] = (),
-        call: str | None = None,
-        since: int | None = None,
-        until: int | None = None,
-        limit: int = 100,
-        order: Order = "newest",
-    ) -> list[Event]:
-        """Entries that are not calls: of some types, or all; about one call, or all.
-
-        Those of the log's registry are among them. Checkpoints and heartbeats are not.
-        """
-        types = (type,) if isinstance(type, str) else type
-        return _pages.events(
-            self._db, type=types, call=call, since=since, until=until, limit=limit, order=order
-        )
-
-    @property
-    def last_row(self) -> int:
-        """The row of the call that was taken in last; 0: there is none."""
-        return int(self._db.execute("SELECT coalesce(max(row), 0) FROM calls").fetchone()[0])
-
-    def taken_in(self, after: int, asked: Filter = _ALL, *, limit: int | None = None) -> list[Call]:
-        """Calls that `update` took in after the row *after*, in that order: what a follower has not seen.
-
-        A call that was unfinished comes again, as a new row, once it has a record.
-        """
-        return _pages.taken_in(self._db, asked, after, limit=limit)
-
     def sql(self, question: str, parameters: Parameters = (), *, timeout_s: float = 30.0) -> Answer:
         """Ask in SQL (SQLite's); it can read the index and do nothing else.
 
@@ -182,40 +102,6 @@ class Index:
             ConfigError: the question is no SELECT, is wrong, or takes longer than *timeout_s*.
         """
         return _sql.ask(self._db, question, parameters, timeout_s=timeout_s)
-
-    def findings(self, asked: Filter = _ALL) -> Iterator[Found]:
-        """What rules found in the calls asked for, newest first: one for each rule and call."""
-        return _findings.findings(self._db, asked)
-
-    def count_findings(self, *, since: int = 0) -> int:
-        """How many there are in calls that started at *since* or later."""
-        return _findings.count(self._db, since)
-
-    # -- measuring ------------------------------------------------------------------------------------
-
-    def totals(self, asked: Filter = _ALL) -> Totals:
-        """Calls, outcomes, tokens, money."""
-        return _measures.totals(self._db, asked)
-
-    def volume(self, asked: Filter = _ALL, *, step_h: int = 1) -> list[Volume]:
-        """The same over time, in steps of *step_h* hours of UTC, oldest first."""
-        return _measures.volume(self._db, asked, step_h=step_h)
-
-    def spend(self, by: _measures.By, asked: Filter = _ALL, *, limit: int = 20) -> list[Spend]:
-        """Who or what costs how much, dearest first."""
-        return _measures.spend(self._db, asked, by=by, limit=limit)
-
-    def latency(self, asked: Filter = _ALL) -> Latency:
-        """How long calls took."""
-        return _measures.latency(self._db, asked)
-
-    def rules(self, asked: Filter = _ALL) -> list[RuleUse]:
-        """How often each rule ran, found, broke, and how long it took."""
-        return _measures.rule_use(self._db, asked)
-
-    def policies(self, *, limit: int = 100) -> list[Policy]:
-        """Which policies were in force, the last first."""
-        return _measures.policies(self._db, limit=limit)
 
     # -- the database ---------------------------------------------------------------------------------
 

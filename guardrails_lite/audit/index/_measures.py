@@ -6,14 +6,16 @@ whole buckets from a table of sums and the ends of the range from ``calls``; for
 
 from __future__ import annotations
 
-import sqlite3
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from guardrails_lite._errors import ConfigError
+from guardrails_lite.audit.index._database import Database
 from guardrails_lite.audit.index._filter import Condition, Filter, conditions, joined
+from guardrails_lite.audit.index._rows import whole
 from guardrails_lite.audit.index._schema import BLOCKED, DAY_NS, HOUR_NS, UNFINISHED
 from guardrails_lite.audit.index._sums import CHECKED, DAILY, HOURLY, IS_BLOCKED, PEOPLE, bucket_us, valued
 
@@ -124,12 +126,12 @@ class Policy:
     cost_usd: float
 
 
-def totals(db: sqlite3.Connection, asked: Filter) -> Totals:
+def totals(db: Database, asked: Filter) -> Totals:
     """Everything in one row."""
     source, parameters = _by_hour(asked)
     sql = (
         "SELECT outcome, sum(calls), sum(tokens_in), sum(tokens_out), sum(cost), sum(unpriced) "
-        f"FROM ({source}) GROUP BY outcome ORDER BY 2 DESC, outcome"
+        f"FROM ({source}) AS s GROUP BY outcome ORDER BY 2 DESC, outcome"
     )
     rows = db.execute(sql, parameters).fetchall()
     where, held = joined(conditions(asked))
@@ -152,25 +154,25 @@ def totals(db: sqlite3.Connection, asked: Filter) -> Totals:
     )
 
 
-def volume(db: sqlite3.Connection, asked: Filter, *, step_h: int) -> list[Volume]:
+def volume(db: Database, asked: Filter, *, step_h: int) -> list[Volume]:
     """Calls in steps of *step_h* hours, oldest first; steps without a call are left out."""
     if step_h < 1:
         raise ConfigError(f"step_h={step_h!r} must be a whole number of hours, at least 1")
     source, parameters = _by_hour(asked)
     sql = (
-        f"SELECT hour / ? AS step, sum(calls), sum(calls * ({IS_BLOCKED})), "
-        f"sum(tokens_in + tokens_out), sum(cost) FROM ({source}) GROUP BY step ORDER BY step"
+        f"SELECT hour / ? AS step, sum(calls), sum(calls * {IS_BLOCKED}), "
+        f"sum(tokens_in + tokens_out), sum(cost) FROM ({source}) AS s GROUP BY step ORDER BY step"
     )
     return [Volume(row[0] * step_h * HOUR_NS, *row[1:]) for row in db.execute(sql, [step_h, *parameters])]
 
 
-def spend(db: sqlite3.Connection, asked: Filter, *, by: By, limit: int) -> list[Spend]:
+def spend(db: Database, asked: Filter, *, by: By, limit: int) -> list[Spend]:
     """The *limit* dearest values of *by*."""
     if by in ("guard", "digest", "model", "outcome"):
         source, parameters = _by_hour(asked)
         source = (
-            f"SELECT {by} AS value, calls, calls * ({IS_BLOCKED}) AS blocked, "
-            f"tokens_in + tokens_out AS tokens, cost, unpriced FROM ({source})"
+            f"SELECT {by} AS value, calls, calls * {IS_BLOCKED} AS blocked, "
+            f"tokens_in + tokens_out AS tokens, cost, unpriced FROM ({source}) AS s"
         )
     elif by in PEOPLE:
         if not asked.used:
@@ -186,12 +188,12 @@ def spend(db: sqlite3.Connection, asked: Filter, *, by: By, limit: int) -> list[
         raise ConfigError(f"no spend by {by!r}; there are key, user, tenant, model, guard, digest, outcome")
     sql = (
         "SELECT value, sum(calls), sum(blocked), sum(tokens), sum(cost), sum(unpriced) "
-        f"FROM ({source}) GROUP BY value ORDER BY 5 DESC, 2 DESC, value LIMIT ?"
+        f"FROM ({source}) AS s GROUP BY value ORDER BY 5 DESC, 2 DESC, value LIMIT ?"
     )
     return [Spend(*row) for row in db.execute(sql, [*parameters, limit])]
 
 
-def _of_the_dearest(db: sqlite3.Connection, asked: Filter, by: str, limit: int) -> list[Spend] | None:
+def _of_the_dearest(db: Database, asked: Filter, by: str, limit: int) -> list[Spend] | None:
     """The dearest since a day began, found among the dearest of all time; None where others may be dearer.
 
     Nobody costs more in a range than over all time. So once the last of those found costs more than all that
@@ -203,7 +205,8 @@ def _of_the_dearest(db: sqlite3.Connection, asked: Filter, by: str, limit: int) 
         return None
     ordered = "FROM totals WHERE field = ? ORDER BY cost DESC, calls DESC LIMIT"
     sql = (
-        "WITH RECURSIVE days (day) AS (SELECT ? UNION ALL SELECT day + 1 FROM days WHERE day < ?), "
+        "WITH RECURSIVE days (day) AS "
+        "(SELECT CAST(? AS BIGINT) UNION ALL SELECT day + 1 FROM days WHERE day < ?), "
         f"top AS (SELECT value {ordered} ?) SELECT p.value, sum(p.calls), sum(p.blocked), sum(p.tokens), "
         "sum(p.cost), sum(p.unpriced) FROM top CROSS JOIN days CROSS JOIN people p "
         "WHERE p.field = ? AND p.day = days.day AND p.value = top.value "
@@ -216,7 +219,7 @@ def _of_the_dearest(db: sqlite3.Connection, asked: Filter, by: str, limit: int) 
     return [Spend(*row) for row in rows]
 
 
-def latency(db: sqlite3.Connection, asked: Filter) -> Latency:
+def latency(db: Database, asked: Filter) -> Latency:
     """Percentiles by nearest rank."""
     counts = _buckets(db, asked) if asked.is_summed else None
     calls = sum(count for _, count in counts) if counts is not None else _count(db, asked)
@@ -229,16 +232,16 @@ def latency(db: sqlite3.Connection, asked: Filter) -> Latency:
     return Latency(calls, *(round(_percentile(counts, share) or 0) for share in (50, 95, 99, 100)))
 
 
-def rule_use(db: sqlite3.Connection, asked: Filter) -> list[RuleUse]:
+def rule_use(db: Database, asked: Filter) -> list[RuleUse]:
     """What each rule did, in the order of their names."""
     if asked.used <= {"guard", "digest", "since", "until"}:
-        source, parameters = _mixed(asked, "SELECT * FROM rules c WHERE 1", CHECKED, "day", DAY_NS)
+        source, parameters = _mixed(asked, "SELECT * FROM rules c WHERE TRUE", CHECKED, "day", DAY_NS)
     else:
         where, parameters = joined(conditions(asked, plus=""))
         source = f"{CHECKED} AND {where}"
     sql = (
         "SELECT rule, side, result, action, bucket, sum(checks), sum(us) "
-        f"FROM ({source}) GROUP BY rule, side, result, action, bucket"
+        f"FROM ({source}) AS s GROUP BY rule, side, result, action, bucket"
     )
     grouped: dict[tuple[str, str], list[tuple[str, str, int, int, int]]] = {}
     for rule, side, *rest in db.execute(sql, parameters):
@@ -246,11 +249,11 @@ def rule_use(db: sqlite3.Connection, asked: Filter) -> list[RuleUse]:
     return [_rule_use(rule, side, rows) for (rule, side), rows in sorted(grouped.items())]
 
 
-def policies(db: sqlite3.Connection, *, limit: int) -> list[Policy]:
+def policies(db: Database, *, limit: int) -> list[Policy]:
     """The *limit* policies that were in force last, newest first."""
     sql = (
         f"SELECT guard, digest, min(hour) * {HOUR_NS}, max(hour) * {HOUR_NS}, sum(calls), "
-        f"sum(calls * ({IS_BLOCKED})), sum(cost) FROM hours GROUP BY guard, digest "
+        f"sum(calls * {IS_BLOCKED}), sum(cost) FROM hours GROUP BY guard, digest "
         "ORDER BY max(hour) DESC, min(hour) DESC, guard, digest LIMIT ?"
     )
     return [Policy(*row) for row in db.execute(sql, [limit])]
@@ -278,7 +281,7 @@ def _rule_use(rule: str, side: str, rows: list[tuple[str, str, int, int, int]]) 
 
 def _by_hour(asked: Filter) -> Condition:
     """Rows of ``hour, guard, digest, model, outcome, calls, unpriced, tokens_in, tokens_out, cost, us``."""
-    return _mixed(asked, "SELECT * FROM hours c WHERE 1", HOURLY, "hour", HOUR_NS)
+    return _mixed(asked, "SELECT * FROM hours c WHERE TRUE", HOURLY, "hour", HOUR_NS)
 
 
 def _by_person(asked: Filter, by: str) -> Condition:
@@ -290,16 +293,16 @@ def _by_person(asked: Filter, by: str) -> Condition:
     return f"{valued(by)} AND {where}", parameters
 
 
-def _count(db: sqlite3.Connection, asked: Filter) -> int:
+def _count(db: Database, asked: Filter) -> int:
     where, parameters = joined(conditions(asked, plus=""))
     sql = f"SELECT count(*) FROM calls c WHERE c.outcome <> '{UNFINISHED}' AND {where}"
     return int(db.execute(sql, parameters).fetchone()[0])
 
 
-def _buckets(db: sqlite3.Connection, asked: Filter) -> list[tuple[int, int]]:
+def _buckets(db: Database, asked: Filter) -> list[tuple[int, int]]:
     """How many calls each bucket of latency has."""
-    source, parameters = _mixed(asked, "SELECT * FROM latencies c WHERE 1", DAILY, "day", DAY_NS)
-    sql = f"SELECT bucket, sum(calls) FROM ({source}) GROUP BY bucket ORDER BY bucket"
+    source, parameters = _mixed(asked, "SELECT * FROM latencies c WHERE TRUE", DAILY, "day", DAY_NS)
+    sql = f"SELECT bucket, sum(calls) FROM ({source}) AS s GROUP BY bucket ORDER BY bucket"
     return db.execute(sql, parameters).fetchall()
 
 
@@ -318,7 +321,7 @@ def _mixed(asked: Filter, of_sums: str, of_calls: str, unit: str, unit_ns: int) 
     for first, last in _ends(asked, begin, end, unit_ns):
         parts.append((f"{of_calls} AND c.at >= ? AND c.at < ? AND {where}", [first, last, *parameters]))
     if not parts:
-        parts.append((f"{of_calls} AND 0", []))
+        parts.append((f"{of_calls} AND FALSE", []))
     return " UNION ALL ".join(sql for sql, _ in parts), [value for _, held in parts for value in held]
 
 
@@ -334,7 +337,7 @@ def _ends(asked: Filter, begin: int, end: int, unit_ns: int) -> Iterator[tuple[i
         yield end * unit_ns, until
 
 
-def _edge(db: sqlite3.Connection, asked: Filter, way: str) -> int:
+def _edge(db: Database, asked: Filter, way: str) -> int:
     where, parameters = joined(conditions(asked, plus="+" if asked.is_summed else ""))
     row = db.execute(
         f"SELECT c.at FROM calls c WHERE {where} ORDER BY c.at {way} LIMIT 1", parameters
@@ -342,17 +345,12 @@ def _edge(db: sqlite3.Connection, asked: Filter, way: str) -> int:
     return int(row[0]) if row is not None else 0
 
 
-def _lost(db: sqlite3.Connection, asked: Filter) -> int:
+def _lost(db: Database, asked: Filter) -> int:
     if not asked.used <= {"since", "until"}:
         return 0
-    sql = (
-        "SELECT coalesce(sum(max(0, CAST(json_extract(data, '$.lost') AS INTEGER))), 0) FROM events "
-        "WHERE type = 'gap' AND at >= ? AND at < ?"
-    )
-    (lost,) = db.execute(
-        sql, [asked.since or 0, 2**63 - 1 if asked.until is None else asked.until]
-    ).fetchone()
-    return int(lost)
+    sql = "SELECT data FROM events WHERE type = 'gap' AND at >= ? AND at < ?"
+    gaps = db.execute(sql, [asked.since or 0, 2**63 - 1 if asked.until is None else asked.until])
+    return sum(max(0, whole(json.loads(data).get("lost"))) for (data,) in gaps)
 
 
 def _rank(ordered: list[int], share: int) -> int | None:

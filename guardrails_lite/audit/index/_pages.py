@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal
 
 from guardrails_lite._errors import ConfigError
+from guardrails_lite.audit.index._database import Database
 from guardrails_lite.audit.index._filter import (
     COLUMNS,
     Condition,
@@ -112,7 +112,7 @@ class Event:
         return {part.name: getattr(self, part.name) for part in fields(self)}
 
 
-def page(db: sqlite3.Connection, asked: Filter, *, after: str | None, limit: int, order: Order) -> Page:
+def page(db: Database, asked: Filter, *, after: str | None, limit: int, order: Order) -> Page:
     """Up to *limit* calls behind the cursor *after*."""
     behind = _read_cursor(after)
     keys: set[tuple[int, int]] = set()
@@ -126,21 +126,21 @@ def page(db: sqlite3.Connection, asked: Filter, *, after: str | None, limit: int
     return Page(tuple(_call(found[row]) for row in rows), more)
 
 
-def find(db: sqlite3.Connection, beginning: str, *, limit: int) -> list[Call]:
+def find(db: Database, beginning: str, *, limit: int) -> list[Call]:
     """Up to *limit* calls whose id begins so."""
     sql = f"SELECT {_SELECT} FROM calls WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
     return [_call(row) for row in db.execute(sql, (beginning, beginning + "\U0010ffff", limit))]
 
 
-def taken_in(db: sqlite3.Connection, asked: Filter, after: int, *, limit: int | None) -> list[Call]:
+def taken_in(db: Database, asked: Filter, after: int, *, limit: int | None) -> list[Call]:
     """The calls behind the row *after*, in the order in which they were taken in, at most *limit*."""
     where, parameters = joined(conditions(asked))
     sql = f"SELECT {_SELECT} FROM calls c WHERE c.row > ? AND {where} ORDER BY c.row LIMIT ?"
-    return [_call(row) for row in db.execute(sql, (after, *parameters, -1 if limit is None else limit))]
+    return [_call(row) for row in db.execute(sql, (after, *parameters, _END if limit is None else limit))]
 
 
 def events(
-    db: sqlite3.Connection,
+    db: Database,
     *,
     type: Iterable[str],
     call: str | None,
@@ -164,7 +164,7 @@ def events(
     return [_event(*row) for row in db.execute(sql, [*parameters, limit])]
 
 
-def facets(db: sqlite3.Connection, asked: Filter, name: str, *, limit: int) -> list[Facet]:
+def facets(db: Database, asked: Filter, name: str, *, limit: int) -> list[Facet]:
     """The values that calls have for *name*, most frequent first.
 
     The part *name* of the filter itself is left out, so that the other choices stay visible.
@@ -187,9 +187,7 @@ def facets(db: sqlite3.Connection, asked: Filter, name: str, *, limit: int) -> l
     return [Facet(*row) for row in found]
 
 
-def _walks(
-    db: sqlite3.Connection, asked: Filter, behind: tuple[int, int] | None, order: Order
-) -> Iterator[Condition]:
+def _walks(db: Database, asked: Filter, behind: tuple[int, int] | None, order: Order) -> Iterator[Condition]:
     """The walks along an index that together meet every call asked for, each in order.
 
     The part with the fewest calls leads, one walk for each of its values. Where even that part has a large
@@ -226,7 +224,7 @@ def _walks(
         )
 
 
-def _leading(db: sqlite3.Connection, asked: Filter) -> str:
+def _leading(db: Database, asked: Filter) -> str:
     """The part of the filter with the fewest calls, unless those are many."""
     (everything,) = db.execute("SELECT coalesce(sum(calls), 0) FROM totals WHERE field = 'mode'").fetchone()
     sizes = []

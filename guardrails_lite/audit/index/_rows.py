@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import math
-import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from guardrails_lite.audit._format import Entry
+from guardrails_lite.audit.index._database import Database
 from guardrails_lite.audit.index._schema import FOUND, UNFINISHED
 from guardrails_lite.audit.index._sums import add_sums
 
@@ -37,10 +37,12 @@ class Place:
 
 @dataclass(slots=True)
 class Batch:
-    """Rows that were gathered, to be written in one transaction. New calls have the rows from *first_row*."""
+    """Rows that were gathered, to be written in one transaction."""
 
-    db: sqlite3.Connection
+    db: Database
     first_row: int
+    """Of the new calls."""
+    first_event: int
     _open: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     """Calls with an intent and, so far, no record."""
     _done: set[str] = field(default_factory=set)
@@ -55,10 +57,8 @@ class Batch:
             self._open[text(entry.id)] = _call_row(entry, place, UNFINISHED, "")
         elif entry.type not in _QUIET:
             call, data = text(entry.data.get("call")), json.dumps(entry.data, ensure_ascii=True)
-            place_of = (entry.stream, entry.n)
-            self._rows["events"].append(
-                (None, text(entry.id), whole(entry.time_ns), text(entry.type), call, *place_of, data)
-            )
+            told = (text(entry.id), whole(entry.time_ns), text(entry.type), call)
+            self._rows["events"].append((self._new_event(), *told, entry.stream, entry.n, data))
 
     def write(self) -> None:
         """Write all of it; the caller commits."""
@@ -69,7 +69,7 @@ class Batch:
             marks = ",".join("?" * len(rows[0]))
             self.db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
         names = [(name,) for name in self._names]
-        self.db.executemany("INSERT OR IGNORE INTO tag_names VALUES (?)", names)
+        self.db.executemany("INSERT INTO tag_names VALUES (?) ON CONFLICT DO NOTHING", names)
         if self._rows.get("calls"):
             add_sums(self.db, self.first_row)
 
@@ -121,6 +121,9 @@ class Batch:
 
     def _new_row(self) -> int:
         return self.first_row + len(self._rows["calls"])
+
+    def _new_event(self) -> int:
+        return self.first_event + len(self._rows["events"])
 
 
 def _call_row(entry: Entry, place: Place, outcome: str, found: str) -> tuple[Any, ...]:
@@ -183,9 +186,9 @@ def text(value: object) -> str:
     """*value* where it is text that a database takes, shortened to a bound; otherwise nothing."""
     if not isinstance(value, str):
         return ""
-    if value.isascii() and len(value) <= _LONGEST:
+    if value.isascii() and len(value) <= _LONGEST and "\0" not in value:
         return value
-    return value[:_LONGEST].encode("utf-8", "replace").decode()
+    return value[:_LONGEST].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def whole(value: object) -> int:

@@ -6,13 +6,17 @@ import math
 import sqlite3
 from typing import Final
 
+from guardrails_lite.audit.index._database import Database
 from guardrails_lite.audit.index._schema import BLOCKED, BUCKETS, DAY_NS, FOUND, HOUR_NS, UNFINISHED
 
-IS_BLOCKED: Final = "outcome IN (" + ",".join(f"'{word}'" for word in BLOCKED) + ")"
+IS_BLOCKED: Final = f"CASE WHEN outcome IN ({','.join(map(repr, BLOCKED))}) THEN 1 ELSE 0 END"
+"""1 or 0."""
+
+_UNPRICED: Final = "CASE WHEN c.cost_usd IS NULL THEN 1 ELSE 0 END"
 
 HOURLY: Final = (
     f"SELECT c.at / {HOUR_NS} AS hour, c.guard, c.digest, c.model, c.outcome, 1 AS calls, "
-    "c.cost_usd IS NULL AS unpriced, c.tokens_in, c.tokens_out, coalesce(c.cost_usd, 0.0) AS cost, c.us "
+    f"{_UNPRICED} AS unpriced, c.tokens_in, c.tokens_out, coalesce(c.cost_usd, 0.0) AS cost, c.us "
     f"FROM calls c WHERE c.outcome <> '{UNFINISHED}'"
 )
 """Calls as rows of the table ``hours``, not added up."""
@@ -27,7 +31,7 @@ def valued(field: str, first_row: int = 0) -> str:
         value, source = "k.rule", f"calls c JOIN ({found}) k ON k.call = c.row"
     return (
         f"SELECT '{field}' AS field, c.at / {DAY_NS} AS day, {value} AS value, 1 AS calls, "
-        f"c.{IS_BLOCKED} AS blocked, c.cost_usd IS NULL AS unpriced, c.tokens, "
+        f"{IS_BLOCKED} AS blocked, {_UNPRICED} AS unpriced, c.tokens, "
         f"coalesce(c.cost_usd, 0.0) AS cost FROM {source} WHERE c.outcome <> '{UNFINISHED}'"
     )
 
@@ -40,7 +44,7 @@ DAILY: Final = (
 
 CHECKED: Final = (
     f"SELECT c.at / {DAY_NS} AS day, c.guard, c.digest, k.rule, k.side, k.result, k.action, "
-    "bucket_of(k.us) AS bucket, 1 AS checks, k.us FROM calls c JOIN checks k ON k.call = c.row WHERE 1"
+    "bucket_of(k.us) AS bucket, 1 AS checks, k.us FROM calls c JOIN checks k ON k.call = c.row WHERE TRUE"
 )
 """Checks as rows of the table ``rules``, not added up."""
 
@@ -66,7 +70,7 @@ _ADDED: Final = {
 }
 
 
-def add_sums(db: sqlite3.Connection, first_row: int) -> None:
+def add_sums(db: Database, first_row: int) -> None:
     """Add the calls from *first_row* on to the sums."""
     new = f" AND c.row >= {first_row}"
     for table, source in (("hours", HOURLY), ("latencies", DAILY), ("rules", CHECKED)):
@@ -81,11 +85,15 @@ def _addition(table: str, source: str) -> str:
     keys, added = _KEYS[table], _ADDED[table]
     columns = ",".join(keys + added)
     summed = ",".join(f"sum({name})" for name in added)
-    updates = ",".join(f"{name} = {name} + excluded.{name}" for name in added)
+    updates = ",".join(f"{name} = {table}.{name} + excluded.{name}" for name in added)
     return (
-        f"INSERT INTO {table} ({columns}) SELECT {','.join(keys)},{summed} FROM ({source}) WHERE 1 "
+        f"INSERT INTO {table} ({columns}) SELECT {','.join(keys)},{summed} FROM ({source}) AS new WHERE TRUE "
         f"GROUP BY {','.join(keys)} ON CONFLICT ({','.join(keys)}) DO UPDATE SET {updates}"
     )
+
+
+BUCKET_IN_SQL: Final = f"CASE WHEN us > 1 THEN CAST(round({BUCKETS} * ln(us) / ln(2)) AS BIGINT) ELSE 0 END"
+"""`bucket`, for a database that cannot call it."""
 
 
 def bucket(us: int) -> int:
