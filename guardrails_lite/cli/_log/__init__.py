@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from guardrails_lite._errors import GuardrailsError
 from guardrails_lite.cli._log import (
@@ -23,6 +24,7 @@ from guardrails_lite.cli._log import (
     _retention,
     _schema,
     _search,
+    _ship,
 )
 from guardrails_lite.cli._log._action import Action
 from guardrails_lite.cli._terminal import fail, safe
@@ -42,6 +44,7 @@ _ACTIONS: dict[str, Action] = {
         _replay,
         _alerts,
         _schema,
+        _ship,
     )
     for action in module.ACTIONS
 }
@@ -49,19 +52,44 @@ _ACTIONS: dict[str, Action] = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    commands = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    commands = parser.add_subparsers(
+        dest="action", metavar="ACTION", required=True, parser_class=_ActionParser
+    )
     for action in _ACTIONS.values():
         each = commands.add_parser(action.name, help=action.summary, description=f"{action.summary}.")
-        if action.on == "a log":
-            each.add_argument("directory", metavar="DIR", help="the log's directory")
+        each.takes_a_database = action.on == "a log or a database"
+        if action.on != "nothing":
+            instead = "; none with --db" if each.takes_a_database else ""
+            each.add_argument("directory", metavar="DIR", help=f"the log's directory{instead}")
+        if each.takes_a_database:
+            each.add_argument(
+                "--db", metavar="URL", help="ask the PostgreSQL database that the log was shipped to instead"
+            )
+            each.add_argument(
+                "--log", metavar="NAME", help="with --db: which log, where the database holds several"
+            )
         each.add_argument("--json", action="store_true", help="print JSON")
         action.declare(each)
+
+
+class _ActionParser(argparse.ArgumentParser):
+    """Takes ``--db URL`` in place of the directory, where the action knows what to do with one."""
+
+    takes_a_database = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; with ``--db`` an empty argument stands where the directory would."""
+        # An optional positional would not do: the parser may leave it out where it comes after an option.
+        if self.takes_a_database and any(each.partition("=")[0] == "--db" for each in args or ()):
+            args = ["", *args]
+        return super().parse_known_args(args, namespace)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what is asked; see `guardrails_lite.cli` for the exit codes."""
     action = _ACTIONS[arguments.action]
-    if action.on == "a log" and not action.verifies:
+    asks_a_database = action.on == "a log or a database" and arguments.db is not None
+    if action.on != "nothing" and not action.verifies and not asks_a_database:
         _warn_of_shortfall(Path(arguments.directory))
     try:
         return action.run(arguments)

@@ -18,6 +18,7 @@ from guardrails_lite.cli._terminal import Bar
 if TYPE_CHECKING:
     from guardrails_lite.audit import AuditLog
     from guardrails_lite.audit.index import Filter, Index
+    from guardrails_lite.audit.postgres import ShippedIndex
 
 
 def no_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +33,8 @@ class Action:
     summary: str
     run: Callable[[argparse.Namespace], int]
     declare: Callable[[argparse.ArgumentParser], None] = no_arguments
-    on: Literal["a log", "nothing"] = "a log"
-    """Whether it takes the log's directory."""
+    on: Literal["a log", "a log or a database", "nothing"] = "a log"
+    """Whether it takes the log's directory, or, with ``--db``, the database that the log was shipped to."""
     verifies: bool = False
     """Whether it checks the whole log itself, and needs no warning before."""
 
@@ -74,9 +75,14 @@ def filter_of(arguments: argparse.Namespace) -> Filter:
     """The filter that the options say."""
     from guardrails_lite.audit.index import Filter
 
+    shipped = getattr(arguments, "db", None) is not None
     values: dict[str, Any] = {name: getattr(arguments, name) or () for name in FILTERS}
     for name, kind in (("user", "user"), ("key", "api_key")):
-        values[name] = [each for value in values[name] for each in names_of(arguments.directory, kind, value)]
+        values[name] = [
+            each
+            for value in values[name]
+            for each in names_of(None if shipped else arguments.directory, kind, value)
+        ]
     return Filter(
         **values,
         tags=dict(arguments.tag or ()),
@@ -103,21 +109,32 @@ def at_time(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def names_of(directory: str, kind: str, value: str) -> list[str]:
-    """The pseudonyms that *value* may have; *value* itself where it is one."""
+def names_of(directory: str | None, kind: str, value: str) -> list[str]:
+    """The pseudonyms that *value* may have; *value* itself where it is one. In a database are no keys."""
     from guardrails_lite.audit import pseudonyms_in
 
     if re.fullmatch(r"p\d+:[0-9a-f]{32}", value) or not value:
         return [value]
+    if directory is None:
+        raise ConfigError(
+            "a database holds no keys that tell what a person is called; give the pseudonym that "
+            "`guardrails-lite log hash DIR VALUE` prints where the keys are"
+        )
     return pseudonyms_in(directory, kind, value)
 
 
 @contextmanager
-def index_of(directory: str) -> Iterator[Index]:
-    """The index of the log, brought up to date, with a bar while that takes long."""
+def index_of(arguments: argparse.Namespace) -> Iterator[Index | ShippedIndex]:
+    """The index of the log, brought up to date, with a bar while that takes long; or that of a database."""
     from guardrails_lite.audit.index import Index
 
-    with Index(directory) as index:
+    if getattr(arguments, "db", None) is not None:
+        from guardrails_lite.audit.postgres import ShippedIndex
+
+        opened: Index | ShippedIndex = ShippedIndex(arguments.db, log=arguments.log)
+    else:
+        opened = Index(arguments.directory)
+    with opened as index:
         with Bar("bytes indexed") as bar:
             index.update(on_progress=bar)
         for source in index.sources():
@@ -128,6 +145,18 @@ def index_of(directory: str) -> Iterator[Index]:
                     file=sys.stderr,
                 )
         yield index
+
+
+@contextmanager
+def files_of(arguments: argparse.Namespace) -> Iterator[str]:
+    """The directory of the log; for a database one that is there while it is needed."""
+    if arguments.db is None:
+        yield arguments.directory
+        return
+    from guardrails_lite.audit.postgres import fetched
+
+    with Bar("bytes fetched") as bar, fetched(arguments.db, log=arguments.log, on_progress=bar) as directory:
+        yield str(directory)
 
 
 @contextmanager

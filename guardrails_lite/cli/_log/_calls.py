@@ -15,6 +15,7 @@ from guardrails_lite.cli._terminal import fail, print_json, print_json_line, pri
 
 if TYPE_CHECKING:
     from guardrails_lite.audit.index import Call, Event, Index
+    from guardrails_lite.audit.postgres import ShippedIndex
 
 _HEAD = ("time", "id", "guard", "model", "outcome", "sends", "tokens", "ms", "found")
 _POLL_S = 0.5
@@ -28,7 +29,7 @@ def _declare_ls(parser: argparse.ArgumentParser) -> None:
 
 def _ls(arguments: argparse.Namespace) -> int:
     asked = filter_of(arguments)
-    with index_of(arguments.directory) as index:
+    with index_of(arguments) as index:
         newest = index.calls(asked)
         calls = list(newest if arguments.all else islice(newest, max(0, arguments.last)))[::-1]
         more = not arguments.all and next(newest, None) is not None
@@ -70,7 +71,7 @@ def _declare_show(parser: argparse.ArgumentParser) -> None:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    with index_of(arguments.directory) as index:
+    with index_of(arguments) as index:
         call = the_call(index, arguments.id)
         record = dict(index.entry(call).data)
         events = index.events(call=call.id, order="oldest", limit=1000)
@@ -82,7 +83,7 @@ def _show(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def the_call(index: Index, beginning: str) -> Call:
+def the_call(index: Index | ShippedIndex, beginning: str) -> Call:
     """The one call whose id begins so.
 
     Raises:
@@ -141,7 +142,7 @@ def _declare_tail(parser: argparse.ArgumentParser) -> None:
 
 def _tail(arguments: argparse.Namespace) -> int:
     asked = filter_of(arguments)
-    with contextlib.suppress(KeyboardInterrupt), index_of(arguments.directory) as index:
+    with contextlib.suppress(KeyboardInterrupt), index_of(arguments) as index:
         seen = index.last_row
         for call in list(islice(index.calls(asked), max(0, arguments.last)))[::-1]:
             _print_call(call, arguments.json)
@@ -165,7 +166,7 @@ def _print_call(call: Call, as_json: bool) -> None:
 
 
 ACTIONS = (
-    Action("ls", "list calls, newest last", _ls, _declare_ls),
-    Action("show", "one call, with every step", _show, _declare_show),
-    Action("tail", "print calls as they end", _tail, _declare_tail),
+    Action("ls", "list calls, newest last", _ls, _declare_ls, on="a log or a database"),
+    Action("show", "one call, with every step", _show, _declare_show, on="a log or a database"),
+    Action("tail", "print calls as they end", _tail, _declare_tail, on="a log or a database"),
 )

@@ -44,7 +44,7 @@ def _declare_prove(parser: argparse.ArgumentParser) -> None:
 def _prove(arguments: argparse.Namespace) -> int:
     from guardrails_lite.audit import prove
 
-    with index_of(arguments.directory) as index:
+    with index_of(arguments) as index:
         call = the_call(index, arguments.id)
     kind = "call.intent" if call.outcome == "unfinished" else "call.completed"
     proof = prove(arguments.directory, call.id, kind=kind)

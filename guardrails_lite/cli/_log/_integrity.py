@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from guardrails_lite.cli._log._action import Action, declare_keys, read_text, writing
+from guardrails_lite.cli._log._action import Action, declare_keys, files_of, read_text, writing
 from guardrails_lite.cli._terminal import Bar, fail, print_json, safe
 
 
@@ -46,9 +46,9 @@ def _verify(arguments: argparse.Namespace) -> int:
     from guardrails_lite.audit import verify
 
     heads = heads_of(arguments.heads)
-    with Bar("bytes verified") as bar:
+    with files_of(arguments) as directory, Bar("bytes verified") as bar:
         report = verify(
-            arguments.directory,
+            directory,
             key=key_of(arguments.key),
             heads=heads,
             processes=arguments.processes,
@@ -152,7 +152,14 @@ def _repair(arguments: argparse.Namespace) -> int:
 
 
 ACTIONS = (
-    Action("verify", "is the log whole and unchanged?", _verify, _declare_verify, verifies=True),
+    Action(
+        "verify",
+        "is the log whole and unchanged?",
+        _verify,
+        _declare_verify,
+        verifies=True,
+        on="a log or a database",
+    ),
     Action(
         "doctor", "what is this, what can be trusted, what to do", _doctor, _declare_verify, verifies=True
     ),

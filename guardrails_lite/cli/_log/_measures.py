@@ -15,7 +15,7 @@ _BY = ("key", "user", "tenant", "model", "guard", "digest", "outcome")
 
 def _stats(arguments: argparse.Namespace) -> int:
     asked = filter_of(arguments)
-    with index_of(arguments.directory) as index:
+    with index_of(arguments) as index:
         totals, latency = index.totals(asked), index.latency(asked)
         models = index.spend("model", asked)
         rules = index.rules(asked)
@@ -45,7 +45,7 @@ def _declare_spend(parser: argparse.ArgumentParser) -> None:
 
 def _spend(arguments: argparse.Namespace) -> int:
     asked = filter_of(arguments)
-    with index_of(arguments.directory) as index:
+    with index_of(arguments) as index:
         spends = index.spend(arguments.by, asked, limit=max(1, arguments.top))
     if arguments.json:
         print_json([asdict(spend) for spend in spends])
@@ -68,7 +68,7 @@ def _declare_latency(parser: argparse.ArgumentParser) -> None:
 
 def _latency(arguments: argparse.Namespace) -> int:
     asked = filter_of(arguments)
-    with index_of(arguments.directory) as index:
+    with index_of(arguments) as index:
         found = {"all": index.latency(asked)}
         for facet in index.facets(arguments.by, asked) if arguments.by else ():
             chosen = asked.values(arguments.by)
@@ -90,7 +90,7 @@ def _latency(arguments: argparse.Namespace) -> int:
 
 def _rules(arguments: argparse.Namespace) -> int:
     asked = filter_of(arguments)
-    with index_of(arguments.directory) as index:
+    with index_of(arguments) as index:
         rules = index.rules(asked)
     if arguments.json:
         print_json([asdict(rule) for rule in rules])
@@ -121,8 +121,14 @@ def _ms(us: int | None) -> str:
 
 
 ACTIONS = (
-    Action("stats", "counts, tokens, money, time", _stats, declare_filters),
-    Action("spend", "who or what costs how much", _spend, _declare_spend),
-    Action("latency", "how long calls took", _latency, _declare_latency),
-    Action("rules", "what each rule found, and how long it took", _rules, declare_filters),
+    Action("stats", "counts, tokens, money, time", _stats, declare_filters, on="a log or a database"),
+    Action("spend", "who or what costs how much", _spend, _declare_spend, on="a log or a database"),
+    Action("latency", "how long calls took", _latency, _declare_latency, on="a log or a database"),
+    Action(
+        "rules",
+        "what each rule found, and how long it took",
+        _rules,
+        declare_filters,
+        on="a log or a database",
+    ),
 )

@@ -49,7 +49,7 @@ def _find_subject(arguments: argparse.Namespace) -> int:
         "api_key": [Filter(key=names)],
         "session": [Filter(tags={"session": name}) for name in names],
     }[arguments.kind]
-    with index_of(arguments.directory) as index:
+    with index_of(arguments) as index:
         calls = [call for each in asked for call in index.calls(each)]
     print_calls(calls[::-1], as_json=arguments.json)
     return 0 if calls else 1
@@ -136,7 +136,7 @@ def _declare_reveal(parser: argparse.ArgumentParser) -> None:
 def _reveal(arguments: argparse.Namespace) -> int:
     from guardrails_lite.audit import reveal
 
-    with index_of(arguments.directory) as index:
+    with index_of(arguments) as index:
         call = the_call(index, arguments.id)
     with writing(arguments) as log:
         texts = reveal(log, call.id, reader=arguments.reader, reason=arguments.reason)

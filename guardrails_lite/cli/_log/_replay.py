@@ -36,7 +36,7 @@ def _run(arguments: argparse.Namespace) -> int:
     except ConfigError as error:
         return fail(error, 2)
     asked = filter_of(arguments)
-    with index_of(arguments.directory) as index:
+    with index_of(arguments) as index:
         calls = [index.entry(call) for call in index.calls(asked) if call.outcome != "unfinished"]
     with writing(arguments) as log, Bar("calls replayed") as bar:
         found = replay(

@@ -7,7 +7,7 @@ import re
 from itertools import islice
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite.cli._log._action import Action, index_of, read_text
+from guardrails_lite.cli._log._action import Action, files_of, index_of, read_text
 from guardrails_lite.cli._log._calls import shown_time
 from guardrails_lite.cli._terminal import fail, print_json_line, print_table, safe
 
@@ -30,23 +30,30 @@ def _grep(arguments: argparse.Namespace) -> int:
         pattern = re.compile(text.encode(), re.IGNORECASE if arguments.ignore_case else 0)
     except re.error as error:
         return fail(f"the pattern is no regular expression: {error}", 2)
-    found = (
-        (entry, line)
-        for entry, line in read_lines(arguments.directory, kind=arguments.type)
-        if pattern.search(line)
-    )
     count = 0
-    for entry, line in islice(found, arguments.max):
-        count += 1
-        if arguments.json:
-            print_json_line(
-                {"stream": entry.stream, "n": entry.n, "type": entry.type, "id": entry.id, "data": entry.data}
-            )
-            continue
-        match = pattern.search(line)
-        at = max(0, match.start() - _SHOWN // 2) if match is not None else 0
-        part = line[at : at + _SHOWN].decode("utf-8", "replace")
-        print(f"{shown_time(entry.time_ns)}  {safe(entry.type)}  {safe(entry.id[:12])}  {safe(part)}")
+    with files_of(arguments) as directory:
+        found = (
+            (entry, line)
+            for entry, line in read_lines(directory, kind=arguments.type)
+            if pattern.search(line)
+        )
+        for entry, line in islice(found, arguments.max):
+            count += 1
+            if arguments.json:
+                print_json_line(
+                    {
+                        "stream": entry.stream,
+                        "n": entry.n,
+                        "type": entry.type,
+                        "id": entry.id,
+                        "data": entry.data,
+                    }
+                )
+                continue
+            match = pattern.search(line)
+            at = max(0, match.start() - _SHOWN // 2) if match is not None else 0
+            part = line[at : at + _SHOWN].decode("utf-8", "replace")
+            print(f"{shown_time(entry.time_ns)}  {safe(entry.type)}  {safe(entry.id[:12])}  {safe(part)}")
     return 0 if count else 1
 
 
@@ -57,7 +64,7 @@ def _declare_sql(parser: argparse.ArgumentParser) -> None:
 
 def _sql(arguments: argparse.Namespace) -> int:
     question = read_text("-") if arguments.question == "-" else arguments.question
-    with index_of(arguments.directory) as index:
+    with index_of(arguments) as index:
         try:
             answer = index.sql(question, timeout_s=arguments.timeout)
             if arguments.json:
@@ -71,6 +78,6 @@ def _sql(arguments: argparse.Namespace) -> int:
 
 
 ACTIONS = (
-    Action("grep", "entries whose JSON matches a pattern", _grep, _declare_grep),
-    Action("sql", "ask the index in SQL; it can only be read", _sql, _declare_sql),
+    Action("grep", "entries whose JSON matches a pattern", _grep, _declare_grep, on="a log or a database"),
+    Action("sql", "ask the index in SQL; it can only be read", _sql, _declare_sql, on="a log or a database"),
 )

@@ -1,0 +1,53 @@
+"""``guardrails-lite log ship``: a log's signed part to a database, and ``log fetch``: back from there."""
+
+from __future__ import annotations
+
+import argparse
+
+from guardrails_lite.cli._log._action import Action
+from guardrails_lite.cli._terminal import Bar, print_json, safe
+
+
+def _declare_ship(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--db", metavar="URL", required=True, help="postgresql://user@host:port/database")
+
+
+def _ship(arguments: argparse.Namespace) -> int:
+    from guardrails_lite.audit.postgres import ship
+
+    with Bar("bytes shipped") as bar:
+        shipment = ship(arguments.directory, arguments.db, on_progress=bar)
+    if arguments.json:
+        print_json({**shipment.to_dict(), "exit_code": shipment.exit_code})
+        return shipment.exit_code
+    for problem in shipment.problems:
+        print(safe(problem))
+    if shipment.problems:
+        print("nothing was shipped: the database holds more of this log, or other bytes, than the directory")
+    else:
+        print(f"{safe(shipment.log)}: {shipment.sent} bytes sent, {shipment.held} held, ", end="")
+        print(f"{shipment.waiting} waiting for a signature")
+    return shipment.exit_code
+
+
+def _declare_fetch(parser: argparse.ArgumentParser) -> None:
+    _declare_ship(parser)
+    parser.add_argument("--log", metavar="NAME", help="which log, where the database holds several")
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    from guardrails_lite.audit.postgres import fetch
+
+    with Bar("bytes fetched") as bar:
+        name = fetch(arguments.db, arguments.directory, log=arguments.log, on_progress=bar)
+    if arguments.json:
+        print_json({"log": name, "directory": arguments.directory})
+    else:
+        print(f"{safe(name)} is in {safe(arguments.directory)}; `guardrails-lite log verify` checks it")
+    return 0
+
+
+ACTIONS = (
+    Action("ship", "send what is signed to a PostgreSQL database", _ship, _declare_ship),
+    Action("fetch", "write what was shipped into a new directory", _fetch, _declare_fetch),
+)
