@@ -169,7 +169,7 @@ class Chain:
         if self.name == REGISTRY:
             self.epochs.append(self.key)
         try:
-            note = json.loads(line)["d"]["note"]
+            note = str(json.loads(line)["d"]["note"])
             found, _ = read_note(note)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             self.problem("tampered", self.size, f"a malformed checkpoint ({type(error).__name__})")
@@ -232,7 +232,7 @@ class Chain:
             self.problem("tampered", n, f"belongs to the stream {entry.stream!r}")
         elif entry.n != n:
             self._doubt = (n, entry.n)
-        elif not line.startswith(line_start(self.name, n, str(json.loads(line).get("p")))):
+        elif not line.startswith(line_start(self.name, n, _remembered(line))):
             self.problem("tampered", n, "is not spelled as the format spells it")
         elif self._suspect is not None:
             self._settle(self._suspect + 1)
@@ -288,12 +288,18 @@ class Chain:
     def _last_blame(self, suspect: int) -> int:
         """Which of the last two lines was changed: the checkpoint at the end signs the one before it."""
         try:
-            found, _ = read_note(json.loads(self._last)["d"]["note"])
+            found, _ = read_note(str(json.loads(self._last)["d"]["note"]))
         except (ValueError, KeyError, TypeError):
             return suspect
         before = self.frontier.copy()
         before.extend(self._pending[:-1])
         return suspect + 1 if before.root() == found.root else suspect
+
+
+def _remembered(line: bytes) -> str:
+    """The hash that *line* says the one before it has; empty where it says nothing that could be one."""
+    held = json.loads(line).get("p")
+    return held if isinstance(held, str) and held.isascii() else ""
 
 
 def _reads(line: bytes) -> bool:

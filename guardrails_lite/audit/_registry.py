@@ -234,11 +234,12 @@ class Session:
 
 
 def note_entry(known: dict[str, Known], kind: str, data: Mapping[str, Any], epoch: int) -> None:
-    """Take one entry of the registry into what is known of the streams."""
+    """Take one entry of the registry into what is known of the streams; what is malformed tells nothing."""
     name = data.get("stream")
-    if kind == "head":
-        for stream, size, root in data.get("streams", ()):
-            if stream in known:
+    told = data.get("streams") if kind == "head" else None
+    for one in told if isinstance(told, list) else ():
+        match one:
+            case [str(stream), int(size), str(root)] if stream in known:
                 known[stream].heads[size] = root
     if not isinstance(name, str):
         return

@@ -305,7 +305,9 @@ def _stream(
 def _compare(chain: Chain, ended: Any) -> None:
     """Whether the stream ends where, and with what, the registry says it ended."""
     size = ended.get("size")
-    torn = ended.get("torn") or {"bytes": 0}
+    torn = ended.get("torn")
+    if not isinstance(torn, dict):
+        torn = {"bytes": 0}
     if not isinstance(size, int) or chain.problems:
         return
     if chain.size < size:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -238,6 +239,23 @@ def test_every_byte_of_a_stream_matters(
     paths = sorted((root / "streams").glob("*/*.jsonl"))
     assert len(paths) == segments
     assert [flipped(root, key, path, step) for path in paths] == [[]] * segments
+
+
+@pytest.mark.parametrize("value", ['"\\ud800"', "null", "[]", "7", "-1"])
+@pytest.mark.parametrize("name", ["the registry", "a stream"])
+def test_no_value_makes_the_verifier_raise(tmp_path: Path, name: str, value: str) -> None:
+    """Half a character, or a value of another type, in any place that JSON has one, is damage like any."""
+    root = tmp_path / "log"
+    log = AuditLog(root, heartbeat_s=None)
+    log(record(1))
+    log.head()
+    log.close()
+    path = root / "registry.jsonl" if name == "the registry" else forger.segment(root)
+    whole = path.read_text()
+    for found in re.finditer(r'(?<=[:\[,])("(?:[^"\\]|\\.)*"|\d+)(?=[,}\]])', whole):
+        if found.group() != value:
+            path.write_text(whole[: found.start()] + value + whole[found.end() :])
+            assert not verify(root).ok
 
 
 @pytest.mark.parametrize("name", ["registry.jsonl", "log.json"])
