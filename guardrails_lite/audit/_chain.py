@@ -64,6 +64,8 @@ class Chain:
     _next_key: str | None = None
     _suspect: int | None = None
     """A record whose successor remembers another hash of it: one of the two was changed."""
+    _suspect_leaf: str = ""
+    """The hash of that record as it is."""
     _doubt: tuple[int, int] | None = None
     """A line that says another number than its place has, and that number."""
     _last: bytes = b""
@@ -235,9 +237,9 @@ class Chain:
         elif not line.startswith(line_start(self.name, n, _remembered(line))):
             self.problem("tampered", n, "is not spelled as the format spells it")
         elif self._suspect is not None:
-            self._settle(self._suspect + 1)
+            self._settle_both(self._suspect, _remembered(line))
         else:
-            self._suspect = n - 1
+            self._suspect, self._suspect_leaf = n - 1, self._leaf
         self._skip(line)
 
     def _resolve(self, n: int, said: int, after: bytes | None) -> None:
@@ -263,6 +265,16 @@ class Chain:
     def _settle(self, record: int) -> None:
         self._suspect = None
         self.problem("tampered", max(record, 0), "its bytes are not those that were chained")
+
+    def _settle_both(self, record: int, remembered: str) -> None:
+        """Name the record after *record*, and *record* too unless it is certain that it is as it was."""
+        after = record + 1
+        said = line_start(self.name, after, _remembered(self._last))
+        mended = line_start(self.name, after, self._suspect_leaf) + self._last[len(said) :]
+        if record >= 0 and leaf_hash(mended).hex() != remembered:
+            what = f"its bytes, or what record {after} remembers of them, were changed"
+            self.problem("tampered", record, what)
+        self._settle(after)
 
     def finish(self) -> None:
         """Check what can only be checked at the end."""

@@ -78,6 +78,33 @@ def test_edits_of_a_closed_stream(
         assert report.problems[0].record == record
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_changed_records_that_follow_one_another_are_all_named(tmp_path: Path, count: int) -> None:
+    """Also where a record's own successor was changed, and so remembers nothing that can be relied on."""
+    root = tmp_path / "log"
+    key = closed_log(root)
+    changed = list(range(VICTIM, VICTIM + count))
+    forger.edit(root, lambda lines: [_outcome(line, at in changed) for at, line in enumerate(lines)])
+    assert [problem.record for problem in verify(root, key=key).problems] == changed
+
+
+def _outcome(line: bytes, changed: bool) -> bytes:
+    return line.replace(b'"d":{', b'"d":{"x":1,') if changed else line
+
+
+def test_a_record_whose_chaining_was_changed_is_the_only_one_named(tmp_path: Path) -> None:
+    """What it remembers of the one before is wrong; that one is as it was."""
+    root = tmp_path / "log"
+    key = closed_log(root)
+
+    def unchain(lines: list[bytes]) -> list[bytes]:
+        held = json.loads(lines[VICTIM])["p"].encode()
+        return [*lines[:VICTIM], lines[VICTIM].replace(held, b"0" * 64), *lines[VICTIM + 1 :]]
+
+    forger.edit(root, unchain)
+    assert [problem.record for problem in verify(root, key=key).problems] == [VICTIM]
+
+
 def test_a_stolen_log_key_cannot_rewrite_the_past(tmp_path: Path) -> None:
     """The key that lies on the disk signs the future only: keys that signed the past are gone."""
     root = tmp_path / "log"
