@@ -66,6 +66,13 @@ class Registry:
             if not self.config_path.exists():
                 self._create(algorithm, settings)
             self.log = str(read_config(self.config_path)["log"])
+            if not self.path.exists():
+                raise _damaged(self.path, "it is not there: a copy that is not whole?")
+            if not self.keys.is_dir():
+                raise ConfigError(
+                    f"{self.keys}: the keys of this log are not there, so nothing can be added to it. "
+                    "Give keys=, where they are kept elsewhere; without them the log stays readable."
+                )
 
     def _create(self, algorithm: Algorithm, settings: Mapping[str, Any]) -> None:
         if self.path.exists():

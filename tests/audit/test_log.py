@@ -440,6 +440,24 @@ def test_a_foreign_directory_is_named(tmp_path: Path) -> None:
     assert (report.state, report.exit_code) == ("unreadable", 5)
 
 
+@pytest.mark.parametrize(
+    ("part", "match"),
+    [
+        ("registry.jsonl", r"registry does not continue \(it is not there"),
+        ("keys", "the keys of this log are not there.* Give keys="),
+    ],
+)
+def test_a_half_copied_log_is_named_and_not_added_to(tmp_path: Path, part: str, match: str) -> None:
+    """What is missing is said, and not made anew."""
+    with AuditLog(tmp_path / "log") as log:
+        log(record(1))
+    (tmp_path / "log" / part).rename(tmp_path / "elsewhere")
+    before = sorted((tmp_path / "log").rglob("*"))
+    with pytest.raises(ConfigError, match=match):
+        AuditLog(tmp_path / "log")
+    assert sorted((tmp_path / "log").rglob("*")) == before
+
+
 def test_a_newer_format_is_left_alone(tmp_path: Path) -> None:
     """A log of a later version is neither read nor added to."""
     AuditLog(tmp_path / "log").close()
