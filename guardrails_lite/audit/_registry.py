@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -240,6 +241,10 @@ class Session:
         self.leaf = digest.hex()
 
 
+_DIRECTORY = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,200}")
+"""What may name a stream: a directory below ours, and none beside it."""
+
+
 def note_entry(known: dict[str, Known], kind: str, data: Mapping[str, Any], epoch: int) -> None:
     """Take one entry of the registry into what is known of the streams; what is malformed tells nothing."""
     name = data.get("stream")
@@ -248,7 +253,7 @@ def note_entry(known: dict[str, Known], kind: str, data: Mapping[str, Any], epoc
         match one:
             case [str(stream), int(size), str(root)] if stream in known:
                 known[stream].heads[size] = root
-    if not isinstance(name, str):
+    if not isinstance(name, str) or not _DIRECTORY.fullmatch(name):
         return
     if kind == "stream.opened":
         known[name] = Known(name, str(data.get("key")), epoch)
