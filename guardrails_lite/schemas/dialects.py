@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.schemas import formats, keywords
 from guardrails_lite.schemas.defects import MAX_DEFECTS, Defect
-from guardrails_lite.schemas.keywords import Node, Part
+from guardrails_lite.schemas.keywords import Memo, Node, Part
 from guardrails_lite.schemas.outline import Outline
 from guardrails_lite.schemas.patterns import Pattern, UnsupportedPattern, compile_pattern
 from guardrails_lite.schemas.problems import Pointer
@@ -101,9 +101,10 @@ class RawCheck:
     def defects(self, value: object) -> list[Defect]:
         """What keeps *value* from fitting; empty when it fits."""
         try:
-            if self._node.check(value, {}):
+            memo: Memo = {}
+            if self._node.check(value, memo):
                 return []
-            return list(islice(self._node.explain(value, ()), MAX_DEFECTS)) or [Defect((), "no branch")]
+            return list(islice(self._node.explain(value, (), memo), MAX_DEFECTS)) or [Defect((), "no branch")]
         except RecursionError:
             return [Defect((), "too deep", "nesting that can be checked")]
 
@@ -158,6 +159,8 @@ class _Compiler:
         self.documents = documents
         self.assert_formats = assert_formats
         self.known: dict[object, Node] = {}
+        self.unfinished: set[object] = set()
+        """What of `known` is being compiled: who meets it again there has come full circle."""
         self.alive: list[object] = []
         """Keeps what `known` names by id from being collected."""
         self.remembers = False
@@ -204,11 +207,13 @@ class _Compiler:
         node = self.known.get(key)
         if node is None:
             node = self.known[key] = Node()
+            self.unfinished.add(key)
             self.alive.append(schema)
             _Schema(self, schema, resolver, draft).compile_into(node)
-            node.finish()
-            if self.remembers:
-                keywords.remembering(node)
+            node.finish(remembers=self.remembers)
+            self.unfinished.discard(key)
+        elif key in self.unfinished:
+            node.recurs = True
         return node
 
 

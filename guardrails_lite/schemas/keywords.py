@@ -4,8 +4,10 @@ Every keyword speaks of one JSON type or of all, so a schema becomes a table fro
 to the functions that must hold; ``type`` itself is where the table has no way through. What a keyword says
 when it does not hold stands beside its check, and is asked for only after a refusal.
 
-``unevaluatedProperties`` and ``unevaluatedItems`` need to know what the neighbours looked at. They ask again,
-so in schemas that use them the verdict of every subschema on every value is kept for the time of one check.
+What would be asked again is kept for the time of one check. A schema that refers to itself by several ways
+would be asked twice as often with each level of the value, so its verdict and its words on each place are.
+``unevaluatedProperties`` and ``unevaluatedItems`` need to know what the neighbours looked at, so in schemas
+that use them the verdicts of all subschemas are.
 """
 
 # ruff: noqa: SIM110  # on the hot path a loop costs half of a generator under all() or any()
@@ -23,9 +25,10 @@ from guardrails_lite.schemas.defects import MAX_DEFECTS, Defect, best_branch
 from guardrails_lite.schemas.patterns import Pattern
 from guardrails_lite.schemas.problems import Code, Pointer
 
-Memo = dict[tuple[int, int], bool]
+Memo = dict[tuple[int, object], Any]
+"""What one check has found out: verdicts by schema and value, defects by schema and place."""
 Check = Callable[[Any, Memo], bool]
-Explain = Callable[[Any, Pointer], Iterable[Defect]]
+Explain = Callable[[Any, Pointer, Memo], Iterable[Defect]]
 Looked = Callable[[Any, Memo], "set[Any] | None"]
 """Which properties or items of a valid value a keyword looked at; None: all of them."""
 
@@ -60,10 +63,16 @@ class Node:
     parts: list[Part] = field(default_factory=list)
     kinds: frozenset[type] = frozenset(KINDS)
     only_integers: bool = False
+    recurs: bool = False
+    """It refers to itself, so that each level of a value may come to it by several ways."""
     check: Check = field(default=lambda value, memo: True)
 
-    def finish(self) -> None:
-        """Make the table once all parts are there."""
+    def finish(self, *, remembers: bool = False) -> None:
+        """Make the table once all parts are there.
+
+        Args:
+            remembers: Its verdicts are kept for the time of one check; those of what recurs always are.
+        """
         table: dict[type, tuple[Check, ...]] = {}
         for kind in KINDS:
             if kind not in self.kinds:
@@ -78,17 +87,38 @@ class Node:
                     return False
             return True
 
-        self.check = check
+        def remembering(value: Any, memo: Memo) -> bool:
+            key = (id(self), id(value))
+            known: bool | None = memo.get(key)
+            if known is None:  # not through `check`: a level of the value should cost no frame more
+                known = True
+                for holds in table[value.__class__]:
+                    if not holds(value, memo):
+                        known = False
+                        break
+                memo[key] = known
+            return known
 
-    def explain(self, value: Any, pointer: Pointer) -> Iterator[Defect]:
+        self.check = remembering if remembers or self.recurs else check
+
+    def explain(self, value: Any, pointer: Pointer, memo: Memo) -> Iterable[Defect]:
         """Why *value* is refused."""
+        if not self.recurs:
+            return self._explained(value, pointer, memo)
+        key = (id(self), pointer)
+        if key not in memo:
+            memo[key] = list(islice(self._explained(value, pointer, memo), MAX_DEFECTS))
+        told: list[Defect] = memo[key]
+        return told
+
+    def _explained(self, value: Any, pointer: Pointer, memo: Memo) -> Iterator[Defect]:
         kind = value.__class__
         if kind not in self.kinds or (self.only_integers and kind is float and not value.is_integer()):
             yield Defect(pointer, "wrong type")
             return
         for part in self.parts:
-            if kind in part.kinds and not part.check(value, {}):
-                yield from part.explain(value, pointer)
+            if kind in part.kinds and not part.check(value, memo):
+                yield from part.explain(value, pointer, memo)
 
     def looked(self, value: Any, memo: Memo, what: str) -> set[Any] | None:
         """What of *value*, which this schema takes, its keywords looked at; None: all of it."""
@@ -166,7 +196,7 @@ def _alike(value: Any) -> tuple[type, ...]:
 
 def says(code: Code, expectation: str | None = None) -> Explain:
     """An explanation that needs nothing of the value."""
-    return lambda value, pointer: [Defect(pointer, code, expectation)]
+    return lambda value, pointer, memo: [Defect(pointer, code, expectation)]
 
 
 def kinds_of(named: Any) -> tuple[frozenset[type], bool]:
@@ -245,7 +275,7 @@ def items(prefix: list[Node], rest: Node | None, *, prefix_only: bool) -> Part:
                     return False
         return True
 
-    def explain(value: Any, pointer: Pointer) -> Iterator[Defect]:
+    def explain(value: Any, pointer: Pointer, memo: Memo) -> Iterator[Defect]:
         for index, item in enumerate(value):
             node = prefix[index] if index < count else rest
             if node is None:
@@ -253,7 +283,7 @@ def items(prefix: list[Node], rest: Node | None, *, prefix_only: bool) -> Part:
             if not node.kinds and index >= count:
                 yield Defect(pointer, "wrong length", f"at most {count} items")
                 return
-            yield from node.explain(item, (*pointer, index))
+            yield from node.explain(item, (*pointer, index), memo)
 
     def looked(value: Any, memo: Memo) -> set[Any] | None:
         return set(range(min(count, len(value)))) if prefix_only else None
@@ -277,8 +307,8 @@ def contains(node: Node, least: Any, most: Any, *, evaluates: bool) -> Part:
         found = sum(1 for item in value if node.check(item, memo))
         return found >= least and (most is None or found <= most)
 
-    def explain(value: Any, pointer: Pointer) -> Iterator[Defect]:
-        found = sum(1 for item in value if node.check(item, {}))
+    def explain(value: Any, pointer: Pointer, memo: Memo) -> Iterator[Defect]:
+        found = sum(1 for item in value if node.check(item, memo))
         if found < least:
             yield Defect(pointer, "missing", f"at least {least} items of the form under `contains`")
         else:
@@ -297,7 +327,7 @@ def required(names: list[str]) -> Part:
     """``required``."""
     wanted = frozenset(names)
 
-    def explain(value: Any, pointer: Pointer) -> Iterator[Defect]:
+    def explain(value: Any, pointer: Pointer, memo: Memo) -> Iterator[Defect]:
         for name in names:
             if name not in value:
                 yield Defect((*pointer, name), "missing")
@@ -339,14 +369,14 @@ def properties(
             found.append(node)
         return found if found or rest is None else [rest]
 
-    def explain(value: Any, pointer: Pointer) -> Iterator[Defect]:
+    def explain(value: Any, pointer: Pointer, memo: Memo) -> Iterator[Defect]:
         extra = 0
         for name, item in value.items():
             for node in nodes(name):
                 if shut and node is rest:
                     extra += 1
                 else:
-                    yield from node.explain(item, (*pointer, name))
+                    yield from node.explain(item, (*pointer, name), memo)
         if extra:
             yield Defect(pointer, "undeclared", undeclared=extra)
 
@@ -366,8 +396,8 @@ def property_names(node: Node) -> Part:
     def check(value: Any, memo: Memo) -> bool:
         return all(node.check(name, memo) for name in value)
 
-    def explain(value: Any, pointer: Pointer) -> Iterator[Defect]:
-        wrong = sum(1 for name in value if not node.check(name, {}))
+    def explain(value: Any, pointer: Pointer, memo: Memo) -> Iterator[Defect]:
+        wrong = sum(1 for name in value if not node.check(name, memo))
         yield Defect(pointer, "undeclared", "property names of the form under `propertyNames`", wrong)
 
     return Part((dict,), check, explain)
@@ -381,7 +411,7 @@ def dependent_required(wanted: Mapping[str, list[str]]) -> Part:
             name not in value or all(other in value for other in others) for name, others in wanted.items()
         )
 
-    def explain(value: Any, pointer: Pointer) -> Iterator[Defect]:
+    def explain(value: Any, pointer: Pointer, memo: Memo) -> Iterator[Defect]:
         for name, others in wanted.items():
             if name in value:
                 for other in others:
@@ -397,10 +427,10 @@ def dependent_schemas(wanted: Mapping[str, Node]) -> Part:
     def check(value: Any, memo: Memo) -> bool:
         return all(name not in value or node.check(value, memo) for name, node in wanted.items())
 
-    def explain(value: Any, pointer: Pointer) -> Iterator[Defect]:
+    def explain(value: Any, pointer: Pointer, memo: Memo) -> Iterator[Defect]:
         for name, node in wanted.items():
             if name in value:
-                yield from node.explain(value, pointer)
+                yield from node.explain(value, pointer, memo)
 
     def looked(value: Any, memo: Memo) -> set[Any] | None:
         return _union(
@@ -425,9 +455,9 @@ def all_of(nodes: list[Node]) -> Part:
     def one(value: Any, memo: Memo) -> bool:
         return only.check(value, memo)
 
-    def explain(value: Any, pointer: Pointer) -> Iterator[Defect]:
+    def explain(value: Any, pointer: Pointer, memo: Memo) -> Iterator[Defect]:
         for node in nodes:
-            yield from node.explain(value, pointer)
+            yield from node.explain(value, pointer, memo)
 
     only = nodes[0]
     return _combined(nodes, one if len(nodes) == 1 else check, explain)
@@ -442,8 +472,8 @@ def any_of(nodes: list[Node]) -> Part:
                 return True
         return False
 
-    def explain(value: Any, pointer: Pointer) -> list[Defect]:
-        return best_branch((_some(node, value, pointer) for node in nodes), len(pointer))
+    def explain(value: Any, pointer: Pointer, memo: Memo) -> list[Defect]:
+        return best_branch((_some(node, value, pointer, memo) for node in nodes), len(pointer))
 
     return _combined(nodes, check, explain)
 
@@ -460,18 +490,18 @@ def exactly_one_of(nodes: list[Node]) -> Part:
                     return False
         return found == 1
 
-    def explain(value: Any, pointer: Pointer) -> list[Defect]:
-        if any(node.check(value, {}) for node in nodes):
+    def explain(value: Any, pointer: Pointer, memo: Memo) -> list[Defect]:
+        if any(node.check(value, memo) for node in nodes):
             return [
                 Defect(pointer, "no branch", f"exactly one of {len(nodes)} forms, and more than one fits")
             ]
-        return best_branch((_some(node, value, pointer) for node in nodes), len(pointer))
+        return best_branch((_some(node, value, pointer, memo) for node in nodes), len(pointer))
 
     return _combined(nodes, check, explain)
 
 
-def _some(node: Node, value: Any, pointer: Pointer) -> list[Defect]:
-    return list(islice(node.explain(value, pointer), MAX_DEFECTS))
+def _some(node: Node, value: Any, pointer: Pointer, memo: Memo) -> list[Defect]:
+    return list(islice(node.explain(value, pointer, memo), MAX_DEFECTS))
 
 
 def none_of(node: Node) -> Part:
@@ -489,8 +519,8 @@ def conditional(condition: Node, then: Node, otherwise: Node) -> Part:
     def check(value: Any, memo: Memo) -> bool:
         return (then if condition.check(value, memo) else otherwise).check(value, memo)
 
-    def explain(value: Any, pointer: Pointer) -> Iterator[Defect]:
-        return (then if condition.check(value, {}) else otherwise).explain(value, pointer)
+    def explain(value: Any, pointer: Pointer, memo: Memo) -> Iterable[Defect]:
+        return (then if condition.check(value, memo) else otherwise).explain(value, pointer, memo)
 
     def looked(what: str) -> Looked:
         def ask(value: Any, memo: Memo) -> set[Any] | None:
@@ -539,11 +569,11 @@ def unevaluated(owner: Node, node: Node, what: str) -> Part:
     def check(value: Any, memo: Memo) -> bool:
         return all(node.check(item, memo) for _, item in left(value, memo))
 
-    def explain(value: Any, pointer: Pointer) -> Iterator[Defect]:
-        members = left(value, {})
+    def explain(value: Any, pointer: Pointer, memo: Memo) -> Iterator[Defect]:
+        members = left(value, memo)
         if node.kinds:
             for name, item in members:
-                yield from node.explain(item, (*pointer, name))
+                yield from node.explain(item, (*pointer, name), memo)
         elif what == "properties":
             yield Defect(pointer, "undeclared", undeclared=len(members))
         else:
@@ -555,18 +585,3 @@ def unevaluated(owner: Node, node: Node, what: str) -> Part:
     if what == "properties":
         return Part((dict,), check, explain, properties=all_of_it)
     return Part((list,), check, explain, items=all_of_it)
-
-
-def remembering(node: Node) -> Node:
-    """*node* with its verdicts kept for the time of one check."""
-    inner = node.check
-
-    def check(value: Any, memo: Memo) -> bool:
-        key = (id(node), id(value))
-        known = memo.get(key)
-        if known is None:
-            known = memo[key] = inner(value, memo)
-        return known
-
-    node.check = check
-    return node

@@ -37,7 +37,7 @@ class Outline:
         """The schemas that may apply at *pointer*, references and alternatives opened."""
         forms = list(self.forms(self.root))
         for name in pointer:
-            forms = [form for under in _under(forms, name) for form in self.forms(under)][:_MAX_FORMS]
+            forms = list(self.forms(*_under(forms, name)))
         return forms
 
     def declared(self, pointer: Pointer) -> list[dict[str, Any]]:
@@ -46,10 +46,10 @@ class Outline:
             return [self.root]
         return list(_under(self.at(pointer[:-1]), pointer[-1]))
 
-    def forms(self, schema: object) -> Iterator[dict[str, Any]]:
-        """*schema* and every schema that it applies to the same value."""
+    def forms(self, *schemas: object) -> Iterator[dict[str, Any]]:
+        """*schemas* and every schema that they apply to the same value, each once."""
         seen: set[int] = set()
-        waiting = [schema]
+        waiting = list(schemas)
         while waiting and len(seen) < _MAX_FORMS:
             form = waiting.pop(0)
             if not isinstance(form, dict) or id(form) in seen:
@@ -86,7 +86,7 @@ class Outline:
             else:
                 keys = list(value) if isinstance(value, dict) else []
                 shown += f"[key {keys.index(name)}]" if name in keys else "[key]"
-            forms = [form for under in _under(forms, name) for form in self.forms(under)][:_MAX_FORMS]
+            forms = list(self.forms(*_under(forms, name)))
             value = child(value, name)
         return shown
 

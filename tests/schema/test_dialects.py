@@ -191,6 +191,33 @@ def test_unevaluated_properties_in_a_recursion_take_polynomial_time() -> None:
     assert time.perf_counter() - began < 2
 
 
+DEEPER = {"properties": {"n": {"$ref": "#/$defs/n"}}}
+BRANCHES = [{**DEEPER, "required": ["a"]}, {**DEEPER, "required": ["b"]}]
+
+
+@pytest.mark.parametrize(
+    ("node", "leaf", "fits"),
+    [
+        ({"anyOf": BRANCHES}, "{}", False),
+        ({"oneOf": BRANCHES}, "{}", False),
+        ({"anyOf": [{**DEEPER, "required": ["a"]}, DEEPER]}, '{"n": 0}', True),
+        ({"allOf": [DEEPER, DEEPER]}, "{}", True),
+        ({"allOf": [DEEPER, {**DEEPER, "type": "object"}]}, "0", False),
+        ({"if": DEEPER, "then": DEEPER, "type": "object"}, "{}", True),
+        ({**DEEPER, "not": {"not": DEEPER}, "type": "object"}, "{}", True),
+        ({**DEEPER, "dependentSchemas": {"n": DEEPER}, "type": "object"}, "0", False),
+    ],
+)
+def test_a_recursion_by_several_ways_takes_polynomial_time(node: Any, leaf: str, fits: bool) -> None:
+    """A schema that comes back to itself by two ways does not cost twice as much with each level."""
+    schema = Schema.of({"$ref": "#/$defs/n", "$defs": {"n": node}})
+    began = time.perf_counter()
+    parsed = schema.parse('{"n":' * 30 + leaf + "}" * 30)
+    assert parsed.ok is fits
+    assert bool(parsed.problems) is not fits
+    assert time.perf_counter() - began < 2
+
+
 def test_decimals_are_compared_as_decimals() -> None:
     """0.3 is a multiple of 0.1, which binary arithmetic denies."""
     schema = Schema.of({"multipleOf": 0.1})
