@@ -10,7 +10,6 @@ So what is decided never depends on what was shown, and nothing that was shown i
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
     from guardrails_lite.schemas.problems import Parsed
 
 T = TypeVar("T")
-
-_REASONING = re.compile("<(?:think|thinking|reasoning)>")
-"""Where reasoning may begin, which is cut out of a text that is no JSON in the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +213,6 @@ class _Shown:
 
     async def _is_clean(self, string: str) -> bool:
         """Whether nothing would take something out of a string: read by itself, as escapes hide it."""
-        if "<" in string and _REASONING.search(string):
-            return False
         return not self._groups or await screened(self._groups, string, self._call) == string
 
     def _put(self, settled: Settled, value: Any) -> Any:

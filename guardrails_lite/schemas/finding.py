@@ -1,7 +1,8 @@
 """Where in a reply its JSON is: bare, in a fence, or in prose.
 
 The reply is not asked to be tidy, only to be unambiguous. Fenced values are considered before values in
-prose; text in reasoning tags is not considered. Which of several candidates is meant is decided by the
+prose. Reasoning is not considered, also where it was never closed or its opening tag stood in the prompt;
+what looks like it inside a value is part of the value. Which of several candidates is meant is decided by the
 schema, in `_schema`: exactly one distinct value may fit. A value that quotes the user's input and another
 that answers it would both fit, and then the reply is asked again.
 """
@@ -17,7 +18,7 @@ from guardrails_lite.schemas.mending import Mended, mend
 from guardrails_lite.schemas.problems import Edit, EditKind
 from guardrails_lite.schemas.reading import Fault, Refused
 
-_REASONING = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.DOTALL)
+_REASONING = re.compile(r"<(/?)(think|thinking|reasoning)>")
 _FENCE = re.compile(r"(?:```|~~~)[ \t]*([A-Za-z0-9_+-]{0,20})[ \t]*\r?\n?")
 _OPENER = re.compile(r"[\[{]")
 _JOINS = " \t\r\n,;"
@@ -42,7 +43,12 @@ def candidates(text: str) -> tuple[list[Candidate], Fault]:
 
     A value that breaks in the middle ends the search: what is inside it, or after it, is not the answer.
     """
-    text, dropped = _without_reasoning(text)
+    try:
+        spans = _reasoning(text)
+    except Refused as refused:
+        return [], refused.fault
+    text = _blanked(text, spans)
+    dropped = tuple(Edit("reasoning", start) for start, _ in spans)
     if not text.strip():
         return [], Fault("no json", 0, "a JSON value")
     fault: Fault | None = None
@@ -70,6 +76,8 @@ def candidates(text: str) -> tuple[list[Candidate], Fault]:
         values = [Candidate(kind, _noting(mended, dropped)) for mended in found]
         if search.broken is not None:
             return [], search.broken
+        if any(_reaches_into(each.mended, spans) for each in values):
+            return [], Fault("no json", spans[0][0], "a JSON value without reasoning tags in it")
         if values and _run_together(text, values):
             return [], Fault("several values", values[1].mended.marks[0][1], "one JSON value")
         if values:
@@ -85,17 +93,56 @@ def _run_together(text: str, values: list[Candidate]) -> bool:
     return any(not gap.strip(_JOINS) for gap in between)
 
 
-def _without_reasoning(text: str) -> tuple[str, tuple[Edit, ...]]:
-    """The text with reasoning blanked, so that offsets stay, and what was blanked."""
-    edits: list[Edit] = []
+def _reasoning(text: str) -> list[tuple[int, int]]:
+    """Where in *text* reasoning stands, after the value that it begins with.
 
-    def blank(match: re.Match[str]) -> str:
-        edits.append(Edit("reasoning", match.start()))
-        return " " * len(match.group())
+    Raises:
+        Refused: reasoning ends after that value, so that it is a part of the reasoning.
+    """
+    tags = list(_REASONING.finditer(text)) if "<" in text else []
+    if not tags:
+        return []
+    begins = _value_end(text)
+    found: list[tuple[int, int]] = []
+    name, since = "", -1
+    for tag in tags:
+        if tag.start() < begins:
+            continue
+        if since < 0 and not tag[1]:
+            name, since = tag[2], tag.start()
+        elif since >= 0 and tag[1] and tag[2] == name:
+            found.append((since, tag.end()))
+            since = -1
+        elif since < 0 and begins:
+            raise Refused(Fault("no json", tag.start(), "a JSON value after the reasoning"))
+        elif since < 0:  # it began before the reply did
+            found = [(0, tag.end())]
+    return found if since < 0 else [*found, (since, len(text))]
 
-    if "</" not in text:
-        return text, ()
-    return _REASONING.sub(blank, text), tuple(edits)
+
+def _value_end(text: str) -> int:
+    """Where the object or array ends that *text* begins with, bare or in a fence; nowhere if it breaks."""
+    fence = _FENCE.match(text, len(text) - len(text.lstrip()))
+    try:
+        mended = mend(text, fence.end() if fence else 0)
+        return mended.end if mended.text[0] in "{[" else 0
+    except Refused as refused:
+        return len(text) if refused.fault.begun else 0
+
+
+def _blanked(text: str, spans: list[tuple[int, int]]) -> str:
+    """*text* with blanks in place of *spans*, so that offsets stay."""
+    pieces: list[str] = []
+    at = 0
+    for start, end in spans:
+        pieces += (text[at:start], " " * (end - start))
+        at = end
+    return "".join([*pieces, text[at:]]) if spans else text
+
+
+def _reaches_into(mended: Mended, spans: list[tuple[int, int]]) -> bool:
+    """Whether something was blanked inside a value."""
+    return any(mended.marks[0][1] < start < mended.end for start, _ in spans)
 
 
 def _noting(mended: Mended, edits: tuple[Edit, ...]) -> Mended:

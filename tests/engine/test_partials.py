@@ -143,7 +143,6 @@ def test_no_value_is_in_the_repr_of_a_partial() -> None:
         f"<think>hm</think>{TEXT}",
         TEXT.replace('"qty": 2', '"qty": "2"'),
         TEXT.replace('"Ada"', "'Ada'"),
-        json.dumps({**ORDER, "customer": "<think>"}),
     ],
 )
 def test_what_only_the_whole_can_vouch_for_comes_with_the_whole(text: str) -> None:
@@ -152,6 +151,15 @@ def test_what_only_the_whole_can_vouch_for_comes_with_the_whole(text: str) -> No
 
     assert "$.lines[0].qty" not in found
     assert outcome.value == Guard(schema=Order).run(lambda messages: text, "hi").value
+
+
+def test_a_tag_of_reasoning_inside_a_value_is_a_text_like_any_other() -> None:
+    """It is shown as it is, and the value has it, whatever follows."""
+    text = json.dumps({**ORDER, "customer": "<think>Ada</think>"})
+    found, outcome = shown(Guard(schema=Order), cut(f"{text} There you are."))
+
+    assert found["$.customer"] == '"<think>Ada</think>"'
+    assert outcome.value.customer == "<think>Ada</think>"
 
 
 def test_a_fallback_gives_the_value_as_one_partial() -> None:

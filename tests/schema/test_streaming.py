@@ -92,7 +92,7 @@ SCHEMAS = {
 }
 LOOSE = st.recursive(
     st.sampled_from(
-        [1, 1.0, -1, 1.5, "1", "x", "true", None, True, "[]", "{}", '{"sku":"a","qty":"1"}', "cat"]
+        [1, 1.0, -1, 1.5, "1", "x", "true", None, True, "[]", "{}", '{"sku":"a","qty":"1"}', "cat", "<think>"]
     ),
     lambda inner: (
         st.lists(inner, max_size=3)
@@ -117,6 +117,10 @@ FRAMES = st.sampled_from(
         "so: %s",
         '{"id":1,"tag":null,"id":%s}',
         '{"value":%s}',
+        "<think>%s",
+        '<think>%s</think>{"id":1}',
+        '%s hm</think>{"id":1}',
+        '```json\n%s\n```</think>{"id":1}',
     ]
 )
 
@@ -187,7 +191,10 @@ def test_what_was_admitted_is_part_of_the_value_that_is_accepted(
     LOOSE,
     st.text('{}[]":, \n1a`', max_size=12),
     st.sampled_from(
-        ['"', '"}', "}", "]}", "null}", '1,"tag":"x"}', ' {"id":1}', '```\n{"id":1}\n```', "e1}"]
+        [
+            *('"', '"}', "}", "]}", "null}", '1,"tag":"x"}', "e1}"),
+            *(' {"id":1}', '```\n{"id":1}\n```', '</think>{"id":1}', '"}</think>{"id":1}'),
+        ]
     ),
 )
 def test_no_continuation_mends_what_is_hopeless(name: str, value: object, noise: str, rest: str) -> None:
