@@ -134,8 +134,8 @@ def test_sinks_merge_too() -> None:
     ("text", "side", "verdict", "left"),
     [
         ("fine", "input", "passed", "fine"),
-        ("ada", "input", "redacted", "[REDACTED]"),
-        ("bad", "input", "blocked", None),
+        ("zoe", "input", "redacted", "[REDACTED]"),
+        ("wrong", "input", "blocked", None),
         ("odd", "input", "would fall back", None),
         ("again", "output", "would re-ask", None),
     ],
@@ -143,7 +143,8 @@ def test_sinks_merge_too() -> None:
 def test_check_decides_about_a_text(text: str, side: Any, verdict: str, left: str | None) -> None:
     """The decision of one side's rules, with no model call."""
     guard = Guard(
-        input=[redact(word("ada")), block(word("bad")), fall_back(word("odd"))], output=[reask(word("again"))]
+        input=[redact(word("zoe")), block(word("wrong")), fall_back(word("odd"))],
+        output=[reask(word("again"))],
     )
 
     decision = guard.check(text, side=side)
