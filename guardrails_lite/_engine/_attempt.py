@@ -32,7 +32,14 @@ from guardrails_lite._engine._resuming import Begun, as_stream
 from guardrails_lite._engine._tally import Stop
 from guardrails_lite._errors import Blocked, DeadlineExceeded, GuardrailsError
 from guardrails_lite._messages import Choice, Reply
-from guardrails_lite._messages._shapes import UnreadableError, is_stream, read_reply, with_parsed, write_reply
+from guardrails_lite._messages._shapes import (
+    MalformedError,
+    UnreadableError,
+    is_stream,
+    read_reply,
+    with_parsed,
+    write_reply,
+)
 from guardrails_lite._targets import Answered, Target
 from guardrails_lite.reliability import Admission, Failure, classify, classify_body_error
 from guardrails_lite.reliability._clocks import AT_ONCE_S, Pulse
@@ -462,7 +469,7 @@ class Attempt:
 
 def _unreadable(unreadable: UnreadableError, target: Target | Primary) -> Failure:
     """A target whose shape we know sent something else: a fault of the transport. A function's is its bug."""
-    if target.completion or target.kind == "client":
+    if target.completion or target.kind == "client" or isinstance(unreadable, MalformedError):
         return Failure.of("malformed reply", error_type=str(unreadable), maybe_billed=True)
     return Failure.of("own bug", error_type=str(unreadable))
 

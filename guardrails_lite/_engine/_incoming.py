@@ -20,7 +20,7 @@ from guardrails_lite._messages import Choice, Message, Reply, ToolCall, Usage
 from guardrails_lite._messages._shapes import (
     Chunk,
     Delta,
-    UnreadableError,
+    MalformedError,
     read_chunk,
     without_content,
     write_chunk,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from guardrails_lite._engine._partials import Reading
     from guardrails_lite._engine._story import Story
     from guardrails_lite._messages import Call
+    from guardrails_lite._messages._agreement import Agreement
     from guardrails_lite._tools import Offered, Verdict
     from guardrails_lite.reliability._clocks import Pulse
 
@@ -58,6 +59,8 @@ class Incoming:
         self.id: str | None = None
         self._ids: set[str] = set()
         self._is_steady = False
+        self._agreement: Agreement | None = None
+        """What the events of a streamed response have said so far; None: there were none."""
         self.ended_early = False
         """Nothing that followed could have made the reply acceptable, so it was not read to its end."""
         self.chars = 0
@@ -83,7 +86,7 @@ class Incoming:
             Stop: a rule stops the text; everything before it has been released.
             Invalid: nothing that follows could make the reply acceptable.
             FrameError: a chunk carried an error instead of content.
-            UnreadableError: a chunk has no shape we know, or belongs to another reply.
+            UnreadableError: a chunk has no shape we know, belongs to another reply, or contradicts others.
         """
         self.reading, self._offered = reading, offered
         while (raw := await Read(stream, timeout_s())) is not END:
@@ -93,6 +96,8 @@ class Incoming:
                 self.pulse.hear(chars, self._story.plan.clock())
             if chunk.error is not None:
                 raise FrameError(chunk.error)
+            if chunk.is_event:
+                self._hear(raw)
             self.usage = chunk.usage or self.usage
             self.model = chunk.model or self.model
             if chunk.id is not None:
@@ -108,13 +113,21 @@ class Incoming:
                 self._tail.append(without_content(raw))
         return self._reply()
 
+    def _hear(self, event: Any) -> None:
+        """Whether an event goes with those before it; a wrapped client has heard its own already."""
+        if self._agreement is None:
+            from guardrails_lite._messages._agreement import Agreement
+
+            self._agreement = Agreement()
+        self._agreement.hear(event)
+
     def _take_id(self, name: str) -> None:
         """Some servers name the chunks of one reply alike and some each for itself, but none does both."""
         if name == self.id:
             self._is_steady = True
             return
         if self._is_steady or name in self._ids:
-            raise UnreadableError("chunks of two replies")
+            raise MalformedError("chunks of two replies")
         self._ids.add(name)
         self.id = name
 

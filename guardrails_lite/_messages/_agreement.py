@@ -14,7 +14,7 @@ from typing import Any
 
 from guardrails_lite._messages import ToolCall, get
 from guardrails_lite._messages import _shapes_responses as shapes
-from guardrails_lite._messages._shapes import UnreadableError
+from guardrails_lite._messages._shapes import MalformedError
 
 _TEXTS = ("output_text", "refusal")
 _DELTAS: Mapping[str, str] = {f"response.{kind}.delta": kind for kind in _TEXTS}
@@ -65,13 +65,13 @@ class Agreement:
         """Take the next event.
 
         Raises:
-            UnreadableError: it does not go with those before it.
+            MalformedError: it does not go with those before it.
         """
         kind = shapes.kind_of(event)
         if kind not in _TELLING:
             return
         if self._ended:
-            raise UnreadableError("events after the last")
+            raise MalformedError("events after the last")
         if kind in _DELTAS:
             self._text(event, _DELTAS[kind])
         elif kind in _CALL_DELTAS:
@@ -90,7 +90,7 @@ class Agreement:
     def _item_or_part(self, event: Any, kind: str) -> None:
         if kind == _BEGUN:
             if self._begun:
-                raise UnreadableError("events of two responses")
+                raise MalformedError("events of two responses")
             self._begun = True
         elif kind == _PART_BEGUN:
             self._parts.add(_place_of(event))
@@ -107,7 +107,7 @@ class Agreement:
         place = shapes.place_of(event)
         if place is not None:
             if place in self._items:
-                raise UnreadableError("two items at one place")
+                raise MalformedError("two items at one place")
             self._items.add(place)
         item = get(event, "item")
         if shapes.kind_of(item) in shapes.ARGUMENTS:
@@ -130,7 +130,7 @@ class Agreement:
         response = get(event, "response")
         finish = shapes.finish_reason(response)
         if finish in _FINISHED and (self._unfinished or get(event, "type") == "response.incomplete"):
-            raise UnreadableError("an end told in two ways")
+            raise MalformedError("an end told in two ways")
         items = shapes.items_of(get(response, "output"))
         if not items:  # some servers leave it out here
             return
@@ -148,26 +148,26 @@ class Agreement:
             _agree("".join(text for _, _, text in shapes.parts_of(items, kind)), heard)
         told = [shapes.tool_call_of(item) for item in items if shapes.kind_of(item) in shapes.ARGUMENTS]
         if told != calls:
-            raise UnreadableError("a call told in two ways")
+            raise MalformedError("a call told in two ways")
 
     def _text(self, event: Any, kind: str) -> None:
         delta, place = get(event, "delta"), _place_of(event)
         item, part = place
         if not isinstance(delta, str):
-            raise UnreadableError("a delta without text")
+            raise MalformedError("a delta without text")
         if (self._items and item is not None and item not in self._items) or (
             self._parts and part is not None and place not in self._parts
         ):
-            raise UnreadableError("text of a part that never began")
+            raise MalformedError("text of a part that never began")
         self._texts.setdefault((place, kind), []).append(delta)
         self._said[kind].append(delta)
 
     def _arguments(self, event: Any, kind: str) -> None:
         delta, call = get(event, "delta"), self._calls.get(shapes.place_of(event))
         if not isinstance(delta, str):
-            raise UnreadableError("a delta without text")
+            raise MalformedError("a delta without text")
         if call is None or call.kind != kind:
-            raise UnreadableError("arguments of a call that never began")
+            raise MalformedError("arguments of a call that never began")
         call.arguments.append(delta)
 
     def _heard(self, event: Any, kind: str) -> str:
@@ -196,7 +196,7 @@ class _Call:
 
 def _agree(told: Any, heard: str | None) -> None:
     if told != heard:
-        raise UnreadableError("a text told in two ways")
+        raise MalformedError("a text told in two ways")
 
 
 def _place_of(event: Any) -> _Place:

@@ -21,6 +21,10 @@ class UnreadableError(Exception):
     """What came back has no shape we know. Carries the type's name, never the content."""
 
 
+class MalformedError(UnreadableError):
+    """A reply of a shape we know that is broken or contradicts itself: it went wrong on the way."""
+
+
 @dataclass(slots=True)
 class Delta:
     """What one chunk of a stream adds to one choice."""
@@ -57,6 +61,8 @@ class Chunk:
     id: str | None = None
     error: Any = field(default=None, repr=False)
     """The error object of a frame that carries one instead of content."""
+    is_event: bool = False
+    """It is an event of a streamed response, of which others may tell the same once more."""
 
 
 def is_stream(raw: object) -> bool:
@@ -266,7 +272,9 @@ def read_chunk(raw: object) -> Chunk:
         if isinstance(get(raw, "type"), str):
             from guardrails_lite._messages import _shapes_responses
 
-            return _shapes_responses.read_event(raw)
+            told = _shapes_responses.read_event(raw)
+            told.is_event = True
+            return told
         raise UnreadableError(type(raw).__name__)
     found = choices if isinstance(choices, (list, tuple)) else ()
     usage = fields.get("usage")

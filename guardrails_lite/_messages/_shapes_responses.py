@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from guardrails_lite._messages import Choice, Reply, ToolCall, get, set_field
-from guardrails_lite._messages._shapes import Chunk, Delta, UnreadableError, in_place_of, read_usage
+from guardrails_lite._messages._shapes import Chunk, Delta, MalformedError, in_place_of, read_usage
 from guardrails_lite._messages._texts import plain
 
 _PARTS = {"output_text": "text", "refusal": "refusal"}
@@ -52,7 +52,7 @@ def read(raw: Any) -> Reply:
     """Read a whole response.
 
     Raises:
-        UnreadableError: its output is not made of items as they are documented.
+        MalformedError: its output is not made of items as they are documented.
     """
     output = get(raw, "output")
     return Reply(
@@ -91,20 +91,20 @@ def items_of(output: Any) -> Sequence[Any]:
     """The output's items, each of which has a type, and a list of parts where it is a message.
 
     Raises:
-        UnreadableError: they are not such items.
+        MalformedError: they are not such items.
     """
     if output is None:
         return ()
     if not isinstance(output, (list, tuple)):
-        raise UnreadableError("output that is no list")
+        raise MalformedError("output that is no list")
     for item in output:
         kind = kind_of(item)
         if not kind:
-            raise UnreadableError("an item without a type")
+            raise MalformedError("an item without a type")
         if kind == "message":
             content = get(item, "content")
             if not isinstance(content, (list, tuple)) or not all(map(_is_part, content)):
-                raise UnreadableError("a message without content")
+                raise MalformedError("a message without content")
     return output
 
 

@@ -9,7 +9,9 @@ import pytest
 from openai._models import construct_type
 from openai.types.responses import ResponseStreamEvent
 
-from guardrails_lite import Finding, Guard, block, validator
+from guardrails_lite import Finding, Guard, GuardrailsError, Retry, block, validator
+from guardrails_lite.testing.kit._broken_responses import of_call, of_text
+from guardrails_lite.testing.kit._reply import BrokenReply
 
 MESSAGES = [{"role": "user", "content": "What is the weather?"}]
 CITIES = ["Oslo", "Bergen", "Bodø"]
@@ -54,6 +56,12 @@ def rude(text: str) -> Iterator[Finding]:
         yield Finding("rude", span=(at, at + 6))
 
 
+@validator
+def held(text: str) -> Iterator[Finding]:
+    """Find nothing, once all is there."""
+    yield from ()
+
+
 def through(guard: Guard[Any], make: Make, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What comes out of a guarded function that yields these events, as dicts."""
 
@@ -84,9 +92,49 @@ def test_each_call_comes_out_whole_in_an_event_of_its_own(make: Make, number: in
 def test_the_end_comes_out_last(make: Make) -> None:
     """The event that ends the reply is passed on, without an output that nobody checked."""
     text = "It rains."
-    spoken = {"type": "message", "id": "i", "role": "assistant", "status": "completed", "content": []}
-    end = {**END, "response": {**END["response"], "output": [spoken]}}  # type: ignore[dict-item]
+    spoken = {"type": "message", "id": "i", "role": "assistant", "status": "completed"}
+    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    end = {**END, "response": {**END["response"], "output": [{**spoken, "content": [part]}]}}  # type: ignore[dict-item]
     got = through(Guard(output=[block(rude)], log=[]), make, [said("output_text", text), end])
     assert "".join(event["delta"] for event in got[:-1]) == text
     assert got[-1]["type"] == "response.completed"
     assert got[-1]["response"]["output"] == []
+
+
+BROKEN = [
+    each
+    for each in (*of_text("It rains in Oslo.", is_good=True), *of_call("get_weather", '{"city": "Oslo"}'))
+    if each.frames is not None and not each.mends
+]
+
+
+@either
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda each: each.name)
+def test_events_that_contradict_each_other_are_no_answer(make: Make, broken: BrokenReply) -> None:
+    """A function's stream is held to one story like a wrapped client's, and a break is the transport's."""
+    assert broken.frames is not None
+    guard = Guard(tools=[get_weather], retry=Retry(attempts=1, reasks=0), log=[])
+
+    with pytest.raises(GuardrailsError) as caught:
+        through(guard, make, list(broken.frames))
+    assert caught.value.outcome in ("transport failed", "truncated", "filtered", "refused", "tool denied")
+
+
+@either
+@pytest.mark.parametrize("style", ["run", "decorated"])
+def test_a_stream_that_contradicts_itself_is_tried_again(make: Make, style: str) -> None:
+    """Nothing of it was shown, so the next attempt may be better."""
+    wrong = {**said("output_text", "It snows."), "type": "response.output_text.done", "text": "It rains."}
+    scripts = [[said("output_text", "It snows."), wrong, END], [said("output_text", "It rains."), END]]
+
+    def talk(messages: Any) -> Iterator[Any]:
+        yield from map(make, scripts.pop(0))
+
+    guard = Guard(output=[block(held)], retry=Retry(attempts=2, wait=0), log=[])
+    if style == "run":
+        assert guard.run(talk, MESSAGES).reply.text == "It rains."
+    else:
+        assert "".join(
+            getattr(e, "delta", "") or dict(e).get("delta", "") for e in guard(talk)(MESSAGES)
+        ) == ("It rains.")
+    assert scripts == []
