@@ -32,6 +32,7 @@ from guardrails_lite._engine._resuming import Begun, as_stream
 from guardrails_lite._engine._tally import Stop
 from guardrails_lite._errors import Blocked, DeadlineExceeded, GuardrailsError
 from guardrails_lite._messages import Choice, Reply
+from guardrails_lite._messages._beside import without_unscreened
 from guardrails_lite._messages._shapes import (
     MalformedError,
     UnreadableError,
@@ -249,6 +250,9 @@ class Attempt:
                 capture(self, checked)
         if checked is not reply:
             raw = write_reply(raw, reply, checked)
+        if plan.output.rules and plan.enforce:
+            raw = without_unscreened(raw)
+        if raw is not checked.raw:
             checked = replace(checked, raw=raw)
         if plan.schema is not None:
             with_parsed(raw, value)

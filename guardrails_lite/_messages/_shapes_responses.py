@@ -46,6 +46,8 @@ NO_TEXT = frozenset(
     ]
 )
 """Fields of an item that are no text of the model: identifiers, states, what is sealed, images."""
+_OF_MESSAGE = NO_TEXT | {"content"}
+_OF_PART = frozenset({"type", "text", "refusal", "annotations", "logprobs", "parsed"})
 
 
 def read(raw: Any) -> Reply:
@@ -240,14 +242,28 @@ def _without_unscreened(item: Any) -> Any:
         return item if kind in _SPOKEN or not any(fields_with_text(item)) else emptied(item)
     parts = list(get(item, "content"))
     checked = list(map(_checked_only, parts))
+    item = documented(item)
     return item if all(map(operator.is_, checked, parts)) else _with(item, content=checked)
+
+
+def documented(message: Any) -> Any:
+    """A message item without the fields that a server adds."""
+    return _without_more(message, _OF_MESSAGE)
 
 
 def _checked_only(part: Any) -> Any:
     """A part of a message with the text of the answer only: what it cites is written by somebody else."""
     if kind_of(part) not in _PARTS:
         return emptied(part)
+    part = _without_more(part, _OF_PART)
     return _with(part, annotations=[]) if get(part, "annotations") else part
+
+
+def _without_more(source: Any, known: frozenset[str]) -> Any:
+    """A message or a part of one without the fields that a server adds."""
+    named = source if isinstance(source, Mapping) else getattr(source, "model_extra", None) or ()
+    more = {name: None for name in named if name not in known and get(source, name)}
+    return _with(source, **more) if more else source
 
 
 def emptied(item: Any) -> Any:
@@ -349,7 +365,7 @@ def item_of(call: ToolCall) -> dict[str, Any]:
     }
 
 
-def _with(source: Any, **changes: Any) -> Any:
+def _with(source: Any, /, **changes: Any) -> Any:
     return source.model_copy(update=changes) if hasattr(source, "model_copy") else {**source, **changes}
 
 

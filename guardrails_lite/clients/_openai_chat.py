@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import operator
 import time
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -14,6 +13,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Call, Reply, get, told_call
+from guardrails_lite._messages._beside import screened_fields
 from guardrails_lite._messages._shapes import read_reply
 
 
@@ -54,7 +54,7 @@ class ChatRequest:
         raw = reply.raw
         if not isinstance(raw, ChatCompletion):
             raw = ChatCompletion.model_construct(**completion_dict(raw, reply, self.call))
-        return without_unscreened(raw) if self._screens else raw
+        return raw
 
     @staticmethod
     def answer_of(text: str, call: Call) -> Any:
@@ -69,39 +69,6 @@ class ChatRequest:
     def encode(chunk: Any) -> bytes:
         """A chunk as a server-sent event."""
         return b"data: " + json_of(chunk) + b"\n\n"
-
-
-_SCREENED = frozenset(
-    [
-        *("role", "content", "refusal", "tool_calls", "function_call", "reasoning_content", "reasoning"),
-        *("audio", "parsed"),
-    ]
-)
-"""Fields of a message that hold what was checked, or no text of their own."""
-
-
-def without_unscreened(raw: Any) -> Any:
-    """A completion without what no rule has seen: citations, and fields of a server beside the answers."""
-    choices = [_checked_only(choice) for choice in raw.choices]
-    if all(map(operator.is_, choices, raw.choices)):
-        return raw
-    return raw.model_copy(update={"choices": choices})
-
-
-def _checked_only(choice: Any) -> Any:
-    message = get(choice, "message")
-    if isinstance(message, Mapping):
-        left = _screened_fields(message)
-        return choice if len(left) == len(message) else {**choice, "message": left}
-    named = ("annotations", *(message.model_extra or ()))
-    beside = {name: None for name in named if name not in _SCREENED and get(message, name)}
-    if not beside:
-        return choice
-    return choice.model_copy(update={"message": message.model_copy(update=beside)})
-
-
-def _screened_fields(message: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in message.items() if name in _SCREENED}
 
 
 def completion_of(text: str, call: Call) -> Any:
@@ -181,7 +148,7 @@ class ChatTelling:
         for choice in told["choices"]:
             message = dict(choice["message"])
             if self._screens:
-                message = _screened_fields(message)
+                message = screened_fields(message)
             for nth, call in enumerate(message.get("tool_calls") or ()):
                 message["tool_calls"][nth] = {"index": nth, **call}
             choices.append(_choice(choice["index"], delta=message, finish_reason=choice["finish_reason"]))

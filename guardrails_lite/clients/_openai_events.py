@@ -47,6 +47,8 @@ _GONE_ON = _ENDS | {
 }
 """What is heard of a stream that goes on with another's reply, besides the beginnings of tool calls."""
 _PLACES = frozenset({"type", "item_id", "output_index", "content_index", "sequence_number"})
+_PADDING = frozenset({"obfuscation"})
+"""What the provider adds to a delta to hide its length: random characters."""
 
 
 class ResponsesTelling:
@@ -121,7 +123,7 @@ class ResponsesTelling:
         if kind in shapes.ARGUMENTS:
             self._heard.calls[shapes.tool_call_of(item).id] = event
         elif kind == "message":
-            self._heard.messages[shapes.place_of(event)] = item
+            self._heard.messages[shapes.place_of(event)] = shapes.documented(item) if self._screens else item
         else:
             self._heard.waiting.append(_with(event, item=shapes.emptied(item)) if self._screens else event)
 
@@ -202,7 +204,7 @@ class ResponsesTelling:
         fields = {**self._open.place, "delta": said}
         if kind == "output_text":
             fields["logprobs"] = []
-        if like is None:
+        if like is None or (self._screens and (like.model_extra or {}).keys() - _PADDING):
             return self._event(f"response.{kind}.delta", **fields)
         number, self._number = self._number, self._number + 1
         return like.model_copy(update={**fields, "sequence_number": number})

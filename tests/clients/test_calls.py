@@ -11,6 +11,7 @@ from typing import Any
 
 import openai
 import pytest
+from openai._models import construct_type
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response
 from pydantic import BaseModel, field_validator
@@ -29,7 +30,7 @@ from guardrails_lite import (
     validator,
 )
 from guardrails_lite.testing import HttpReply, LoopbackServer, chunks, completion, tool_call
-from guardrails_lite.testing._responses import response_of
+from guardrails_lite.testing._responses import response_events, response_of
 from guardrails_lite.testing._server import frame
 
 KINDS = (openai.OpenAI, openai.AsyncOpenAI, openai.AzureOpenAI, openai.AsyncAzureOpenAI)
@@ -696,7 +697,7 @@ BESIDE = "sk-55555555"
 
 
 def cited(api: str) -> dict[str, Any]:
-    """A reply with a citation that holds it, and in a completion a field of the server's own."""
+    """A reply with a citation that holds it, and a field of the server's own."""
     citation = {
         "type": "url_citation",
         "start_index": 0,
@@ -706,7 +707,9 @@ def cited(api: str) -> dict[str, Any]:
     }
     if api == "responses":
         response = response_of(completion("See there."))
-        response["output"][0]["content"][0]["annotations"] = [citation]
+        (message,) = response["output"]
+        message["content"][0] |= {"annotations": [citation], "source": BESIDE}
+        message["thinking"] = BESIDE
         return response
     whole = completion("See there.")
     place = {name: citation[name] for name in ("start_index", "end_index", "title", "url")}
@@ -738,6 +741,39 @@ def test_what_stands_beside_an_answer_and_no_rule_has_seen_is_left_out(
         assert "See there." in repr(got) or streamed
         if not streamed:
             assert BESIDE in repr(using(kind, server, ask, Guard(retry=Retry(attempts=1))))
+
+
+def test_a_field_that_a_server_adds_to_an_event_is_left_out() -> None:
+    """A delta is told by the fields that the API has."""
+    told = [
+        {**event, "thinking": BESIDE} if "delta" in event else event
+        for event in response_events(response_of(completion("See there.")))
+    ]
+
+    with LoopbackServer([HttpReply(told)]) as server:
+        got = using(
+            openai.OpenAI, server, lambda c: every(c.responses.create(model="m", input="Hello.", stream=True))
+        )
+    assert "".join(getattr(event, "delta", "") for event in got) == "See there."
+    assert BESIDE not in repr(got)
+
+
+@pytest.mark.parametrize("shape", ["dict", "object"])
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_a_function_is_held_to_the_same_as_a_client(api: str, shape: str) -> None:
+    """What a guarded function returns is left without it, whoever made it; without rules nothing changes."""
+    made, kind = cited(api), ChatCompletion if api == "chat" else Response
+    reply: Any = made if shape == "dict" else construct_type(type_=kind, value=made)
+
+    screening, watching = Guard(output=[redact(keys)]), Guard(output=[redact(keys)], mode="monitor")
+    for guard, has_it in ((screening, False), (watching, True), (Guard(), True)):
+        got = guard(lambda messages: reply)(MESSAGES)
+        outcome = guard.run(lambda messages: reply, MESSAGES)
+        assert type(got) is type(reply)
+        for told in (got, outcome.value, outcome.reply.raw):
+            assert "See there." in repr(told)
+            assert (BESIDE in repr(told)) is has_it
+    assert BESIDE in repr(reply)
 
 
 @pytest.mark.parametrize("shape", ["dict", "object"])
