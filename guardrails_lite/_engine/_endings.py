@@ -71,7 +71,12 @@ def interrupted(
     story: Story, why: Unanswered | Invalid, so: str = "nothing was retried"
 ) -> StreamInterrupted:
     """The end of a call that failed after text had been shown; *so* says why it is the end."""
-    if isinstance(why, Unanswered):
+    if isinstance(why, Unanswered) and why.failure.error_type == LEGACY_CALL:
+        error = StreamInterrupted(
+            f"the model{_CALLS_THE_OLD_WAY}, after {story.released} released characters. {_DECLARE_IT}",
+            outcome="tool denied",
+        )
+    elif isinstance(why, Unanswered):
         kind = why.failure.kind
         error = StreamInterrupted(
             f"the stream broke ({_named(why.failure)}) after {story.released} released characters; {so}",
@@ -87,6 +92,10 @@ def interrupted(
     return error
 
 
+_CALLS_THE_OLD_WAY = (
+    " calls a function in the form from before tool calls (function_call), which a guard does not check"
+)
+_DECLARE_IT = "Declare it on the guard, or pass tools=[...] instead of functions=."
 _OUTCOMES: dict[str, Any] = {
     "refused": "refused",
     "content filtered": "filtered",
@@ -100,11 +109,7 @@ def fail_at(
     """End the call at a failure that neither a retry nor another target can mend."""
     kind = missed.failure.kind
     if missed.failure.error_type == LEGACY_CALL:
-        raise Blocked(
-            f"{target.name} calls a function in the form from before tool calls (function_call), which a "
-            "guard does not check. Declare it on the guard, or pass tools=[...] instead of functions=.",
-            outcome="tool denied",
-        ) from None
+        raise Blocked(f"{target.name}{_CALLS_THE_OLD_WAY}. {_DECLARE_IT}", outcome="tool denied") from None
     if kind in ("refused", "content filtered"):
         said = "refused to answer" if kind == "refused" else "'s content filter stopped the answer"
         raise Blocked(f"{target.name} {said}".replace(" '", "'"), outcome=_OUTCOMES[kind]) from None

@@ -138,6 +138,8 @@ class Incoming:
         self.chars += len(delta.text) + len(delta.refusal)
         if delta.tool_calls:
             self._take_calls(delta, part)
+        if delta.legacy_call:
+            part.legacy_call = True
         if delta.refusal:
             part.refusal.append(delta.refusal)
         if delta.reasoning:
@@ -199,6 +201,7 @@ class Incoming:
                     part.calls(),
                     part.finish_reason,
                     "".join(part.reasoning) or None,
+                    legacy_call=part.legacy_call,
                 )
                 for index, part in sorted(self.parts.items())
             ),
@@ -285,6 +288,7 @@ class Part:
         "closing",
         "finish_reason",
         "gate",
+        "legacy_call",
         "opening",
         "reasoned",
         "reasoning",
@@ -301,6 +305,7 @@ class Part:
         self.reasoning: list[str] = []
         self.reasoned = False
         """The reasoning has been released as it came."""
+        self.legacy_call = False
         self.finish_reason: str | None = None
         self.opening: Any = None
         self.closing: Any = None

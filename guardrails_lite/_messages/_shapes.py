@@ -37,6 +37,8 @@ class Delta:
     reasoning: str = field(default="", repr=False)
     extras: bool = False
     """The chunk holds more than we know of, so it may not be passed on as it is."""
+    legacy_call: bool = False
+    """It brings some of a call in the form from before tool calls."""
 
     @property
     def has_content(self) -> bool:
@@ -301,6 +303,7 @@ def _read_delta(nth: int, choice: Any) -> Delta:
     said = fields_of(delta, _OF_DELTA)
     calls = said.get("tool_calls")
     extras = _extras_of(delta)
+    legacy_call = said.get("function_call") is not None
     return Delta(
         index if type(index) is int else nth,
         _text_of(said.get("content")) or "",
@@ -308,7 +311,8 @@ def _read_delta(nth: int, choice: Any) -> Delta:
         calls if isinstance(calls, (list, tuple)) else (),
         _string(fields.get("finish_reason")),
         _reasoning_of(extras) or "",
-        bool(extras) or said.get("function_call") is not None,
+        bool(extras) or legacy_call,
+        legacy_call,
     )
 
 

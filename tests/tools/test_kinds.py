@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
-from guardrails_lite import Blocked, ConfigError, Exhausted, Finding, Guard, Retry, redact, validator
+from guardrails_lite import (
+    Blocked,
+    ConfigError,
+    Exhausted,
+    Finding,
+    Guard,
+    Retry,
+    StreamInterrupted,
+    redact,
+    validator,
+)
 from guardrails_lite.testing import STYLES, LoopbackServer, ScriptedModel, Style, completion
 
 NOW = Retry(attempts=2, reasks=1, wait=0)
@@ -111,20 +121,29 @@ def test_a_monitor_lets_a_legacy_call_pass_and_says_so() -> None:
     assert [note.what for note in outcome.record.notes] == ["would have failed"]
 
 
-def test_a_legacy_call_in_a_stream_is_not_passed_on() -> None:
-    """A chunk that has one is made again without it."""
+@pytest.mark.parametrize(
+    ("text", "kind"), [("Hi.", StreamInterrupted), (None, Blocked)], ids=["after text", "alone"]
+)
+def test_a_legacy_call_in_a_stream_is_refused_by_name(text: str | None, kind: type[Exception]) -> None:
+    """A chunk that has one is made again without it, and the end is that of the whole reply."""
     head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-    delta = {"content": "Hi.", "function_call": {"name": "pay", "arguments": '{"key": "sk-1234"}'}}
+    delta = {"content": text, "function_call": {"name": "pay", "arguments": '{"key": "sk-1234"}'}}
     frames = [
         {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]},
         {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
     ]
+    chunks: list[Any] = []
     with (
         LoopbackServer([frames]) as server,
         OpenAI(base_url=server.base_url, api_key="k") as client,
-        Guard().wrap(client) as wrapped,
+        Guard(retry=NOW).wrap(client) as wrapped,
     ):
-        chunks = list(wrapped.chat.completions.create(model="m", messages=ASKED, stream=True))
+        stream = wrapped.chat.completions.create(model="m", messages=ASKED, stream=True)
+        with pytest.raises(kind, match=r"function_call\), which a guard does not check") as caught:
+            chunks.extend(stream)  # it keeps what came before the error
 
-    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "Hi."
+    assert caught.value.outcome == "tool denied"  # type: ignore[attr-defined]  # both kinds have one
+    assert server.request_count == 1
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == (text or "")
     assert all(chunk.choices[0].delta.function_call is None for chunk in chunks)
+    assert "sk-" not in str(caught.value)
