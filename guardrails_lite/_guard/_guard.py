@@ -5,7 +5,18 @@ from __future__ import annotations
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, ParamSpec, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Literal,
+    NoReturn,
+    ParamSpec,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    overload,
+)
 
 from guardrails_lite._engine._drivers import AsyncLive, Live, abegin, adrive, begin, drive
 from guardrails_lite._engine._exchange import Outcome, check_text, exchange
@@ -61,6 +72,26 @@ class Decision:
     def ok(self) -> bool:
         """Whether the text, as it is now, may pass."""
         return self.verdict in ("passed", "redacted")
+
+
+class Settings(TypedDict, total=False):
+    """What every guard takes beside its schema, as `Guard` explains it."""
+
+    name: str | None
+    input: Iterable[Rule]
+    output: Iterable[Rule]
+    tools: Iterable[Any]
+    tool_calls: ToolCalls
+    retry: Retry | None
+    fallback: Iterable[Target]
+    budget: Budget | None
+    clocks: Clocks | None
+    upstream: Upstream | None
+    hedge: Hedge | None
+    cache: Cache | None
+    log: Callable[[Any], Any] | Iterable[Callable[[Any], Any]] | None
+    mode: Mode
+    accept: Iterable[Accepted]
 
 
 class Guard(Generic[T]):
@@ -126,68 +157,11 @@ class Guard(Generic[T]):
     }
 
     @overload
-    def __init__(
-        self: Guard[Same],
-        *,
-        name: str | None = None,
-        input: Iterable[Rule] = (),
-        output: Iterable[Rule] = (),
-        schema: None = None,
-        tools: Iterable[Any] = (),
-        tool_calls: ToolCalls = "together",
-        retry: Retry | None = None,
-        fallback: Iterable[Target] = (),
-        budget: Budget | None = None,
-        clocks: Clocks | None = None,
-        upstream: Upstream | None = None,
-        hedge: Hedge | None = None,
-        cache: Cache | None = None,
-        log: Callable[[Any], Any] | Iterable[Callable[[Any], Any]] | None = None,
-        mode: Mode = "enforce",
-        accept: Iterable[Accepted] = (),
-    ) -> None: ...
+    def __init__(self: Guard[Same], *, schema: None = None, **settings: Unpack[Settings]) -> None: ...
     @overload
-    def __init__(
-        self: Guard[S],
-        *,
-        name: str | None = None,
-        input: Iterable[Rule] = (),
-        output: Iterable[Rule] = (),
-        schema: type[S],
-        tools: Iterable[Any] = (),
-        tool_calls: ToolCalls = "together",
-        retry: Retry | None = None,
-        fallback: Iterable[Target] = (),
-        budget: Budget | None = None,
-        clocks: Clocks | None = None,
-        upstream: Upstream | None = None,
-        hedge: Hedge | None = None,
-        cache: Cache | None = None,
-        log: Callable[[Any], Any] | Iterable[Callable[[Any], Any]] | None = None,
-        mode: Mode = "enforce",
-        accept: Iterable[Accepted] = (),
-    ) -> None: ...
+    def __init__(self: Guard[S], *, schema: type[S], **settings: Unpack[Settings]) -> None: ...
     @overload
-    def __init__(
-        self: Guard[Any],
-        *,
-        name: str | None = None,
-        input: Iterable[Rule] = (),
-        output: Iterable[Rule] = (),
-        schema: object,
-        tools: Iterable[Any] = (),
-        tool_calls: ToolCalls = "together",
-        retry: Retry | None = None,
-        fallback: Iterable[Target] = (),
-        budget: Budget | None = None,
-        clocks: Clocks | None = None,
-        upstream: Upstream | None = None,
-        hedge: Hedge | None = None,
-        cache: Cache | None = None,
-        log: Callable[[Any], Any] | Iterable[Callable[[Any], Any]] | None = None,
-        mode: Mode = "enforce",
-        accept: Iterable[Accepted] = (),
-    ) -> None: ...
+    def __init__(self: Guard[Any], *, schema: object, **settings: Unpack[Settings]) -> None: ...
     def __init__(
         self,
         *,
