@@ -16,6 +16,8 @@ from guardrails_lite.audit._runs import Run
 
 State = Literal["intact", "unsealed", "truncated", "tampered", "unreadable"]
 _MAX_PROBLEMS: Final = 20
+_MOST_SEGMENTS: Final = 1_000_000
+"""More than a log of decades has. An HMAC key takes a step for each, and a hostile number may be any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ class Chain:
             self.size, self._leaf = int(expired["size"]), str(expired["leaf"])
             self.frontier = Frontier(self.size, [bytes.fromhex(peak) for peak in expired["peaks"]])
             self.sealed = self.size
+            if not 0 <= gone < _MOST_SEGMENTS:
+                raise ValueError
             for _ in range(gone if isinstance(self.key, HmacKey) else 1):
                 self.key = self.key.successor(str(expired["key"])) if self.key is not None else None
         except (KeyError, TypeError, ValueError, BadNote):

@@ -241,7 +241,7 @@ class Session:
         self.leaf = digest.hex()
 
 
-_DIRECTORY = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,200}")
+_DIRECTORY = re.compile(r"[\w-]{1,200}", re.ASCII)
 """What may name a stream: a directory below ours, and none beside it."""
 
 

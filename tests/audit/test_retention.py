@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,19 @@ def test_a_crash_between_tombstone_and_removal(tmp_path: Path, time: Time) -> No
     assert log.verify().ok
     assert expire(log, keep_days=183, by="nightly") == []
     assert not path.exists()
+
+
+def test_a_hostile_number_of_segments_is_damage(tmp_path: Path, time: Time) -> None:
+    """An HMAC key takes a step for each segment that is gone, and would take them for ever."""
+    root = tmp_path / "log"
+    log = aged(root, time, signing="hmac-sha256")
+    expire(log, keep_days=90, by="job")
+    log.close()
+    registry = root / "registry.jsonl"
+    told = re.sub(rb'("segment":)\d+', rb"\g<1>1000000000000", registry.read_bytes())
+    registry.write_bytes(told)
+
+    assert verify(root).state == "tampered"
 
 
 def test_captured_texts_go_with_their_records(tmp_path: Path, time: Time) -> None:
