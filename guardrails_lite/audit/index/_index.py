@@ -11,12 +11,12 @@ from typing import Any, Final
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._sqlite import make_private, use_wal
-from guardrails_lite.audit._format import Entry, parse
+from guardrails_lite.audit._format import Entry
 from guardrails_lite.audit._registry import read_config
 from guardrails_lite.audit.index import _sql
 from guardrails_lite.audit.index._follow import Moved, follow
 from guardrails_lite.audit.index._pages import Call
-from guardrails_lite.audit.index._questions import Questions
+from guardrails_lite.audit.index._questions import Questions, record_of
 from guardrails_lite.audit.index._schema import TABLES, VERSION
 from guardrails_lite.audit.index._sql import Answer, Parameters
 from guardrails_lite.audit.index._sums import define_functions
@@ -83,12 +83,10 @@ class Index(Questions):
         try:
             with path.open("rb") as file:
                 file.seek(call.offset)
-                entry = parse(file.readline())
-        except (OSError, ValueError) as error:
+                line = file.readline()
+        except OSError as error:
             raise LookupError(f"the record of call {call.id} cannot be read at its place") from error
-        if (entry.stream, entry.n) != (call.stream, call.n):
-            raise LookupError(f"the record of call {call.id} is not at its place")
-        return entry
+        return record_of(call, line)
 
     def sql(self, question: str, parameters: Parameters = (), *, timeout_s: float = 30.0) -> Answer:
         """Ask in SQL (SQLite's); it can read the index and do nothing else.

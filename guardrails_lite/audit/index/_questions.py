@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from guardrails_lite._errors import ConfigError
+from guardrails_lite.audit._format import Entry, parse
 from guardrails_lite.audit.index import _findings, _measures, _pages
 from guardrails_lite.audit.index._database import Database
 from guardrails_lite.audit.index._filter import Filter
@@ -15,6 +16,21 @@ from guardrails_lite.audit.index._measures import Latency, Policy, RuleUse, Spen
 from guardrails_lite.audit.index._pages import Call, Event, Facet, Order, Page
 
 _ALL: Final = Filter()
+
+
+def record_of(call: Call, line: bytes) -> Entry:
+    """The record of *call*, out of the *line* at its place in the log.
+
+    Raises:
+        LookupError: the line is not there any more, or is another.
+    """
+    try:
+        entry = parse(line)
+    except ValueError as error:
+        raise LookupError(f"the record of call {call.id} cannot be read at its place") from error
+    if (entry.stream, entry.n) != (call.stream, call.n):
+        raise LookupError(f"the record of call {call.id} is not at its place")
+    return entry
 
 
 class Questions:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite.audit._format import Entry, parse
+from guardrails_lite.audit._format import Entry
 from guardrails_lite.audit.index._pages import Call
-from guardrails_lite.audit.index._questions import Questions
+from guardrails_lite.audit.index._questions import Questions, record_of
 from guardrails_lite.audit.index._sql import Answer, Parameters
 from guardrails_lite.audit.postgres._connect import Connection, Refused
 from guardrails_lite.audit.postgres._store import bytes_of, choose, stored, write_files
@@ -58,13 +58,7 @@ class ShippedIndex(Questions):
             line += head
             if newline:
                 break
-        try:
-            entry = parse(line)
-        except ValueError as error:
-            raise LookupError(f"the record of call {call.id} cannot be read at its place") from error
-        if (entry.stream, entry.n) != (call.stream, call.n):
-            raise LookupError(f"the record of call {call.id} is not at its place")
-        return entry
+        return record_of(call, line)
 
     def sql(self, question: str, parameters: Parameters = (), *, timeout_s: float = 30.0) -> Answer:
         """Ask in SQL (PostgreSQL's); it can only read, and what else the role may read, it may read too.
