@@ -114,6 +114,19 @@ def test_what_is_fetched_is_what_was_written(tmp_path: Path, database: str) -> N
     assert (report.state, report.key, report.records) == ("intact", "given", verify(root).records)
 
 
+def test_a_fetch_that_ends_early_leaves_nothing(tmp_path: Path, database: str) -> None:
+    """A directory with a part of the log would pass for a log that was cut."""
+    write(tmp_path / "log", 0, 5).close()
+    ship(tmp_path / "log", database)
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch(database, tmp_path / "back", on_progress=interrupt)
+    assert not (tmp_path / "back").exists()
+
+
 def test_only_what_is_new_is_sent(tmp_path: Path, database: str) -> None:
     """A running log goes up to its newest signature; what follows goes with the next shipment."""
     root = tmp_path / "log"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -140,10 +141,14 @@ def fetch(
             name = choose(db, log)
             sizes = stored(db)
             place.mkdir(mode=0o700, parents=True)
-            done, total = 0, sum(sizes.values())
-            for size in write_files(db, place, sizes):
-                done += size
-                on_progress(done, total)
+            try:
+                done, total = 0, sum(sizes.values())
+                for size in write_files(db, place, sizes):
+                    done += size
+                    on_progress(done, total)
+            except BaseException:
+                shutil.rmtree(place, ignore_errors=True)  # half of a log would pass for one that was cut
+                raise
         return name
     finally:
         db.close()
