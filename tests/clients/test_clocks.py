@@ -30,8 +30,8 @@ from guardrails_lite.testing._server import frame
 from guardrails_lite.testing._shapes import chunks
 from guardrails_lite.testing._wire import Peer, Request, head, http_chunk
 from guardrails_lite.testing.faults import FaultServer
+from tests.clients.asking import SAID, aanswer, answer
 
-SAID: list[Any] = [{"role": "user", "content": "What is the capital of Norway?"}]
 LONG_S = 60.0
 SOON_S = 0.4
 PATIENT = Clocks(first_content_s=LONG_S, whole_reply_s=LONG_S)
@@ -136,32 +136,6 @@ def guard_of(written: list[Any], clock: str, **settings: Any) -> Guard[Any]:
 def client_of(server: LoopbackServer | FaultServer, **settings: Any) -> openai.OpenAI:
     """A client of the server."""
     return openai.OpenAI(api_key="k", base_url=server.base_url, **settings)
-
-
-def answer(client: Any, api: str, stream: bool) -> str:
-    """Ask, in one of the four ways, and read to the end."""
-    if api == "chat":
-        got = client.chat.completions.create(model="m", messages=SAID, stream=stream)
-        if not stream:
-            return str(got.choices[0].message.content)
-        return "".join(chunk.choices[0].delta.content or "" for chunk in got)
-    got = client.responses.create(model="m", input=SAID, stream=stream)
-    if not stream:
-        return str(got.output_text)
-    return "".join(event.delta for event in got if event.type == "response.output_text.delta")
-
-
-async def aanswer(client: Any, api: str, stream: bool) -> str:
-    """`answer` for an async client."""
-    if api == "chat":
-        got = await client.chat.completions.create(model="m", messages=SAID, stream=stream)
-        if not stream:
-            return str(got.choices[0].message.content)
-        return "".join([chunk.choices[0].delta.content or "" async for chunk in got])
-    got = await client.responses.create(model="m", input=SAID, stream=stream)
-    if not stream:
-        return str(got.output_text)
-    return "".join([event.delta async for event in got if event.type == "response.output_text.delta"])
 
 
 async def asked(guard: Guard[Any], server: LoopbackServer | FaultServer, api: str, stream: bool) -> str:

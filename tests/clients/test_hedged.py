@@ -16,9 +16,9 @@ from guardrails_lite.testing import LoopbackServer, Wire, completion
 from guardrails_lite.testing._server import frame, send
 from guardrails_lite.testing._shapes import chunks
 from guardrails_lite.testing._wire import Gone, Peer, Request, head, http_chunk
+from tests.clients.asking import aanswer, answer
 from tests.engine.test_upstream import is_empty
 
-SAID: list[Any] = [{"role": "user", "content": "What is the capital of Norway?"}]
 SOON = Hedge(after_s=0.001, max_share=1.0)
 LONG_S = 60.0
 
@@ -85,32 +85,6 @@ def guard_of(written: list[Any], upstream: Upstream) -> Guard[Any]:
 def sync_client(server: LoopbackServer) -> openai.OpenAI:
     """A client of the server."""
     return openai.OpenAI(api_key="k", base_url=server.base_url)
-
-
-def answer(client: Any, api: str, stream: bool) -> str:
-    """Ask, in one of the four ways, and read to the end."""
-    if api == "chat":
-        got = client.chat.completions.create(model="m", messages=SAID, stream=stream)
-        if not stream:
-            return str(got.choices[0].message.content)
-        return "".join(chunk.choices[0].delta.content or "" for chunk in got)
-    got = client.responses.create(model="m", input=SAID, stream=stream)
-    if not stream:
-        return str(got.output_text)
-    return "".join(event.delta for event in got if event.type == "response.output_text.delta")
-
-
-async def aanswer(client: Any, api: str, stream: bool) -> str:
-    """`answer` for an async client."""
-    if api == "chat":
-        got = await client.chat.completions.create(model="m", messages=SAID, stream=stream)
-        if not stream:
-            return str(got.choices[0].message.content)
-        return "".join([chunk.choices[0].delta.content or "" async for chunk in got])
-    got = await client.responses.create(model="m", input=SAID, stream=stream)
-    if not stream:
-        return str(got.output_text)
-    return "".join([event.delta async for event in got if event.type == "response.output_text.delta"])
 
 
 def check(written: list[Any], provider: Provider, upstream: Upstream) -> None:
