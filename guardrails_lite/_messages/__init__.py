@@ -1,7 +1,8 @@
 """Chat messages: our view of them, and the edge where a client's shapes become it and come back from it.
 
 `_model.py` has what the rest of the library talks about; `_shapes.py` and `_shapes_responses.py` are the only
-modules that know how OpenAI's objects, events and dicts look; `_texts.py` finds the texts of a request.
+modules that know how OpenAI's objects, events and dicts look, `_agreement.py` and `_beside.py` what is wrong
+or unseen in them; `_texts.py` finds the texts of a request; `_seam.py` joins a reply to its beginning.
 """
 
 from guardrails_lite._messages._model import (
