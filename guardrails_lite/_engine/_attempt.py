@@ -422,7 +422,9 @@ class Attempt:
         if self.permit is not None:
             self.headers = getattr(getattr(error, "response", None), "headers", None)
         if isinstance(error, RecursionError) and self.target.completion:  # a body nested too deep to parse
-            return Unanswered(Failure.of("malformed reply", error_type="RecursionError", maybe_billed=True))
+            return Unanswered(
+                Failure.of("malformed reply", error_type=type(error).__name__, maybe_billed=True)
+            )
         if isinstance(error, UnicodeEncodeError) and self.target.completion:  # its `object` is the request
             return Blocked(
                 "a text of the request has half a character (a lone surrogate), which cannot be sent: "

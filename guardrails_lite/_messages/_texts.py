@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from guardrails_lite._messages import Message, get
+from guardrails_lite._nesting import loads
 
 _CONTENT = ("content",)
 _new = tuple.__new__
@@ -166,7 +167,7 @@ def json_strings(text: str) -> list[str] | None:
     if not text.lstrip().startswith(("{", "[")):
         return None
     try:
-        value = json.loads(text)
+        value = loads(text)
     except (ValueError, RecursionError):
         return None
     strings: list[str] = []

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from guardrails_lite._errors import Blocked, ConfigError
 from guardrails_lite._messages import ToolCall
+from guardrails_lite._nesting import loads
 from guardrails_lite._rules import _code_digest
 from guardrails_lite._tools._ledger import Effect, EffectLedger, MemoryLedger, effect_key
 from guardrails_lite._tools._signatures import parameters_of
@@ -262,7 +263,7 @@ def _canonical(value: Any) -> str:
 def canonical_arguments(text: str) -> str:
     """JSON *text* in one form, so that the order of keys and white space do not tell calls apart."""
     try:
-        return _canonical(json.loads(text, parse_float=_number))
+        return _canonical(loads(text, parse_float=_number))
     except (ValueError, RecursionError):
         return text
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Choice, Message, ToolCall
 from guardrails_lite._messages._texts import plain
+from guardrails_lite._nesting import loads
 from guardrails_lite._tools._declare import arguments_schema, body_of, parameters_schema, tool
 from guardrails_lite._tools._history import History, PastCall
 from guardrails_lite._tools._tool import Tool
@@ -289,7 +290,7 @@ def _result_problems(past: PastCall, schema: Schema[Any]) -> list[Problem]:
     value: Any = content
     if isinstance(content, str):
         try:
-            value = json.loads(content)
+            value = loads(content)
         except (ValueError, RecursionError):
             value = content
     problems = schema.check(value)

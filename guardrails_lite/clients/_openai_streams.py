@@ -12,6 +12,7 @@ from openai import AsyncStream, Stream
 from openai._streaming import ServerSentEvent
 
 from guardrails_lite._engine._drivers import read_twice
+from guardrails_lite._nesting import loads, refuse_depth
 
 T = TypeVar("T")
 
@@ -27,6 +28,7 @@ class HeedfulStream(Stream[T]):
     """The client's stream, which also bears events without data, and sees an error that came without events.
 
     The client's own breaks at the first, which the format allows, and takes the second for an empty stream.
+    JSON that is nested too deep is refused before the client parses it.
     It also leaves its generators where they stand, in a circle with itself, for the garbage collector to end
     some time later and in any thread; these are ended with the stream.
     """
@@ -47,6 +49,7 @@ class HeedfulStream(Stream[T]):
         if not _is_json(self.response):
             for event in super()._iter_events():
                 if event.data:
+                    refuse_depth(event.data)
                     yield event
             return
         body = b""
@@ -86,6 +89,7 @@ class AsyncHeedfulStream(AsyncStream[T]):
         self._reading.append(events)
         async for event in events:
             if event.data:
+                refuse_depth(event.data)
                 yield event
 
     async def _errors(self) -> AsyncIterator[ServerSentEvent]:
@@ -125,7 +129,7 @@ def _is_json(response: Any) -> bool:
 def _error_in(body: bytes) -> Iterator[ServerSentEvent]:
     """An error object told as an event, from which the client makes its own exception."""
     try:
-        told = json.loads(body)
+        told = loads(body)
     except (ValueError, RecursionError):
         return
     if isinstance(told, dict) and told.get("error"):

@@ -32,6 +32,7 @@ from guardrails_lite.clients._openai_declared import Declarations, noting, openi
 from guardrails_lite.clients._openai_passage import ApiRequest, Passage, identity, within
 from guardrails_lite.clients._openai_responses import ResponsesRequest
 from guardrails_lite.clients._openai_streams import heedful
+from guardrails_lite.clients._openai_wary import Wary
 from guardrails_lite.clients._surface import fate_of, refused
 from guardrails_lite.reliability import bound_of, bounded_client
 from guardrails_lite.reliability._deadline import connect_limit_s
@@ -118,7 +119,7 @@ def _api_of(options: Any) -> type[ApiRequest] | None:
             return None
 
 
-class _Door:
+class _Door(Wary):
     """What the sync and the async twin share."""
 
     _guard: Guard[Any]
@@ -177,7 +178,7 @@ class _SyncDoor(_Door):
         guard = self._declarations.guard_for(passage.call)
         begun = guard._begin(passage.target(send, blocks=True), passage.call)
         answer = passage.answer(begun)
-        return answer if passage.is_plain else self._process_response(**passage.remade(answer))  # type: ignore[attr-defined]
+        return answer if passage.is_plain else self._process_response(**passage.remade(answer))
 
 
 class _AsyncDoor(_Door):
@@ -200,7 +201,7 @@ class _AsyncDoor(_Door):
         guard = self._declarations.guard_for(passage.call)
         begun = await guard._abegin(passage.target(send, blocks=False), passage.call)
         answer = passage.answer(begun)
-        return answer if passage.is_plain else await self._process_response(**passage.remade(answer))  # type: ignore[attr-defined]
+        return answer if passage.is_plain else await self._process_response(**passage.remade(answer))
 
 
 def sender(client: Any, *, tells_headers: bool = False, has_clocks: bool = False) -> tuple[Sender, bool]:
@@ -237,7 +238,7 @@ def sender(client: Any, *, tells_headers: bool = False, has_clocks: bool = False
 
 
 def _straight(client: Any) -> Any:
-    """A twin that does not take the prompt to where a server sends it on, and whose streams are heedful."""
+    """A twin that does not take the prompt to where a server sends it on, and reads with care what comes."""
     if not isinstance(client, (OpenAI, AsyncOpenAI)):
         return client
     kind = cast("type[Any]", type(client))
@@ -254,7 +255,8 @@ def _straight_of(kind: type) -> type:
             more["stream_cls"] = heedful(more["stream_cls"])
         return kind.request(self, cast_to, options, **more)  # type: ignore[attr-defined]
 
-    return type(f"Straight{kind.__name__}", (kind,), {"__module__": kind.__module__, "request": request})
+    own = {"__module__": kind.__module__, "request": request}
+    return type(f"Straight{kind.__name__}", (Wary, kind), own)
 
 
 def _create_told(raw_create: Any) -> Callable[..., Answered]:

@@ -17,8 +17,9 @@ import re
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from guardrails_lite._nesting import MAX_DEPTH
 from guardrails_lite.schemas.problems import Code, Edit, EditKind, Pointer
-from guardrails_lite.schemas.reading import MAX_DEPTH, Fault, Refused
+from guardrails_lite.schemas.reading import Fault, Refused
 
 TOKEN = re.compile(r'[ \t\r\n]*([\[\]{},:]|"(?:[^"\\]|\\.)*"|[^\s\[\]{},:"]+)', re.DOTALL)
 """One token of a text that is known to be strict JSON."""

@@ -24,9 +24,6 @@ from typing import cast
 
 from guardrails_lite.schemas.problems import Code, Edit, Pointer
 
-MAX_DEPTH = 200
-"""Levels of nesting. It is jiter's and pydantic-core's own limit (an empty one more passes);
-ours is stated so that all agree."""
 MAX_CHARS = 2_000_000
 """Characters of one text."""
 MAX_SAFE_INTEGER = 2**53 - 1

@@ -17,10 +17,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from guardrails_lite._nesting import MAX_DEPTH
 from guardrails_lite.schemas.outline import Outline, type_of
 from guardrails_lite.schemas.plans import Plan, plans_of
 from guardrails_lite.schemas.problems import Parsed, Pointer, Problem, child, step
-from guardrails_lite.schemas.reading import MAX_CHARS, MAX_DEPTH
+from guardrails_lite.schemas.reading import MAX_CHARS
 from guardrails_lite.schemas.strict import WRAPPER
 
 if TYPE_CHECKING:

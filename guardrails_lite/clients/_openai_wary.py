@@ -1,0 +1,31 @@
+"""A client that looks at a body before it parses it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from guardrails_lite._nesting import TooDeepError, refuse_depth
+
+
+class Wary:
+    """Mixed into a client, sync or async: JSON that is nested too deep is refused, not parsed."""
+
+    def _process_response(self, **made: Any) -> Any:
+        _look_at(made["response"])
+        return super()._process_response(**made)  # type: ignore[misc]  # of the client mixed in
+
+    def _make_status_error_from_response(self, response: Any) -> Any:
+        bare: Any = super()
+        try:
+            _look_at(response)
+        except TooDeepError:  # the status says enough
+            return bare._make_status_error(
+                f"Error code: {response.status_code}", body=None, response=response
+            )
+        return bare._make_status_error_from_response(response)
+
+
+def _look_at(response: Any) -> None:
+    """Look at a body that has been read; one that is read bit by bit is looked at where its events are."""
+    if response.is_closed and response.is_stream_consumed:
+        refuse_depth(response.content)
