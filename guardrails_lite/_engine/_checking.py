@@ -6,6 +6,7 @@ business (`_attempt.Attempt`).
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -87,9 +88,11 @@ def _scoped(attempt: Attempt, call: ToolCall) -> ToolCall:
 
 
 async def _approved(attempt: Attempt, verdict: Any) -> Any:
-    tool = verdict.call.tool
+    call = verdict.call
+    tool = call.tool
     try:
-        answer = tool.approve != "deny" and await Ask(tool, verdict.call)
+        # A copy: what runs is what was checked, whatever is done to what was shown.
+        answer = tool.approve != "deny" and await Ask(tool, replace(call, value=copy.deepcopy(call.value)))
     except TimeoutError:
         attempt.story.note("approval timed out", tool.name)
         answer = False

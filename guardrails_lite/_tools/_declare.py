@@ -36,8 +36,8 @@ def tool(
             model or another type of its arguments, the provider's own dict, or a `Tool` to change.
         name: What the model calls it; default: the function's or model's name.
         description: What the model is told; default: the docstring.
-        approve: Asked with the checked `ToolCall`, sync or async; the call goes through on True.
-            ``"deny"`` refuses every call.
+        approve: Asked with the checked `ToolCall`, sync or async; the call goes through on True, as it was
+            checked: what is asked gets a copy. ``"deny"`` refuses every call.
         approve_timeout_s: Seconds to wait for the approval; a call without one is refused.
         max_calls: The most calls in one conversation.
         result: The type or JSON Schema of what it returns.
