@@ -56,7 +56,7 @@ class CallWatch:
             heard = self._heard[id(call)] = _Heard(call)
         if name is not None and not self._offered.known_prefix(name):
             return self._refused(heard)
-        if len(call.arguments) == heard.pieces or call.custom:
+        if len(call.arguments) == heard.pieces or call.custom or not call.name:  # some servers name it last
             return ()
         if heard.parser is None:
             terms = self._offered.terms.get("".join(call.name))

@@ -171,24 +171,37 @@ ARGUMENTS = st.dictionaries(
 ).map(json.dumps) | st.sampled_from(
     ["", "{}", "[]", '"{\\"number\\": 1}"', "{'number': 1}", '{"number": 1,}', "{"]
 )
+RIGHT = st.sampled_from(
+    [
+        ("refund", '{"order": "A", "cents": 1}'),
+        ("refund", '{"order": "late", "cents": 7, "why": "broken", "lines": [1, 2]}'),
+        ("find", '{"number": 1}'),
+        ("raw", '{"code": "ABC"}'),
+    ]
+)
 CALLS = st.lists(
-    st.tuples(st.sampled_from(["refund", "find", "raw", "fond"]), ARGUMENTS), min_size=1, max_size=3
+    RIGHT | st.tuples(st.sampled_from(["refund", "find", "raw", "fond"]), ARGUMENTS), min_size=1, max_size=3
 )
 
 
 @settings(max_examples=80)
-@given(calls=CALLS, cuts=st.lists(st.integers(0, 150), max_size=12), together=st.booleans())
+@given(
+    calls=CALLS,
+    cuts=st.lists(st.integers(0, 150), max_size=12),
+    together=st.booleans(),
+    late=st.integers(0, 14),
+)
 def test_in_any_chunks_the_calls_and_the_verdict_are_those_of_the_whole(
-    calls: list[tuple[str, str]], cuts: list[int], together: bool
+    calls: list[tuple[str, str]], cuts: list[int], together: bool, late: int
 ) -> None:
-    """Interleaved or one after the other, down to single characters: released whole and valid or not."""
+    """Interleaved or in turn, down to single characters, named late: released whole and valid or not."""
     reply = completion(
         tool_calls=[
             tool_call(name, arguments, id=f"call_{nth}") for nth, (name, arguments) in enumerate(calls)
         ]
     )
     whole = _end(lambda messages, **params: reply)
-    streamed = _end(lambda messages, **params: iter(_pieces(calls, cuts, together=together)))
+    streamed = _end(lambda messages, **params: iter(_pieces(calls, cuts, together=together, late=late)))
 
     assert streamed[:2] == whole[:2]
     assert set(streamed[2]) <= set(whole[2]) or whole[0] != "passed"
@@ -207,7 +220,9 @@ def _end(model: Any) -> tuple[str, list[tuple[str, Any]], list[str]]:
     return record.outcome, let_through, [step.verdict for step in record.tools]
 
 
-def _pieces(calls: list[tuple[str, str]], cuts: list[int], *, together: bool) -> Iterator[dict[str, Any]]:
+def _pieces(
+    calls: list[tuple[str, str]], cuts: list[int], *, together: bool, late: int
+) -> Iterator[dict[str, Any]]:
     rows: list[list[dict[str, Any]]] = []
     for nth, (name, arguments) in enumerate(calls):
         places = sorted({min(cut, len(arguments)) for cut in cuts} | {0, len(arguments)})
@@ -215,15 +230,14 @@ def _pieces(calls: list[tuple[str, str]], cuts: list[int], *, together: bool) ->
             "index": nth,
             "id": f"call_{nth}",
             "type": "function",
-            "function": {"name": name, "arguments": ""},
+            "function": {"arguments": ""},
         }
-        rows.append(
-            [first]
-            + [
-                {"index": nth, "function": {"arguments": arguments[start:end]}}
-                for start, end in pairwise(places)
-            ]
-        )
+        row: list[dict[str, Any]] = [first]
+        row += [
+            {"index": nth, "function": {"arguments": arguments[start:end]}} for start, end in pairwise(places)
+        ]
+        row[min(late, len(row) - 1)]["function"]["name"] = name
+        rows.append(row)
     order = [one for row in rows for one in row]
     if together:
         order = [row[at] for at in range(max(map(len, rows))) for row in rows if at < len(row)]
