@@ -61,6 +61,13 @@ _TOOL_MARKUP = re.compile(
     r"<tool_calls?>|<function_calls?>|<function=|<tool_use>|<\|tool[_▁]calls?|<｜tool▁calls?|\[TOOL_CALLS\]"
     r"|<\|python_tag\|>|<\|channel\|>commentary"
 )
+"""What a call begins with that the server has not taken out of the text."""
+_CALL_IN_PROSE = re.compile(
+    rf"(?:^|[\s.:!?])(?:{_TOOL_MARKUP.pattern})(?:\sto=)?[\w.|>-]{{0,64}}\s{{0,8}}[\[{{<]"
+)
+"""The same behind other words. What follows tells it from a text about such calls."""
+_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
+"""Code in Markdown, in which a text shows what a call looks like."""
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|["\[\]{}]', re.DOTALL)
 
 
@@ -147,7 +154,7 @@ def _judge_choice(
         if "empty" in accept or _holds_more(reply, nth):
             return None
         return _failure("malformed reply" if _message_is_missing(reply, nth) else "empty reply")
-    if wants_tools and _TOOL_MARKUP.match(text.lstrip()):
+    if wants_tools and _is_call(text):
         return _failure("malformed reply")
     if wants_json and _is_open(text):
         return _failure("malformed reply")
@@ -183,6 +190,13 @@ def _message_is_missing(reply: Reply, nth: int) -> bool:
 def _holds_more(reply: Reply, nth: int) -> bool:
     """Whether the message holds an answer of another kind: speech."""
     return bool(get(get(_raw_choice(reply, nth), "message"), "audio"))
+
+
+def _is_call(text: str) -> bool:
+    """Whether *text* has a call in it that the server should have taken out."""
+    if "<" not in text and "[TOOL_CALLS]" not in text:
+        return False
+    return bool(_TOOL_MARKUP.match(text.lstrip()) or _CALL_IN_PROSE.search(_CODE.sub("", text)))
 
 
 def _is_text(text: str) -> bool:

@@ -204,14 +204,33 @@ def is_json(text: str) -> bool:
         '<tool_call>{"name": "f"}',
         "[TOOL_CALLS][{}]",
         "<function=f>{}</function>",
-        "<|tool_calls_section_begin|>",
+        "<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0",
+        "<|channel|>commentary to=functions.f <|constrain|>json<|message|>{}",
+        '<|python_tag|>{"name": "f"}',
     ],
 )
-def test_a_call_left_in_the_text_is_malformed_where_tools_were_offered(text: str) -> None:
+@pytest.mark.parametrize("before", ["", "\n", "I shall look it up.", "I shall look it up.\n\n", "Sure: "])
+def test_a_call_left_in_the_text_is_malformed_where_tools_were_offered(text: str, before: str) -> None:
     """A server that failed to parse the model's call hands its markup to the user."""
-    assert kind_of(completion(text), wants_tools=True) == "malformed reply"
-    assert kind_of(completion(text)) is None
-    assert kind_of(completion(f"Write {text}"), wants_tools=True) is None
+    assert kind_of(completion(before + text), wants_tools=True) == "malformed reply"
+    assert kind_of(completion(before + text)) is None
+    assert kind_of(completion(f"{before}It is `{text}`."), wants_tools=True) is None
+    assert kind_of(completion(f"{before}It is so:\n```\n{text}\n```\n"), wants_tools=True) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The tag <tool_call> opens a call.",
+        "Between <tool_call> and </tool_call> stands JSON, such as {}.",
+        "a<tool_call>{",
+        "1 < 2 and [TOOL_CALLS] is a token",
+        "<b>[1]</b>",
+    ],
+)
+def test_a_text_about_calls_is_a_text(text: str) -> None:
+    """Only a call that begins, outside of code, is taken for one."""
+    assert kind_of(completion(text), wants_tools=True) is None
 
 
 def test_a_bare_string_of_a_client_is_a_page() -> None:
