@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._rules import _code_digest as code_digest
+from guardrails_lite.schemas.branching import MOST_TRIES, branches, tries
 from guardrails_lite.schemas.cores import nodes
 from guardrails_lite.schemas.defects import MAX_DEFECTS, Defect, best_branch
 from guardrails_lite.schemas.outline import Outline
@@ -92,6 +93,7 @@ class ModelCheck:
         # A call-time `extra` would override models that allow extras, so where there are such models
         # the undeclared are looked for by the schema instead.
         self.extra = None if _allows_extra(schema) else "forbid"
+        self._branches = branches(self.outline)
         self._load: Callable[..., object] = adapter.validator.validate_json
         from pydantic import ValidationError
 
@@ -99,6 +101,8 @@ class ModelCheck:
 
     def judge(self, plain: object, data: bytes) -> tuple[object, list[Defect]]:
         """The typed value of strict JSON, and what keeps it from fitting."""
+        if self._branches and tries(self.outline, plain) > MOST_TRIES:
+            return None, [Defect((), "too deep", "fewer levels of nesting")]
         try:
             value = self._load(data, strict=True, extra=self.extra)
         except self.error as error:
@@ -113,6 +117,8 @@ class ModelCheck:
 
     def judge_wrapped(self, plain: dict[str, Any], data: bytes) -> tuple[object, list[Defect]]:
         """The same for a value that came under the wrapper's name."""
+        if self._branches and tries(self.outline, plain[WRAPPER]) > MOST_TRIES:
+            return None, [Defect((), "too deep", "fewer levels of nesting")]
         load = _wrapping(self)
         try:
             value = load(data, strict=True, extra=self.extra)

@@ -1,0 +1,123 @@
+"""Types that contain themselves in unions: how often pydantic tries them, and where that is too often."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal, Union
+
+import pydantic
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardrails_lite._schema import Schema
+from guardrails_lite.schemas.branching import MOST_TRIES, branches, tries
+from guardrails_lite.schemas.outline import Outline
+
+
+class Left(pydantic.BaseModel):
+    """One of two models that contain either."""
+
+    under: Node
+    a: int
+
+
+class Right(pydantic.BaseModel):
+    """The other."""
+
+    under: Node
+    b: int
+
+
+Node = Union[Left, Right, int]  # noqa: UP007  # named in quotes above
+
+
+class Sum(pydantic.BaseModel):
+    """One of two that a word tells apart."""
+
+    op: Literal["sum"]
+    of: list[Term]
+
+
+class Minus(pydantic.BaseModel):
+    """The other."""
+
+    op: Literal["minus"]
+    of: Term
+
+
+Term = Annotated[Sum | Minus, pydantic.Field(discriminator="op")] | int
+
+
+class Linked(pydantic.BaseModel):
+    """A list: there is one way to read it."""
+
+    n: int
+    next: Linked | None = None
+
+
+for model in (Left, Right, Sum, Minus, Linked):
+    model.model_rebuild()
+
+
+def chain(levels: int, name: str, leaf: object = 1) -> str:
+    """So many of the first two, one under the other."""
+    return '{"under":' * levels + json.dumps(leaf) + f', "{name}": 1}}' * levels
+
+
+@pytest.mark.parametrize("levels", range(9))
+def test_tries_are_counted_as_pydantic_makes_them(levels: int) -> None:
+    """Where nothing fits, each try of a leaf and of a model is an error."""
+    outline = Outline(pydantic.TypeAdapter(Node).json_schema())
+    text = chain(levels, "c", "no")
+    with pytest.raises(pydantic.ValidationError) as caught:
+        pydantic.TypeAdapter(Node).validate_json(text, strict=True)
+
+    assert tries(outline, json.loads(text)) == caught.value.error_count()
+
+
+@pytest.mark.parametrize("levels", [40, 190])
+@pytest.mark.parametrize("leaf", [1, "no"])
+def test_a_deep_chain_is_refused_before_pydantic_begins(levels: int, leaf: object) -> None:
+    """Whether it fits or not would be known in years."""
+    parsed = Schema.of(list[Node]).parse(f"[{chain(levels, 'b', leaf)}]")
+
+    assert not parsed.ok
+    assert [problem.code for problem in parsed.problems] == ["too deep"]
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_what_is_not_deep_is_judged(name: str) -> None:
+    """By pydantic, whichever member it is."""
+    parsed = Schema.of(Node).parse(chain(9, name))
+
+    assert parsed.ok, parsed.problems
+    assert isinstance(parsed.value, (Left, Right))
+
+
+def test_a_discriminator_and_an_option_are_one_way() -> None:
+    """They may be as deep as JSON may be."""
+    term = '{"op": "minus", "of": ' * 60 + '{"op": "sum", "of": [1, 2]}' + "}" * 60
+    linked = '{"n": 1, "next": ' * 150 + "null" + "}" * 150
+
+    assert Schema.of(Term).parse(term).ok
+    assert Schema.of(Linked).parse(linked).ok
+    for declared in (Term, Linked, list[int | list[int]]):
+        assert not branches(Outline(pydantic.TypeAdapter(declared).json_schema()))
+
+
+@given(
+    st.recursive(
+        st.integers() | st.text(max_size=2),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["under", "a", "b"]), inner, max_size=3)
+        ),
+        max_leaves=30,
+    )
+)
+def test_no_value_is_counted_for_long(value: Any) -> None:
+    """Any JSON is counted: what is no part of the type is not looked into."""
+    outline = Outline(pydantic.TypeAdapter(Node).json_schema())
+
+    assert 1 <= tries(outline, value) <= MOST_TRIES * 4
