@@ -31,7 +31,8 @@ def compile_pattern(pattern: str) -> Pattern:
     """Compile one pattern.
 
     Raises:
-        UnsupportedPattern: it needs look-around or a back-reference, or is not a regular expression.
+        UnsupportedPattern: it needs look-around or a back-reference, is too large, or is not a regular
+            expression.
     """
     from pydantic_core import SchemaError, SchemaValidator, core_schema
 
@@ -39,6 +40,8 @@ def compile_pattern(pattern: str) -> Pattern:
     try:
         validator = SchemaValidator(core_schema.str_schema(pattern=translated, regex_engine="rust-regex"))
     except SchemaError as error:
+        if "size limit" in str(error):
+            raise UnsupportedPattern("it is too large once its repetitions are written out") from error
         raise UnsupportedPattern("it is not a regular expression without look-around") from error
     found: Pattern = validator.isinstance_python
     return found

@@ -400,6 +400,7 @@ def test_the_fingerprint_follows_what_is_enforced() -> None:
         ({"$schema": "http://json-schema.org/draft-03/schema#"}, "is not a draft of JSON Schema"),
         ({"$ref": "#/$defs/none"}, "which is not in it"),
         ({"type": "string", "pattern": "(?=a)b"}, "look-around"),
+        ({"type": "string", "pattern": "a{1000}{1000}"}, "too large once its repetitions are written out"),
     ],
 )
 def test_what_cannot_be_compiled_is_a_config_error(declared: object, message: str) -> None:
