@@ -31,6 +31,7 @@ from guardrails_lite.clients._openai_chat import ChatRequest, completion_of
 from guardrails_lite.clients._openai_declared import Declarations, noting, opening
 from guardrails_lite.clients._openai_passage import ApiRequest, Passage, identity, within
 from guardrails_lite.clients._openai_responses import ResponsesRequest
+from guardrails_lite.clients._openai_sized import sized
 from guardrails_lite.clients._openai_streams import heedful
 from guardrails_lite.clients._openai_wary import Wary
 from guardrails_lite.clients._surface import fate_of, refused
@@ -72,6 +73,7 @@ def wrap(guard: Guard[Any], client: C) -> C:
     twin: Any = object.__new__(_twin_of(kind))  # type: ignore[arg-type]  # a class is hashable
     twin.__dict__.update(_without_resources(kind, vars(_punctual(client, has_clocks=plan.has_clocks))))
     twin.__dict__.update(_guard=guard, _declarations=Declarations(guard))
+    twin._client = sized(twin._client)
     return cast("C", twin)
 
 
@@ -244,6 +246,7 @@ def _straight(client: Any) -> Any:
     kind = cast("type[Any]", type(client))
     twin: Any = object.__new__(_straight_of(kind))  # type: ignore[arg-type]  # a class is hashable
     twin.__dict__.update(_without_resources(kind, vars(client)))
+    twin._client = sized(twin._client)
     return twin
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from guardrails_lite._nesting import refuse_depth
 from guardrails_lite.reliability._retry_after import retry_after_s
 
 Kind = Literal[
@@ -228,6 +229,7 @@ _NAMES: Mapping[str, Failure] = {
     **_by_name(
         "malformed reply", "JSONDecodeError", "UnicodeDecodeError", "ContentTypeError", maybe_billed=True
     ),
+    **_by_name("malformed reply", "TooLargeError", action="fall back", maybe_billed=True),
     **_by_name("timeout", "APITimeoutError", "TimeoutException", "ServerTimeoutError", maybe_billed=True),
     **_by_name("timeout", "ReadTimeout", "ReadTimeoutError", "Timeout", "TimeoutError", maybe_billed=True),
     **_by_name(
@@ -322,7 +324,9 @@ def _body(error: BaseException) -> object:
         return body
     try:
         # httpx leaves the body in the response; one that was not read, or is no JSON, says nothing.
-        return getattr(error, "response", None).json()  # type: ignore[union-attr]
+        response: Any = getattr(error, "response", None)
+        refuse_depth(response.content)
+        return response.json()
     except Exception:  # any client's own error for "no JSON here"
         return None
 
