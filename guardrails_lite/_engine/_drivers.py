@@ -7,7 +7,10 @@ reach the engine, which completes its record and lets them pass.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import os
+import weakref
 from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar
 
@@ -96,6 +99,21 @@ def read_twice() -> RuntimeError:
     )
 
 
+_left_open: weakref.WeakSet[Live[Any] | AsyncLive[Any]] = weakref.WeakSet()
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_left_open.clear)
+
+
+@atexit.register
+def _end_left_open() -> None:
+    """End what a program leaves open when it ends, while its records can still be written."""
+    with contextlib.suppress(RuntimeError):  # a thread of the program is still opening some
+        for live in tuple(_left_open):
+            if not live._is_read:  # by a thread that will not come to its end
+                with contextlib.suppress(Exception):
+                    live.__del__()
+
+
 class Live(Generic[C]):
     """A reply that is still coming: iterate over its checked chunks, or the `Partial`s of its value.
 
@@ -109,6 +127,7 @@ class Live(Generic[C]):
         self._is_read = False
         self.outcome: Any = None
         """The `Outcome`, once the stream has ended."""
+        _left_open.add(self)
 
     def __iter__(self) -> Live[C]:
         return self
@@ -156,6 +175,7 @@ class AsyncLive(Generic[C]):
         self._is_read = False
         self.outcome: Any = None
         """The `Outcome`, once the stream has ended."""
+        _left_open.add(self)
 
     def __aiter__(self) -> AsyncLive[C]:
         return self

@@ -87,6 +87,7 @@ async def exchange(
     Raises:
         GuardrailsError: as its subclasses say; with the record attached.
     """
+    began_s = plan.clock()
     story = Story(plan, call, style, live=live)
     if partials and plan.schema is not None:
         story.partials = True
@@ -96,7 +97,7 @@ async def exchange(
             await Write(plan.intent_sinks, story.intent())
         if call.params or plan.schema is not None or plan.toolbox is not None:
             story.offered, call = declared(plan, call, primary)
-        story.ledger = Ledger(plan.budget, plan.clock())
+        story.ledger = Ledger(plan.budget, began_s)
         climb = _climb(story, call, primary, past_primary)
         if plan.cache is None or not primary.request or live or past_primary is not None:
             reply, value = await climb

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,9 +34,19 @@ def nobody(call: Call, timeout_s: float | None) -> Any:
 class Steps:
     """Play the driver: look at what the engine asks for, and answer."""
 
-    def __init__(self, guard: Guard[Any], said: Call = SAID, *, live: bool = False) -> None:
+    def __init__(
+        self,
+        guard: Guard[Any],
+        said: Call = SAID,
+        *,
+        live: bool = False,
+        clock: Callable[[], float] | None = None,
+        wall_clock: Callable[[], float] | None = None,
+    ) -> None:
+        plan = guard._plan
+        plan = replace(plan, clock=clock or plan.clock, wall_clock=wall_clock or plan.wall_clock)
         self.core: Coroutine[Effect[Any], Any, Any] = exchange(
-            guard._plan, said, Primary("model", nobody, False), "sync", live=live
+            plan, said, Primary("model", nobody, False), "sync", live=live
         )
         self.asked: Any = self.core.send(None)
         self.outcome: Any = None
