@@ -269,7 +269,7 @@ def test_short_writes_are_completed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EFBIG])
 @pytest.mark.parametrize("takes", [None, 17])
 def test_a_failed_write_fails_the_call_and_leaves_a_gap(tmp_path: Path, code: int, takes: int | None) -> None:
-    """Closed by default: the call fails, half a line is taken back, and the loss is recorded."""
+    """Fault X08: closed by default: the call fails, half a line is taken back, and the loss is recorded."""
     broken = Broken()
     log = AuditLog(tmp_path / "log", disk=broken.disk())
     log(record(1))
@@ -286,7 +286,7 @@ def test_a_failed_write_fails_the_call_and_leaves_a_gap(tmp_path: Path, code: in
 
 
 def test_open_policy_goes_on_and_counts(tmp_path: Path) -> None:
-    """`on_failure="open"`: calls go on without a log, and the log says how many it lost."""
+    """Fault X08: `on_failure="open"`: calls go on without a log, and the log says how many it lost."""
     broken = Broken()
     log = AuditLog(tmp_path / "log", on_failure="open", disk=broken.disk())
     broken.write_error = errno.ENOSPC

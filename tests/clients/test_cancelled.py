@@ -58,11 +58,12 @@ class Provider:
         )
 
 
+# Two attempts would do, if what was cancelled never came late and failed in the place of another request.
 SETTINGS: dict[str, dict[str, Any]] = {
-    "retry": {"retry": Retry(attempts=2, wait=0.0001)},
+    "retry": {"retry": Retry(attempts=4, wait=0.0001)},
     "fallback": {"retry": Retry(attempts=1), "fallback": [target(model="other")]},
-    "hedge": {"retry": Retry(attempts=2, wait=0), "hedge": Hedge(after_s=0.0001, max_share=1.0)},
-    "cache": {"retry": Retry(attempts=2, wait=0), "cache": Cache(entries=1, ttl_s=1e-9)},
+    "hedge": {"retry": Retry(attempts=4, wait=0), "hedge": Hedge(after_s=0.0001, max_share=1.0)},
+    "cache": {"retry": Retry(attempts=4, wait=0), "cache": Cache(entries=1, ttl_s=1e-9)},
 }
 
 

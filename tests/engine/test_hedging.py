@@ -232,7 +232,7 @@ def test_a_refusal_is_not_raced_around(final: Any) -> None:
 
 
 def test_only_so_many_calls_are_hedged() -> None:
-    """With one call in four, three late calls have no hedge and the fourth has; the record says why."""
+    """Fault X11: with one call in four, three late calls have no hedge and the fourth has; it says why."""
     guard = hedged(hedge=Hedge(after_s=1.0, max_share=0.25))
     told = []
     for _ in range(4):

@@ -89,7 +89,7 @@ def test_a_function_can_be_a_fallback(style: Style) -> None:
 
 
 def test_everything_failed_says_so_for_each_target(call: Call) -> None:
-    """One error, all causes in order, no text of any of them."""
+    """Fault X12: one error, all causes in order, no text of any of them."""
     guard = Guard(retry=Retry(attempts=1), fallback=[target(model="small")])
     with pytest.raises(Exhausted, match=r"connection.*model=small: timeout") as caught:
         call(guard, [OFFLINE, TimeoutError("secret text")])
@@ -507,7 +507,7 @@ def test_usage_and_cost_of_failed_attempts_count(style: Style) -> None:
 
 @pytest.mark.parametrize("style", [style for style in STYLES if style.name == "stream"], ids=str)
 def test_leaving_a_stream_closes_it_and_completes_the_record(style: Style) -> None:
-    """The upstream is closed and the record says cancelled."""
+    """Fault S32: the upstream is closed and the record says cancelled."""
     records: list[Any] = []
     closed: list[bool] = []
 

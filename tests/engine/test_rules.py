@@ -160,7 +160,7 @@ def broken(text: str) -> Iterator[Finding]:
 
 
 def test_a_broken_check_blocks_and_is_recorded_as_broken(call: Call) -> None:
-    """Fail closed, and say so: broken is not found."""
+    """Fault X09: fail closed, and say so: broken is not found."""
     with pytest.raises(Blocked, match="could not be checked") as caught:
         call(Guard(input=[block(broken)]), ["never"], "swordfish")
 
@@ -204,7 +204,7 @@ def test_a_validator_that_breaks_its_contract_is_broken(call: Call, bad: list[An
 
 
 def test_a_check_that_takes_too_long_times_out(call: Call) -> None:
-    """`timeout_s` bounds a validator, also a blocking one under a synchronous call."""
+    """Fault X09: `timeout_s` bounds a validator, also a blocking one under a synchronous call."""
 
     @validator(blocking=True)
     def slow(text: str) -> list[Finding]:
