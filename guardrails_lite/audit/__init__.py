@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from guardrails_lite.audit._read import Damage, read, read_lines
     from guardrails_lite.audit._replay import Change, Replay, replay
     from guardrails_lite.audit._retention import Expired, expirable, expire
+    from guardrails_lite.audit._sample import Sample, Stratum, sample
     from guardrails_lite.audit._schema import entry_schema, entry_types
     from guardrails_lite.audit._vault import Erased
     from guardrails_lite.audit._verify import Report, StreamReport, verify
@@ -70,6 +71,9 @@ _HOMES = {
     "Expired": "_retention",
     "expirable": "_retention",
     "expire": "_retention",
+    "Sample": "_sample",
+    "Stratum": "_sample",
+    "sample": "_sample",
     "release": "_privacy",
     "reveal": "_privacy",
     "verify": "_verify",
@@ -93,6 +97,8 @@ __all__ = [
     "Proof",
     "Replay",
     "Report",
+    "Sample",
+    "Stratum",
     "StreamReport",
     "bundle",
     "check_bundle",
@@ -118,6 +124,7 @@ __all__ = [
     "restrict",
     "restrictions",
     "reveal",
+    "sample",
     "verify",
     "witness_command",
     "witness_file",

@@ -30,8 +30,10 @@ from guardrails_lite.audit import (
     release,
     restrict,
     reveal,
+    sample,
 )
 from guardrails_lite.audit.alerts import Watch, command, read_rules
+from guardrails_lite.audit.index import Index
 from tests.audit.calls import intent, record
 from tests.engine.conftest import word
 
@@ -154,6 +156,10 @@ def everything_else(root: Path) -> None:
     with AuditLog(root) as again:
         close_off(again)
         again.intent(intent(91))
+        with Index(root) as index:
+            index.update()
+            sample(again, index.calls(), seed="s", by="ada", size=1)
+            sample(again, index.calls(), seed="s", by="ada", share=0.5, strata=("rule",))
         bundle(again, root.with_suffix(".zip"), by="auditor", reason="audit")
     later = AuditLog(root, clock=Clock(wall_ns=lambda: 2 * 10**18))
     assert expire(later, keep_days=1, by="job")

@@ -12,6 +12,7 @@ from guardrails_lite.review._view import View
 _KINDS: Final = (
     DECIDED,
     UNDONE,
+    "review.sampled",
     "log.read",
     "hold.placed",
     "hold.released",

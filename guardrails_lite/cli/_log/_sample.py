@@ -1,0 +1,105 @@
+"""``guardrails-lite log sample``: calls drawn at random, for people to look at."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import time
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from guardrails_lite._errors import ConfigError
+from guardrails_lite.cli._log._action import (
+    Action,
+    declare_filters,
+    declare_keys,
+    filter_of,
+    index_of,
+    writing,
+)
+from guardrails_lite.cli._log._calls import print_calls
+from guardrails_lite.cli._terminal import fail, print_json, print_table, safe
+
+if TYPE_CHECKING:
+    from guardrails_lite.audit.index import Filter
+
+
+def _declare(parser: argparse.ArgumentParser) -> None:
+    from guardrails_lite.audit._sample import STRATA
+
+    many = parser.add_mutually_exclusive_group(required=True)
+    many.add_argument("--size", type=int, metavar="N", help="so many calls, of each stratum")
+    many.add_argument("--share", type=float, metavar="S", help="this share of the calls, of each stratum")
+    parser.add_argument(
+        "--stratum",
+        action="append",
+        default=[],
+        choices=STRATA,
+        help="group calls by this before drawing; given twice, by both",
+    )
+    parser.add_argument(
+        "--seed", metavar="TEXT", help="draw again what was drawn with it; default: a new one"
+    )
+    parser.add_argument("--by", required=True, help="who draws: it goes into the log as it is")
+    declare_keys(parser)
+    declare_filters(parser)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from guardrails_lite.audit import sample
+
+    if arguments.until is None:  # so that calls which come later are in no second draw
+        arguments.until = time.time_ns() // 1000 * 1000
+    asked = filter_of(arguments)
+    seed = secrets.token_hex(8) if arguments.seed is None else arguments.seed
+    with index_of(arguments) as index, writing(arguments) as log:
+        try:
+            drawn = sample(
+                log,
+                index.calls(asked),
+                seed=seed,
+                by=arguments.by,
+                size=arguments.size,
+                share=arguments.share,
+                strata=arguments.stratum,
+                chosen=_chosen(asked),
+            )
+        except ConfigError as error:
+            return fail(error, 2)
+    until = _moment(arguments.until)
+    if arguments.json:
+        told = {"entry": drawn.entry, "seed": drawn.seed, "until": until, "calls": drawn.calls}
+        told |= {"population": drawn.population, "strata": [asdict(each) for each in drawn.strata]}
+        print_json({**told, "drawn": [call.to_dict() for call in drawn.drawn]})
+        return 0
+    print_calls(drawn.drawn, as_json=False)
+    if arguments.stratum:
+        print()
+        rows = [(*(value or "-" for value in each.values), each.calls, each.drawn) for each in drawn.strata]
+        print_table((*arguments.stratum, "calls", "drawn"), rows)
+    print(f"\n{len(drawn.drawn)} of {drawn.calls} finished calls, whose sorted ids have the SHA-256")
+    print(drawn.population)
+    print(f"the same again: --seed '{safe(drawn.seed)}' --until {until}, and the other options as they were")
+    print(f"recorded as {drawn.entry}")
+    return 0
+
+
+def _moment(ns: int) -> str:
+    """A time to the microsecond, as ``--until`` takes it."""
+    seconds, rest = divmod(ns // 1000, 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest:06}"
+
+
+def _chosen(asked: Filter) -> dict[str, Any]:
+    """The parts of the filter that narrow, as JSON-compatible data."""
+    return {
+        part.name: dict(asked.tags) if part.name == "tags" else getattr(asked, part.name)
+        for part in fields(asked)
+        if part.name in asked.used
+    }
+
+
+ACTIONS = (
+    Action("sample", "draw calls at random for review, so that anybody can draw the same", _run, _declare),
+)
