@@ -34,6 +34,7 @@ from guardrails_lite.audit import (
 )
 from guardrails_lite.audit.alerts import Watch, command, read_rules
 from guardrails_lite.audit.index import Index
+from guardrails_lite.review._verdicts import DECIDED, UNDONE
 from tests.audit.calls import intent, record
 from tests.engine.conftest import word
 
@@ -200,8 +201,8 @@ def test_real_entries_satisfy_it(lines: list[bytes]) -> None:
 
 
 def test_every_type_happens(lines: list[bytes]) -> None:
-    """So that the test above is about all of them."""
-    assert {json.loads(line)["t"] for line in lines} == set(entry_types())
+    """So that the test above is about all of them; what a desk writes is held to it where desks are tried."""
+    assert {json.loads(line)["t"] for line in lines} == set(entry_types()) - {DECIDED, UNDONE}
 
 
 def test_many_endings_happen(lines: list[bytes]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -10,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardrails_lite.audit import read, verify
+from guardrails_lite.audit import entry_schema, read, read_lines, verify
 from guardrails_lite.audit.index import Event
 from guardrails_lite.review._door import Door
 from guardrails_lite.review._numbers import wilson
@@ -62,6 +64,19 @@ def test_undo_is_another_entry(visitor: httpx.Client, root: Path) -> None:
     assert visitor.get("/queue.json").json()["finding"]["word"] == first["word"]
     assert [entry.data["decision"] for entry in read(root, kind=UNDONE)] == [decided.id]
     assert post(visitor, "/queue", "/queue/undo", decision=decided.id).status_code == 404
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_what_is_decided_satisfies_the_published_schema(
+    visitor: httpx.Client, root: Path, verdict: str
+) -> None:
+    """Each verdict, and taking it back."""
+    decide(visitor, verdict)
+    (decided,) = read(root, kind=DECIDED)
+    post(visitor, "/queue", "/queue/undo", decision=decided.id)
+    for kind in (DECIDED, UNDONE):
+        ((_, line),) = read_lines(root, kind=kind)
+        jsonschema.validate(json.loads(line), entry_schema())
 
 
 def test_skipping_goes_through_the_pile_and_back(visitor: httpx.Client) -> None:
