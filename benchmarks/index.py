@@ -56,7 +56,7 @@ def fill(index: Index) -> float:
     chance, db = random.Random(7), index._db
     began = time.perf_counter()
     db.execute("BEGIN")
-    batch = Batch(db, 1)
+    batch = Batch(db, 1, 1)
     for number in range(PART):
         ident = f"{chance.getrandbits(128):032x}"
         batch.add(Entry("s", number, "call.completed", ident, 0, 0, _data(number, chance)), Place("s", 0))
