@@ -14,7 +14,8 @@ from typing import Any
 from guardrails_lite.schemas.outline import Outline
 
 MOST_TRIES = 30_000
-"""Some 0.05 s for what fits, and 1 s for what does not, since each try is an error of its own."""
+"""Besides one for each byte. Some 0.05 s for what fits, and 1 s for what does not, since each try is an error
+of its own."""
 
 _Visits = dict[tuple[int, int], tuple[Any, Any, int]]
 """By value and schema: both, and how often they meet."""
@@ -38,12 +39,18 @@ def branches(outline: Outline) -> bool:
     return False
 
 
-def tries(outline: Outline, value: object) -> int:
-    """How often a member of a union, or a type, is tried on *value* or a part of it; a little over
-    `MOST_TRIES` where it is more."""
+def too_many(outline: Outline, value: object, size: int) -> bool:
+    """Whether pydantic would be kept busy by *value* for longer than its *size* in bytes explains."""
+    most = MOST_TRIES + size
+    return tries(outline, value, most) > most
+
+
+def tries(outline: Outline, value: object, most: int) -> int:
+    """How often a member of a union, or a type, is tried on *value* or a part of it; a little over *most*
+    where it is more."""
     total = 0
     level: _Visits = {(id(value), id(outline.root)): (value, outline.root, 1)}
-    while level and total <= MOST_TRIES:
+    while level and total <= most:
         below: _Visits = {}
         for met, schema, times in level.values():
             for form in _forms(outline, schema, met):
@@ -69,7 +76,7 @@ def _forms(outline: Outline, schema: object, value: object) -> Iterator[dict[str
         if "$ref" in form:
             waiting.append(outline.resolve(form["$ref"]))
         elif isinstance(members, list):
-            waiting += members if _is_open(form) else _chosen(form, value)
+            waiting += _chosen(form, value) if "discriminator" in form else members
         else:
             yield form
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._rules import _code_digest as code_digest
-from guardrails_lite.schemas.branching import MOST_TRIES, branches, tries
+from guardrails_lite.schemas.branching import branches, too_many
 from guardrails_lite.schemas.cores import nodes
 from guardrails_lite.schemas.defects import MAX_DEFECTS, Defect, best_branch
 from guardrails_lite.schemas.outline import Outline
@@ -101,7 +101,7 @@ class ModelCheck:
 
     def judge(self, plain: object, data: bytes) -> tuple[object, list[Defect]]:
         """The typed value of strict JSON, and what keeps it from fitting."""
-        if self._branches and tries(self.outline, plain) > MOST_TRIES:
+        if self._branches and too_many(self.outline, plain, len(data)):
             return None, [Defect((), "too deep", "fewer levels of nesting")]
         try:
             value = self._load(data, strict=True, extra=self.extra)
@@ -117,7 +117,7 @@ class ModelCheck:
 
     def judge_wrapped(self, plain: dict[str, Any], data: bytes) -> tuple[object, list[Defect]]:
         """The same for a value that came under the wrapper's name."""
-        if self._branches and tries(self.outline, plain[WRAPPER]) > MOST_TRIES:
+        if self._branches and too_many(self.outline, plain[WRAPPER], len(data)):
             return None, [Defect((), "too deep", "fewer levels of nesting")]
         load = _wrapping(self)
         try:

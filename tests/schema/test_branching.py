@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardrails_lite._schema import Schema
-from guardrails_lite.schemas.branching import MOST_TRIES, branches, tries
+from guardrails_lite.schemas.branching import MOST_TRIES, branches, too_many, tries
 from guardrails_lite.schemas.outline import Outline
 
 
@@ -56,7 +56,22 @@ class Linked(pydantic.BaseModel):
     next: Linked | None = None
 
 
-for model in (Left, Right, Sum, Minus, Linked):
+class Branch(pydantic.BaseModel):
+    """A union beside one that has a single way."""
+
+    under: Branch | Leaf | int
+    next: Branch | None = None
+    a: int
+
+
+class Leaf(pydantic.BaseModel):
+    """What may stand in its place."""
+
+    under: Branch | Leaf | int
+    b: int
+
+
+for model in (Left, Right, Sum, Minus, Linked, Branch, Leaf):
     model.model_rebuild()
 
 
@@ -73,7 +88,7 @@ def test_tries_are_counted_as_pydantic_makes_them(levels: int) -> None:
     with pytest.raises(pydantic.ValidationError) as caught:
         pydantic.TypeAdapter(Node).validate_json(text, strict=True)
 
-    assert tries(outline, json.loads(text)) == caught.value.error_count()
+    assert tries(outline, json.loads(text), MOST_TRIES) == caught.value.error_count()
 
 
 @pytest.mark.parametrize("levels", [40, 190])
@@ -106,6 +121,35 @@ def test_a_discriminator_and_an_option_are_one_way() -> None:
         assert not branches(Outline(pydantic.TypeAdapter(declared).json_schema()))
 
 
+def test_an_option_may_stand_beside_a_union() -> None:
+    """It has one way, and needs no discriminator to tell which."""
+    parsed = Schema.of(Branch).parse('{"under": {"under": 2, "b": 3}, "next": null, "a": 1}')
+
+    assert parsed.ok, parsed.problems
+    assert isinstance(parsed.value, Branch)
+    assert isinstance(parsed.value.under, Leaf)
+
+
+def test_a_long_reply_is_not_a_deep_one() -> None:
+    """It may be tried as often as it has bytes, besides what a short one may."""
+    one = '{"under": {"under": 1, "b": 2}, "a": 3}'
+    text = f"[{', '.join([one] * 4_000)}]"
+    parsed = Schema.of(list[Branch]).parse(text)
+
+    assert (
+        tries(Outline(pydantic.TypeAdapter(list[Branch]).json_schema()), json.loads(text), 10**9) > MOST_TRIES
+    )
+    assert parsed.ok, parsed.problems
+
+
+def test_a_long_reply_may_not_be_deep() -> None:
+    """Its length excuses no more than its length."""
+    text = f"[{', '.join([chain(4, 'b')] * 2_000 + [chain(40, 'b')])}]"
+    outline = Outline(pydantic.TypeAdapter(list[Node]).json_schema())
+
+    assert too_many(outline, json.loads(text), len(text))
+
+
 @given(
     st.recursive(
         st.integers() | st.text(max_size=2),
@@ -120,4 +164,4 @@ def test_no_value_is_counted_for_long(value: Any) -> None:
     """Any JSON is counted: what is no part of the type is not looked into."""
     outline = Outline(pydantic.TypeAdapter(Node).json_schema())
 
-    assert 1 <= tries(outline, value) <= MOST_TRIES * 4
+    assert 1 <= tries(outline, value, MOST_TRIES) <= MOST_TRIES * 4
