@@ -20,7 +20,8 @@ Unpack = Callable[[bytes], Iterable[bytes]]
 _PIECE = 65_536
 """So many bytes are unpacked at once."""
 _PACKINGS = {"gzip": (16 + zlib.MAX_WBITS,), "deflate": (zlib.MAX_WBITS, -zlib.MAX_WBITS)}
-"""What is asked for. The second of deflate is what some servers take it for."""
+"""What can be bounded. The second of deflate is what some servers take it for."""
+_PACKED = ", ".join(_PACKINGS)
 
 
 class TooLargeError(Exception):
@@ -53,8 +54,9 @@ class Sized:
     def send(self, request: Any, *, stream: bool = False, **how: Any) -> Any:
         """Send as the client does."""
         send: Callable[..., Any] = super().send  # type: ignore[misc]  # of the client mixed in
-        if not _asks_model(request):
+        if not asks_model(request):
             return send(request, stream=stream, **how)
+        request.headers["accept-encoding"] = _PACKED
         response = send(request, stream=True, **how)
         try:
             _bound(response, _sync_body, in_events=stream)
@@ -75,8 +77,9 @@ class AsyncSized:
     async def send(self, request: Any, *, stream: bool = False, **how: Any) -> Any:
         """Send as the client does."""
         send: Callable[..., Any] = super().send  # type: ignore[misc]  # of the client mixed in
-        if not _asks_model(request):
+        if not asks_model(request):
             return await send(request, stream=stream, **how)
+        request.headers["accept-encoding"] = _PACKED
         response = await send(request, stream=True, **how)
         try:
             _bound(response, _async_body, in_events=stream)
@@ -91,12 +94,9 @@ class AsyncSized:
         """Nothing: what it is the twin of has connections to close, and says when."""
 
 
-def _asks_model(request: Any) -> bool:
-    """Whether *request* is for what a guard checks, and asks for it in a packing that can be bounded."""
-    asks = bool(request.url.path.endswith(("/chat/completions", "/responses")))
-    if asks:
-        request.headers["accept-encoding"] = ", ".join(_PACKINGS)
-    return asks
+def asks_model(request: Any) -> bool:
+    """Whether *request* is for what a guard checks. A file may hold anything, and as much as it likes."""
+    return bool(request.url.path.endswith(("/chat/completions", "/responses")))
 
 
 def _bound(response: Any, body: Callable[[Any], Any], *, in_events: bool) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from guardrails_lite._nesting import TooDeepError, refuse_depth
+from guardrails_lite.clients._openai_sized import asks_model
 
 
 class Wary:
-    """Mixed into a client, sync or async: JSON that is nested too deep is refused, not parsed."""
+    """Mixed into a client, sync or async: a model's JSON that is nested too deep is refused, not parsed."""
 
     def _process_response(self, **made: Any) -> Any:
         _look_at(made["response"])
@@ -27,5 +28,5 @@ class Wary:
 
 def _look_at(response: Any) -> None:
     """Look at a body that has been read; one that is read bit by bit is looked at where its events are."""
-    if response.is_closed and response.is_stream_consumed:
+    if asks_model(response.request) and response.is_closed and response.is_stream_consumed:
         refuse_depth(response.content)

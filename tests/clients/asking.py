@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+
+import openai
 
 SAID: list[Any] = [{"role": "user", "content": "What is the capital of Norway?"}]
 
@@ -31,3 +34,16 @@ async def aanswer(client: Any, api: str, stream: bool) -> str:
     if not stream:
         return str(got.output_text)
     return "".join([event.delta async for event in got if event.type == "response.output_text.delta"])
+
+
+def ask(client: Any, api: str, stream: bool) -> str:
+    """Ask a client of either kind, and close it."""
+    if isinstance(client, openai.OpenAI):
+        with client:
+            return answer(client, api, stream)
+
+    async def whole() -> str:
+        async with client:
+            return await aanswer(client, api, stream)
+
+    return asyncio.run(whole())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -12,7 +11,8 @@ import pytest
 from guardrails_lite import Guard, Retry, target
 from guardrails_lite.testing import HttpReply, LoopbackServer, chunks, completion
 from guardrails_lite.testing._responses import response_events, response_of
-from tests.clients.asking import SAID, aanswer, answer
+from guardrails_lite.testing._wire import Listener, Peer, Request, head
+from tests.clients.asking import SAID, ask
 
 BOMB = "[" * 500 + "]" * 500
 """Shallow enough for every version of the client to parse, where nothing else is on the stack."""
@@ -32,19 +32,6 @@ def bomb(api: str, stream: bool) -> HttpReply:
 
 def _with_bomb(body: Any) -> bytes:
     return json.dumps({"bomb": 0, **body}).replace('"bomb": 0', f'"bomb": {BOMB}').encode()
-
-
-def ask(client: Any, api: str, stream: bool) -> str:
-    """Ask a client of either kind, and close it."""
-    if isinstance(client, openai.OpenAI):
-        with client:
-            return answer(client, api, stream)
-
-    async def whole() -> str:
-        async with client:
-            return await aanswer(client, api, stream)
-
-    return asyncio.run(whole())
 
 
 @pytest.mark.parametrize("kind", [openai.OpenAI, openai.AsyncOpenAI])
@@ -71,6 +58,19 @@ def test_an_error_nested_too_deep_is_known_by_its_status(stream: bool, kind: Any
         assert ask(guard.wrap(kind(base_url=server.base_url, api_key="k")), "chat", stream) == "Oslo."
     [failed, _] = records[0].attempts
     assert (failed.result, failed.error) == ("overloaded", "InternalServerError")
+
+
+def test_a_file_is_no_reply() -> None:
+    """It may look like JSON that never ends, and is not parsed."""
+    content = BOMB.encode()[:900]
+
+    def send(peer: Peer, _: Request) -> None:
+        peer.send(head(200, {"content-length": str(len(content))}) + content)
+
+    with Listener(answer=send, keep=1) as server:
+        url = f"http://127.0.0.1:{server.port}/v1"
+        with Guard().wrap(openai.OpenAI(base_url=url, api_key="k")) as client:
+            assert client.files.content("file-1").read() == content
 
 
 def test_the_client_of_a_fallback_reads_with_the_same_care() -> None:

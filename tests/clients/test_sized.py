@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import gzip
 import itertools
@@ -25,7 +24,7 @@ from guardrails_lite.clients._openai_sized import MOST_BYTES, TooLargeError
 from guardrails_lite.testing import HttpReply, LoopbackServer, chunks, completion
 from guardrails_lite.testing._responses import response_events, response_of
 from guardrails_lite.testing._server import frame
-from tests.clients.asking import SAID, aanswer, answer
+from tests.clients.asking import SAID, answer, ask
 
 WAYS = [("chat", False), ("chat", True), ("responses", False), ("responses", True)]
 KINDS = [openai.OpenAI, openai.AsyncOpenAI]
@@ -46,19 +45,6 @@ PACKINGS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "deflate": ("deflate", raw_deflate),
     "identity": ("identity", bytes),
 }
-
-
-def ask(client: Any, api: str, stream: bool) -> str:
-    """Ask a client of either kind, and close it."""
-    if isinstance(client, openai.OpenAI):
-        with client:
-            return answer(client, api, stream)
-
-    async def whole() -> str:
-        async with client:
-            return await aanswer(client, api, stream)
-
-    return asyncio.run(whole())
 
 
 def said(api: str, stream: bool, text: str) -> bytes:
