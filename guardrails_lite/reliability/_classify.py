@@ -325,7 +325,8 @@ def _body(error: BaseException) -> object:
     try:
         # httpx leaves the body in the response; one that was not read, or is no JSON, says nothing.
         response: Any = getattr(error, "response", None)
-        refuse_depth(response.content)
+        if isinstance(content := getattr(response, "content", None), bytes | str):
+            refuse_depth(content)
         return response.json()
     except Exception:  # any client's own error for "no JSON here"
         return None

@@ -245,6 +245,22 @@ def test_an_error_object_under_200_is_judged_by_its_code(
     assert (failure.kind, failure.status) == (kind, status)
 
 
+def test_a_response_of_another_make_is_asked_for_its_json() -> None:
+    """Clients that are no relatives of httpx may hold their body as they like."""
+
+    class Answer:
+        status_code = 400
+        headers = httpx2.Headers()
+
+        def json(self) -> object:
+            return openai_body("context_length_exceeded")
+
+    class StatusError(Exception):
+        response = Answer()
+
+    assert classify(StatusError()).kind == "context too long"
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: (
