@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import time
 from hashlib import sha256
 from pathlib import Path
@@ -140,8 +141,9 @@ def test_on_the_command_line(root: Path, capsys: pytest.CaptureFixture[str]) -> 
     for name in ("seed", "until", "calls", "population", "strata", "drawn"):
         assert second[name] == first[name], name
     assert len(first["drawn"]) == 6
-    assert main(asked[:-1]) == 0
-    assert "the same again: --seed" in capsys.readouterr().out
+    assert main([*asked[:-1], "--seed", "ada's"]) == 0
+    again = capsys.readouterr().out.partition("the same again: ")[2].partition(", and")[0]
+    assert shlex.split(again)[:2] == ["--seed", "ada's"]
     assert main([*asked, "--model", "none"]) == 1
     assert main([*asked[:4], "0", *asked[5:]]) == 2
     entries = [entry.data["chosen"] for entry in read(root, kind="review.sampled")]

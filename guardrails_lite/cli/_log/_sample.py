@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import secrets
+import shlex
 import time
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
@@ -80,7 +81,8 @@ def _run(arguments: argparse.Namespace) -> int:
         print_table((*arguments.stratum, "calls", "drawn"), rows)
     print(f"\n{len(drawn.drawn)} of {drawn.calls} finished calls, whose sorted ids have the SHA-256")
     print(drawn.population)
-    print(f"the same again: --seed '{safe(drawn.seed)}' --until {until}, and the other options as they were")
+    again = f"--seed {safe(shlex.quote(drawn.seed))} --until {until}"
+    print(f"the same again: {again}, and the other options as they were")
     print(f"recorded as {drawn.entry}")
     return 0
 
