@@ -106,7 +106,7 @@ The peers' columns are measurements of openai 3.54 and of LiteLLM 1.109's Router
 by the same faults; –: not measured. In bold: a broken reply that came back as a good one.
 """
 
-TESTED: Mapping[str, list[str]] = {}
+TESTED: dict[str, list[str]] = {}
 """The tests of ours that name a fault which is not served."""
 for _path in sorted(TESTS.rglob("test_*.py")):
     for _id in dict.fromkeys(re.findall(r'"""Fault ([A-Z]\d\d)', _path.read_text())):
