@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from guardrails_lite._rates import Rate
 from guardrails_lite._rules import Validator
 from guardrails_lite.evaluation._evaluate import as_dict
-from guardrails_lite.evaluation._rates import Rate
 
 
 @dataclass(frozen=True, slots=True)

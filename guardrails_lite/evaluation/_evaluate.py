@@ -13,9 +13,9 @@ from guardrails_lite._engine._drivers import adrive, drive
 from guardrails_lite._engine._effects import Check
 from guardrails_lite._guard import Decision, Guard
 from guardrails_lite._messages import Call
+from guardrails_lite._rates import Rate
 from guardrails_lite._rules import Finding, Rule, Validator, warn
 from guardrails_lite.evaluation._examples import Example
-from guardrails_lite.evaluation._rates import Rate
 
 NOTHING = "nothing"
 BENIGN = "benign"

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from guardrails_lite.evaluation._rates import Rate
+from guardrails_lite._rates import Rate
 
 _LABELS, _WIDTH, _VALUES = 210, 420, 170
 _SIDE = 320

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from guardrails_lite._rates import Rate
 from guardrails_lite.evaluation import _plots as plots
 from guardrails_lite.evaluation._calibrate import Calibration
 from guardrails_lite.evaluation._compare import compare
 from guardrails_lite.evaluation._evaluate import Evaluation
-from guardrails_lite.evaluation._rates import Rate
 
 MOST_LINES = 200
 """How many lines of missed and wrongly flagged examples are listed."""

@@ -1,4 +1,4 @@
-"""Numbers as people read them, and how sure a share of few cases can be."""
+"""Numbers as people read them."""
 
 from __future__ import annotations
 
@@ -48,18 +48,3 @@ def when(ns: int) -> str:
 def day(ns: int) -> str:
     """A date in UTC."""
     return datetime.fromtimestamp(ns / 10**9, UTC).strftime("%Y-%m-%d")
-
-
-def wilson(right: int, of: int) -> tuple[float, float] | None:
-    """The 95 % interval of a share of *right* out of *of* cases (Wilson 1927); None where there are none.
-
-    Unlike the share plus or minus something, it stays honest for few cases and for shares near 0 and 1.
-    """
-    if of <= 0:
-        return None
-    z = 1.959964
-    share = right / of
-    middle = share + z * z / (2 * of)
-    spread = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    low, high = ((middle + way * spread) / (1 + z * z / of) for way in (-1, 1))
-    return max(0.0, min(low, share)), min(1.0, max(high, share))  # rounding may have passed them

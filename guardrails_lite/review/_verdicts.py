@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from guardrails_lite._rates import wilson
 from guardrails_lite.audit.index import Event
-from guardrails_lite.review._numbers import wilson
 
 DECIDED: Final = "review.decided"
 UNDONE: Final = "review.undone"

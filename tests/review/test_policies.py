@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from guardrails_lite._rates import wilson
 from guardrails_lite._record import CheckStep
 from guardrails_lite.audit import AuditLog, read
-from guardrails_lite.review._numbers import wilson
 from tests.audit.calls import record
 from tests.review.conftest import Serve
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from guardrails_lite._rates import wilson
 from guardrails_lite.audit.index import Filter, Policy, RuleUse
 from guardrails_lite.review._desk import Visit, plain
-from guardrails_lite.review._numbers import wilson
 from guardrails_lite.review._view import View
 
 _COLUMNS: Final = ("kind", "name", "side", "before_hits", "before_of", "after_hits", "after_of", "change")

@@ -24,16 +24,8 @@ class Rate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's score interval (1927), which holds for few examples and for shares near 0 and 1 too."""
-        if not self.total:
-            return 0.0, 1.0
-        share, spread = self.hits / self.total, _Z * _Z / self.total
-        middle = (share + spread / 2) / (1 + spread)
-        half = _Z / (1 + spread) * math.sqrt(share * (1 - share) / self.total + spread / (4 * self.total))
-        # exactly, where rounding would leave the share just outside
-        low = 0.0 if self.hits == 0 else min(middle - half, share)
-        high = 1.0 if self.hits == self.total else max(middle + half, share)
-        return max(low, 0.0), min(high, 1.0)
+        """As `wilson` gives it; from 0 to 1 where there is nothing to count."""
+        return wilson(self.hits, self.total) or (0.0, 1.0)
 
     @classmethod
     def of(cls, truths: Iterable[bool]) -> Rate:
@@ -46,3 +38,19 @@ class Rate:
             return "none"
         low, high = self.interval
         return f"{self.share:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def wilson(hits: int, total: int) -> tuple[float, float] | None:
+    """Wilson's score interval (1927) of a share, at 95 %; None where there is nothing to count.
+
+    Unlike the share plus or minus something, it holds for few cases and for shares near 0 and 1 too.
+    """
+    if total <= 0:
+        return None
+    share, spread = hits / total, _Z * _Z / total
+    middle = (share + spread / 2) / (1 + spread)
+    half = _Z / (1 + spread) * math.sqrt(share * (1 - share) / total + spread / (4 * total))
+    # exactly, where rounding would leave the share just outside
+    low = 0.0 if hits == 0 else min(middle - half, share)
+    high = 1.0 if hits == total else max(middle + half, share)
+    return max(low, 0.0), min(high, 1.0)
