@@ -92,6 +92,21 @@ class Chain:
             self.problem("tampered", None, "the registry's entry on its expired segments is not whole")
         self.wanted = {size: root for size, root in self.wanted.items() if size > self.size}
 
+    def so_far(self) -> dict[str, Any]:
+        """What `resume` needs, but for the segment and its key, to go on behind what has been read."""
+        self._plant()
+        return {
+            "size": self.size,
+            "leaf": self._leaf,
+            "root": self.frontier.root().hex(),
+            "peaks": [peak.hex() for peak in self.frontier.peaks],
+        }
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether all that has been read is signed, and nothing in it waits for what comes next."""
+        return self.sealed == self.size and self._suspect is None and self._doubt is None
+
     def read(self, name: str, found: Iterable[Run | bytes]) -> None:
         """Check the segment *name*, the next of this stream, in which *found* is."""
         if self.torn:
@@ -153,6 +168,10 @@ class Chain:
         self._last = line
         self.size += 1
 
+    def _plant(self) -> None:
+        self.frontier.extend(self._pending)
+        self._pending.clear()
+
     def _told(self, line: bytes) -> None:
         """Take in an entry that matters for checking: it announces a key, or tells of streams."""
         try:
@@ -169,8 +188,7 @@ class Chain:
             note_entry(self.known, entry.type, entry.data, self.checkpoints)
 
     def _checkpoint(self, line: bytes) -> None:
-        self.frontier.extend(self._pending)
-        self._pending.clear()
+        self._plant()
         self.checkpoints += 1
         if self.name == REGISTRY:
             self.epochs.append(self.key)
@@ -280,14 +298,20 @@ class Chain:
             self.problem("tampered", record, what)
         self._settle(after)
 
+    def check_heads(self) -> None:
+        """Check that the log's heads, as far as this has been read, have seen the same."""
+        missed = [size for size in self.wanted if size <= self.size]
+        if missed and not self.problems:
+            what = f"its first {min(missed)} records are not those that a head has seen"
+            self.problem("tampered", None, what)
+
     def finish(self) -> None:
         """Check what can only be checked at the end."""
         if self._doubt is not None:
             self._resolve(*self._doubt, None)
         if self._suspect is not None:
             self._settle(self._last_blame(self._suspect))
-        self.frontier.extend(self._pending)
-        self._pending.clear()
+        self._plant()
         self._check_signatures()
         if self.name == REGISTRY:
             if not self.size:

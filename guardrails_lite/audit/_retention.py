@@ -5,24 +5,26 @@ how many entries went, from when, and the state of the tree and the key behind t
 is left as before, and whoever remembers an expired root can still see that it was the same log.
 
 A segment stays, and with it all later ones of its stream, while it holds an entry that is too young, a hold
-or a restriction in force, or a call of somebody whom one of these is about.
+or a restriction in force, or a call of somebody whom one of these is about. So does one that does not verify:
+an edited line could name another call's text, and what was done to a log is not to be seen when it is gone.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite.audit._format import BadLine, Entry, leaf_hash, parse
-from guardrails_lite.audit._merkle import Frontier
+from guardrails_lite.audit._chain import Chain, Problem
+from guardrails_lite.audit._format import BadLine, Entry, parse
 from guardrails_lite.audit._privacy import holds, restrictions, subjects_of
-from guardrails_lite.audit._registry import Known
+from guardrails_lite.audit._registry import Known, read_config
 from guardrails_lite.audit._scan import lines, segments
 from guardrails_lite.audit._vault import Box, box_of
+from guardrails_lite.audit._verify import check_end, read_registry, stream_chain
 
 if TYPE_CHECKING:
     from guardrails_lite.audit._log import AuditLog
@@ -47,6 +49,7 @@ def expirable(
     log: AuditLog,
     *,
     keep_days: float,
+    on_damage: Callable[[Problem], None] = lambda problem: None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Expired]:
     """The segments of *log* in which everything is older than *keep_days* and nothing is held.
@@ -56,14 +59,15 @@ def expirable(
     Args:
         log: The log, opened.
         keep_days: How old an entry must be, in days.
+        on_damage: Called with what keeps a segment, though it is old, from going: it does not verify.
         on_progress: Called with the segments looked at and the segments there are, one by one.
 
     Raises:
-        ConfigError: *keep_days* is not positive.
+        ConfigError: *keep_days* is not positive, or the log's registry does not verify.
     """
     limit = _limit(log, keep_days)
-    with log._registry.session() as session:
-        return [gone.told for gone in _plan(log.directory, session.streams, limit, on_progress)]
+    with log._registry.session():
+        return [gone.told for gone in _plan(log, limit, on_damage, on_progress)]
 
 
 def expire(
@@ -71,6 +75,7 @@ def expire(
     *,
     keep_days: float,
     by: str,
+    on_damage: Callable[[Problem], None] = lambda problem: None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Expired]:
     """Remove the segments that `expirable` lists, and the captured texts of their calls.
@@ -81,17 +86,18 @@ def expire(
         log: The log, opened.
         keep_days: How old an entry must be, in days.
         by: Who lets them go.
+        on_damage: As for `expirable`.
         on_progress: As for `expirable`.
 
     Raises:
-        ConfigError: *by* is empty or *keep_days* is not positive.
+        ConfigError: *by* is empty, *keep_days* is not positive, or the log's registry does not verify.
         OSError: a file could not be removed; what was recorded is removed by the next run.
     """
     if not by:
         raise ConfigError("expire(...) needs by=: who lets entries go is recorded")
     limit = _limit(log, keep_days)
     with log._registry.session() as session:
-        gone = _plan(log.directory, session.streams, limit, on_progress)
+        gone = _plan(log, limit, on_damage, on_progress)
         for segment in gone:
             told = segment.told
             times = {"first_ns": told.first_ns, "last_ns": told.last_ns, "entries": told.entries}
@@ -140,60 +146,91 @@ def _limit(log: AuditLog, keep_days: float) -> _Limit:
 
 
 def _plan(
-    root: Path, streams: dict[str, Known], limit: _Limit, on_progress: Callable[[int, int], None]
+    log: AuditLog,
+    limit: _Limit,
+    on_damage: Callable[[Problem], None],
+    on_progress: Callable[[int, int], None],
 ) -> list[_Gone]:
-    ahead = []
-    for known in streams.values():
-        paths = segments(root / "streams" / known.name)
-        if known.ended is None or (known.ended.get("torn") or {}).get("bytes"):
-            paths = paths[:-1]  # still written, to be recovered, or its unfinished line is verified too
-        ahead.append((known, paths))
+    root = log.directory
+    registry, _, problems = read_registry(root, read_config(root / "log.json"), log._verify_key())
+    wrong = next((problem for problem in problems if problem.state != "unsealed"), None)
+    if wrong is not None:
+        raise ConfigError(f"{root}: nothing may go while the log's registry does not verify ({wrong})")
+    ahead = [(known, segments(root / "streams" / known.name)) for known in registry.known.values()]
     found = []
     done, total = 0, sum(len(paths) for _, paths in ahead)
     for known, paths in ahead:
-        for at, gone in enumerate(_stream_plan(known, paths, limit), done + 1):
+        chain = stream_chain(registry, known)
+        for at, gone in enumerate(_stream_plan(chain, known, paths, limit), done + 1):
             found.append(gone)
             on_progress(at, total)
+        for problem in chain.problems[:1]:
+            on_damage(problem)
         done += len(paths)
         on_progress(done, total)
     return found
 
 
-def _stream_plan(known: Known, paths: list[Path], limit: _Limit) -> Iterator[_Gone]:
-    tree, key, passed = Frontier(), known.key, 0
+def _stream_plan(chain: Chain, known: Known, paths: list[Path], limit: _Limit) -> Iterator[_Gone]:
+    """The segments that may go, oldest first; what is wrong with the one after them is in *chain* then."""
+    passed, key = 0, known.key
     if known.expired is not None:
         passed, key = known.expired["segment"], known.expired["key"]
-        tree = Frontier(known.expired["size"], map(bytes.fromhex, known.expired["peaks"]))
     for path in paths:
-        if int(path.stem) <= passed:
+        segment, is_last = int(path.stem), path == paths[-1]
+        if is_last and (known.ended is None or (known.ended.get("torn") or {}).get("bytes")):
+            return  # still written, to be recovered, or its unfinished line is verified too
+        if segment <= passed:
             continue
-        leaves, times, boxes = [], [], []
-        for line in lines(path):
+        first, found = chain.size, _Found(limit, key)
+        chain.read(path.name, found.taken_from(lines(path)))
+        if found.is_kept:
+            return
+        if is_last:
+            check_end(chain, known)
+        elif not (found.is_sealed and chain.is_sealed):
+            chain.problem("tampered", first, f"{path.name} is not sealed at its end")
+        chain.check_heads()
+        if chain.problems or found.times is None:
+            return
+        key = found.key
+        told = Expired(known.name, segment, chain.size - first, *found.times)
+        state = {"stream": known.name, "segment": segment, "key": key, **chain.so_far()}
+        yield _Gone(told, state, found.boxes)
+
+
+class _Found:
+    """What the lines of one segment say, while they are being checked."""
+
+    def __init__(self, limit: _Limit, key: str) -> None:
+        self.is_kept = False
+        self.is_sealed = False
+        self.times: tuple[int, int] | None = None
+        self.key = key
+        self.boxes: list[Box] = []
+        self._limit = limit
+
+    def taken_from(self, held: Iterable[bytes]) -> Iterator[bytes]:
+        """The lines, up to one that keeps the segment."""
+        for line in held:
             try:
                 entry = parse(line)
             except BadLine:
-                return  # damaged: nothing of it goes before somebody has looked
-            leaves.append(leaf_hash(line.rstrip(b"\n")))
-            if limit.keeps(entry):
+                yield line  # which is for whoever checks it to say
+                continue
+            if self._limit.keeps(entry):
+                self.is_kept = True
                 return
-            if entry.time_ns:
-                times.append(entry.time_ns)
-            if entry.type == "segment.sealed":
-                key = str(entry.data.get("next_key"))
-            box = box_of(entry.data)
-            if box is not None:
-                boxes.append(box)
-        if not times:
-            return
-        tree.extend(leaves)
-        state = {
-            "stream": known.name,
-            "segment": int(path.stem),
-            "size": tree.size,
-            "leaf": leaves[-1].hex(),
-            "root": tree.root().hex(),
-            "peaks": [peak.hex() for peak in tree.peaks],
-            "key": key,
-        }
-        told = Expired(known.name, int(path.stem), len(leaves), min(times), max(times))
-        yield _Gone(told, state, boxes)
+            self._take(entry)
+            yield line
+
+    def _take(self, entry: Entry) -> None:
+        at = entry.time_ns
+        if at:
+            first, last = self.times or (at, at)
+            self.times = min(first, at), max(last, at)
+        if entry.type == "segment.sealed":
+            self.is_sealed, self.key = True, str(entry.data.get("next_key"))
+        box = box_of(entry.data)
+        if box is not None:
+            self.boxes.append(box)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -153,12 +153,7 @@ def verify(
     except ConfigError as error:
         return Report("unreadable", "", (), (Problem("unreadable", "log.json", None, str(error)),), "none")
     log = str(config["log"])
-    first, source, problems = _first_key(root, config, key)
-    registry = Chain(REGISTRY, log, first)
-    for part in parts(REGISTRY, root / "registry.jsonl"):
-        registry.read(part.path.name, scan(part))
-    registry.finish()
-    problems += registry.problems
+    registry, source, problems = read_registry(root, config, key)
     problems += _against(root, log, heads)
     if not any(problem.state == "unreadable" for problem in problems):
         problems += _agree(root, config, registry)
@@ -167,7 +162,7 @@ def verify(
     every = ((name, path) for name, held in paths.items() for path in held)
     with Ahead(every, processes=processes, on_progress=on_progress) as ahead:
         for name, known in registry.known.items():
-            found, wrong = _stream(root, log, known, registry.epochs, paths[name], ahead)
+            found, wrong = _stream(root, registry, known, paths[name], ahead)
             streams.append(found)
             problems += wrong
     problems += _strays(root, set(registry.known))
@@ -175,12 +170,46 @@ def verify(
     return Report(state, log, tuple(streams), tuple(problems), source)
 
 
+def read_registry(
+    root: Path, config: Mapping[str, Any], key: str | None
+) -> tuple[Chain, Literal["given", "directory", "none"], list[Problem]]:
+    """The registry of the log in *root*, checked; where its first key is from; what is wrong with them."""
+    first, source, problems = _first_key(root, config, key)
+    registry = Chain(REGISTRY, str(config["log"]), first)
+    for part in parts(REGISTRY, root / "registry.jsonl"):
+        registry.read(part.path.name, scan(part))
+    registry.finish()
+    return registry, source, problems + registry.problems
+
+
+def stream_chain(registry: Chain, known: Known) -> Chain:
+    """The stream that *registry* knows, before the first line that retention has left of it."""
+    origin = f"{registry.origin}/{known.name}"
+    signer = registry.epochs[known.epoch] if known.epoch < len(registry.epochs) else None
+    chain = Chain(known.name, origin, None)
+    try:
+        chain.key = signer.stream_key(known.key, origin) if signer is not None else None
+    except BadNote:
+        chain.problem("tampered", None, "the registry's entry does not hold a key for it")
+    chain.wanted = dict(known.heads)
+    if known.expired is not None:
+        chain.resume(known.expired)
+    return chain
+
+
+def check_end(chain: Chain, known: Known) -> None:
+    """Check what is to be seen of a stream that has been read to its end, where it has ended."""
+    chain.finish()
+    if known.ended is not None:
+        _compare(chain, known.ended)
+
+
 def _worst(problems: Iterable[Problem]) -> State:
     return max((problem.state for problem in problems), key=_ORDER.index, default="intact")
 
 
 def _first_key(
-    root: Path, config: dict[str, Any], given: str | None
+    root: Path, config: Mapping[str, Any], given: str | None
 ) -> tuple[PublicKey | None, Literal["given", "directory", "none"], list[Problem]]:
     """The key that signs the registry's first entry, and where it is from."""
     source: Literal["given", "directory", "none"] = "given"
@@ -262,41 +291,25 @@ def _segments(root: Path, known: Known) -> list[Path]:
 
 
 def _stream(
-    root: Path,
-    log: str,
-    known: Known,
-    epochs: list[PublicKey | None],
-    paths: list[Path],
-    ahead: Ahead,
+    root: Path, registry: Chain, known: Known, paths: list[Path], ahead: Ahead
 ) -> tuple[StreamReport, list[Problem]]:
-    origin = f"{log}/{known.name}"
-    signer = epochs[known.epoch] if known.epoch < len(epochs) else None
-    chain = Chain(known.name, origin, None)
-    try:
-        chain.key = signer.stream_key(known.key, origin) if signer is not None else None
-    except BadNote:
-        chain.problem("tampered", None, "the registry's entry does not hold a key for it")
-    chain.wanted = dict(known.heads)
-    if known.expired is not None:
-        chain.resume(known.expired)
+    chain = stream_chain(registry, known)
     for path in paths:
         chain.read(path.name, ahead.scan(path))
-    chain.finish()
+    check_end(chain, known)
     ended: Literal["closed", "recovered", "open", "live"] = "open"
     if known.ended is not None:
         ended = "closed" if known.ended["kind"] == "stream.closed" else "recovered"
-        _compare(chain, known.ended)
     elif not chain.size:
         chain.problem("truncated", 0, "the registry says it was opened, and its file is not there")
     elif is_locked(root / "open" / known.name):
         ended = "live"
     if ended in ("open", "live"):
         _unsealed(chain, ended)
+    chain.check_heads()
     for size in sorted(chain.wanted):
         if size > chain.size:
             chain.problem("truncated", chain.size, f"a head of the log has seen {size} records of it")
-        elif not chain.problems:
-            chain.problem("tampered", None, f"its first {size} records are not those that a head has seen")
     state = _worst(chain.problems)
     sealed = chain.size if known.ended is not None else chain.sealed
     return StreamReport(known.name, state, chain.size, sealed, ended), chain.problems

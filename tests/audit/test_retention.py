@@ -12,6 +12,7 @@ from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit import (
     AuditLog,
     Clock,
+    Problem,
     bundle,
     check_bundle,
     expirable,
@@ -160,6 +161,97 @@ def test_a_hostile_number_of_segments_is_damage(tmp_path: Path, time: Time) -> N
     registry.write_bytes(told)
 
     assert verify(root).state == "tampered"
+
+
+def partly_old(root: Path, time: Time) -> AuditLog:
+    """A log of one stream, whose first segments are old and whose last are young."""
+    log = opened(root, time)
+    for number in (*range(12), *range(20, 24)):
+        if number == 20:
+            time.pass_days(200)
+        log(record(number, who={"user": "ada"}, texts=TEXTS))
+    return log
+
+
+def rename_outcome(lines: list[bytes]) -> list[bytes]:
+    """Another outcome of the same length."""
+    return [*lines[:2], lines[2].replace(b'"outcome":"passed"', b'"outcome":"failed"'), *lines[3:]]
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        rename_outcome,
+        forger.delete(3),
+        forger.swap(3),
+        forger.duplicate(3),
+        forger.rewrite(2),
+        forger.rewrite(2, own_key=True),
+        forger.keep_to_checkpoint(0),
+    ],
+)
+@pytest.mark.parametrize("make", [aged, partly_old])
+def test_what_does_not_verify_stays(tmp_path: Path, time: Time, make: Any, attack: forger.Edit) -> None:
+    """What was done to a log is still to be seen, also where it is old enough to go."""
+    log = make(tmp_path / "log", time)
+    log.close()
+    forger.edit(log.directory, attack)
+    found = log.verify()
+    files = sorted(log.directory.glob("streams/*/*"))
+    damage: list[Problem] = []
+
+    assert expire(log, keep_days=183, by="nightly", on_damage=damage.append) == []
+
+    assert sorted(log.directory.glob("streams/*/*")) == files
+    assert [problem.state for problem in damage] == ["tampered"]
+    assert log.verify() == found
+    assert expirable(log, keep_days=183) == []
+
+
+def test_only_what_comes_before_damage_goes(tmp_path: Path, time: Time) -> None:
+    """The segments before it are whole, and so are other streams."""
+    root = tmp_path / "log"
+    aged(root, time).close()
+    log = aged(root, time)
+    log.close()
+    damaged = sorted(forger.segment(root).parent.glob("*.jsonl"))[2]
+    damaged.write_bytes(damaged.read_bytes().replace(b'"user"', b'"user "', 1))
+    damage: list[Problem] = []
+
+    gone = expire(log, keep_days=183, by="nightly", on_damage=damage.append)
+
+    [problem] = damage
+    assert [each.segment for each in gone if each.stream == problem.stream] == [1, 2]
+    assert {each.stream for each in gone} > {problem.stream}
+    assert damaged.exists()
+    report = log.verify()
+    assert (report.state, [each.stream for each in report.problems]) == ("tampered", [problem.stream])
+
+
+def test_an_edited_line_takes_no_text_of_another_call_with_it(tmp_path: Path, time: Time) -> None:
+    """A box is blanked where the line that names it is what was written."""
+    root = tmp_path / "log"
+    log = aged(root, time, capture="redacted")
+    log(record(30, who={"user": "bob"}, texts=TEXTS))
+    log.close()
+    path = forger.segment(root)
+    ours = next(entry for entry in read(root) if entry.id == call_id(0)).data["content"]
+    theirs = next(entry for entry in read(root) if entry.id == call_id(30)).data["content"]
+    path.write_bytes(path.read_bytes().replace(ours["ref"].encode(), theirs["ref"].encode()))
+
+    assert expire(log, keep_days=183, by="nightly") == []
+    assert reveal(log, call_id(30), reader="officer", reason="T-1") == TEXTS
+
+
+def test_nothing_goes_while_the_registry_does_not_verify(tmp_path: Path, time: Time) -> None:
+    """It says how streams begin and end, so nothing could be checked against it."""
+    log = aged(tmp_path / "log", time)
+    log.close()
+    registry = log.directory / "registry.jsonl"
+    registry.write_bytes(registry.read_bytes().replace(b'"stream.closed"', b'"stream.closer"'))
+
+    with pytest.raises(ConfigError, match=r"registry does not verify .*tampered"):
+        expire(log, keep_days=183, by="nightly")
 
 
 def test_captured_texts_go_with_their_records(tmp_path: Path, time: Time) -> None:

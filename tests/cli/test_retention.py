@@ -10,6 +10,7 @@ import pytest
 
 from guardrails_lite.audit import AuditLog, Clock, hold, read, verify
 from guardrails_lite.cli import main
+from tests.audit import forger
 from tests.audit.calls import record
 
 LONG_AGO_NS = time.time_ns() - 200 * 86_400 * 10**9
@@ -85,6 +86,22 @@ def test_what_is_held_stays(log: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert main(["log", "expire", str(log), "--keep-days", "183", "--yes", "--by", "ada"]) == 0
     assert capsys.readouterr().out.startswith("0 segments went")
     assert len(list(read(log))) == 16
+
+
+def test_damage_stays_and_is_told(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A nightly job ends with the code of a log that was tampered with."""
+    forger.edit(log, forger.flip(2))
+    before = files(log)
+    asked = ["log", "expire", str(log), "--keep-days", "183"]
+    for more in ([], ["--yes", "--by", "nightly job"]):
+        assert main([*asked, *more]) == 2
+        said = capsys.readouterr()
+        assert "0 segments w" in said.out
+        assert f"{min(read(log), key=lambda each: each.n).stream} stays from there on: tampered" in said.err
+    assert main([*asked, "--json"]) == 2
+    [problem] = json.loads(capsys.readouterr().out)["damaged"]
+    assert (problem["state"], problem["record"]) == ("tampered", 2)
+    assert files(log) == before
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "nan", "inf", "two"])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guardrails_lite.cli._log._action import Action, declare_keys, writing
 from guardrails_lite.cli._log._calls import shown_time
 from guardrails_lite.cli._terminal import Bar, fail, print_json, print_table
 
 if TYPE_CHECKING:
-    from guardrails_lite.audit import Expired
+    from guardrails_lite.audit import Expired, Problem
 
 
 def _declare(parser: argparse.ArgumentParser) -> None:
@@ -40,17 +40,16 @@ def _days(text: str) -> float:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    """Let old segments go; without ``--yes``, 1 where there are any."""
+    """Let old segments go; without ``--yes``, 1 where there are any; 2 where damage keeps some."""
     from guardrails_lite.audit import expirable, expire
 
     if arguments.yes and not arguments.by:
         return fail("--yes needs --by WHO: who lets entries go is recorded", 2)
+    damage: list[Problem] = []
     try:
         with writing(arguments) as log, Bar("segments looked at") as bar:
-            if arguments.yes:
-                gone = expire(log, keep_days=arguments.keep_days, by=arguments.by, on_progress=bar)
-            else:
-                gone = expirable(log, keep_days=arguments.keep_days, on_progress=bar)
+            how: Any = {"keep_days": arguments.keep_days, "on_damage": damage.append, "on_progress": bar}
+            gone = expire(log, by=arguments.by, **how) if arguments.yes else expirable(log, **how)
     except OSError as error:
         why = error.strerror or type(error).__name__
         return fail(
@@ -59,9 +58,14 @@ def _run(arguments: argparse.Namespace) -> int:
             5,
         )
     if arguments.json:
-        print_json({"expired" if arguments.yes else "expirable": [asdict(each) for each in gone]})
+        told = {"expired" if arguments.yes else "expirable": [asdict(each) for each in gone]}
+        print_json({**told, "damaged": [asdict(problem) for problem in damage]})
     else:
         _print(gone, done=arguments.yes)
+    for problem in damage:
+        fail(f"what is old of the stream {problem.stream} stays from there on: {problem}", 2)
+    if damage:
+        return 2
     return 1 if gone and not arguments.yes else 0
 
 
