@@ -76,7 +76,8 @@ class Validator:
         """Find in *text*, for a test or an interactive look.
 
         Raises:
-            TypeError: the validator is async; use `await guard.acheck(...)` or await `find` yourself.
+            TypeError: *text* is no str; or the validator is async: use `await guard.acheck(...)` or await
+                `find` yourself.
         """
         if self.kind == "async":
             message = f"{self!r} is async; try it with `await Guard(input=[warn({self.name})]).acheck(text)`"
@@ -173,6 +174,8 @@ def _validator_of(
     params: Mapping[str, object] | None,
     version: str,
 ) -> Validator:
+    if isinstance(function, _OfText):
+        function = function.__wrapped__
     if not callable(function):
         raise ConfigError(f"@validator takes a function from text to findings, not {function!r}")
     if not isinstance(name, str):
@@ -203,7 +206,7 @@ def _validator_of(
     if is_async and blocking:
         raise ConfigError(f"validator {name!r} is async, so blocking=True does not apply. Leave it out.")
     return Validator(
-        find=function,
+        find=_OfText(function, name),
         name=name,
         window=window,
         kind="async" if is_async else "blocking" if blocking else "plain",
@@ -211,6 +214,24 @@ def _validator_of(
         params=None if params is None else dict(params),
         version=version,
     )
+
+
+class _OfText:
+    """A validator's function, told of nothing but texts: bytes would break it somewhere, or pass unseen."""
+
+    __slots__ = ("__wrapped__", "_name")
+
+    def __init__(self, function: FindFunction, name: str) -> None:
+        self.__wrapped__ = function
+        self._name = name
+
+    def __call__(self, text: str, *call: Call) -> Findings | Awaitable[Findings] | AsyncIterable[Finding]:
+        if not isinstance(text, str):
+            raise TypeError(
+                f"validator {self._name!r} takes a str, not {type(text).__name__}. "
+                "Decode bytes first, as in data.decode(), or turn what it is into text."
+            )
+        return self.__wrapped__(text, *call)
 
 
 @dataclass(frozen=True, slots=True)

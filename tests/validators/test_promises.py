@@ -212,6 +212,35 @@ def test_any_text_is_answered_with_spans_inside_it(name: str, text: str) -> None
         assert finding.score is None or 0 <= finding.score <= 1
 
 
+APART: dict[str, Callable[[], Validator]] = {
+    "grounding": detectors.grounding,
+    "judge": lambda: detectors.judge(lambda _: "no", "Is it rude?"),
+    "length": lambda: detectors.length(max_chars=5),
+    "presidio": detectors.presidio,
+    "sql": lambda: detectors.sql(allow=["select"]),
+}
+
+
+@pytest.mark.parametrize("name", sorted({*NAMES, *APART}))
+@pytest.mark.parametrize("given", [b"ada@example.org", None, ["a"]])
+def test_what_is_no_text_is_refused_with_the_way_out(name: str, given: object) -> None:
+    """Bytes are told what to do, also by a validator that would have found nothing in them."""
+    made = {name: make for name, (make, _, _) in CASES.items()} | APART
+    expected = rf"validator '{name}' takes a str, not {type(given).__name__}\. Decode bytes first"
+
+    with pytest.raises(TypeError, match=expected):
+        made[name]().find(given)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sign_that_begins_nothing_is_passed_over_like_a_letter(name: str) -> None:
+    """Two megabytes of it take milliseconds: what is linear can still be a stall."""
+    find = CASES[name][0]()
+    find("@")
+
+    assert any(_seconds(find, "@" * 400_000) < 60 * _seconds(find, "a" * 400_000) for _ in range(3))
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     "seed", ["a", "0", " ", "@", "\u200b", "/", "a1", "1 ", "=", "eyJ", "://", "ignore ", "\x00", "1.", ":"]
