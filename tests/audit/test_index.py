@@ -285,14 +285,15 @@ def test_hostile_payloads_are_rows_too(tmp_path: Path) -> None:
                 {"checks": [1, {"rule": None, "duration_us": 2**80}], "who": {"user": 1, "a": "\0\x1b[2J"}},
                 {"outcome": "x" * 10_000, "duration_us": 1e300, "guard": "a\ud800b", "model": {}},
                 {"usage": {"total_tokens": -(2**70)}, "content": {"ref": []}, "attempts": [{"status": "ok"}]},
+                {"cost_usd": 10**400, "duration_us": 10**400, "attempts": [{"cost_usd": -(10**400)}]},
             ]
         ):
             log.append("call.completed", call_id(number), data)
         log.append("of.tomorrow", "", {"call": ["x"], "deep": [[[{}]]]})
     with Index(tmp_path / "log") as index:
         index.update()
-        assert len(index.page().calls) == 4
-        assert index.totals().calls == 4
+        assert len(index.page().calls) == 5
+        assert index.totals().calls == 5
         assert index.events(type="of.tomorrow")[0].data["deep"] == [[[{}]]]
         index.rules(), index.latency(), index.spend("user"), index.volume()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -26,9 +27,16 @@ def text(entry: Entry, name: str) -> str:
     return "" if value is None else str(value)
 
 
+def amount(value: object) -> float | None:
+    """A number; None where it is none, or none that can be counted with."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) <= sys.float_info.max else None  # not a NaN, nor beyond a float
+
+
 def number(value: object) -> float:
     """A number; 0 where it is none."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+    return amount(value) or 0.0
 
 
 def who(entry: Entry) -> dict[str, str]:

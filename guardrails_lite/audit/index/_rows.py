@@ -8,7 +8,7 @@ out.
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -193,14 +193,15 @@ def text(value: object) -> str:
 
 def whole(value: object) -> int:
     """*value* where it is a number that a column takes; otherwise 0."""
-    if not isinstance(value, int | float) or not math.isfinite(value):
+    if not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
         return 0
     return max(-_LARGEST, min(_LARGEST, round(value)))
 
 
 def money(value: object) -> float | None:
     """*value* where it is an amount; otherwise unknown."""
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    # An integer of JSON may be larger than any float, and a float no number: neither is below this bound.
+    return float(value) if isinstance(value, int | float) and abs(value) <= sys.float_info.max else None
 
 
 def steps(value: object) -> list[Mapping[str, Any]]:
