@@ -203,12 +203,15 @@ _NAMES = [
 ]
 
 
-@pytest.mark.parametrize("format", FORMATS)
-@given(data=st.dictionaries(st.sampled_from(_NAMES), _json, max_size=6))
+payloads = st.dictionaries(st.sampled_from(_NAMES), _json, max_size=6)
+
+
+@pytest.mark.parametrize("format", sorted(FORMATS.keys() - {"parquet"}))
+@given(data=payloads)
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_an_entry_holds_is_written(format: str, data: dict[str, Any]) -> None:
     """A log may be newer than this library, or forged: nothing in it breaks an export or its lines."""
-    found = "".join(FORMATS[format].write([entry(**data), entry()]))
+    found = "".join(FORMATS[format].write([entry(**data), entry(cost_usd=10**400, duration_us=10**400)]))
 
     found.encode()
     if format == "csv":

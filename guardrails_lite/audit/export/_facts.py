@@ -27,6 +27,11 @@ def text(entry: Entry, name: str) -> str:
     return "" if value is None else str(value)
 
 
+def plain(value: str) -> str:
+    """*value* as every reader takes it: without what is no character."""
+    return value.replace("\0", "").encode("utf-8", "replace").decode()
+
+
 def amount(value: object) -> float | None:
     """A number; None where it is none, or none that can be counted with."""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -96,9 +101,9 @@ def telling(entry: Entry) -> list[Mapping[str, Any]]:
     ]
 
 
-def rules(entry: Entry) -> str:
+def rules(entry: Entry) -> list[str]:
     """The rules that found something or broke."""
-    return ", ".join(dict.fromkeys(str(check.get("rule")) for check in telling(entry)))
+    return list(dict.fromkeys(str(check.get("rule")) for check in telling(entry)))
 
 
 def stamp(ns: int) -> str:

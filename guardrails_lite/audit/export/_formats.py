@@ -6,15 +6,18 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit._format import Entry
-from guardrails_lite.audit.export import _otlp, _rows, _siem
+from guardrails_lite.audit.export import _otlp, _parquet, _rows, _siem
 from guardrails_lite.audit.export._facts import batches
 
 if TYPE_CHECKING:
     from guardrails_lite.audit.index import Filter
+
+
+TextFormat = Literal["csv", "jsonl", "ocsf", "cef", "syslog", "otlp-traces", "otlp-logs", "otlp-metrics"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +26,8 @@ class Format:
 
     name: str
     summary: str
-    write: Callable[[Iterable[Entry]], Iterator[str]]
-    """From entries of finished calls to text, a piece at a time."""
+    write: Callable[[Iterable[Entry]], Iterator[str] | Iterator[bytes]]
+    """From entries of finished calls to text, or to bytes, a piece at a time."""
 
 
 def _requests(of: Callable[[Iterable[Entry]], dict[str, Any]]) -> Callable[[Iterable[Entry]], Iterator[str]]:
@@ -41,6 +44,7 @@ FORMATS: Final = {
     each.name: each
     for each in (
         Format("csv", "a row a call, for spreadsheets", _rows.as_csv),
+        Format("parquet", "a row a call, in columns with types; bytes", _parquet.as_parquet),
         Format("jsonl", "a call's whole entry a line", _rows.as_jsonl),
         Format("ocsf", f"events of OCSF {_siem.OCSF}, one JSON object a line", _siem.as_ocsf),
         Format("cef", "ArcSight's Common Event Format", _siem.as_cef),
@@ -54,8 +58,30 @@ FORMATS: Final = {
 }
 
 
-def export(directory: str | os.PathLike[str], format: str, *, filter: Filter | None = None) -> Iterator[str]:
-    """The finished calls of a log in another format, oldest first, a piece of text at a time.
+@overload
+def export(
+    directory: str | os.PathLike[str], format: TextFormat, *, filter: Filter | None = None
+) -> Iterator[str]: ...
+
+
+@overload
+def export(
+    directory: str | os.PathLike[str], format: Literal["parquet"], *, filter: Filter | None = None
+) -> Iterator[bytes]: ...
+
+
+@overload
+def export(
+    directory: str | os.PathLike[str], format: str, *, filter: Filter | None = None
+) -> Iterator[str] | Iterator[bytes]: ...
+
+
+def export(
+    directory: str | os.PathLike[str], format: str, *, filter: Filter | None = None
+) -> Iterator[str] | Iterator[bytes]:
+    """The finished calls of a log in another format, oldest first, a piece at a time.
+
+    A piece is text, or bytes of Parquet, which are a file only when the last of them has come.
 
     Args:
         directory: A directory that `AuditLog` made.
@@ -63,7 +89,8 @@ def export(directory: str | os.PathLike[str], format: str, *, filter: Filter | N
         filter: Which calls; default: all.
 
     Raises:
-        ConfigError: there is no such format, or *directory* is not a compliance log.
+        ConfigError: there is no such format, what it needs is not installed, or *directory* is not a
+            compliance log.
     """
     if format not in FORMATS:
         raise ConfigError(f"format={format!r} of export(...): expected one of {', '.join(FORMATS)}")

@@ -1,4 +1,4 @@
-"""CSV for spreadsheets, and JSON lines."""
+"""What a table says of a call; as CSV for spreadsheets, and the entry itself as JSON lines."""
 
 from __future__ import annotations
 
@@ -6,41 +6,89 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from guardrails_lite.audit._format import Entry
 from guardrails_lite.audit.export import _facts as facts
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a spreadsheet may take for the beginning of a formula."""
-HEAD = (
-    *("started", "ended", "id", "guard", "digest", "mode", "style", "model", "outcome", "error"),
-    *("tenant", "user", "session", "api_key", "sends", "prompt_tokens", "completion_tokens", "cost_usd"),
-    *("duration_ms", "input_chars", "output_chars", "found"),
-)
+
+
+class Row(NamedTuple):
+    """A finished call: the columns of every table that is exported, in order."""
+
+    started: int
+    """Nanoseconds since the epoch, as `ended`."""
+    ended: int
+    id: str
+    guard: str
+    digest: str
+    mode: str
+    style: str
+    model: str
+    outcome: str
+    error: str
+    tenant: str
+    user: str
+    session: str
+    api_key: str
+    sends: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float | None
+    """None where a price is unknown."""
+    duration_ms: float
+    input_chars: int
+    output_chars: int
+    found: list[str]
+    """The rules that found something or broke."""
+
+
+def row(entry: Entry) -> Row:
+    """The row of one call; a text that is absent is empty."""
+    began, ended = facts.ends_ns(entry)
+    told = facts.who(entry)
+    prompt_tokens, completion_tokens = facts.tokens(entry)
+
+    def text(name: str) -> str:
+        return facts.plain(facts.text(entry, name))
+
+    def who(name: str) -> str:
+        return facts.plain(told.get(name, ""))
+
+    return Row(
+        started=began,
+        ended=ended,
+        id=facts.plain(entry.id),
+        guard=text("guard"),
+        digest=text("digest"),
+        mode=text("mode"),
+        style=text("style"),
+        model=text("model"),
+        outcome=text("outcome"),
+        error=text("error"),
+        tenant=who("tenant"),
+        user=who("user"),
+        session=who("session"),
+        api_key=who("api_key"),
+        sends=sum(1 for _ in facts.steps(entry, "attempts")),
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        cost_usd=facts.amount(entry.data.get("cost_usd")),
+        duration_ms=round((ended - began) / 1e6, 3),
+        input_chars=int(facts.number(entry.data.get("input_chars"))),
+        output_chars=int(facts.number(entry.data.get("output_chars"))),
+        found=[facts.plain(rule) for rule in facts.rules(entry)],
+    )
 
 
 def as_csv(entries: Iterable[Entry]) -> Iterator[str]:
     """A row a call, after a head (RFC 4180)."""
-    yield _line(HEAD)
-    for entry in entries:
-        began, ended = facts.ends_ns(entry)
-        told = facts.who(entry)
-        cost = entry.data.get("cost_usd")
-        yield _line(
-            (
-                facts.stamp(began),
-                facts.stamp(ended),
-                entry.id,
-                *(facts.text(entry, name) for name in HEAD[3:10]),
-                *(told.get(name, "") for name in ("tenant", "user", "session", "api_key")),
-                sum(1 for _ in facts.steps(entry, "attempts")),
-                *facts.tokens(entry),
-                "" if cost is None else facts.number(cost),
-                round((ended - began) / 1e6, 3),
-                *(int(facts.number(entry.data.get(name))) for name in ("input_chars", "output_chars")),
-                facts.rules(entry),
-            )
-        )
+    yield _line(Row._fields)
+    for call in map(row, entries):
+        times = {"started": facts.stamp(call.started), "ended": facts.stamp(call.ended)}
+        yield _line({**call._asdict(), **times, "found": ", ".join(call.found)}.values())
 
 
 def _line(cells: Iterable[object]) -> str:
@@ -51,10 +99,7 @@ def _line(cells: Iterable[object]) -> str:
 
 def _cell(cell: object) -> object:
     """A text that a spreadsheet will not run: a model's name is whatever the caller wrote."""
-    if not isinstance(cell, str):
-        return cell
-    plain = cell.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
-    return f"'{plain}" if plain.startswith(_FORMULA) else plain
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def as_jsonl(entries: Iterable[Entry]) -> Iterator[str]:

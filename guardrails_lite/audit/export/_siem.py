@@ -137,7 +137,7 @@ def as_cef(entries: Iterable[Entry]) -> Iterator[str]:
             "externalId": entry.id,
             "outcome": outcome,
             "suid": told.get("user"),
-            "reason": facts.rules(entry),
+            "reason": ", ".join(facts.rules(entry)),
             "cs1Label": "guard",
             "cs1": facts.text(entry, "guard"),
             "cs2Label": "model",
@@ -177,7 +177,7 @@ def as_syslog(entries: Iterable[Entry]) -> Iterator[str]:
             "digest": facts.text(entry, "digest"),
             "model": facts.text(entry, "model"),
             **{name: facts.who(entry).get(name, "") for name in ("tenant", "user", "session", "api_key")},
-            "found": facts.rules(entry),
+            "found": ", ".join(facts.rules(entry)),
             "promptTokens": str(prompt),
             "completionTokens": str(completion),
         }

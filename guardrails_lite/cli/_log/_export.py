@@ -59,7 +59,13 @@ def _run(arguments: argparse.Namespace) -> int:
     if not arguments.output:
         if arguments.json:
             return fail("--json says what was done; it needs --output or --to", 2)
-        sys.stdout.writelines(pieces)
+        if arguments.format == "parquet" and sys.stdout.isatty():
+            return fail("Parquet is nothing to look at; name a file with --output, or redirect it", 2)
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                sys.stdout.buffer.write(piece)
+            else:
+                sys.stdout.write(piece)
         return 0
     try:
         size = _write(arguments.output, pieces)
@@ -72,12 +78,12 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _write(path: str, pieces: Iterable[str]) -> int:
+def _write(path: str, pieces: Iterable[str | bytes]) -> int:
     """Write a new file that only this user can read; what could not be written whole is taken away."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.writelines(pieces)
+        with os.fdopen(descriptor, "wb") as file:
+            file.writelines(piece.encode() if isinstance(piece, str) else piece for piece in pieces)
             return file.tell()
     except BaseException:
         os.unlink(path)
