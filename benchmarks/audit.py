@@ -18,6 +18,7 @@ CALLS = 4000
 VERIFIED = 250_000
 """Five segments: enough that starting the processes does not count."""
 PROCESSES = 4
+TEXTS = (("input", "user", "What is the capital of Norway? " * 12), ("output", "assistant", "Oslo. " * 20))
 
 
 def rows() -> list[tuple[str, float, str, float | None, bool]]:
@@ -25,6 +26,7 @@ def rows() -> list[tuple[str, float, str, float | None, bool]]:
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
         sink, append = _append_us(root / "append")
+        sealed = _sealed_us(root / "sealed")
         _write(root / "verify", VERIFIED)
         cores = os.cpu_count() or 1
         alone = _verify_s(root / "verify", 1)
@@ -33,6 +35,7 @@ def rows() -> list[tuple[str, float, str, float | None, bool]]:
         many = _per_second(root / "many", PROCESSES)
     return [
         _row("log: append a payload, signed every 256, p50", append, "µs", 15, at_most=True),
+        _row("log: the same with its texts sealed in the vault, p50", sealed, "µs", 30, at_most=True),
         _row("log: the sink, from record to disk, p50", sink, "µs", None, at_most=True),
         _row(f"log: verify 1 M records, {cores} processes", together, "s", 5, at_most=True),
         _row("log: verify 1 M records, one process", alone, "s", None, at_most=True),
@@ -80,6 +83,20 @@ def _append_us(root: Path) -> tuple[float, float]:
         sink = _median_us(lambda: log(record))
         append = _median_us(lambda: log.append("call.completed", record.id, data))
     return sink, append
+
+
+def _sealed_us(root: Path) -> float:
+    record = _record(1)
+    with AuditLog(root, mode="async", capture="redacted") as log:
+        data = record.to_dict(pseudonym=log.pseudonym)
+        who = log.pseudonym("user", "ada")
+
+        def append() -> None:
+            box = log.vault.put(record.id, who, TEXTS)
+            content = {"capture": "redacted", "commit": box.commit, "ref": box.ref}
+            log.append("call.completed", record.id, {**data, "content": content})
+
+        return _median_us(append)
 
 
 def _median_us(run: Callable[[], object]) -> float:

@@ -19,16 +19,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit._disk import Disk, make_private, replace_secret
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 Texts = tuple[tuple[str, str, str], ...]
 """(side, role, text) of each captured text."""
 
 _SLOT: Final = 80
 _TAG: Final = 16
+_SALT: Final = 32
 _NONCE: Final = 12
 _WRAPPED: Final = 48
 _KEPT: Final = 1024
@@ -42,6 +46,14 @@ class Box:
     """``<name>:<offset>:<length>:<slot>``."""
     commit: str
     """SHA-256(salt ‖ texts), in hex."""
+
+
+class _Key(NamedTuple):
+    """The key of one person, ready for use, and where it is kept."""
+
+    cipher: AESGCM
+    slot: int
+    tag: bytes
 
 
 class Erased(LookupError):
@@ -59,7 +71,7 @@ class Vault:
         self._boxes = self._slots = -1
         self._name = ""
         self._offset = self._count = 0
-        self._subjects: dict[str, tuple[bytes, int]] = {}
+        self._subjects: dict[str, _Key] = {}
         self._key = b""
 
     def load(self) -> None:
@@ -78,24 +90,22 @@ class Vault:
         Raises:
             OSError: they could not be written.
         """
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-        salt = secrets.token_bytes(32)
-        body = json.dumps(texts, ensure_ascii=True).encode()
+        drawn = os.urandom(_SALT + _NONCE)  # at once: asking the system takes longer than what it gives
+        nonce = drawn[_SALT:]
+        plain = drawn[:_SALT] + json.dumps(texts, ensure_ascii=True).encode()
         with self._lock:
             if self._boxes < 0:
                 self._open()
-            key, slot = self._subject_key(subject)
-            nonce = secrets.token_bytes(_NONCE)
-            box = nonce + AESGCM(key).encrypt(nonce, salt + body, call.encode())
+            key = self._key_of(subject)
+            box = nonce + key.cipher.encrypt(nonce, plain, call.encode())
             try:
                 self._disk.write_all(self._boxes, box)
             except OSError:
                 self._disk.truncate(self._boxes, self._offset)
                 raise
-            ref = f"{self._name}:{self._offset}:{len(box)}:{slot}"
+            ref = f"{self._name}:{self._offset}:{len(box)}:{key.slot}"
             self._offset += len(box)
-        return Box(ref, sha256(salt + body).hexdigest())
+        return Box(ref, sha256(plain).hexdigest())
 
     def take(self, call: str, box: Box) -> Texts:
         """The texts of *call*.
@@ -123,7 +133,7 @@ class Vault:
             raise ValueError("the box or its key was changed") from error
         if sha256(plain).hexdigest() != box.commit:
             raise ValueError("the box is not the one that the record commits to")
-        return tuple((side, role, text) for side, role, text in json.loads(plain[32:]))
+        return tuple((side, role, text) for side, role, text in json.loads(plain[_SALT:]))
 
     def erase(self, subjects: Iterable[str]) -> int:
         """Destroy the keys of *subjects* in every process's files; how many there were."""
@@ -189,19 +199,20 @@ class Vault:
         self._boxes = os.open(self.directory / f"{self._name}.boxes", flags | os.O_APPEND, 0o600)
         self._offset = self._count = 0
 
-    def _subject_key(self, subject: str) -> tuple[bytes, int]:
+    def _key_of(self, subject: str) -> _Key:
         found = self._subjects.get(subject)
-        tag = _tag(subject)
         # Another process may have erased this person since: a destroyed key is never used again.
-        if found is not None and os.pread(self._slots, _TAG, found[1] * _SLOT) == tag:
+        if found is not None and os.pread(self._slots, _TAG, found.slot * _SLOT) == found.tag:
             return found
-        key, slot = secrets.token_bytes(32), self._count
-        os.pwrite(self._slots, (tag + self._wrap(key, tag)).ljust(_SLOT, b"\0"), slot * _SLOT)
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        secret, tag, slot = secrets.token_bytes(32), _tag(subject), self._count
+        os.pwrite(self._slots, (tag + self._wrap(secret, tag)).ljust(_SLOT, b"\0"), slot * _SLOT)
         self._count += 1
         if len(self._subjects) >= _KEPT:
             self._subjects.clear()
-        self._subjects[subject] = (key, slot)
-        return key, slot
+        made = self._subjects[subject] = _Key(AESGCM(secret), slot, tag)
+        return made
 
     def _wrap(self, key: bytes, tag: bytes) -> bytes:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
