@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from guardrails_lite.reliability._budget import Admission, Budget, Ledger, Refusal
 from guardrails_lite.reliability._classify import Action, Blame, Failure, Kind, classify, classify_body_error
 from guardrails_lite.reliability._deadline import time_left_s, time_limit
-from guardrails_lite.reliability._prices import Price
+from guardrails_lite.reliability._prices import PRICES, PRICES_DATE, Price
 from guardrails_lite.reliability._retry import Retry
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from guardrails_lite.reliability._worst_case import Asked, WorstCase, contradictions, worst_case
 
 __all__ = [
+    "PRICES",
+    "PRICES_DATE",
     "Action",
     "Admission",
     "Asked",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import date
 from typing import Any
 
 import pytest
@@ -11,8 +12,17 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from guardrails_lite._errors import BudgetExceeded, ConfigError, DeadlineExceeded
 from guardrails_lite._messages import Usage
-from guardrails_lite.reliability import Admission, Budget, Failure, Ledger, Price, Refusal
-from guardrails_lite.reliability._prices import PRICES, cost_usd, price_of
+from guardrails_lite.reliability import (
+    PRICES,
+    PRICES_DATE,
+    Admission,
+    Budget,
+    Failure,
+    Ledger,
+    Price,
+    Refusal,
+)
+from guardrails_lite.reliability._prices import cost_usd, price_of
 
 CHEAP = {"m": Price(1.0, 10.0)}
 
@@ -156,6 +166,12 @@ def test_snapshots_cost_what_their_model_costs() -> None:
         0.6 * 2.5 + 0.4 * 1.25
     )
     assert cost_usd("home", Usage(1, 1)) is None
+
+
+def test_the_built_in_table_says_of_which_day_it_is() -> None:
+    """Who decides whether to trust the built-in prices can look at them, and at their date."""
+    assert date.fromisoformat(PRICES_DATE)
+    assert all(isinstance(price, Price) for price in PRICES.values())
 
 
 @pytest.mark.parametrize("value", [-1, math.inf, math.nan, "1", None, True])
