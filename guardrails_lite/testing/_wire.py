@@ -135,6 +135,7 @@ class Listener:
         self._greet = greet  # what is done with a connection before anything is read from it
         self._requests: deque[Request] = deque(maxlen=keep)
         self._peers: set[Peer] = set()
+        self._answering = 0
         self._threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
         self._ends: tuple[socket.socket, socket.socket] | None = None
@@ -181,12 +182,14 @@ class Listener:
 
     def wait_idle(self, timeout_s: float = 1.0) -> bool:
         """Wait until no connection is open; False if some still are after *timeout_s*."""
-        ends = time.monotonic() + timeout_s
-        while self.open_connections:
-            if time.monotonic() > ends:
-                return False
-            time.sleep(0.002)
-        return True
+        return _until(lambda: not self.open_connections, timeout_s)
+
+    def wait_answered(self, timeout_s: float = 1.0) -> bool:
+        """Wait until no request is being answered; False if some still are after *timeout_s*.
+
+        An answer is over when all of it is sent or the client has hung up; connections may stay open.
+        """
+        return _until(lambda: not self._answering, timeout_s)
 
     def _accept(self, listening: socket.socket, stopping: socket.socket) -> None:
         with listening:
@@ -209,7 +212,12 @@ class Listener:
                 with self._lock:
                     self._count += 1
                     self._requests.append(request)
-                self._answer(peer, request)
+                    self._answering += 1
+                try:
+                    self._answer(peer, request)
+                finally:
+                    with self._lock:
+                        self._answering -= 1
                 if request.headers.get("connection", "").lower() == "close":
                     break
         except Gone:
@@ -232,6 +240,15 @@ class Listener:
             self._threads.add(thread)
         thread.start()
         return thread
+
+
+def _until(fine: Callable[[], bool], timeout_s: float) -> bool:
+    ends = time.monotonic() + timeout_s
+    while not fine():
+        if time.monotonic() > ends:
+            return False
+        time.sleep(0.002)
+    return True
 
 
 def head(status: int, headers: Mapping[str, str] | list[tuple[str, str]]) -> bytes:

@@ -11,7 +11,7 @@ from typing import Self
 from guardrails_lite._engine._asking import GO_ON
 from guardrails_lite.testing._server import Answer, Wire, send
 from guardrails_lite.testing._shapes import completion, with_choices
-from guardrails_lite.testing._wire import Listener, Peer, Request
+from guardrails_lite.testing._wire import Gone, Listener, Peer, Request
 from guardrails_lite.testing.faults._fault import BROKEN, TEXT, Fault, Variant
 
 PRIMARY = "primary"
@@ -38,6 +38,8 @@ class FaultServer(Listener):
         self.place = self.variant.place or self.fault.place
         self.arrivals: list[tuple[float, str]] = []
         """When each request came, on the monotonic clock, and for which model."""
+        self.unread = 0
+        """How many connections ended before a request was read from them."""
         self._struck = 0
         self._greeted: set[Peer] = set()
         self._blocked: list[socket.socket] = []
@@ -67,11 +69,20 @@ class FaultServer(Listener):
         port = self._blocked[0].getsockname()[1] if self._blocked else self.port
         return f"http://127.0.0.1:{port}/v1"
 
+    @property
+    def struck_call(self) -> list[tuple[float, str]]:
+        """`arrivals` without the healthy call that comes first where the fault strikes a warm connection."""
+        return self.arrivals[1:] if self.fault.warm else self.arrivals
+
     def _first_moment(self, peer: Peer) -> None:
         if self.place == "greeting" and self._strikes():
             self._greeted.add(peer)
             assert isinstance(self.variant.answer, Wire)
-            self.variant.answer.serve(peer, Request("", "", {}, None))
+            try:
+                self.variant.answer.serve(peer, Request("", "", {}, None))
+            except Gone:
+                self.unread += 1
+                raise
 
     def _reply(self, peer: Peer, request: Request) -> None:
         self.arrivals.append((time.monotonic(), request.model))
