@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from guardrails_lite.testing.faults._catalogue import FAULTS
 from guardrails_lite.testing.faults._fault import LONG_S, Fault, Variant
 from guardrails_lite.testing.faults._trial import WAYS, Observation, Way, attempt
 
@@ -77,8 +78,6 @@ def faults_matrix(
     """
     if not 0 < deadline_s <= LONG_S / 2:
         raise ValueError(f"deadline_s={deadline_s!r} must be more than 0 and at most {LONG_S / 2:g} seconds")
-    from guardrails_lite.testing.faults import FAULTS
-
     jobs = list(_jobs(ids, ways))
 
     def observe(job: tuple[Fault, Variant, Way]) -> Observation:
@@ -98,8 +97,6 @@ def faults_matrix(
 
 
 def _jobs(ids: Iterable[str] | None, ways: Iterable[Way]) -> Iterator[tuple[Fault, Variant, Way]]:
-    from guardrails_lite.testing.faults import FAULTS
-
     wanted = None if ids is None else set(ids)
     unknown = (wanted or set()) - set(FAULTS) - {id[0] for id in FAULTS}
     if unknown:

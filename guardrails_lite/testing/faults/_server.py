@@ -12,6 +12,7 @@ from guardrails_lite._engine._asking import GO_ON
 from guardrails_lite.testing._server import Answer, Wire, send
 from guardrails_lite.testing._shapes import completion, with_choices
 from guardrails_lite.testing._wire import Gone, Listener, Peer, Request
+from guardrails_lite.testing.faults._catalogue import FAULTS
 from guardrails_lite.testing.faults._fault import BROKEN, TEXT, Fault, Variant
 
 PRIMARY = "primary"
@@ -116,8 +117,6 @@ def healthy(request: Request) -> Answer:
 
 
 def _row(fault: Fault | str) -> Fault:
-    from guardrails_lite.testing.faults import FAULTS
-
     row = FAULTS.get(fault) if isinstance(fault, str) else fault
     if row is None:
         raise ValueError(f"there is no fault {fault!r}; expected one of {', '.join(FAULTS)}")
