@@ -27,6 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--as", dest="reviewer", metavar="NAME", help="who decides here; default: your user name"
     )
     parser.add_argument("--needs", type=int, default=1, metavar="N", help="so many reviewers have to agree")
+    parser.add_argument(
+        "--rules",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="Sigma rules for the page of alerts, a file or a folder, beside those that are shipped",
+    )
     parser.add_argument("--keys", metavar="DIR", help="where the log's keys live, unless in the log")
 
 
@@ -57,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
             hosts=(arguments.host, *arguments.host_name),
             keys=arguments.keys,
             needs=arguments.needs,
+            rules=arguments.rules,
         )
         with Index(arguments.directory) as index, Bar("bytes indexed") as drawn:
             index.update(on_progress=drawn)

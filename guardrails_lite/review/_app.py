@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final
@@ -27,6 +27,7 @@ from guardrails_lite.review._door import COOKIE, HEADERS, Door, Session
 from guardrails_lite.review._view import HERE, View, environment
 from guardrails_lite.review.pages import (
     activity,
+    alerts,
     call,
     calls,
     integrity,
@@ -49,6 +50,7 @@ PAGES: Final[Mapping[str, Page]] = {
     "/calls": calls.page,
     "/calls/{id}": call.page,
     "/queue": queue.page,
+    "/alerts": alerts.page,
     "/rules": rules.page,
     "/spend": spend.page,
     "/policies": policies.page,
@@ -73,6 +75,7 @@ MENU: Final = (
     ("/", "Overview"),
     ("/calls", "Calls"),
     ("/queue", "Findings"),
+    ("/alerts", "Alerts"),
     ("/rules", "Rules"),
     ("/spend", "Spend"),
     ("/policies", "Policies"),
@@ -90,6 +93,7 @@ def desk(
     hosts: tuple[str, ...] = (),
     keys: str | os.PathLike[str] | None = None,
     needs: int = 1,
+    rules: Iterable[str | os.PathLike[str]] = (),
 ) -> Starlette:
     """Make the review desk on the log in *directory*, as an ASGI application.
 
@@ -100,12 +104,13 @@ def desk(
         hosts: Further names under which it is reached; loopback's are always among them.
         keys: Where the log's keys live; default: in the log.
         needs: How many reviewers have to agree before a finding is settled.
+        rules: Files and folders of Sigma rules, beside those that are shipped.
 
     Raises:
-        ConfigError: *directory* is not a compliance log, or *needs* is less than 1.
+        ConfigError: *directory* is not a compliance log, *needs* is less than 1, or a rule is not understood.
     """
     door = Door(reviewer, dict(tokens or {}), (*Door(reviewer).hosts, *(host.lower() for host in hosts)))
-    return application(Desk(directory, keys=keys, needs=needs), door)
+    return application(Desk(directory, keys=keys, needs=needs, rules=rules), door)
 
 
 def application(held: Desk, door: Door) -> Starlette:

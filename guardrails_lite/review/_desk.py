@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Final
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit import AuditLog, Report, verify
 from guardrails_lite.audit._registry import read_config
+from guardrails_lite.audit.alerts import Rules, read_rules
 from guardrails_lite.audit.index import Filter, Index
 from guardrails_lite.audit.index._schema import DAY_NS, HOUR_NS
 from guardrails_lite.review._verdicts import DECIDED, UNDONE, Verdicts
@@ -38,10 +39,11 @@ class Desk:
         directory: A directory that `AuditLog` made.
         keys: Where the log's keys live; default: in the log.
         needs: How many reviewers have to agree before a finding is settled.
+        rules: Files and folders of Sigma rules, beside those that are shipped.
         clock: Wall clock in nanoseconds.
 
     Raises:
-        ConfigError: *directory* is not a compliance log, or *needs* is less than 1.
+        ConfigError: *directory* is not a compliance log, *needs* is less than 1, or a rule is not understood.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Desk:
         *,
         keys: str | os.PathLike[str] | None = None,
         needs: int = 1,
+        rules: Iterable[str | os.PathLike[str]] = (),
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         if needs < 1:
@@ -60,6 +63,8 @@ class Desk:
         self.clock = clock
         self.checked: Checked | None = None
         self.keys = keys
+        places = (rules,) if isinstance(rules, (str, os.PathLike)) else tuple(rules)
+        self._rules = read_rules(*places) if places else None
         self._log: AuditLog | None = None
         self._lock = threading.Lock()
         self._checking = threading.Lock()
@@ -81,6 +86,13 @@ class Desk:
             if self._log is None:
                 self._log = AuditLog(self.directory, keys=self.keys)
             return self._log
+
+    def alert_rules(self) -> Rules:
+        """The Sigma rules, as they were when they were read first."""
+        with self._lock:
+            if self._rules is None:
+                self._rules = read_rules()
+            return self._rules
 
     def check(self) -> Checked:
         """Verify the whole log now, and remember what came out."""

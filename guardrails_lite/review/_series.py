@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
@@ -24,17 +25,11 @@ class Series:
     step_ns: int
     steps: tuple[Volume, ...]
 
-    def label(self, step: Volume) -> str:
-        """What a step is called."""
-        if self.step_ns >= DAY_NS:
-            return _numbers.day(step.at)
-        return _numbers.when(step.at)[:16]
-
     def calls(self) -> Markup:
         """The chart of calls, those that were blocked marked; each bar leads to its calls."""
         drawn = [
             Bar(
-                self.label(step),
+                label_of(step.at, self.step_ns),
                 step.calls,
                 f"{step.calls:,} calls, {step.blocked:,} blocked",
                 step.blocked,
@@ -47,7 +42,12 @@ class Series:
     def spend(self) -> Markup:
         """The chart of money."""
         drawn = [
-            Bar(self.label(step), step.cost_usd, _numbers.money(step.cost_usd), link=self._link(step))
+            Bar(
+                label_of(step.at, self.step_ns),
+                step.cost_usd,
+                _numbers.money(step.cost_usd),
+                link=self._link(step),
+            )
             for step in self.steps
         ]
         return bars(drawn, title="Money over time, in dollars")
@@ -58,15 +58,29 @@ class Series:
 
 def series(visit: Visit, asked: Filter) -> Series:
     """The calls of *asked*, whose range is the visit's."""
+    first = 0 if visit.since is not None else visit.index.totals(asked).first
+    step_ns = step_of(visit, first)
+    found = {step.at: step for step in visit.index.volume(asked, step_h=step_ns // HOUR_NS)}
+    places = places_of(visit, step_ns, found, first)
+    return Series(step_ns, tuple(found.get(at, Volume(at, 0, 0, 0, 0.0)) for at in places))
+
+
+def step_of(visit: Visit, first: int) -> int:
+    """How long a step of the visit's range is; *first*: when what is drawn began, where the range is open."""
     now = visit.desk.clock()
-    step_h = 1
-    begin = visit.since
-    if visit.span != "24h":
-        if begin is None:
-            begin = visit.index.totals(asked).first or now
-        step_h = 24 * max(1, -(-(now - begin) // DAY_NS // _MOST))
-    step_ns = step_h * HOUR_NS
-    found = {step.at: step for step in visit.index.volume(asked, step_h=step_h)}
-    first, last = (begin or now) // step_ns * step_ns, now // step_ns * step_ns
-    places = range(min([first, *found]), max([last, *found]) + 1, step_ns)
-    return Series(step_ns, tuple(found.get(at, Volume(at, 0, 0, 0, 0.0)) for at in places[-4 * _MOST :]))
+    begin = visit.since or first or now
+    days = 0 if visit.span == "24h" else max(1, -(-(now - begin) // DAY_NS // _MOST))
+    return days * DAY_NS or HOUR_NS
+
+
+def places_of(visit: Visit, step_ns: int, found: Iterable[int], first: int) -> range:
+    """The steps of the visit's range and those that were *found*, oldest first."""
+    now = visit.desk.clock()
+    begin, held = (visit.since or first or now) // step_ns * step_ns, list(found)
+    every = range(min([begin, *held]), max([now // step_ns * step_ns, *held]) + 1, step_ns)
+    return every[-4 * _MOST :]
+
+
+def label_of(at: int, step_ns: int) -> str:
+    """What the step that begins at *at* is called."""
+    return _numbers.day(at) if step_ns >= DAY_NS else _numbers.when(at)[:16]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -44,8 +44,8 @@ def serve() -> Iterator[Serve]:
     """Serves a desk on a log until the test ends; its address."""
     with ExitStack() as stack:
 
-        def start(root: Path, *, door: Door | None = None, needs: int = 1) -> str:
-            held = Desk(root, needs=needs, clock=lambda: story.NOW_NS)
+        def start(root: Path, *, door: Door | None = None, needs: int = 1, rules: Iterable[Path] = ()) -> str:
+            held = Desk(root, needs=needs, rules=rules, clock=lambda: story.NOW_NS)
             return stack.enter_context(served(held, door or Door("ada")))
 
         yield start

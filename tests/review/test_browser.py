@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from guardrails_lite.audit import AuditLog, hold, read, restrict
+from guardrails_lite.audit.alerts import read_rules
 from guardrails_lite.review._app import MENU
 from guardrails_lite.review._verdicts import DECIDED, UNDONE
 from tests.review.browser import Browser, Page
 from tests.review.conftest import Serve
+from tests.review.test_alerts import RULES, watched
 from tests.review.test_pages import hostile_log
 
 PICTURES = os.environ.get("GUARDRAILS_LITE_PICTURES")
@@ -99,6 +101,32 @@ def test_it_all_works_without_scripts(browser: Browser, address: str, root: Path
     assert [entry.data["verdict"] for entry in read(root, kind=DECIDED)] == ["true positive"]
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+def test_an_alert_leads_to_its_calls(
+    browser: Browser, root: Path, tmp_path: Path, serve: Serve, scripts: bool
+) -> None:
+    """By keyboard from the list to the call, and the rules are behind a word that opens."""
+    with browser.page(scripts=scripts) as page:
+        page.open(alerted(root, tmp_path, serve) + "/alerts?range=all")
+        page.run("document.querySelector('summary').focus()")
+        page.press("Enter")
+        page.wait_for("document.querySelector('details').open")
+        assert "Spend jumped" in page.text()
+        page.run("document.querySelector('tbody a[href^=\"/calls/\"]').focus()")
+        page.press("Enter")
+        page.wait_for("location.pathname.startsWith('/calls/') && document.readyState === 'complete'")
+        page.wait_for("document.querySelector('h1').textContent.startsWith('Call ')")
+        assert page.complaints() == []
+
+
+def alerted(root: Path, tmp_path: Path, serve: Serve) -> str:
+    """A desk with rules of its own, and alerts that were raised."""
+    rules = tmp_path / "stopped.yml"
+    rules.write_text(RULES)
+    watched(root, read_rules(rules))
+    return serve(root, rules=[rules])
+
+
 def test_hostile_text_runs_nowhere(browser: Browser, tmp_path: Path, serve: Serve) -> None:
     """What a record holds is text in the browser too."""
     hostile_log(tmp_path / "log")
@@ -125,6 +153,7 @@ def test_a_narrow_screen_and_print(browser: Browser, address: str) -> None:
         ("desk-overview-dark", "/", True),
         ("desk-call", "/calls/{call}", False),
         ("desk-findings", "/queue", False),
+        ("desk-alerts", "/alerts", False),
         ("desk-rules", "/rules", False),
         ("desk-policies", "/policies", False),
         ("desk-privacy", "/privacy?kind=user&names={names}", False),
@@ -140,9 +169,10 @@ def test_pictures(
         hold(log, "u-3", owner="counsel", reason="case 12")
         restrict(log, "u-4", request="R-7", basis="GDPR 18(1)(a)")
     call = next(entry.id for entry in read(root) if entry.data["outcome"] == "re-asked")
+    address = alerted(root, tmp_path, serve) if "alerts" in name else serve(root)
     folder = Path(PICTURES) if PICTURES else tmp_path
     with browser.page(width=1180, height=760, dark=dark) as page:
-        page.open(serve(root) + path.format(call=call, names=names))
+        page.open(address + path.format(call=call, names=names))
         page.shot(folder / f"{name}.png")
         assert page.complaints() == []
     assert (folder / f"{name}.png").stat().st_size < 150_000

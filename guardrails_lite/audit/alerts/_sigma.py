@@ -53,6 +53,8 @@ class Rule:
     """The fields that it looks at."""
     fields: tuple[str, ...]
     """The fields that an alert tells of the fact; empty: all that are there and have a value."""
+    source: str = ""
+    """The file that it was read from; empty: it came with this library."""
     alone: bool = True
     """Whether it alerts by itself. Where a correlation counts it, only if that one generates it."""
 
@@ -74,6 +76,8 @@ class Correlation:
     """So many make a match."""
     field: str | None
     """The field whose different values are counted; None: facts are."""
+    source: str = ""
+    """The file that it was read from; empty: it came with this library."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,7 @@ def read_rules(*places: str | os.PathLike[str], shipped: bool = True) -> Rules:
         ConfigError: a file cannot be read, or a part of a rule is not understood; with the place.
     """
     told = [part for place in places for file in _files(Path(place)) for part in _read(file)]
+    theirs = len(told)
     if shipped:
         own = {str(document.get("id")).lower() for _, document in told}
         folder = files("guardrails_lite.audit.alerts") / "rules"
@@ -120,7 +125,7 @@ def read_rules(*places: str | os.PathLike[str], shipped: bool = True) -> Rules:
             if one.name.endswith(".yml"):
                 parts = _documents(one.name, one.read_text("utf-8"))
                 told += [part for part in parts if str(part[1].get("id")).lower() not in own]
-    return _linked(told)
+    return _linked(told, theirs)
 
 
 def _files(place: Path) -> list[Path]:
@@ -191,17 +196,18 @@ def _refuse_twice(file: str, node: Any) -> None:
 # -- documents ----------------------------------------------------------------------------------------
 
 
-def _linked(told: list[tuple[str, dict[str, Any]]]) -> Rules:
+def _linked(told: list[tuple[str, dict[str, Any]]], theirs: int) -> Rules:
+    """The rules that *told* says, of which the first so many are not shipped."""
     rules: dict[str, Rule] = {}
     later = []
     places: dict[str, str] = {}
-    for where, document in told:
+    for at, (where, document) in enumerate(told):
         try:
             kind = _CORRELATION if "correlation" in document else _RULE
             unknown = [name for name in document if name not in kind]
             if unknown:
                 raise ConfigError(f"{unknown[0]!r} is not taken here; there are {', '.join(kind)}")
-            head = _head(document)
+            head = {**_head(document), "source": where if at < theirs else ""}
             if head["id"] in places:
                 raise ConfigError(f"the id is that of a rule in {places[head['id']]}, too")
             places[head["id"]] = where
