@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -21,6 +25,7 @@ from tests.audit.test_index import varied
 from tests.audit.test_retention import Time, aged
 from tests.postgres.conftest import PASSWORD
 
+ROOT = Path(__file__).parents[2]
 SOME = (
     Filter(),
     Filter(outcome="blocked"),
@@ -407,6 +412,28 @@ def test_a_shipment_that_was_interrupted_is_finished_by_the_next(
         here.update()
         assert verify(back).state == "intact"
         assert there.totals() == here.totals()
+
+
+def test_a_shipper_that_is_killed_leaves_the_database_as_it_was(tmp_path: Path, database: str) -> None:
+    """By SIGKILL, between statements and amid tables: the old log or the new one is there, whole."""
+    before, after = tmp_path / "before", tmp_path / "after"
+    log = write(after, 0, 20)
+    log.seal()
+    shutil.copytree(after, before)
+    for number in range(20, 50):
+        log(varied(number))
+    log.close()
+
+    command = [sys.executable, "-m", "tests.postgres.kill_loop", str(before), str(after), database]
+    run = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=240)
+    told = [json.loads(line) for line in run.stdout.splitlines()]
+
+    old, new = ({"calls": calls, "listed": calls, "state": "intact"} for calls in (20, 50))
+    assert len(told) > 10
+    assert [each["mended"] for each in told] == [new] * len(told)
+    left = [each["left"] for each in told]
+    turned = left.index(new)
+    assert left == [old] * turned + [new] * (len(told) - turned)
 
 
 def test_the_same_log_may_be_shipped_twice_at_once(tmp_path: Path, database: str) -> None:
