@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import random
 import re
-import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from guardrails_lite.audit import AuditLog, read_heads, verify, witness_file
-from guardrails_lite.audit._keys import load_key
-from guardrails_lite.audit._note import unb64
+from guardrails_lite.audit import AuditLog, verify
 from tests.audit import forger
+from tests.audit.attacks import LOG, VICTIM, LogAttack
+from tests.audit.attacks_on_copies import OTHER
+from tests.audit.attacks_page import PAGE, TESTS, page
 from tests.audit.calls import intent, record
-
-VICTIM = 9
-"""The entry that the attacks are about: a completed call in the middle of the first segment."""
+from tests.audit.scene import scene
 
 
 def closed_log(root: Path, **options: Any) -> str:
@@ -32,50 +31,77 @@ def closed_log(root: Path, **options: Any) -> str:
     return (root / "keys" / "verify.key").read_text()
 
 
-@pytest.mark.parametrize("signing", ["ed25519", "hmac-sha256"])
+COLUMNS = ("hashes", "signed", "kept")
+TRIED = [
+    pytest.param(attack, signing, column, id=f"{attack.id}-{signing}-{column}")
+    for attack in LOG
+    for signing in attack.signing
+    for column in COLUMNS
+    if (signing, column) != ("ed25519", "hashes")  # its public key is in log.json too
+]
+
+
+@pytest.mark.parametrize(("attack", "signing", "column"), TRIED)
+def test_what_finds_it(tmp_path: Path, attack: LogAttack, signing: str, column: str) -> None:
+    """Each attack is found where the table says so, and not where it says not; the entry is named."""
+    played = scene(tmp_path, signing)
+    assert verify(played.root, key=played.key, heads=played.heads).ok
+    attack.do(played)
+    if column == "hashes":
+        (played.root / "keys" / "verify.key").unlink()
+    report = (
+        verify(played.root, key=played.key, heads=played.heads) if column == "kept" else verify(played.root)
+    )
+    assert report.key == {"hashes": "none", "signed": "directory", "kept": "given"}[column]
+    assert report.state == attack.states[COLUMNS.index(column)]
+    if report.ok:
+        assert report.problems == ()
+        return
+    if attack.record is not None:
+        assert attack.record in [problem.record for problem in report.problems]
+    if column != "hashes":
+        assert any(attack.says in problem.message for problem in report.problems)
+
+
 @pytest.mark.parametrize(
-    ("attack", "record", "state"),
-    [
-        (forger.flip(VICTIM), VICTIM, "tampered"),
-        (forger.delete(VICTIM), VICTIM, "tampered"),
-        (forger.swap(VICTIM), VICTIM, "tampered"),
-        (forger.duplicate(VICTIM), VICTIM + 1, "tampered"),
-        (forger.insert(VICTIM), VICTIM + 1, "tampered"),
-        (forger.splice(VICTIM), VICTIM, "tampered"),
-        (forger.rewrite(VICTIM), VICTIM, "tampered"),
-        (forger.rewrite(VICTIM, own_key=True), None, "tampered"),
-        (forger.keep(VICTIM), VICTIM, "truncated"),
-        (forger.keep_to_checkpoint(0), VICTIM, "truncated"),
-        (forger.keep_to_checkpoint(-2), None, "truncated"),
-        (forger.keep(0), 0, "truncated"),
-    ],
-    ids=[
-        "flip",
-        "delete",
-        "swap",
-        "duplicate",
-        "insert",
-        "splice",
-        "rewrite and rehash",
-        "rewrite and sign with another key",
-        "cut",
-        "cut at the first checkpoint",
-        "cut at a later checkpoint",
-        "empty",
-    ],
+    "attack", [attack for attack in LOG if "elsewhere" in attack.finds], ids=lambda a: a.id
 )
-def test_edits_of_a_closed_stream(
-    tmp_path: Path, signing: Any, attack: forger.Edit, record: int | None, state: str
-) -> None:
-    """Whoever edits a closed stream is found out, and the report names the record."""
-    root = tmp_path / "log"
-    key = closed_log(root, signing=signing)
-    assert verify(root, key=key).ok
-    forger.edit(root, attack)
-    report = verify(root, key=key)
-    assert report.state == state
-    if record is not None:
-        assert report.problems[0].record == record
+def test_what_was_kept_elsewhere_finds_it_by_itself(tmp_path: Path, attack: LogAttack) -> None:
+    """The key alone, or the heads alone, where the table names it."""
+    played = scene(tmp_path, attack.signing[-1])
+    attack.do(played)
+    assert verify(played.root, key=played.key).ok is ("key kept" not in attack.finds)
+    assert verify(played.root, heads=played.heads).ok is ("head kept" not in attack.finds)
+
+
+def test_the_page_of_the_attacks_is_in_step() -> None:
+    """`docs/reference/attacks.md` says what the rows say."""
+    assert PAGE.read_text() == page(), "run: python -m tests.audit.attacks_page"
+
+
+def test_every_row_has_a_test_that_tries_it() -> None:
+    """No attack is only claimed to be found."""
+    for rows, place in TESTS.items():
+        tried = [value for mark in named(place).pytestmark for value in flat(mark.args)]
+        assert [row.id for row in rows if row not in tried] == []
+    assert [named(place) for row in OTHER for place in row.tests]
+    ids = [row.id for rows in (*TESTS, OTHER) for row in rows]
+    assert len(set(ids)) == len(ids)
+
+
+def named(place: str) -> Any:
+    """The test function at *place*, as pytest names it."""
+    path, _, name = place.partition("::")
+    return getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name)
+
+
+def flat(value: Any) -> Iterator[Any]:
+    """All that is in lists and tuples, at any depth; what `pytest.param` makes is a tuple."""
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from flat(each)
+    else:
+        yield value
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -103,112 +129,6 @@ def test_a_record_whose_chaining_was_changed_is_the_only_one_named(tmp_path: Pat
 
     forger.edit(root, unchain)
     assert [problem.record for problem in verify(root, key=key).problems] == [VICTIM]
-
-
-def test_a_stolen_log_key_cannot_rewrite_the_past(tmp_path: Path) -> None:
-    """The key that lies on the disk signs the future only: keys that signed the past are gone."""
-    root = tmp_path / "log"
-    key = closed_log(root, signing="ed25519")
-    held = json.loads((root / "keys" / "signing.key").read_bytes())
-    stream = forger.segment(root).parent.name
-    stolen = load_key("ed25519", f"{verify(root).log}/{stream}", unb64(held["secret"]))
-    forger.edit(root, forger.rewrite(VICTIM, stolen))
-    assert verify(root, key=key).state == "tampered"
-
-
-def test_a_stolen_process_needs_a_remembered_head(tmp_path: Path) -> None:
-    """Who reads the key out of the running process can rewrite its open segment: only a head shows it."""
-    root = tmp_path / "log"
-    log = AuditLog(root, checkpoint_every=8, heartbeat_s=None)
-    for number in range(10):
-        log(record(number))
-    head = log.head()
-    assert log.verify(heads=[head]).ok
-    stream = log._stream
-    assert stream is not None
-    thief = tmp_path / "thief"
-    shutil.copytree(root, thief)
-    forger.edit(thief, forger.rewrite(3, stream._key))
-    assert verify(thief).problems[0].message.startswith("its first")
-    # Without the head entry, which the thief drops with the registry's newest key in hand:
-    assert verify(thief, heads=[head]).state in ("tampered", "truncated")
-
-
-@pytest.mark.parametrize("cut", [1, 3])
-def test_rollback_needs_a_remembered_head(tmp_path: Path, cut: int) -> None:
-    """Yesterday's directory verifies on its own; a head that was kept elsewhere shows the rollback."""
-    root, heads = tmp_path / "log", tmp_path / "heads"
-    log = AuditLog(root, witness=witness_file(heads), heartbeat_s=None)
-    log(record(1))
-    log.close()
-    saved = forger.copy(root, "saved")
-    for number in range(cut):
-        log(record(number))
-        log.close()
-    forger.restore(saved, root)
-    kept = read_heads(heads.read_text())
-    assert verify(root).ok
-    report = verify(root, heads=kept)
-    assert (report.state, report.exit_code) == ("truncated", 3)
-    assert verify(saved, heads=kept[:1]).ok
-
-
-def test_an_open_stream_cut_behind_a_head_is_found(tmp_path: Path) -> None:
-    """A head also holds the streams that are still being written."""
-    root = tmp_path / "log"
-    log = AuditLog(root, checkpoint_every=4, heartbeat_s=None)
-    for number in range(9):
-        log(record(number))
-    log.head()
-    thief = forger.copy(root, "thief")
-    forger.edit(thief, forger.keep_to_checkpoint(0))
-    report = verify(thief)
-    assert report.state == "truncated"
-    assert "has seen" in report.problems[0].message
-
-
-def _remove_stream(root: Path) -> None:
-    shutil.rmtree(forger.segment(root).parent)
-
-
-def _cut_registry(root: Path) -> None:
-    path = root / "registry.jsonl"
-    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
-
-
-def _forge_stream(root: Path) -> None:
-    path = forger.segment(root).parent
-    shutil.copytree(path, path.with_name("20260101t000000-1-abcdefabcdef"))
-
-
-def _edit_description(root: Path) -> None:
-    path = root / "log.json"
-    path.write_text(path.read_text().replace("created_ns", "creation_ns"))
-
-
-def _replace(root: Path) -> None:
-    shutil.rmtree(root)
-    closed_log(root)
-
-
-@pytest.mark.parametrize(
-    ("attack", "state", "message"),
-    [
-        (_remove_stream, "truncated", "records 0 to"),
-        (_cut_registry, "tampered", "signing key has moved on"),
-        (_forge_stream, "tampered", "does not know of"),
-        (_edit_description, "tampered", "when the log was made"),
-        (_replace, "tampered", "belongs to the log"),
-    ],
-)
-def test_whole_files(tmp_path: Path, attack: Callable[[Path], None], state: str, message: str) -> None:
-    """Removing, adding or replacing whole files contradicts the registry, or the key kept elsewhere."""
-    root = tmp_path / "log"
-    key = closed_log(root)
-    attack(root)
-    report = verify(root, key=key)
-    assert report.state == state
-    assert any(message in problem.message for problem in report.problems)
 
 
 def test_without_its_key_a_log_says_what_was_not_checked(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections import Counter, defaultdict
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Usage
 from guardrails_lite._record import AttemptStep, CheckStep
-from guardrails_lite.audit import AuditLog, Clock, read
+from guardrails_lite.audit import AuditLog, Clock, read, verify
 from guardrails_lite.audit.index import Call, Filter, Index
 from tests.audit import forger
 from tests.audit.calls import call_id, intent, record
@@ -262,6 +263,26 @@ def test_a_record_is_read_from_the_log_itself(index: Index, varied_log: Path) ->
     for call in index.page(limit=80).calls:
         entry = index.entry(call)
         assert (entry.id, entry.data["outcome"]) == (call.id, call.outcome)
+
+
+def test_a_forged_row_is_no_record(tmp_path: Path, varied_log: Path) -> None:
+    """Lists believe the index, which anybody can write to; the record and the verdict come from the log."""
+    root = tmp_path / "log"
+    shutil.copytree(varied_log, root)
+    with Index(root) as index:
+        index.update()
+        whole = index.totals()
+    with closing(sqlite3.connect(root / "index.sqlite")) as editor, editor:
+        editor.execute("UPDATE calls SET outcome = 'forged'")
+    with Index(root) as index:
+        index.update()
+        calls = index.page(limit=80).calls
+        assert {call.outcome for call in calls} == {"forged"}
+        assert "forged" not in {index.entry(call).data["outcome"] for call in calls}
+        assert verify(root).ok
+        index.rebuild()
+        assert index.totals() == whole
+        assert "forged" not in {call.outcome for call in index.page(limit=80).calls}
 
 
 def test_a_record_that_is_gone_is_said_to_be(tmp_path: Path, varied_log: Path) -> None:

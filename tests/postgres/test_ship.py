@@ -20,6 +20,7 @@ from guardrails_lite.audit._registry import read_config
 from guardrails_lite.audit.index import Filter, Index
 from guardrails_lite.audit.postgres import ShippedIndex, fetch, fetched, ship
 from guardrails_lite.cli import main
+from tests.audit.attacks_on_copies import DATABASE, DatabaseAttack
 from tests.audit.calls import intent, record
 from tests.audit.test_index import varied
 from tests.audit.test_retention import Time, aged
@@ -171,29 +172,17 @@ def test_several_logs_share_a_database(tmp_path: Path, database: str) -> None:
         ShippedIndex(database, log="zz")
 
 
-@pytest.mark.parametrize(
-    ("change", "state"),
-    [
-        (
-            "UPDATE pieces SET bytes = set_byte(bytes, 4000, 33) WHERE path LIKE 'streams/%' AND at = 0",
-            "tampered",
-        ),
-        ("DELETE FROM pieces WHERE path LIKE 'streams/%'", "truncated"),
-        ("DELETE FROM files WHERE path LIKE 'streams/%'", "truncated"),
-        ("UPDATE files SET size = size - 200 WHERE path LIKE 'streams/%'", "truncated"),
-        ("DELETE FROM files WHERE path = 'log.json'", "unreadable"),
-    ],
-)
-def test_what_the_database_changes_is_found(tmp_path: Path, database: str, change: str, state: str) -> None:
+@pytest.mark.parametrize("attack", DATABASE, ids=lambda attack: attack.id)
+def test_what_the_database_changes_is_found(tmp_path: Path, database: str, attack: DatabaseAttack) -> None:
     """It keeps bytes and is trusted with nothing else."""
     write(tmp_path / "log", 0, 20).close()
     log = ship(tmp_path / "log", database).log
     with psycopg.connect(database) as connection:
         connection.execute(f"SET search_path TO glog_{log[16:]}")
-        connection.execute(change)
+        connection.execute(attack.sql)
 
     with fetched(database) as back:
-        assert verify(back).state == state
+        assert verify(back).state == attack.state
 
 
 def test_a_log_that_was_cut_or_changed_is_not_shipped_over_the_better_copy(

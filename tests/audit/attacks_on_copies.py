@@ -1,0 +1,282 @@
+"""What can be done to evidence of a log and to its copy in a database, and what has tests of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from tests.audit import forger
+from tests.audit.attacks import FILES, VICTIM
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Bundles, unpacked: the one in question, an earlier one of the same log, one of another log."""
+
+    folder: Path
+    earlier: Path
+    other: Path
+
+
+@dataclass(frozen=True, slots=True)
+class BundleAttack:
+    """One thing that is done to an evidence bundle, and what its verifier says of it."""
+
+    id: str
+    what: str
+    finds: str
+    do: Callable[[Evidence], None]
+    states: tuple[str, str]
+    """By itself; with the key and the newest head that were kept elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseAttack:
+    """One statement over what was shipped, and what `verify` says of what comes back."""
+
+    id: str
+    what: str
+    state: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class OtherAttack:
+    """What has tests of its own, and how it ends."""
+
+    id: str
+    what: str
+    needs: str
+    finds: str
+    ends: str
+    tests: tuple[str, ...]
+
+
+def _edit(change: forger.Edit) -> Callable[[Evidence], None]:
+    return lambda evidence: forger.edit(evidence.folder, change)
+
+
+def _drop_stream(evidence: Evidence) -> None:
+    shutil.rmtree(forger.segment(evidence.folder).parent)
+
+
+def _drop_listing(evidence: Evidence) -> None:
+    path = evidence.folder / "manifest.json"
+    told = json.loads(path.read_bytes())
+    told["files"].popitem()
+    path.write_text(json.dumps(told))
+
+
+def _cut_registry(evidence: Evidence) -> None:
+    forger.edit_file(evidence.folder / "registry.jsonl", lambda lines: lines[:-2])
+
+
+def _add_file(evidence: Evidence) -> None:
+    (evidence.folder / "streams" / "more.jsonl").write_text("{}\n")
+
+
+def _edit_readme(evidence: Evidence) -> None:
+    path = evidence.folder / "README.txt"
+    path.write_text(path.read_text().replace("reads every byte", "believes every byte"))
+
+
+def _edit_readme_and_manifest(evidence: Evidence) -> None:
+    _edit_readme(evidence)
+    raw = (evidence.folder / "README.txt").read_bytes()
+    path = evidence.folder / "manifest.json"
+    told = json.loads(path.read_bytes())
+    told["files"]["README.txt"] = {"bytes": len(raw), "sha256": sha256(raw).hexdigest()}
+    path.write_text(json.dumps(told, indent=1) + "\n")
+
+
+def _replace_verifier(evidence: Evidence) -> None:
+    path = evidence.folder / "verify.py"
+    path.write_text("print('intact: all is well')\nraise SystemExit\n" + path.read_text())
+
+
+def _replace_key(evidence: Evidence) -> None:
+    path = evidence.folder / "verify.key"
+    path.write_text(path.read_text().replace("ed25519 ", "hmac-sha256 "))
+
+
+TAMPERED: Final = ("tampered", "tampered")
+TRUNCATED: Final = ("truncated", "truncated")
+
+BUNDLE: Final = (
+    BundleAttack("E01", "flips one bit of an entry", "chain", _edit(forger.flip(VICTIM)), TAMPERED),
+    BundleAttack("E02", "removes an entry", "chain", _edit(forger.delete(VICTIM)), TAMPERED),
+    BundleAttack("E03", "swaps two entries", "chain", _edit(forger.swap(VICTIM)), TAMPERED),
+    BundleAttack("E04", "repeats an entry", "chain", _edit(forger.duplicate(VICTIM)), TAMPERED),
+    BundleAttack("E05", "inserts an entry", "chain", _edit(forger.insert(VICTIM)), TAMPERED),
+    BundleAttack(
+        "E06",
+        "changes a decision and computes every later hash anew",
+        "manifest; checkpoint",
+        _edit(forger.rewrite(VICTIM)),
+        TAMPERED,
+    ),
+    BundleAttack(
+        "E07",
+        "… and signs it anew",
+        "manifest; signature",
+        _edit(forger.rewrite(VICTIM, own_key=True)),
+        TAMPERED,
+    ),
+    BundleAttack("E08", "cuts a stream", "manifest; registry", _edit(forger.keep(VICTIM)), TRUNCATED),
+    BundleAttack(
+        "E09", "cuts it at a checkpoint", "manifest; registry", _edit(forger.keep_to_checkpoint(0)), TRUNCATED
+    ),
+    BundleAttack("E10", "removes a stream", "manifest; registry", _drop_stream, TRUNCATED),
+    BundleAttack("E11", "takes a file off the manifest", "registry", _drop_listing, TAMPERED),
+    BundleAttack("E12", "cuts the registry", "manifest's entry in it", _cut_registry, TAMPERED),
+    BundleAttack("E13", "adds a file", "manifest", _add_file, TAMPERED),
+    BundleAttack("E14", "edits README.txt", "manifest", _edit_readme, TAMPERED),
+    BundleAttack("E15", "… and the manifest to match", "registry", _edit_readme_and_manifest, TAMPERED),
+    BundleAttack("E16", "replaces verify.key", "registry", _replace_key, TAMPERED),
+    BundleAttack(
+        "E17",
+        "replaces verify.py by one that says all is well",
+        "manifest, by a verifier from elsewhere",
+        _replace_verifier,
+        TAMPERED,
+    ),
+    BundleAttack(
+        "E18",
+        "passes an earlier bundle off as the newest",
+        "head kept elsewhere",
+        lambda evidence: forger.restore(evidence.earlier, evidence.folder),
+        ("intact", "truncated"),
+    ),
+    BundleAttack(
+        "E19",
+        "passes a bundle of another log off as this one's",
+        "key kept elsewhere; head kept elsewhere",
+        lambda evidence: forger.restore(evidence.other, evidence.folder),
+        ("intact", "tampered"),
+    ),
+)
+
+DATABASE: Final = (
+    DatabaseAttack(
+        "D01",
+        "changes one byte of what was shipped",
+        "tampered",
+        "UPDATE pieces SET bytes = set_byte(bytes, 4000, 33) WHERE path LIKE 'streams/%' AND at = 0",
+    ),
+    DatabaseAttack(
+        "D02",
+        "removes the bytes of a segment",
+        "truncated",
+        "DELETE FROM pieces WHERE path LIKE 'streams/%'",
+    ),
+    DatabaseAttack("D03", "removes a segment", "truncated", "DELETE FROM files WHERE path LIKE 'streams/%'"),
+    DatabaseAttack(
+        "D04",
+        "says that a segment is shorter",
+        "truncated",
+        "UPDATE files SET size = size - 200 WHERE path LIKE 'streams/%'",
+    ),
+    DatabaseAttack("D05", "removes log.json", "unreadable", "DELETE FROM files WHERE path = 'log.json'"),
+)
+
+_ATTACKS: Final = "tests/audit/test_attacks.py"
+_SHIP: Final = "tests/postgres/test_ship.py"
+
+OTHER: Final = (
+    OtherAttack(
+        "X01",
+        "flips any one bit of a closed stream",
+        FILES,
+        "chain; checkpoint; signature",
+        "tampered or truncated (2, 3), and the entry is named",
+        (f"{_ATTACKS}::test_every_byte_of_a_stream_matters",),
+    ),
+    OtherAttack(
+        "X02",
+        "flips any one bit of the registry or of log.json",
+        FILES,
+        "chain; signature; registry",
+        "tampered, truncated or unreadable (2, 3, 5)",
+        (f"{_ATTACKS}::test_every_byte_of_the_registry_matters",),
+    ),
+    OtherAttack(
+        "X03",
+        "puts a value of another type, or half a character, in any place of a line",
+        FILES,
+        "chain",
+        "damage like any; no value makes the verifier raise",
+        (f"{_ATTACKS}::test_no_value_makes_the_verifier_raise",),
+    ),
+    OtherAttack(
+        "X04",
+        "edits what a process left that was killed, after the next one has recorded where it stopped",
+        FILES,
+        "registry",
+        "tampered (2), also where it is the unfinished line",
+        ("tests/audit/test_crash.py::test_what_was_recovered_cannot_change",),
+    ),
+    OtherAttack(
+        "X05",
+        "edits an entry and waits until retention would remove it",
+        FILES,
+        "chain, before anything goes",
+        "what does not verify stays; `log expire` exits with 2",
+        (
+            "tests/audit/test_retention.py::test_what_does_not_verify_stays",
+            "tests/audit/test_retention.py::test_nothing_goes_while_the_registry_does_not_verify",
+        ),
+    ),
+    OtherAttack(
+        "X06",
+        "removes a segment, as if retention had",
+        FILES,
+        "registry, which has no entry for it",
+        "tampered or truncated (2, 3)",
+        ("tests/audit/test_retention.py::test_a_segment_removed_by_hand_is_found",),
+    ),
+    OtherAttack(
+        "X07",
+        "changes a kept text, or puts one in the place of another",
+        FILES,
+        "authenticated encryption, bound to the call",
+        "the text is not opened",
+        ("tests/audit/test_privacy.py::test_a_changed_box_is_refused",),
+    ),
+    OtherAttack(
+        "X08",
+        "changes a proof of one call, or the call in it",
+        "the proof",
+        "inclusion proof; signature",
+        "does not hold (2)",
+        ("tests/audit/test_proof.py::test_a_changed_proof_does_not_hold",),
+    ),
+    OtherAttack(
+        "X09",
+        "changes rows of index.sqlite",
+        FILES,
+        "nothing: the index is derived, and not what is verified",
+        "lists and sums are wrong until it is built anew; `show` reads the log itself",
+        ("tests/audit/test_index.py::test_a_forged_row_is_no_record",),
+    ),
+    OtherAttack(
+        "X10",
+        "ships a log that was cut or changed over a better copy",
+        "the files, the database",
+        "the bytes that are there",
+        "nothing is sent; `log ship` exits with 3 or 2",
+        (f"{_SHIP}::test_a_log_that_was_cut_or_changed_is_not_shipped_over_the_better_copy",),
+    ),
+    OtherAttack(
+        "X11",
+        "writes markup, control characters or direction marks into what is logged",
+        "a request to the guarded program",
+        "every place where a record is shown",
+        "they come out as their numbers",
+        ("tests/cli/test_log.py::test_hostile_text_in_a_record_cannot_steer_the_terminal",),
+    ),
+)
