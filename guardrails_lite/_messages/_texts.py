@@ -1,13 +1,16 @@
 """Where the texts of a request are, and how to put rewritten ones back.
 
 Everything that reaches the model as text is a *piece*: content of every role, text parts of multimodal
-content, names, refusals, and every string inside the arguments of tool calls in the history (decoded, so
-that an escaped character hides nothing). What is not text, an image say, is listed as not screened.
+content, names, refusals, and every string and number inside the arguments of tool calls in the history
+(decoded, so that an escaped character hides nothing). What is not text, an image say, is listed as not
+screened.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -27,6 +30,8 @@ _KNOWN_FIELDS = frozenset(
     ]
 )
 """Fields of a message that are looked at by name, or hold an id and no text."""
+_TOLD_AGAIN = frozenset({"parsed", "annotations"})
+"""Fields of a reply that some applications send back: what its text is parsed to, and what it cites."""
 
 
 class Piece(NamedTuple):
@@ -82,18 +87,59 @@ def _pieces_of_message(index: int, message: Message, unscreened: list[str]) -> I
     tool_calls = get(message, "tool_calls")
     for nth, tool_call in enumerate(tool_calls if isinstance(tool_calls, (list, tuple)) else ()):
         for kind, key in (("function", "arguments"), ("custom", "input")):
-            text = get(get(tool_call, kind), key)
-            if isinstance(text, str):
-                yield from _pieces_of_json(index, ("tool_calls", nth, kind, key), role, text)
-    if isinstance(message, Mapping):  # what a compatible server takes beside, such as reasoning
-        for key, value in message.items():
-            if key not in _KNOWN_FIELDS and isinstance(value, str):
-                yield Piece(index, (key,), role, value)
-            elif key not in _KNOWN_FIELDS and value and not isinstance(value, (bool, int, float)):
-                unscreened.append(key if isinstance(key, str) and key.isidentifier() else "unknown")
-    legacy = get(get(message, "function_call"), "arguments")
-    if isinstance(legacy, str):
-        yield from _pieces_of_json(index, ("function_call", "arguments"), role, legacy)
+            body = get(tool_call, kind)
+            if body is not None:
+                yield from _pieces_of_call(index, ("tool_calls", nth, kind), key, role, body, unscreened)
+    if (legacy := get(message, "function_call")) is not None:
+        yield from _pieces_of_call(index, ("function_call",), "arguments", role, legacy, unscreened)
+    if isinstance(spoken := get(get(message, "audio"), "transcript"), str):
+        yield Piece(index, ("audio", "transcript"), role, spoken)
+    for key, value in _fields_sent(message):  # what a compatible server takes beside, such as reasoning
+        if key not in _KNOWN_FIELDS and isinstance(value, str):
+            yield Piece(index, (key,), role, value)
+        elif key in _TOLD_AGAIN and value:
+            yield from _pieces_of_object(index, (key,), role, value, unscreened)
+        elif key not in _KNOWN_FIELDS and value and not isinstance(value, (bool, int, float)):
+            unscreened.append(_shown(key))
+
+
+def _fields_sent(message: Any) -> Iterator[tuple[Any, Any]]:
+    """The fields of a message or part as they are sent, those of a client's object too."""
+    if isinstance(message, Mapping):
+        yield from message.items()
+        return
+    kept_back = _kept_back(message)
+    fields = (getattr(message, name, None) or {} for name in ("__dict__", "__pydantic_extra__"))
+    for key, value in itertools.chain.from_iterable(each.items() for each in fields):
+        if key not in kept_back and not key.startswith("_"):
+            yield key, value
+
+
+def _pieces_of_call(
+    index: int, where: tuple[str | int, ...], key: str, role: str, body: Any, unscreened: list[str]
+) -> Iterator[Piece]:
+    name, said = get(body, "name"), get(body, key)
+    if isinstance(name, str):
+        yield Piece(index, (*where, "name"), role, name)
+    if isinstance(said, str):
+        yield from _pieces_of_json(index, (*where, key), role, said)
+    elif said is not None:  # some compatible servers take the object itself
+        yield from _pieces_of_object(index, (*where, key), role, said, unscreened)
+
+
+def _pieces_of_object(
+    index: int, where: tuple[str | int, ...], role: str, said: Any, unscreened: list[str]
+) -> Iterator[Piece]:
+    try:
+        text = json.dumps(said)
+    except (TypeError, ValueError, RecursionError):
+        unscreened.append(_shown(where[-1]))
+    else:
+        yield from _pieces_of_json(index, where, role, text)
+
+
+def _shown(name: Any) -> str:
+    return name if isinstance(name, str) and name.isidentifier() else "unknown"
 
 
 def _pieces_of_part(index: int, nth: int, role: str, part: Any, unscreened: list[str]) -> Iterator[Piece]:
@@ -103,10 +149,15 @@ def _pieces_of_part(index: int, nth: int, role: str, part: Any, unscreened: list
     kind = get(part, "type")
     key = _TEXT_KEYS.get(kind) if isinstance(kind, str) else None
     text = get(part, key) if key else None
-    if key and isinstance(text, str):
-        yield Piece(index, ("content", nth, key), role, text)
-    else:
-        unscreened.append(kind if isinstance(kind, str) and kind.isidentifier() else "unknown")
+    if not key or not isinstance(text, str):
+        unscreened.append(_shown(kind))
+        return
+    yield Piece(index, ("content", nth, key), role, text)
+    for name, value in _fields_sent(part):  # a title, say
+        if name not in ("type", key) and isinstance(value, str):
+            yield Piece(index, ("content", nth, name), role, value)
+        elif name not in ("type", key) and value and not isinstance(value, (bool, int, float)):
+            unscreened.append(_shown(name))
 
 
 def _pieces_of_json(index: int, where: tuple[str | int, ...], role: str, text: str) -> Iterator[Piece]:
@@ -128,9 +179,15 @@ def rewrite(messages: Sequence[Message], texts: Mapping[Piece, str]) -> tuple[Me
         whole = replaced.get(None)
         message = changed[index]
         if whole is None:
-            whole = with_json_strings(_at(message, where), replaced)
+            whole = _with_strings(_at(message, where), replaced)
         changed[index] = _with(message, where, whole)
     return tuple(changed)
+
+
+def _with_strings(said: Any, replaced: Mapping[int | None, str]) -> Any:
+    if isinstance(said, str):
+        return with_json_strings(said, replaced)
+    return json.loads(with_json_strings(json.dumps(said), replaced))
 
 
 def _at(source: Any, where: tuple[str | int, ...]) -> Any:
@@ -139,7 +196,7 @@ def _at(source: Any, where: tuple[str | int, ...]) -> Any:
     return source
 
 
-def _with(source: Any, where: tuple[str | int, ...], text: str) -> Any:
+def _with(source: Any, where: tuple[str | int, ...], text: Any) -> Any:
     """Copy *source* with *text* at *where*; objects become dicts, as the provider takes either."""
     if not where:
         return text
@@ -158,35 +215,40 @@ def plain(source: Any) -> dict[str, Any]:
     if isinstance(source, Mapping):
         return dict(source)
     if hasattr(source, "model_dump"):
-        return dict(source.model_dump(exclude_none=True))
+        return dict(source.model_dump(exclude_none=True, exclude=_kept_back(source)))
     return dict(vars(source))
 
 
+def _kept_back(source: Any) -> Any:
+    """The fields of a client's object that hold its text once more, parsed, and are not for the provider."""
+    return getattr(source, "__api_exclude__", None) or {"parsed"}
+
+
 def json_strings(text: str) -> list[str] | None:
-    """Every string inside JSON *text*, keys included, in a fixed order; None if it is no JSON container."""
+    """Every string and number of JSON *text*, keys included, in their order; None if it is no container.
+
+    A number is given as it is written. Of a key that comes twice both values are there: a reader may go by
+    either.
+    """
     if not text.lstrip().startswith(("{", "[")):
         return None
     try:
-        value = loads(text)
+        loads(text)
+        return [json.loads(token) if token[0] == '"' else token for token in _TOKENS.findall(text)]
     except (ValueError, RecursionError):
         return None
-    strings: list[str] = []
-    _map_strings(value, lambda string: strings.append(string) or string)  # type: ignore[func-returns-value]
-    return strings
 
 
 def with_json_strings(text: str, replaced: Mapping[int | None, str]) -> str:
-    """JSON *text* again, with the nth strings of `json_strings` replaced."""
-    count = iter(range(len(text) + 1))
-    value = _map_strings(json.loads(text), lambda string: replaced.get(next(count), string))
-    return json.dumps(value, ensure_ascii=False)
+    """JSON *text* again, with the nth strings of `json_strings` replaced, and all else as it was."""
+    places = itertools.count()
+
+    def said(token: re.Match[str]) -> str:
+        new = replaced.get(next(places))
+        return token[0] if new is None else json.dumps(new, ensure_ascii=False)
+
+    return _TOKENS.sub(said, text)
 
 
-def _map_strings(value: Any, change: Any) -> Any:
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, list):
-        return [_map_strings(item, change) for item in value]
-    if isinstance(value, dict):
-        return {change(key): _map_strings(item, change) for key, item in value.items()}
-    return value
+_TOKENS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|-?[0-9][0-9.eE+-]*')
+"""The strings and the numbers of a text that is JSON."""

@@ -187,7 +187,8 @@ class _Part:
         if kind in shapes.ARGUMENTS:
             key = "custom" if kind == "custom_tool_call" else "function"
             call = message["tool_calls"][0][key]
-            return {**item, shapes.ARGUMENTS[kind]: call["input" if key == "custom" else "arguments"]}
+            said = call["input" if key == "custom" else "arguments"]
+            return {**item, "name": call["name"], shapes.ARGUMENTS[kind]: said}
         if kind in (None, "message"):
             return {**item, "content": _content(item.get("content"), message["content"])}
         if kind in _OUTPUTS:

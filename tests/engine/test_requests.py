@@ -132,8 +132,10 @@ def test_what_is_no_list_of_messages_is_a_clear_type_error(messages: Any) -> Non
 
 
 def test_strings_of_json_are_found_in_the_order_in_which_they_are_put_back() -> None:
-    """Keys and values, nested, in one fixed order."""
-    assert json_strings('{"a": ["b", {"c": "d"}], "e": 1}') == ["a", "b", "c", "d", "e"]
+    """Keys and values, nested, in one fixed order; of a key that comes twice, both."""
+    assert json_strings('{"a": ["b", {"c": "d"}], "e": 1}') == ["a", "b", "c", "d", "e", "1"]
+    assert json_strings('[-1.5e3, true, null, "\\"7"]') == ["-1.5e3", '"7']
+    assert json_strings('{"a": "b", "a": "c"}') == ["a", "b", "a", "c"]
     assert json_strings("no json") is None
     assert json_strings("[" * 100_000) is None
     assert pieces_of([])[0] == []
@@ -156,3 +158,67 @@ def test_text_in_other_fields_of_a_message_is_screened_too() -> None:
 
     assert model.calls[0].messages[0]["reasoning_content"] == MASKED
     assert outcome.record.unscreened == ("cache",)
+
+
+ARGUMENTS = [
+    pytest.param('{"card": 4111111111111111, "n": 1.50}', '{"card": "[REDACTED]", "n": 1.50}', id="number"),
+    pytest.param('{"q":"ada", "q":"x"}', '{"q":"[REDACTED]", "q":"x"}', id="key that comes twice"),
+    pytest.param({"q": ["ada", 1]}, {"q": ["[REDACTED]", 1]}, id="object"),
+]
+
+
+@pytest.mark.parametrize("kind", ["tool_calls", "function_call"])
+@pytest.mark.parametrize(("given", "sent"), ARGUMENTS)
+def test_whatever_arguments_hold_is_screened(kind: str, given: Any, sent: Any) -> None:
+    """A number is text to a model, so is the first of two equal keys; and every other byte stays."""
+    body = {"name": "find", "arguments": given}
+    call = {"tool_calls": [{"id": "c1", "type": "function", "function": body}], "function_call": body}
+    said = {"role": "assistant", "content": None, kind: call[kind]}
+    got: list[Any] = []
+
+    Guard(input=[redact(word("ada")), redact(word("4111111111111111"))]).run(
+        lambda messages: got.extend(messages) or "ok", [said]
+    )
+
+    told = got[0][kind] if kind == "function_call" else got[0][kind][0]["function"]
+    assert told["arguments"] == sent
+
+
+def test_a_client_s_object_is_screened_like_a_dict() -> None:
+    """What a compatible server added to a reply goes back to it: its reasoning, or what was spoken."""
+    from openai.types.chat import ChatCompletionMessage, ParsedChatCompletionMessage
+
+    spoken = {"id": "a", "data": "", "expires_at": 0, "transcript": "ada"}
+    said = ChatCompletionMessage.model_validate(
+        {"role": "assistant", "content": "Hi.", "reasoning_content": "ada", "audio": spoken, "more": ["x"]}
+    )
+    parsed = ParsedChatCompletionMessage[Any](role="assistant", content="ada", parsed={"who": "ada"})
+    model = ScriptedModel(["ok"])
+
+    outcome = Guard(input=[redact(word("ada"))]).run(model, [said, parsed, {"role": "user", "content": "go"}])
+
+    got = model.calls[0].messages
+    assert (got[0]["reasoning_content"], got[0]["audio"]["transcript"]) == (MASKED, MASKED)
+    assert got[1] == {"role": "assistant", "content": MASKED}
+    assert outcome.record.unscreened == ("more",)
+
+
+def test_names_of_called_tools_and_titles_of_parts_are_screened() -> None:
+    """Whoever wrote the history wrote these too, and what a reply was parsed to says it once more."""
+    titled = {"type": "text", "text": "Hi.", "title": "ada", "cache_control": {"type": "ephemeral"}}
+    called = {"id": "c1", "type": "function", "function": {"name": "ada", "arguments": "{}"}}
+    model = ScriptedModel(["ok"])
+
+    outcome = Guard(input=[redact(word("ada"))]).run(
+        model,
+        [
+            {"role": "user", "content": [titled]},
+            {"role": "assistant", "tool_calls": [called], "parsed": {"who": ["ada", 1]}},
+        ],
+    )
+
+    got = model.calls[0].messages
+    assert got[0]["content"][0] == {**titled, "title": MASKED}
+    assert got[1]["tool_calls"][0]["function"]["name"] == MASKED
+    assert got[1]["parsed"] == {"who": [MASKED, 1]}
+    assert outcome.record.unscreened == ("cache_control",)
