@@ -17,10 +17,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from guardrails_lite._patience import within
@@ -462,12 +464,18 @@ class Write(Effect[None]):
 
     sinks: Sequence[Callable[[Any], Any]]
     entry: Intent | Record = field(repr=False)
+    after: Write | None = field(default=None, repr=False)
+    """What comes before it. A thread may still be at it: who waited for that may have been cancelled."""
+    under_way: tuple[threading.Event, ...] = field(default=(), init=False, repr=False)
+    """Set when a thread has written it: one for each sink that waits for the disk."""
 
     def run(self) -> None:
+        for written in self._before():
+            written.wait(_ORDER_S)
         for sink in self.sinks:
-            written = sink(self.entry)
-            if written is not None and inspect.isawaitable(written):
-                _discard(written)
+            given = sink(self.entry)
+            if given is not None and inspect.isawaitable(given):
+                _discard(given)
                 raise TypeError(
                     f"sink {sink!r} is async, but the guard was called synchronously. Use a plain function."
                 )
@@ -484,10 +492,27 @@ class Write(Effect[None]):
 
     async def _give(self, sink: Callable[[Any], Any]) -> None:
         if getattr(getattr(sink, "__self__", sink), "blocking", False):  # it may wait for the disk
+            written = threading.Event()
+            self.under_way += (written,)
             # Shielded, and no task: cancelled or not, a thread writes it, also where none is free yet.
-            work = asyncio.get_running_loop().run_in_executor(None, copy_context().run, sink, self.entry)
-            written = await asyncio.shield(work)
+            work = partial(copy_context().run, self._give_in_thread, sink, written)
+            given = await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, work))
         else:
-            written = sink(self.entry)
-        if written is not None and inspect.isawaitable(written):
-            await written
+            given = sink(self.entry)
+        if given is not None and inspect.isawaitable(given):
+            await given
+
+    def _give_in_thread(self, sink: Callable[[Any], Any], written: threading.Event) -> Any:
+        for earlier in self._before():  # its thread was asked for before this one, so it is no later
+            earlier.wait()
+        try:
+            return sink(self.entry)
+        finally:
+            written.set()
+
+    def _before(self) -> tuple[threading.Event, ...]:
+        return self.after.under_way if self.after is not None else ()
+
+
+_ORDER_S = 1.0
+"""A loop that is torn down waits no longer for what comes before: better out of order than not at all."""

@@ -89,12 +89,14 @@ async def exchange(
     """
     began_s = plan.clock()
     story = Story(plan, call, style, live=live)
+    intent: Write | None = None
     if partials and plan.schema is not None:
         story.partials = True
     try:
         call, past_primary = await screen_request(story, call)
         if plan.intent_sinks:
-            await Write(plan.intent_sinks, story.intent())
+            intent = Write(plan.intent_sinks, story.intent())
+            await intent
         if call.params or plan.schema is not None or plan.toolbox is not None:
             story.offered, call = declared(plan, call, primary)
         story.ledger = Ledger(plan.budget, began_s)
@@ -110,14 +112,14 @@ async def exchange(
         if isinstance(error, GuardrailsError):
             error.record = record
         if isinstance(error, GeneratorExit):  # collected as garbage: nothing can be awaited any more
-            Write(plan.sinks, record).run()
+            Write(plan.sinks, record, intent).run()
             raise
-        await Write(plan.sinks, record)
+        await Write(plan.sinks, record, intent)
         raise
     story.output_chars = chars_in(reply)
     record = story.end(story.success, None)
     if plan.sinks and not (plan.sinks == _DEFAULT_SINKS and is_silent(record)):
-        await Write(plan.sinks, record)
+        await Write(plan.sinks, record, intent)
     return Outcome(value, reply, record)
 
 

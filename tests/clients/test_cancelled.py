@@ -73,7 +73,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def test_cancelled_at_any_await_it_leaves_nothing(
     settings: str, api: str, stream: bool, tmp_path: Path
 ) -> None:
-    """Fault X01: no permit, task, connection or half record is left, and the next call is answered."""
+    """Fault X01: no permit, task, connection or half record is left, and the next call is answered.
+
+    The strict log has an intent and then a record of each call, and an attempt for each request.
+    """
     records: list[Any] = []
     upstream = Upstream(limits=Limits(concurrency=2), retries=None, breaker=None)
     log = AuditLog(tmp_path / "log", mode="strict")
@@ -103,8 +106,18 @@ def test_cancelled_at_any_await_it_leaves_nothing(
     log.close()
 
     assert ends >= 3
-    told = Counter(entry.type for entry in read(tmp_path / "log", kind=None))
+    entries = list(read(tmp_path / "log", kind=None))
+    told = Counter(entry.type for entry in entries)
     assert (told["call.intent"], told["call.completed"]) == (len(records), len(records)), told
+    calls: dict[str, list[str]] = {}
+    for entry in sorted(entries, key=lambda entry: entry.n):
+        if entry.type.startswith("call."):
+            calls.setdefault(entry.id, []).append(entry.type)
+    assert set(map(tuple, calls.values())) == {("call.intent", "call.completed")}
+    attempts = [
+        step for entry in entries if entry.type == "call.completed" for step in entry.data["attempts"]
+    ]
+    assert len(attempts) >= server.request_count
     assert {record.outcome for record in records} <= {"passed", "fell back", "cancelled"}
     assert all(step.result for record in records for step in record.attempts)
 
