@@ -57,8 +57,10 @@ def load(name: str, arguments: dict[str, Any]) -> Validator:
     try:
         validator = _called(made, arguments)
     except TypeError as error:
+        takes = ", ".join(inspect.signature(made).parameters) if callable(made) else ""
         raise ConfigError(
-            f"validator {name!r} cannot be made with {', '.join(arguments) or 'nothing'}: {error}"
+            f"validator {name!r} cannot be made with {', '.join(arguments) or 'nothing'}: {error}. "
+            f"It takes {takes or 'nothing'}"
         ) from error
     if not isinstance(validator, Validator):
         raise ConfigError(

@@ -346,11 +346,11 @@ def _rule_of(
     share: float,
 ) -> Rule:
     if not isinstance(validator, Validator):
-        hint = (
-            f" Did you forget to call it: {verb}({validator.__name__}())?"
-            if inspect.isfunction(validator) and "Validator" in str(validator.__annotations__.get("return"))
-            else " Decorate the function with @validator."
-        )
+        hint = " Decorate the function with @validator."
+        if inspect.isfunction(validator) and "Validator" in str(validator.__annotations__.get("return")):
+            hint = f" Did you forget to call it: {verb}({validator.__name__}())?"
+        elif isinstance(validator, str):
+            hint = " Names are for guards in files; in Python import the function, and call it."
         raise ConfigError(f"{verb}(...) takes a validator, not {validator!r}.{hint}")
     only: tuple[str, ...] | None = None
     if roles is not None:
@@ -367,7 +367,9 @@ def _rule_of(
     if mode not in ("enforce", "monitor"):
         raise ConfigError(f"mode={mode!r} of {verb}({validator!r}) must be 'enforce' or 'monitor'")
     if timeout_s is not None and not (type(timeout_s) in (int, float) and timeout_s > 0):
-        raise ConfigError(f"timeout_s={timeout_s!r} of {verb}({validator!r}) must be more than 0 seconds")
+        raise ConfigError(
+            f"timeout_s={timeout_s!r} of {verb}({validator!r}) must be a number of seconds, more than 0"
+        )
     if not (type(share) in (int, float) and 0 <= share <= 1):
         raise ConfigError(f"share={share!r} of {verb}({validator!r}) must be from 0 to 1")
     return Rule(verb, validator, only, on_error, timeout_s, mode, share)

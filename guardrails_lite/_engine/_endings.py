@@ -119,6 +119,7 @@ def fail_at(
         raise TypeError(
             f"{target.name} returned {missed.failure.error_type}; expected a string, a chat completion, "
             "a dict of that shape, or a stream of either"
+            + (". Does it end without a `return`?" if missed.failure.error_type == "NoneType" else "")
         )
     raise exhausted([*gave_up, (target, missed)]) from None
 

@@ -66,9 +66,9 @@ _VERBS: Mapping[str, Callable[..., Rule]] = {
     "fall_back": _rules.fall_back,
     "warn": _rules.warn,
 }
-_RULE_OPTIONS = frozenset({"roles", "on_error", "timeout_s", "mode", "share"})
+_RULE_OPTIONS = ("roles", "on_error", "timeout_s", "mode", "share")
 _KEYS = (
-    *("name", "mode", "log", "accept", "input", "output", "schema"),
+    *("name", "mode", "log", "accept", "input", "output", "schema", "tool_calls"),
     *("retry", "budget", "clocks", "upstream", "hedge", "cache", "fallback"),
 )
 
@@ -86,9 +86,14 @@ def settings_from_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     file = Path(path)
     told = _read(file)
     unknown = [key for key in told if key not in _KEYS]
+    if "tools" in unknown:
+        raise ConfigError(
+            f"{file}: tools are functions, so a file has none: Guard.from_file(...) | Guard(tools=[...])"
+        )
     if unknown:
         raise ConfigError(f"{file}: {unknown[0]!r} is no setting of a guard; there are {', '.join(_KEYS)}")
-    settings: dict[str, Any] = {key: told[key] for key in ("name", "mode", "accept", "schema") if key in told}
+    as_they_are = ("name", "mode", "accept", "schema", "tool_calls")
+    settings: dict[str, Any] = {key: told[key] for key in as_they_are if key in told}
     for side in ("input", "output"):
         settings[side] = [
             _rule(file, f"{side}[{place}]", each) for place, each in enumerate(_list(file, told, side))
@@ -144,11 +149,12 @@ def _yaml(file: Path, data: bytes) -> Any:
             f"{file}: reading YAML needs PyYAML: pip install 'guardrails-lite[yaml]', or write TOML"
         ) from None
     try:
-        return yaml.safe_load(data)
+        told = yaml.safe_load(data)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark is not None else ""
         raise ConfigError(f"{file}: is no YAML{where}") from None
+    return {} if told is None else told  # an empty file is null in YAML, and an empty table in TOML
 
 
 def _list(file: Path, told: Mapping[str, Any], key: str) -> list[Any]:
@@ -178,7 +184,11 @@ def _rule(file: Path, place: str, told: Any) -> Rule:
     try:
         return _VERBS[verb](load(name, arguments), **options)
     except ConfigError as error:
-        raise ConfigError(f"{file}: {place}: {error}") from error
+        # An argument that the validator does not take may be an option of the rule, misspelt.
+        hint = (
+            f"; the rule takes {', '.join(_RULE_OPTIONS)}" if isinstance(error.__cause__, TypeError) else ""
+        )
+        raise ConfigError(f"{file}: {place}: {error}{hint}") from error
 
 
 def _target(file: Path, place: str, told: Any) -> Target:

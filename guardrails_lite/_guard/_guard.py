@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import (
@@ -31,8 +32,6 @@ from guardrails_lite._targets import Primary, Target
 from guardrails_lite.reliability import Budget, Retry
 
 if TYPE_CHECKING:
-    import os
-
     from guardrails_lite._engine._cache import Cache
     from guardrails_lite._engine._partials import Partial
     from guardrails_lite._record import Record, Style
@@ -430,7 +429,11 @@ class Guard(Generic[T]):
         """
         from guardrails_lite._guard._files import settings_from_file
 
-        return cls(**settings_from_file(path))
+        settings = settings_from_file(path)
+        try:
+            return cls(**settings)
+        except ConfigError as error:
+            raise ConfigError(f"{os.fspath(path)}: {error}") from error
 
     @property
     def name(self) -> str | None:

@@ -120,6 +120,15 @@ def test_check_gives_json(guard_file: Path, capsys: pytest.CaptureFixture[str]) 
         ),
         ("[[input]]\nstop = 'pii'", "input[0] names no verb; expected exactly one of block"),
         ("[[input]]\nblock = 'pii'\nwhere = 1", "input[0]: validator 'pii' cannot be made with where"),
+        (
+            "[[input]]\nblock = 'pii'\nonerror = 'open'",
+            "It takes entities, threshold, mask; the rule takes roles",
+        ),
+        (
+            "tools = ['refund']",
+            "tools are functions, so a file has none: Guard.from_file(...) | Guard(tools=",
+        ),
+        ("[[fallback]]\nmodel = 'm'\ntimeout = 30\n[budget]\ndeadline_s = 20", "Raise the deadline or lower"),
         ("[[input]]\nblock = 'pii'\non_error = 'x'", "on_error='x'"),
         ("[[input]]\nreask = 'pii'", "cannot be an input rule"),
         ("[retry]\nattempts = 0", "retry: attempts=0 of Retry must be a whole number"),
@@ -144,8 +153,7 @@ def test_check_says_what_is_wrong_and_where(
     assert main(["check", str(file)]) == 2
     err = capsys.readouterr().err
     assert said in err
-    if "cannot be an input rule" not in said:
-        assert str(file) in err
+    assert str(file) in err
 
 
 def test_check_of_a_missing_file_says_so(capsys: pytest.CaptureFixture[str]) -> None:
@@ -184,6 +192,22 @@ def test_yaml_is_the_same_guard(tmp_path: Path, guard_file: Path) -> None:
     )
 
     assert Guard.from_file(file).digest == Guard.from_file(guard_file).digest
+
+
+@pytest.mark.parametrize("name", ["guard.toml", "guard.yaml"])
+def test_an_empty_file_is_a_guard_that_checks_nothing(tmp_path: Path, name: str) -> None:
+    """In YAML too, where nothing is read as null."""
+    pytest.importorskip("yaml", reason="PyYAML is an extra")
+    (tmp_path / name).touch()
+
+    assert Guard.from_file(tmp_path / name) == Guard()
+
+
+def test_a_file_says_whether_tool_calls_are_let_through_together(tmp_path: Path) -> None:
+    """The setting is a word, so a file can have it; what the tools are, the request or the code says."""
+    (tmp_path / "guard.toml").write_text('tool_calls = "each"\n')
+
+    assert Guard.from_file(tmp_path / "guard.toml") == Guard(tool_calls="each")
 
 
 def test_scan_finds_in_text_and_json_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

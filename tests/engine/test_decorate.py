@@ -196,6 +196,12 @@ def test_a_function_that_returns_something_else_is_a_type_error(bad: Any) -> Non
         GUARD.run(lambda messages: bad, "hi")
 
 
+def test_a_function_without_a_return_is_asked_about_it() -> None:
+    """The most likely of these bugs is named."""
+    with pytest.raises(TypeError, match=r"returned NoneType; .* Does it end without a `return`\?"):
+        GUARD.run(lambda messages: None, "hi")
+
+
 def empty(messages: Any) -> str:
     return next(iter(()))
 
