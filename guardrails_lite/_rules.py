@@ -225,13 +225,15 @@ class _OfText:
         self.__wrapped__ = function
         self._name = name
 
-    def __call__(self, text: str, *call: Call) -> Findings | Awaitable[Findings] | AsyncIterable[Finding]:
+    def __call__(
+        self, text: str, call: Call | None = None
+    ) -> Findings | Awaitable[Findings] | AsyncIterable[Finding]:
         if not isinstance(text, str):
             raise TypeError(
                 f"validator {self._name!r} takes a str, not {type(text).__name__}. "
                 "Decode bytes first, as in data.decode(), or turn what it is into text."
             )
-        return self.__wrapped__(text, *call)
+        return self.__wrapped__(text) if call is None else self.__wrapped__(text, call)
 
 
 @dataclass(frozen=True, slots=True)

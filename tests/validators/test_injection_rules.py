@@ -56,10 +56,13 @@ def _one(listed: Any, draw: random.Random) -> str:
     return chr(argument) if operator is sre.LITERAL else draw.choice(CATEGORIES[argument])
 
 
-@pytest.mark.parametrize("rule", [rule for rule in rules() if rule.needs], ids=lambda rule: rule.family)
+@pytest.mark.parametrize(
+    "rule", [rule for rule in rules() if rule.needs or rule.beside], ids=lambda rule: rule.family
+)
 def test_words_that_a_rule_needs_are_in_whatever_it_matches(rule: PhraseRule) -> None:
     """So a look at the words of a text spares the pattern and loses nothing."""
     draw = random.Random(11)
+    side, *words = rule.beside or ("",)
     ahead = _parser.parse(rule.before.pattern) if rule.before is not None else ()
     behind = _parser.parse(rule.pattern.pattern, re.DOTALL)
     matched = 0
@@ -75,6 +78,8 @@ def test_words_that_a_rule_needs_are_in_whatever_it_matches(rule: PhraseRule) ->
         matched += 1
         wording = wording_of(text)
         assert all(not needed.isdisjoint(wording.said) for needed in rule.needs), text
+        beside = {(anchor, word) if side == ">" else (word, anchor) for word in words}
+        assert not words or not beside.isdisjoint(wording.pairs), text
         assert rule.family in {family for family, _ in evidence(wording)}
 
     assert matched > 10

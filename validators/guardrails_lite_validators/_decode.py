@@ -164,6 +164,8 @@ def _of_token(token: str, *, thorough: bool) -> str | None:
     if not thorough:
         codes = (_hexadecimal, _base64)
     if token.lower() == token.upper():
+        if not token.isdigit():
+            return None
         codes = (_hexadecimal,)  # what a number is in base64 is no text that anybody wrote
     for raw in dict.fromkeys((token, token[::-1], token.translate(ROT13))) if thorough else (token,):
         for decode in codes:
@@ -238,12 +240,10 @@ _BREAKS = str.maketrans("", "", "\r\n\t")
 
 
 def _has_numbers(text: str) -> bool:
-    groups = list(digit_groups(text))
-    return (
-        sum(end - start for start, end in groups) > 10
-        and any(_ROW_BEGINS.match(text, start) for start, _ in groups)
-        and _NUMBERS.search(text) is not None
-    )
+    groups = digit_groups(text)
+    if not groups or sum(end - start for start, end in groups) <= 10:
+        return False
+    return any(_ROW_BEGINS.match(text, start) for start, _ in groups) and _NUMBERS.search(text) is not None
 
 
 _ROW_BEGINS = re.compile(
@@ -288,7 +288,10 @@ _ROWS = (
 _NUMBER = re.compile(r"(?:0x)?([0-9a-fA-F]+)")
 
 _CODES: tuple[tuple[Callable[[str], bool], Callable[[str], Iterator[Edit]]], ...] = (
-    (lambda text: text.count("%") >= 6 or ("&" in text and text.count("#&") >= 4), _turned),
+    (
+        lambda text: ("%" in text and text.count("%") >= 6) or ("&" in text and text.count("#&") >= 4),
+        _turned,
+    ),
     (lambda text: "%" in text, percents),
     (lambda text: "&" in text, _entities),
     (lambda text: "\\" in text and "\\x" in text, _escapes),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from importlib.resources import files
 
@@ -30,22 +30,26 @@ class Model:
     families: Mapping[str, int] = field(repr=False)
     terms: Mapping[str | tuple[str, str], int] = field(repr=False)
     """By word, or by two words in a row."""
-    _words: frozenset[str] = field(init=False, repr=False, compare=False)
-    _pairs: frozenset[tuple[str, str]] = field(init=False, repr=False, compare=False)
+    _words: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    _pairs: Mapping[tuple[str, str], int] = field(init=False, repr=False, compare=False)
+    _known: tuple[Set[str], Set[tuple[str, str]]] = field(init=False, repr=False, compare=False)
     """The terms as sets, which remember the hashes of pairs; a mapping works them out each time."""
 
     def __post_init__(self) -> None:
-        words = frozenset(term for term in self.terms if isinstance(term, str))
+        words = {term: weight for term, weight in self.terms.items() if isinstance(term, str)}
+        pairs = {term: weight for term, weight in self.terms.items() if not isinstance(term, str)}
         object.__setattr__(self, "_words", words)
-        object.__setattr__(self, "_pairs", frozenset(self.terms) - words)
+        object.__setattr__(self, "_pairs", pairs)
+        object.__setattr__(self, "_known", (frozenset(words), frozenset(pairs)))
 
-    def score(self, wording: Wording, families: Iterable[str]) -> float:
+    def score(self, wording: Wording, families: Collection[str]) -> float:
         """How much a text of these words, with phrases of these families, sounds like an attack: 0 to 1."""
-        pairs = set(itertools.pairwise(wording.words))
-        told = sum(map(self.terms.__getitem__, self._words & wording.said))
-        told += sum(map(self.terms.__getitem__, self._pairs & pairs))
-        shown = sum(self.families.get(family, 0) for family in set(families))
-        total = self.bias + shown + told / math.sqrt(max(len(wording.said) + len(pairs), FEWEST))
+        said, pairs = wording.said, wording.pairs
+        words_known, pairs_known = self._known
+        told = sum(map(self._words.__getitem__, words_known & said))
+        told += sum(map(self._pairs.__getitem__, pairs_known & pairs))
+        shown = sum(self.families.get(family, 0) for family in set(families)) if families else 0
+        total = self.bias + shown + told / math.sqrt(max(len(said) + len(pairs), FEWEST))
         return 1 / (1 + math.exp(-max(min(total / SCALE, 30), -30)))
 
 

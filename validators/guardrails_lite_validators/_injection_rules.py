@@ -3,7 +3,8 @@
 A rule has *anchors*, words of which one must be in the text, and a regular expression over the folded text
 (see `_fold`) that is tried right behind each of them; so a text without anchors costs one look at its
 words. Where anchors are common words, others that the pattern asks for besides stand behind slashes: one
-of each group must be in the text before the pattern is tried. Gaps between words are counted, never open,
+of each group must be in the text before the pattern is tried, and one of a group that ``>`` or ``<`` begins
+must be the next word after an anchor or the last one before it. Gaps between words are counted, never open,
 so that a rule reads a bounded piece of text. What a family weighs is learnt (`validators/training`), not
 written here.
 """
@@ -13,6 +14,7 @@ written here.
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -48,6 +50,8 @@ class PhraseRule:
     """Must be found in the `LOOK_BACK` characters before the anchor."""
     needs: tuple[frozenset[str], ...] = ()
     """Groups of words: one word of each group must be in the text."""
+    beside: tuple[str, ...] = ()
+    """Words of which one must stand beside the anchor, after ``>`` if it follows and ``<`` if it leads."""
 
 
 LOOK_BACK = 120
@@ -60,20 +64,22 @@ Phrase = tuple[str, tuple[int, int]]
 
 def evidence(wording: Wording) -> Iterator[Phrase]:
     """The family and span of each phrase in a folded text."""
-    by_anchor, text, said = _by_anchor(), wording.text, wording.said
-    anchors = _anchors() & said
-    missing = _missing(said) if anchors else 0
-    for anchor in anchors:
-        tried = [rule for needs, rule in by_anchor[anchor] if not needs & missing]
-        for at in wording.places(anchor) if tried else ():
-            end = at + len(anchor)
-            for rule in tried:
-                found = rule.pattern.match(text, end)
+    text, said, pairs = wording.text, wording.said, wording.pairs
+    by_anchor, anchors = _by_anchor()
+    spoken = anchors & said
+    missing = _missing(said) if spoken else 0
+    for anchor in spoken:
+        for needs, beside, rule in by_anchor[anchor]:
+            if needs & missing or (beside and beside.isdisjoint(pairs)):
+                continue
+            match, before = rule.pattern.match, rule.before
+            for at in wording.places(anchor):
+                found = match(text, at + len(anchor))
                 if found is None:
                     continue
                 start = at
-                if rule.before is not None:
-                    lead = rule.before.search(text, max(at - LOOK_BACK, 0), at)
+                if before is not None:
+                    lead = before.search(text, max(at - LOOK_BACK, 0), at)
                     if lead is None:
                         continue
                     start = lead.start()
@@ -196,22 +202,22 @@ _RULES: tuple[tuple[str, str, str, str], ...] = (
     ("override", "not t never stop / follow obey adhere comply following obeying listen", rf"\W{{1,3}}(?:follow|obey|adhere\s+to|comply\s+with|following|obeying|listen\s+to){_gap(3)}(?:{_EARLIER}|your|any){_gap(2)}{_ORDERS}\b", ""),
     ("override", "attention", rf"\s+to{_gap(3)}{_EARLIER}\b{_gap(2)}{_ORDERS}\b", r"\bno\s+\Z"),
     ("override", "are re / you / longer not / bound restricted limited constrained governed subject obliged required", r"\s+(?:no\s+longer|not)\s+(?:bound|restricted|limited|constrained|governed|subject|obliged|required)\b", r"\byou\W{0,2}\Z"),
-    ("override", _IGNORE, r"\s+(?:it|them|that|this|all\s+that|everything)\b.{0,30}\b(?:and|now|instead)\b.{0,20}\b(?:your|new|real|only|just)\b", ""),
-    ("override", "instructions rules guidelines restrictions policies directives prompts", r"\s+(?:are|were|is)\s+(?:now\s+)?(?:void|no\s+longer|cancell?ed|lifted|removed|disabled|obsolete|suspended|overridden|replaced|outdated)\b", ""),
-    ("override", "instructions rules guidelines restrictions policies", r"\W{1,3}(?:no\s+longer|don'?t|do\s+not)\s+(?:apply|matter|count|exist|hold)\b", ""),
+    ("override", f"{_IGNORE} / > it them that this all everything", r"\s+(?:it|them|that|this|all\s+that|everything)\b.{0,30}\b(?:and|now|instead)\b.{0,20}\b(?:your|new|real|only|just)\b", ""),
+    ("override", "instructions rules guidelines restrictions policies directives prompts / > are were is", r"\s+(?:are|were|is)\s+(?:now\s+)?(?:void|no\s+longer|cancell?ed|lifted|removed|disabled|obsolete|suspended|overridden|replaced|outdated)\b", ""),
+    ("override", "instructions rules guidelines restrictions policies / > no don dont do", r"\W{1,3}(?:no\s+longer|don'?t|do\s+not)\s+(?:apply|matter|count|exist|hold)\b", ""),
     # another task
     ("task", f"new real actual true next / {_TASKS}", r"\s+(?:and\s+only\s+)?(?:task|instruction|order|rule|objective|prompt|goal|mission|directive|job|assignment)s?\b.{0,4}(?:is|are|:|-|to|begin|start|follow)", r"(?:\b(?:your|the|a|my|here\W{0,2}(?:is|are|s)|with|follow|this|focus\s+on)\W{1,3}|\A|[.!?\n]\W{0,4})\Z"),
     ("task", "stop", r"\s+(?:everything|all|what\s+you|processing|translating|reading|summari[sz]ing|here)\b", ""),
     ("task", "mind actually instead / ignore instead forget", r"\b.{0,40}\b(?:ignore|instead|forget)\b", ""),
-    ("task", "instead", r"\s+of\s+(?:answering|doing|translating|summari[sz]ing|following|that|this|classifying|completing)\b.{0,60}", ""),
-    ("task", "not t dont never / answer translate summarize summarise respond process classify execute do", r"\s+(?:answer|translate|summari[sz]e|respond\s+to|process|classify|execute|do)\s+(?:the|this|that|any|what)\b.{0,30}(?:\binstead\b|\bbut\b|\.)", ""),
-    ("task", "instead just simply only rather / output print say write respond reply answer return state type repeat", r"\W{1,3}(?:output|print|say|write|respond|reply|answer|return|state|type|repeat)\b.{0,24}(?:['\"`:]|\bexactly\b|\bonly\b|\bwith\b|\bthat\b)", ""),
+    ("task", "instead / > of", r"\s+of\s+(?:answering|doing|translating|summari[sz]ing|following|that|this|classifying|completing)\b.{0,60}", ""),
+    ("task", "not t dont never / > answer translate summarize summarise respond process classify execute do", r"\s+(?:answer|translate|summari[sz]e|respond\s+to|process|classify|execute|do)\s+(?:the|this|that|any|what)\b.{0,30}(?:\binstead\b|\bbut\b|\.)", ""),
+    ("task", "instead just simply only rather / > output print say write respond reply answer return state type repeat", r"\W{1,3}(?:output|print|say|write|respond|reply|answer|return|state|type|repeat)\b.{0,24}(?:['\"`:]|\bexactly\b|\bonly\b|\bwith\b|\bthat\b)", ""),
     ("task", "say print output respond reply type write answer", r"\s+(?:only\s+|just\s+|exactly\s+)?(?:with\s+)?(?:the\s+(?:word|phrase|sentence|text|string)s?\s+|exactly\s+)?['\"][^'\"\n]{2,40}['\"]\s*(?:and\s+nothing\s+else|only|exactly|$|\.)", ""),
     ("task", "replaces supersedes overrides outranks", rf"{_gap(3)}(?:{_EARLIER}|all|your)\b{_gap(3)}{_ORDERS}", ""),
-    ("task", "begin start", r"\s+(?:the\s+|a\s+|your\s+)?(?:actual|real|new|completely\s+new)\s+(?:task|conversation|session|chat|prompt|instructions?)\b", ""),
+    ("task", "begin start / > the a your actual real new completely", r"\s+(?:the\s+|a\s+|your\s+)?(?:actual|real|new|completely\s+new)\s+(?:task|conversation|session|chat|prompt|instructions?)\b", ""),
     # leak
     ("leak", f"{_SHOW} / {_ORDER_WORDS}", rf"{_gap(4)}(?:the|your|its|this|these|those|all|our|of|me)\W{{1,3}}(?:\w{{1,14}}\W{{1,3}}){{0,2}}?{_SECRET}\b", ""),
-    ("leak", "print reveal show repeat output display leak dump recite disclose expose", rf"\W{{1,3}}{_SECRET}\b", ""),
+    ("leak", f"print reveal show repeat output display leak dump recite disclose expose / > {_KINDS} {_ORDER_WORDS}", rf"\W{{1,3}}{_SECRET}\b", ""),
     (
         "leak",
         f"repeat print reveal show output tell recite list are were display give write copy / {_ORDER_WORDS}",
@@ -221,24 +227,24 @@ _RULES: tuple[tuple[str, str, str, str], ...] = (
     ),
     (
         "leak",
-        f"show reveal print me is are were s repeat share output display list describe know / {_ORDER_WORDS}",
+        f"show reveal print me is are were s repeat share output display list describe know / {_ORDER_WORDS} / > me all your",
         r"\s+(?:me\s+)?(?:all\s+(?:of\s+)?)?your\s+(?:\w+\s+){0,2}(?:prompts?|instructions?|system\s+message|initial\s+message|hidden\s+rules|guidelines|directives)\b",
         "",
     ),
     ("leak", "repeat", r"\b.{0,30}\b(?:above|everything|entire\s+conversation|word\s+for\s+word|verbatim)\b", ""),
-    ("leak", "beginning starting starts start begin begins", r"\s+with\s+.{0,3}you\s+are\b", ""),
+    ("leak", "beginning starting starts start begin begins / > with", r"\s+with\s+.{0,3}you\s+are\b", ""),
     ("leak", "were / what / told given instructed initial first original exact", r"\s+(?:your|you)\s+(?:told|given|instructed|initial|first|original|exact)\b", r"\bwhat\W{1,2}\Z"),
-    ("leak", "everything text words content contents / above before preceding prior", r"\s+(?:that\s+(?:is|was|comes?)\s+)?(?:above|before|preceding|prior\s+to)\s+(?:this|that|the|my|here)\b", r"\b(?:print|output|repeat|show|write|copy|tell|reveal|summari[sz]e|translate|give|return|list|encode)\b.{0,30}\Z"),
+    ("leak", "everything text words content contents / above before preceding prior / > that above before preceding prior", r"\s+(?:that\s+(?:is|was|comes?)\s+)?(?:above|before|preceding|prior\s+to)\s+(?:this|that|the|my|here)\b", r"\b(?:print|output|repeat|show|write|copy|tell|reveal|summari[sz]e|translate|give|return|list|encode)\b.{0,30}\Z"),
     # secrets
     ("secret", "password passphrase passcode secret flag", r"", r"\b(?:(?:what|which)\W{0,2}(?:is|s|was)|tell\s+me|give\s+me|reveal|say|spell|print|show\s+me|output|encode|repeat|hint\s+(?:about|for|on)|know|write|leak|share|disclose)\s+(?:the|your|that|a)\s+(?:\w+\s+)?\Z"),
     ("secret", "password passphrase passcode secret", r"\b.{0,50}\b(?:backwards?|reversed?|letters?|characters?|rhym\w+|base64|acrostic|starts?\s+with|synonyms?|spell\w*|hint)\b", ""),
-    ("secret", "letter letters character characters", r"\s+(?:of|in|from)\s+(?:the|your)\s+(?:\w+\s+)?(?:password|secret|passphrase|key|flag|code)\b", ""),
+    ("secret", "letter letters character characters / > of in from", r"\s+(?:of|in|from)\s+(?:the|your)\s+(?:\w+\s+)?(?:password|secret|passphrase|key|flag|code)\b", ""),
     # roles without rules
     ("role", "dan", r"\b(?:\s+mode)?", r"(?:\b(?:as|be|become|like|answer\s+as|are)\s+(?:a\s+|an\s+|now\s+)?['\"\[(]?|[\[(]\W{0,3})\Z"),
     ("role", "anything", r"\s+now\b", r"\bdo\s+\Z"),
-    ("role", "developer debug god jailbreak jailbroken opposite evil unrestricted maintenance admin administrator sudo root dan unlocked uncensored chaos", r"\s+mode\b", r"\b(?:you|your|enter|enabled?|activated?|switch|into|in|chatgpt|gpt|model|ai|simulat\w+|with)\b"),
+    ("role", "developer debug god jailbreak jailbroken opposite evil unrestricted maintenance admin administrator sudo root dan unlocked uncensored chaos / > mode", r"\s+mode\b", r"\b(?:you|your|enter|enabled?|activated?|switch|into|in|chatgpt|gpt|model|ai|simulat\w+|with)\b"),
     ("role", "no without zero any", rf"\s+(?:any\s+|all\s+)?(?:\w+\s+){{0,2}}{_LAWLESS}", _SUBJECT),
-    ("role", "free freed liberated released broken unbound unshackled", rf"\s+(?:from|of|by)\s+(?:all\s+|any\s+|the\s+|its\s+|your\s+|their\s+)?(?:\w+\s+){{0,2}}(?:{_LAWLESS}|ai\b|openai\b|typical\b)", _SUBJECT),
+    ("role", "free freed liberated released broken unbound unshackled / > from of by", rf"\s+(?:from|of|by)\s+(?:all\s+|any\s+|the\s+|its\s+|your\s+|their\s+)?(?:\w+\s+){{0,2}}(?:{_LAWLESS}|ai\b|openai\b|typical\b)", _SUBJECT),
     ("role", "unrestricted uncensored unfiltered amoral unethical unhinged unbound jailbroken immoral lawless", r"", _SUBJECT),
     ("role", f"openai ethical safety content moral anthropic / {_NOT} no ignore bypass against regardless violate break free disregard", r"(?:'s)?\s+(?:\w+\s+)?(?:guidelines|polic\w+|rules|principles|standards|considerations|restrictions|constraints)\b", r"\b(?:not|n't|never|no|without|ignore|bypass|against|regardless|violate|break|free|disregard)\b"),
     ("role", "jailbreak jailbreaks jailbroken jailbreaking", r"", r"\b(?:you|chatgpt|gpt|ai|prompt|mode|your|model)\b"),
@@ -247,11 +253,11 @@ _RULES: tuple[tuple[str, str, str, str], ...] = (
     ("role", "evil amoral malicious trusted", r"\s+(?:\w+\s+)?(?:confidant|ai|bot|assistant|chatbot|advisor|twin|version)\b", ""),
     ("role", "illegal unethical immoral harmful dangerous offensive inappropriate", r"\b", r"\b(?:no\s+matter|regardless|even\s+if|whether|however|can\s+be|will\s+answer|always)\b"),
     # a persona that obeys
-    ("persona", "now forward onwards onward on henceforth / you / from starting beginning and", r"\W{1,3}(?:\w+\W{1,2}){0,3}?you(?:'re|'ll|\s+(?:are|will|must|have|should|shall|can|act|become))\b", r"\b(?:from|starting|beginning|and)\s+(?:this\s+(?:moment|point)\s+)?\Z"),
+    ("persona", "now forward onwards onward on henceforth / you / < from starting beginning and moment point", r"\W{1,3}(?:\w+\W{1,2}){0,3}?you(?:'re|'ll|\s+(?:are|will|must|have|should|shall|can|act|become))\b", r"\b(?:from|starting|beginning|and)\s+(?:this\s+(?:moment|point)\s+)?\Z"),
     ("persona", "henceforth", r"\b", ""),
     ("persona", "character / stay staying remain break breaking keep always out", r"\b", r"\b(?:stay(?:ing)?|remain|break(?:ing)?|keep|always|out\s+of)\s+(?:in\s+)?\Z"),
     ("persona", "gpt chatgpt", r"\b.{0,60}\b(?:act\s+as|pretend|you\s+are\s+going\s+to|you\s+are\s+about\s+to|role\W?play|from\s+now|simulat\w+|become)\b", r"\b(?:hello|hi|hey|dear|ok|okay|listen|attention)\W{1,3}\Z"),
-    ("persona", "going about / you / pretend act role roleplay simulate become immerse play be", r"\s+to\s+(?:pretend|act|role\W?play|simulate|become|immerse|play|be\s+(?:a|the))\b", r"\byou(?:\s+are|'re)\s+\Z"),
+    ("persona", "going about / you / pretend act role roleplay simulate become immerse play be / > to", r"\s+to\s+(?:pretend|act|role\W?play|simulate|become|immerse|play|be\s+(?:a|the))\b", r"\byou(?:\s+are|'re)\s+\Z"),
     ("persona", "you / role acting called named known playing", r"\s+(?:are|will\s+be)\s+(?:now\s+)?(?:in\s+the\s+role\s+of|acting\s+as|called|named|known\s+as|playing)\b", ""),
     # no refusals
     ("refusal", "refuse refuses decline reject apologize apologise", r"", r"\b(?:never|not|n't|cannot|no|without|unable\s+to)\s+(?:\w+\s+){0,3}\Z"),
@@ -261,11 +267,11 @@ _RULES: tuple[tuple[str, str, str, str], ...] = (
     ("refusal", "warnings disclaimers disclaimer moralizing lecturing", r"\b", r"\b(?:no|without|skip|omit|any)\s+(?:\w+\s+)?\Z"),
     # orders from inside a document
     ("indirect", "ai llm llms assistant assistants chatbot chatbots agent agents model models gpt copilot bot bots", r"\b.{0,60}?\b(?:must|should|shall|you|please|ignore|do|read|reply|respond|follow|need\s+to|required)\b", r"\b(?:attention|note|important|message|instructions?|hey|hi|hello|dear|attn|notice|warning|urgent|info|order|reminder|tell)\b.{0,12}\b(?:to|for|all|any|the|every)?\W{0,3}(?:all\s+|any\s+|the\s+|every\s+|other\s+)?(?:language\s+|ai\s+|virtual\s+)?\Z"),
-    ("indirect", "ai llm assistant chatbot agent model gpt", r"\s+(?:reading|processing|summari[sz]ing|that\s+(?:reads|processes|sees)|with\s+access|handling|analy[sz]ing|reviewing|browsing|parsing)\b", ""),
-    ("indirect", "if / you / ai llm language assistant chatbot agent gpt bot", r"\s+you(?:'re|\s+are)\s+(?:an?\s+)?(?:ai|llm|large\s+language|language\s+model|assistant|chatbot|agent|gpt|bot)\b", ""),
-    ("indirect", "your / response reply answer output solution code codebase implementation summary", r"\s+(?:response|reply|answer|output|solution|code|codebase|implementation|summary)\b", r"\b(?:in|to|into|at\s+the\s+(?:end|start|beginning)\s+of|within|of)\s+(?:all\s+)?\Z"),
+    ("indirect", "ai llm assistant chatbot agent model gpt / > reading processing summarizing summarising that with handling analyzing analysing reviewing browsing parsing", r"\s+(?:reading|processing|summari[sz]ing|that\s+(?:reads|processes|sees)|with\s+access|handling|analy[sz]ing|reviewing|browsing|parsing)\b", ""),
+    ("indirect", "if / > you / ai llm language assistant chatbot agent gpt bot", r"\s+you(?:'re|\s+are)\s+(?:an?\s+)?(?:ai|llm|large\s+language|language\s+model|assistant|chatbot|agent|gpt|bot)\b", ""),
+    ("indirect", "your / > response reply answer output solution code codebase implementation summary", r"\s+(?:response|reply|answer|output|solution|code|codebase|implementation|summary)\b", r"\b(?:in|to|into|at\s+the\s+(?:end|start|beginning)\s+of|within|of)\s+(?:all\s+)?\Z"),
     ("indirect", "before / first must please need call send do", r"\s+(?:you\s+)?(?:can\s+|continue|continuing|solv\w+|answer\w*|proceed\w*|respond\w*|summari\w+|doing)\b.{0,60}\b(?:first|must|please|need|call|send|do)\b", ""),
-    ("covert", f"mention tell reveal inform disclose notify mentioning telling informing revealing alert say / {_NOT}", r"\b.{0,40}\b(?:this|these|that|the\s+user|user|users|instructions?|anyone|anybody|them|him|her|it)\b", r"\b(?:not|n't|don'?t|never|without)\s+(?:ever\s+)?\Z"),
+    ("covert", "mention tell reveal inform disclose notify mentioning telling informing revealing alert say / < not t dont never without ever", r"\b.{0,40}\b(?:this|these|that|the\s+user|user|users|instructions?|anyone|anybody|them|him|her|it)\b", r"\b(?:not|n't|don'?t|never|without)\s+(?:ever\s+)?\Z"),
     ("covert", "secret silently secretly covertly quietly discreetly hidden", r"\b.{0,30}\b(?:from\s+the\s+user|user|background|anyone|do\s+not|don'?t)\b", ""),
     # data out
     (
@@ -351,34 +357,41 @@ _MARKED_WORDS: tuple[tuple[str, str, str], ...] = (
 @functools.cache
 def rules() -> tuple[PhraseRule, ...]:
     """The table, compiled when a text first needs it."""
-    return tuple(
-        PhraseRule(
-            family,
-            tuple(dict.fromkeys(fold(word).text for word in words.split())),
-            re.compile(r"(?![^\W_])" + pattern, re.DOTALL),
-            re.compile(before, re.DOTALL) if before else None,
-            tuple(frozenset(group.split()) for group in needs),
-        )
-        for family, listed, pattern, before in _RULES
-        for words, *needs in (listed.split(" / "),)
+    return tuple(itertools.starmap(_rule, _RULES))
+
+
+def _rule(family: str, listed: str, pattern: str, before: str) -> PhraseRule:
+    words, *groups = (group.split() for group in listed.split(" / "))
+    beside = [group for group in groups if group[0] in "<>"]
+    return PhraseRule(
+        family,
+        tuple(dict.fromkeys(fold(word).text for word in words)),
+        re.compile(r"(?![^\W_])" + pattern, re.DOTALL),
+        re.compile(before, re.DOTALL) if before else None,
+        tuple(frozenset(group) for group in groups if group not in beside),
+        tuple(*beside),
     )
 
 
+_Tried = tuple[int, frozenset[tuple[str, str]], PhraseRule]
+
+
 @functools.cache
-def _by_anchor() -> dict[str, tuple[tuple[int, PhraseRule], ...]]:
-    """The rules of each anchor, and the groups that each needs, a bit for each group."""
+def _by_anchor() -> tuple[dict[str, tuple[_Tried, ...]], frozenset[str]]:
+    """What is tried at each anchor, and the anchors.
+
+    With a rule go the groups that it needs, a bit for each group, and the pairs of words of which one must
+    be said, if it asks for any.
+    """
     groups = _groups()
-    table: dict[str, tuple[tuple[int, PhraseRule], ...]] = {}
+    table: dict[str, tuple[_Tried, ...]] = {}
     for rule in rules():
         needs = sum(1 << groups.index(needed) for needed in rule.needs)
+        side, *words = rule.beside or ("",)
         for anchor in rule.anchors:
-            table[anchor] = (*table.get(anchor, ()), (needs, rule))
-    return table
-
-
-@functools.cache
-def _anchors() -> frozenset[str]:
-    return frozenset(_by_anchor())
+            beside = frozenset((anchor, word) if side == ">" else (word, anchor) for word in words)
+            table[anchor] = (*table.get(anchor, ()), (needs, beside, rule))
+    return table, frozenset(table)
 
 
 def _missing(said: frozenset[str]) -> int:

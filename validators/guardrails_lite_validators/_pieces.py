@@ -12,19 +12,20 @@ from collections.abc import Iterator
 _BLANK = 32
 
 
-def long_pieces(text: str, least: int) -> Iterator[tuple[int, int]]:
+def long_pieces(text: str, least: int) -> list[tuple[int, int]]:
     """Start and end of each piece without blanks that has so many characters, from left to right."""
     if not text.isascii():
-        yield from _in_any_script(text, least)
-        return
+        return list(_in_any_script(text, least))
     shown, row = text.encode("ascii").translate(_SHOWN), b"a" * least
+    pieces = []
     start = shown.find(row)
     while start >= 0:
         end = shown.find(b" ", start + least)
         if end < 0:
             end = len(shown)
-        yield start, end
+        pieces.append((start, end))
         start = shown.find(row, end)
+    return pieces
 
 
 _SHOWN = bytes(_BLANK if chr(code).isspace() else 97 for code in range(128)) + bytes(128)
@@ -39,19 +40,20 @@ def _in_any_script(text: str, least: int) -> Iterator[tuple[int, int]]:
             at += len(piece)
 
 
-def digit_groups(text: str) -> Iterator[tuple[int, int]]:
+def digit_groups(text: str) -> list[tuple[int, int]]:
     """Start and end of each group of the digits 0 to 9, from left to right."""
     if not text.isascii():
-        yield from (found.span() for found in _DIGITS.finditer(text))
-        return
+        return [found.span() for found in _DIGITS.finditer(text)]
     shown = text.encode("ascii").translate(_AS_DIGITS)
+    groups = []
     start = shown.find(b"0")
     while start >= 0:
         end = shown.find(b" ", start)
         if end < 0:
             end = len(shown)
-        yield start, end
+        groups.append((start, end))
         start = shown.find(b"0", end)
+    return groups
 
 
 _DIGITS = re.compile("[0-9]+")

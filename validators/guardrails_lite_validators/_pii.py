@@ -8,7 +8,7 @@ that one pass.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from guardrails_lite._errors import ConfigError
@@ -72,16 +72,22 @@ def pii(
         params={key: value for key, value in given.items() if value != defaults[key]},
     )
     def find(text: str) -> list[Finding]:
-        from guardrails_lite_validators._pii_search import candidates
-
         found = [
             candidate
-            for candidate in candidates(text)
+            for candidate in _search()(text)
             if candidate[3] >= threshold and (chosen is None or candidate[0] in chosen)
         ]
         return _findings(text, found, masked) if found else []
 
     return find
+
+
+@functools.cache
+def _search() -> Callable[[str], Iterator[Candidate]]:
+    """The search, whose tables are loaded with the first text."""
+    from guardrails_lite_validators._pii_search import candidates
+
+    return candidates
 
 
 def _findings(text: str, found: list[Candidate], masked: Callable[[str, str], str] | None) -> list[Finding]:

@@ -17,21 +17,20 @@ Candidate = tuple[str, int, int, float]
 def emails(text: str) -> Iterator[Candidate]:
     """Addresses by RFC 5321 without quoted local parts; letters of any script."""
     for found in _ADDRESS.finditer(text):
-        start = at = found.start()
-        stop = max(at - 64, 0)
-        while start > stop and (text[start - 1].isalnum() or text[start - 1] in "._%+'-"):
-            start -= 1
-        while start < at and text[start] in ".'-":
-            start += 1
+        at = found.start()
+        local = _LOCAL.match(text[max(at - 64, 0) : at][::-1])
+        assert local is not None
+        start = at - local.end("local")
         if start < at and ".." not in text[start:at]:
             yield "EMAIL_ADDRESS", start, found.end("domain"), 0.95
 
 
 # From the sign on, since the engine skips to a single character; the domain is looked at ahead, for the
-# next address may begin in it.
+# next address may begin in it, and the local part from its end.
 _ADDRESS = re.compile(
     r"@(?<=[\w%+'-]@)(?=(?P<domain>(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,6}[^\W\d_](?:[\w-]{0,22}[^\W_])(?![\w@])))"
 )
+_LOCAL = re.compile(r"(?P<local>(?:[\w.%+'-]*[\w%+])?)")
 
 # --- web --------------------------------------------------------------------------------------------
 
@@ -146,7 +145,6 @@ _MACS = tuple(
     (
         mark,
         size,
-        times,
         re.compile(rf"\{mark}(?:[0-9A-Fa-f]{{{size}}}\{mark}){{{times}}}[0-9A-Fa-f]{{{size}}}(?![\w:-])"),
     )
     for mark, size, times in ((":", 2, 4), ("-", 2, 4), (".", 4, 1))
@@ -156,8 +154,8 @@ _HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 
 def macs(text: str) -> Iterator[Candidate]:
     """Six pairs with colons or hyphens, or three groups with points; not all zeros nor the broadcast."""
-    for mark, size, times, pattern in _MACS:
-        found = pattern.search(text) if text.count(mark) > times else None
+    for mark, size, pattern in _MACS:
+        found = pattern.search(text) if mark in text else None
         while found is not None:
             start = found.start() - size
             digits = re.sub("[^0-9a-f]", "", text[max(start, 0) : found.end()].lower())

@@ -24,6 +24,7 @@ _GOES_ON = re.compile(
     r"[ .\-/()+\u00a0\u2011\u2013]{1,3}[0-9]| [A-Z](?![A-Za-z])| [A-Z]{4} ?[0-9]"
     r"|[A-Za-z][0-9A-Za-z]{2}|(?<=[0-9]{4})[A-Za-z]"
 )
+_JOINTS = ".-/"
 _RUN = re.compile(r"[0-9]+(?:[ .\-/()\u00a0\u2011]{1,3}[0-9]+){0,12}")
 _SEPARATORS = dict.fromkeys(map(ord, " .-/()\u00a0\u2011"))
 _TOKEN = re.compile(r"[0-9A-Za-z_]{1,42}")
@@ -31,27 +32,31 @@ _PIECES = re.compile(r"[0-9A-Za-z]{1,20}(?:[ .\-/+(\u00a0\u2011][0-9A-Za-z]{1,20
 _PIECE = re.compile(r"\([0-9A-Za-z]+\)|[0-9A-Za-z]+")
 _LEAD = re.compile(r"(?<![0-9A-Za-z_])(?:[A-Za-z]{2}[ -]|[A-Za-z]-)$")
 _LONGEST_TOKEN = 40
+_SHORTEST_NAMED = 8
 
 
 def candidates(text: str) -> Iterator[Candidate]:
     """Everything that may be personal data: entity, start, end and score."""
     if "@" in text:
         yield from emails(text)
-    if "://" in text or "www." in text:
+    if ("/" in text and "://" in text) or "www." in text:
         yield from links(text)
-    colons = text.count(":")
-    if colons > 1:
+    if ":" in text:
         yield from ipv6s(text)
     yield from macs(text)
-    groups = list(digit_groups(text))
+    groups = digit_groups(text)
     if not groups:
         return
     yield from births(text, groups)
     done = -1
     for start, end in groups:
-        if start < done or (end - start < _LONG and _GOES_ON.match(text, end) is None):
+        if start < done:
             continue
         before = text[start - 1] if start else " "
+        if before in _JOINTS and start > 1 and text[start - 2].isdigit():
+            continue  # a later part of a number that was tried from its beginning
+        if end - start < _LONG and _GOES_ON.match(text, end) is None:
+            continue
         if before.isalnum() or before == "_":
             done = yield from _word(text, start)
         else:
@@ -117,9 +122,10 @@ def _ends(text: str, start: int) -> list[int]:
     ends = []
     for piece in _PIECE.finditer(text, start, whole.end()):
         end = piece.end()
+        if end - start < _SHORTEST_NAMED:
+            continue
         after = text[end : end + 2]
-        goes_on = after[:1].isalnum() or after[:1] == "_" or (after[:1] in "-./" and after[1:].isdigit())
-        if end - start >= 8 and not goes_on:
+        if not (after[:1].isalnum() or after[:1] == "_" or (after[:1] in "-./" and after[1:].isdigit())):
             ends.append(end)
     return ends
 

@@ -19,7 +19,7 @@ from importlib.resources import files
 
 from guardrails_lite_validators._decode import ROT13, decoded
 from guardrails_lite_validators._fold import Edit, Reading, plain, replaced
-from guardrails_lite_validators._wording import Wording, wording_of
+from guardrails_lite_validators._wording import Wording, wording_of, words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _mended(reading: Reading, words: Sequence[str]) -> Reading | None:
     lengths = _lengths(words)
     if b"\1" * 5 in lengths:
         reading = mended = reading.then(replaced(reading.text, _joined(reading.text)))
-        words = wording_of(reading.text).words
+        words = words_of(reading.text)
     if lengths.translate(None, _SHORT):
         edits = list(_parted(reading.text, words))
         mended = reading.then(replaced(reading.text, edits)) if edits else mended
@@ -178,13 +178,13 @@ def _has_leet(text: str, words: Sequence[str]) -> bool:
     if len(marks) < 3:
         return False
     shape = known.translate(_AS_LEET)
+    signs = len(marks.translate(None, b"013457"))
+    if signs <= 2 and text.isascii() and _MIXED.search(shape) is None:
+        return False
     if b"1a" not in shape and b"!a" not in shape:
         return False
-    signs = len(marks.translate(None, b"013457"))
     if signs > 2:
         return True
-    if text.isascii() and b"1a" not in shape and b"a1" not in shape:
-        return False
     mixed = [word for word in words if not word.isalpha() and not word.isdigit()]
     return len(mixed) > 1 and (signs > 0 or sum(_spelled(word) is not None for word in mixed) > 1)
 
@@ -195,6 +195,8 @@ _AS_LEET = bytes(
     for char in map(chr, range(256))
 )
 """What is a letter, what is a digit, and what else may stand for a letter."""
+_MIXED = re.compile(rb"1(?:(?=a)|(?<=a1))")
+"""A digit beside a letter: the engine skips to the digit."""
 
 
 def _unleeted(text: str) -> Iterator[Edit]:

@@ -66,7 +66,7 @@ _SCORES = {
 
 
 def _candidates(text: str) -> Iterator[Candidate]:
-    long = list(long_pieces(text, 16))
+    long = long_pieces(text, 16)
     if long:
         yield from _vendor_keys(text, long)
         if any(end - start >= 64 for start, end in long):

@@ -7,8 +7,9 @@ elsewhere each place is looked at on both sides.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 
 
@@ -21,29 +22,33 @@ class Wording:
     """In order."""
     said: frozenset[str] = field(repr=False)
     """The same words, each once."""
+    pairs: Set[tuple[str, str]] = field(repr=False)
+    """Each two words in a row, once."""
     _apart: bytes | None = field(repr=False)
     """A text in ASCII with blanks for all but letters and digits, and a blank on either side."""
 
-    def places(self, word: str) -> Iterator[int]:
+    def places(self, word: str) -> list[int]:
         """Where *word* begins, each time it is said."""
-        if self._apart is None:
-            yield from _places(self.text, word)
-            return
+        apart = self._apart
+        if apart is None:
+            return list(_places(self.text, word))
         sought = f" {word} ".encode()
-        at = self._apart.find(sought)
+        at = apart.find(sought)
+        found = []
         while at >= 0:
-            yield at
-            at = self._apart.find(sought, at + len(sought) - 1)
+            found.append(at)
+            at = apart.find(sought, at + len(sought) - 1)
+        return found
 
 
 def wording_of(text: str) -> Wording:
     """Take *text* apart into words."""
-    if not text.isascii():
-        words = _WORD.findall(text)
-        return Wording(text, words, frozenset(words), None)
-    apart = text.encode("ascii").translate(_AS_WORDS)
-    words = apart.decode("ascii").split()
-    return Wording(text, words, frozenset(words), b" %b " % apart)
+    if text.isascii():
+        apart = text.encode("ascii").translate(_AS_WORDS)
+        words = apart.decode("ascii").split()
+        return Wording(text, words, frozenset(words), set(itertools.pairwise(words)), b" %b " % apart)
+    words = _WORD.findall(text)
+    return Wording(text, words, frozenset(words), set(itertools.pairwise(words)), None)
 
 
 def words_of(text: str) -> list[str]:
