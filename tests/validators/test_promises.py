@@ -183,6 +183,14 @@ def test_it_finds_its_examples_and_keeps_every_promise(name: str) -> None:
     check_validator(make(), examples=examples, benign=benign, rounds=25)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_it_prints_as_the_call_that_made_it(name: str) -> None:
+    """A guard prints as code, and records name a rule as it prints."""
+    make, _, _ = CASES[name]
+
+    assert repr(make()).startswith(f"{name}(")
+
+
 def test_every_public_validator_is_tried_here_or_in_a_file_of_its_own() -> None:
     """A new validator does not go untested."""
     apart = {

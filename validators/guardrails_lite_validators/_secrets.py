@@ -43,7 +43,7 @@ def secrets() -> Validator:
     its first line said, so long certificates are masked in part.
     """
 
-    @validator(name="secrets", window=WINDOW)
+    @validator(name="secrets", window=WINDOW, params={})
     def find(text: str) -> list[Finding]:
         return outermost(
             Finding(
