@@ -77,7 +77,9 @@ def holds(log: AuditLog) -> dict[str, Entry]:
     return _in_force(log, "hold.placed", "hold.released")
 
 
-def restrict(log: AuditLog, value: str, *, request: str, basis: str, kind: str = "user") -> str:
+def restrict(
+    log: AuditLog, value: str, *, request: str, basis: str, owner: str = "", kind: str = "user"
+) -> str:
     """Restrict what is about a person: it is kept, and until it is lifted nobody reads it. Its id.
 
     Retention keeps it too, for the person may need it; an erasure is still possible.
@@ -85,9 +87,11 @@ def restrict(log: AuditLog, value: str, *, request: str, basis: str, kind: str =
     Args:
         request: Names the request, for the receipt.
         basis: The legal basis, such as ``"GDPR 18(1)(a)"``.
+        owner: Who places it; empty: the entry names nobody.
     """
     names = log.pseudonyms_of(kind, value)
-    return log.event("restriction.placed", {"subjects": names, "request": request, "basis": basis})
+    told = {"subjects": names, "request": request, "basis": basis}
+    return log.event("restriction.placed", told | _owned(owner))
 
 
 def lift(log: AuditLog, restriction_id: str, *, owner: str, reason: str) -> None:
@@ -106,7 +110,7 @@ def restrictions(log: AuditLog) -> dict[str, Entry]:
     return _in_force(log, "restriction.placed", "restriction.lifted")
 
 
-def erase(log: AuditLog, value: str, *, request: str, basis: str, kind: str = "user") -> int:
+def erase(log: AuditLog, value: str, *, request: str, basis: str, owner: str = "", kind: str = "user") -> int:
     """Destroy the keys of a person's captured texts, and record it. How many keys there were.
 
     The entries stay, under a pseudonym; their commitments can no longer be opened by anybody.
@@ -114,6 +118,7 @@ def erase(log: AuditLog, value: str, *, request: str, basis: str, kind: str = "u
     Args:
         request: Names the request, for the receipt.
         basis: The legal basis, for the receipt.
+        owner: Who does it; empty: the entry names nobody.
 
     Raises:
         ConfigError: the person is under a legal hold, which beats erasure.
@@ -125,8 +130,13 @@ def erase(log: AuditLog, value: str, *, request: str, basis: str, kind: str = "u
                 f"the person is under legal hold {hold_id}; release it first, or refuse the request"
             )
     count = log.vault.erase(names)
-    log.event("erasure", {"subjects": names, "keys": count, "request": request, "basis": basis})
+    told = {"subjects": names, "keys": count, "request": request, "basis": basis}
+    log.event("erasure", told | _owned(owner))
     return count
+
+
+def _owned(owner: str) -> dict[str, str]:
+    return {"owner": owner} if owner else {}
 
 
 def _in_force(log: AuditLog, placed: str, ended: str) -> dict[str, Entry]:

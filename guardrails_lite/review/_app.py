@@ -30,6 +30,7 @@ from guardrails_lite.review.pages import (
     alerts,
     call,
     calls,
+    exports,
     integrity,
     overview,
     policies,
@@ -56,12 +57,14 @@ PAGES: Final[Mapping[str, Page]] = {
     "/policies": policies.page,
     "/integrity": integrity.page,
     "/privacy": privacy.page,
+    "/exports": exports.page,
     "/activity": activity.page,
 }
 """Each also ends in ``.json`` and ``.csv``; the overview's are ``/overview.json`` and ``/overview.csv``."""
 
 ACTS: Final[Mapping[str, Act]] = {
     "/calls/{id}/texts": call.texts,
+    "/exports/make": exports.make,
     "/integrity/check": integrity.check,
     "/integrity/bundle": integrity.bundle,
     "/privacy/act": privacy.act,
@@ -81,6 +84,7 @@ MENU: Final = (
     ("/policies", "Policies"),
     ("/integrity", "Integrity"),
     ("/privacy", "Privacy"),
+    ("/exports", "Exports and holds"),
     ("/activity", "Activity"),
 )
 

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import threading
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guardrails_lite import AuditLog, ConfigError
-from guardrails_lite.audit import Entry, read
-from guardrails_lite.audit.export import FORMATS, MAPPERS, export, logs, metrics, send, traces
+from guardrails_lite.audit import Entry, read, verify
+from guardrails_lite.audit.export import FORMATS, MAPPERS, export, logs, metrics, send, take, traces
 from guardrails_lite.audit.index import Filter
 from tests.audit.calls import call_id, intent, record
 
@@ -350,3 +351,69 @@ def test_the_command_writes_a_new_private_file_or_sends(run: Any, root: Path, tm
         assert run("--to", collector.url).stdout == "4 calls sent\n"
         assert run("--to", collector.url, "--format", "csv").returncode == 2
     assert run("--to", "nowhere").returncode == 5
+
+
+def test_an_export_leaves_a_trace(root: Path, tmp_path: Path) -> None:
+    """Who, why, which calls, and the digest of the file: enough to show later what somebody was given."""
+    place, asked = tmp_path / "calls.jsonl", Filter(outcome="blocked")
+    with AuditLog(root) as log:
+        taken = take(log, place, "jsonl", by="ada", reason="case 12", filter=asked)
+    content = place.read_bytes()
+    (entry,) = read(root, kind="export.made")
+    assert entry.data == {
+        "by": "ada",
+        "reason": "case 12",
+        "format": "jsonl",
+        "bytes": len(content),
+        "sha256": sha256(content).hexdigest(),
+        "chosen": {"outcome": ["blocked"]},
+    }
+    assert (taken.entry, taken.sha256, taken.bytes) == (entry.id, entry.data["sha256"], len(content))
+    assert content.decode() == "".join(export(root, "jsonl", filter=asked))
+    assert place.stat().st_mode & 0o077 == 0
+    assert verify(root).state == "intact"
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "match"),
+    [
+        ("new.csv", {"by": ""}, "needs by= and reason="),
+        ("new.csv", {"reason": ""}, "needs by= and reason="),
+        ("new.csv", {"format": "xls"}, "expected one of csv"),
+        ("old.csv", {}, "is there already"),
+    ],
+)
+def test_what_is_not_taken_leaves_no_trace(
+    root: Path, tmp_path: Path, name: str, told: dict[str, str], match: str
+) -> None:
+    """Neither in the log nor on the disk."""
+    (tmp_path / "old.csv").write_text("mine")
+    asked = {"format": "csv", "by": "ada", "reason": "case 12", **told}
+    with AuditLog(root) as log, pytest.raises(ConfigError, match=match):
+        take(log, tmp_path / name, asked.pop("format"), **asked)
+    assert list(read(root, kind="export.made")) == []
+    assert (tmp_path / "old.csv").read_text() == "mine"
+    assert not (tmp_path / "new.csv").exists()
+
+
+def test_the_command_records_who_took_what(run: Any, root: Path, tmp_path: Path) -> None:
+    """With --by; an export that could not be recorded so is refused before anything is written."""
+    place = tmp_path / "calls.csv"
+    asked = ("--output", str(place), "--by", "ada", "--reason", "case 12")
+    told = json.loads(run(*asked, "--outcome", "blocked", "--json").stdout)
+    (entry,) = read(root, kind="export.made")
+    assert told == {
+        "path": str(place),
+        "bytes": place.stat().st_size,
+        "format": "csv",
+        "sha256": entry.data["sha256"],
+        "entry": entry.id,
+    }
+    assert run(*asked).returncode == 5
+    for wrong in (
+        ("--by", "ada"),
+        ("--by", "ada", "--reason", "why"),
+        (*asked, "--to", "http://localhost:1"),
+    ):
+        assert run(*wrong).returncode == 2
+    assert len(list(read(root, kind="export.made"))) == 1

@@ -33,7 +33,8 @@ from guardrails_lite.audit import (
     sample,
 )
 from guardrails_lite.audit.alerts import Watch, command, read_rules
-from guardrails_lite.audit.index import Index
+from guardrails_lite.audit.export import take
+from guardrails_lite.audit.index import Filter, Index
 from guardrails_lite.review._verdicts import DECIDED, UNDONE
 from tests.audit.calls import intent, record
 from tests.engine.conftest import word
@@ -141,8 +142,10 @@ def everything_else(root: Path) -> None:
     log(record(21))
     reveal(log, f"{1:032x}", reader="officer", reason="T-1")
     release(log, hold(log, "u-1", owner="counsel", reason="case"), owner="counsel", reason="closed")
-    lift(log, restrict(log, "u-1", request="r-1", basis="GDPR 18"), owner="officer", reason="settled")
-    erase(log, "u-1", request="r-2", basis="GDPR 17")
+    placed = restrict(log, "u-1", request="r-1", basis="GDPR 18", owner="officer")
+    lift(log, placed, owner="officer", reason="settled")
+    erase(log, "u-1", request="r-2", basis="GDPR 17", owner="officer")
+    take(log, root.with_suffix(".csv"), "csv", by="auditor", reason="audit", filter=Filter(outcome="passed"))
     log.head()
     log.close()
     program = (

@@ -120,6 +120,21 @@ class Page:
             time.sleep(0.02)
         raise AssertionError(f"the page never came to: {script}")
 
+    def save_into(self, folder: Path) -> None:
+        """Let downloads go to *folder*."""
+        self.send("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+
+    def saved(self, folder: Path) -> Path:
+        """The file that was downloaded into *folder*, when it is whole."""
+        ends = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < ends:
+            self.run("0")
+            found = [path for path in folder.iterdir() if path.suffix not in (".crdownload", ".tmp")]
+            if found and not found[0].name.startswith("."):
+                return found[0]
+            time.sleep(0.02)
+        raise AssertionError(f"nothing was downloaded into {folder}")
+
     def press(self, key: str) -> None:
         """Press and release a key."""
         told: dict[str, Any] = {"key": key, "windowsVirtualKeyCode": KEYS.get(key) or ord(key.upper())}

@@ -6,12 +6,14 @@ The pictures of the documentation are made here: ``GUARDRAILS_LITE_PICTURES=docs
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from guardrails_lite.audit import AuditLog, hold, read, restrict
+from guardrails_lite.audit import AuditLog, bundle, hold, read, release, restrict
 from guardrails_lite.audit.alerts import read_rules
+from guardrails_lite.audit.export import take
 from guardrails_lite.review._app import MENU
 from guardrails_lite.review._verdicts import DECIDED, UNDONE
 from tests.review.browser import Browser, Page
@@ -127,6 +129,25 @@ def alerted(root: Path, tmp_path: Path, serve: Serve) -> str:
     return serve(root, rules=[rules])
 
 
+def test_calls_are_taken_without_scripts(browser: Browser, address: str, root: Path, tmp_path: Path) -> None:
+    """By keyboard: a reason, enter, and there is the file whose digest is in the log."""
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    with browser.page(scripts=False) as page:
+        page.save_into(folder)
+        page.open(f"{address}/exports")
+        page.run("document.querySelector('#reason').focus()")
+        for key in "case":
+            page.press(key)
+        page.press("Enter")
+        content = page.saved(folder).read_bytes()
+        page.open(f"{address}/exports")
+        assert sha256(content).hexdigest() in page.run("document.body.innerHTML")
+        assert page.complaints() == []
+    (entry,) = read(root, kind="export.made")
+    assert (entry.data["reason"], entry.data["sha256"]) == ("case", sha256(content).hexdigest())
+
+
 def test_hostile_text_runs_nowhere(browser: Browser, tmp_path: Path, serve: Serve) -> None:
     """What a record holds is text in the browser too."""
     hostile_log(tmp_path / "log")
@@ -156,6 +177,7 @@ def test_a_narrow_screen_and_print(browser: Browser, address: str) -> None:
         ("desk-alerts", "/alerts", False),
         ("desk-rules", "/rules", False),
         ("desk-policies", "/policies", False),
+        ("desk-exports", "/exports", False),
         ("desk-privacy", "/privacy?kind=user&names={names}", False),
     ],
 )
@@ -167,7 +189,11 @@ def test_pictures(
     with AuditLog(root) as log:
         names = "+".join(log.pseudonyms_of("user", "u-3"))
         hold(log, "u-3", owner="counsel", reason="case 12")
-        restrict(log, "u-4", request="R-7", basis="GDPR 18(1)(a)")
+        restrict(log, "u-4", request="R-7", basis="GDPR 18(1)(a)", owner="dpo")
+        if "exports" in name:
+            release(log, hold(log, "u-2", owner="counsel", reason="case 11"), owner="judge", reason="settled")
+            bundle(log, tmp_path / "evidence.zip", by="ada", reason="audit of May")
+            take(log, tmp_path / "calls.csv", "csv", by="ada", reason="case 12")
     call = next(entry.id for entry in read(root) if entry.data["outcome"] == "re-asked")
     address = alerted(root, tmp_path, serve) if "alerts" in name else serve(root)
     folder = Path(PICTURES) if PICTURES else tmp_path

@@ -68,6 +68,11 @@ class Filter:
         found: tuple[str, ...] = getattr(self, name)
         return found
 
+    def to_dict(self) -> dict[str, Any]:
+        """The parts that narrow it, as JSON-compatible data."""
+        told = {name: getattr(self, name) for name in sorted(self.used)}
+        return {name: dict(value) if name == "tags" else value for name, value in told.items()}
+
     @property
     def used(self) -> frozenset[str]:
         """The parts that narrow it."""

@@ -8,7 +8,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite.cli._log._action import Action, declare_filters, filter_of
+from guardrails_lite.cli._log._action import (
+    Action,
+    declare_filters,
+    declare_keys,
+    filter_of,
+    writing,
+)
 from guardrails_lite.cli._terminal import fail, print_json
 
 if TYPE_CHECKING:
@@ -37,6 +43,9 @@ def _declare(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="sent along, with --to",
     )
+    parser.add_argument("--by", metavar="WHO", help="record the export in the log, with who takes it")
+    parser.add_argument("--reason", metavar="WHY", help="why, with --by: it goes into the log as it is")
+    declare_keys(parser)
     declare_filters(parser)
 
 
@@ -50,6 +59,8 @@ def _header(text: str) -> tuple[str, str]:
 def _run(arguments: argparse.Namespace) -> int:
     from guardrails_lite.audit.export import export
 
+    if arguments.by or arguments.reason:
+        return _take(arguments)
     if arguments.to:
         if arguments.format or arguments.output:
             return fail("--to sends; it goes without --format and --output", 2)
@@ -75,6 +86,31 @@ def _run(arguments: argparse.Namespace) -> int:
         return fail(f"{arguments.output}: cannot be written ({error.strerror or type(error).__name__})", 5)
     if arguments.json:
         print_json({"path": arguments.output, "bytes": size, "format": arguments.format or "csv"})
+    return 0
+
+
+def _take(arguments: argparse.Namespace) -> int:
+    from guardrails_lite.audit.export import take
+
+    if not (arguments.by and arguments.reason and arguments.output) or arguments.to:
+        return fail("an export is recorded with --by, --reason and --output, and without --to", 2)
+    try:
+        with writing(arguments) as log:
+            taken = take(
+                log,
+                arguments.output,
+                arguments.format or "csv",
+                by=arguments.by,
+                reason=arguments.reason,
+                filter=filter_of(arguments),
+            )
+    except OSError as error:
+        return fail(f"{arguments.output}: cannot be written ({error.strerror or type(error).__name__})", 5)
+    if arguments.json:
+        told = {"path": arguments.output, "bytes": taken.bytes, "format": arguments.format or "csv"}
+        print_json({**told, "sha256": taken.sha256, "entry": taken.entry})
+    else:
+        print(f"{taken.bytes} bytes with the SHA-256\n{taken.sha256}\nrecorded as {taken.entry}")
     return 0
 
 

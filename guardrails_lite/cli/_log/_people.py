@@ -110,6 +110,7 @@ def _declare_erase(parser: argparse.ArgumentParser) -> None:
     _declare_value(parser)
     parser.add_argument("--request", required=True, help="names the request, for the receipt")
     parser.add_argument("--basis", required=True, help="the legal basis, for the receipt")
+    parser.add_argument("--owner", default="", help="who does it, for the receipt")
     parser.add_argument("--yes", action="store_true", help="do it: the texts cannot be brought back")
 
 
@@ -120,7 +121,12 @@ def _erase(arguments: argparse.Namespace) -> int:
         return fail("erasing cannot be undone; give --yes to do it", 2)
     with writing(arguments) as log:
         keys = erase(
-            log, _value(arguments), request=arguments.request, basis=arguments.basis, kind=arguments.kind
+            log,
+            _value(arguments),
+            request=arguments.request,
+            basis=arguments.basis,
+            owner=arguments.owner,
+            kind=arguments.kind,
         )
     _tell(arguments, {"keys": keys}, f"destroyed {keys} keys; the log's entry `erasure` is the receipt")
     return 0

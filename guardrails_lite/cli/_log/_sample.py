@@ -6,9 +6,8 @@ import argparse
 import secrets
 import shlex
 import time
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.cli._log._action import (
@@ -21,9 +20,6 @@ from guardrails_lite.cli._log._action import (
 )
 from guardrails_lite.cli._log._calls import print_calls
 from guardrails_lite.cli._terminal import fail, print_json, print_table, safe
-
-if TYPE_CHECKING:
-    from guardrails_lite.audit.index import Filter
 
 
 def _declare(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +60,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 size=arguments.size,
                 share=arguments.share,
                 strata=arguments.stratum,
-                chosen=_chosen(asked),
+                chosen=asked.to_dict(),
             )
         except ConfigError as error:
             return fail(error, 2)
@@ -91,15 +87,6 @@ def _moment(ns: int) -> str:
     """A time to the microsecond, as ``--until`` takes it."""
     seconds, rest = divmod(ns // 1000, 1_000_000)
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest:06}"
-
-
-def _chosen(asked: Filter) -> dict[str, Any]:
-    """The parts of the filter that narrow, as JSON-compatible data."""
-    return {
-        part.name: dict(asked.tags) if part.name == "tags" else getattr(asked, part.name)
-        for part in fields(asked)
-        if part.name in asked.used
-    }
 
 
 ACTIONS = (

@@ -21,6 +21,7 @@ _KINDS: Final = (
     "erasure",
     "segment.expired",
     "bundle.made",
+    "export.made",
 )
 _DOERS: Final = ("reviewer", "reader", "owner", "by", "request")
 _COLUMNS: Final = ("at", "type", "who", "call", "told", "id")

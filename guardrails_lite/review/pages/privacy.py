@@ -14,13 +14,11 @@ from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit import AuditLog, erase, hold, lift, pseudonyms_in, release, restrict
 from guardrails_lite.audit.index import Event, Filter
 from guardrails_lite.review._desk import Visit
+from guardrails_lite.review._placed import placed, why
 from guardrails_lite.review._view import View
 
 KINDS: Final = {"user": "User", "session": "Session", "api_key": "API key"}
 """What a name may be the name of."""
-
-_PLACED: Final = {"hold.placed": "hold.released", "restriction.placed": "restriction.lifted"}
-"""What is in force until an entry of the other type names it."""
 _MOST: Final = 2**62
 _COLUMNS: Final = ("at", "type", "id", "subjects", "by", "why")
 
@@ -28,9 +26,8 @@ _COLUMNS: Final = ("at", "type", "id", "subjects", "by", "why")
 def page(visit: Visit) -> View:
     """The person that the address names by pseudonyms, all holds and restrictions in force, all erasures."""
     kind, names = _named(visit)
-    held = visit.index.events(type=(*_PLACED, *_PLACED.values()), limit=_MOST, order="oldest")
     erasures = visit.index.events(type="erasure", limit=_MOST)
-    in_force = [_told(event, names) for event in _in_force(held)]
+    in_force = [_told(one.event, names) for one in placed(visit) if one.ended is None]
     forgotten = [_told(event, names) for event in erasures]
     data: dict[str, Any] = {
         "kind": kind,
@@ -63,15 +60,17 @@ def act(visit: Visit) -> str:
         ConfigError: it is another person, a field is empty, or a hold forbids it.
     """
     kind, value = _person(visit)
-    what, reason = visit.asked("act"), visit.asked("reason")
+    what, reason, who = visit.asked("act"), visit.asked("reason"), visit.reviewer
     log = visit.desk.log()
     names = log.pseudonyms_of(kind, value)
     if names != visit.asked("names").split():
         raise ConfigError("this is not the person whose calls were shown; look them up first")
     acts: dict[str, Callable[[], object]] = {
-        "hold": lambda: hold(log, value, owner=visit.reviewer, reason=reason, kind=kind),
-        "restrict": lambda: restrict(log, value, request=reason, basis=visit.asked("basis"), kind=kind),
-        "erase": lambda: erase(log, value, request=reason, basis=visit.asked("basis"), kind=kind),
+        "hold": lambda: hold(log, value, owner=who, reason=reason, kind=kind),
+        "restrict": lambda: restrict(
+            log, value, request=reason, basis=visit.asked("basis"), owner=who, kind=kind
+        ),
+        "erase": lambda: erase(log, value, request=reason, basis=visit.asked("basis"), owner=who, kind=kind),
     }
     if what not in acts:
         raise ConfigError(f"act={what!r}: expected one of {', '.join(acts)}")
@@ -125,17 +124,6 @@ def _known(visit: Visit, kind: str, name: str) -> dict[str, Any]:
     return {"name": name, "calls": calls, "first_ns": totals.first, "last_ns": totals.last}
 
 
-def _in_force(events: Iterable[Event]) -> list[Event]:
-    """What was placed and not ended, newest first."""
-    found: dict[str, Event] = {}
-    for event in events:
-        if event.type in _PLACED:
-            found[event.id] = event
-        else:
-            found.pop(str(event.data.get(event.type.partition(".")[0])), None)
-    return [*found.values()][::-1]
-
-
 def _told(event: Event, names: list[str]) -> dict[str, Any]:
     data = event.data
     subjects = [str(one) for one in data["subjects"]] if isinstance(data.get("subjects"), list) else []
@@ -145,7 +133,7 @@ def _told(event: Event, names: list[str]) -> dict[str, Any]:
         "id": event.id,
         "subjects": subjects,
         "by": str(data.get("owner", "")),
-        "why": ", ".join(str(data[name]) for name in ("reason", "request", "basis") if name in data),
+        "why": why(data),
         "destroyed": data.get("keys"),
         "theirs": not set(names).isdisjoint(subjects),
     }

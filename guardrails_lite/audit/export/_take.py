@@ -1,0 +1,77 @@
+"""Exports that leave a trace: who took which calls out of the log, and the digest of what they got."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from guardrails_lite._errors import ConfigError
+from guardrails_lite.audit.export._formats import export
+
+if TYPE_CHECKING:
+    from guardrails_lite.audit._log import AuditLog
+    from guardrails_lite.audit.index import Filter
+
+TAKEN: Final = "export.made"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An export that was made and recorded."""
+
+    path: Path
+    sha256: str
+    """Of the file; the log's entry repeats it."""
+    bytes: int
+    entry: str
+    """The id of the log's entry about it, ``export.made``."""
+
+
+def take(
+    log: AuditLog,
+    path: str | os.PathLike[str],
+    format: str,
+    *,
+    by: str,
+    reason: str,
+    filter: Filter | None = None,
+) -> Taken:
+    """Write finished calls to the new file *path*, as `export` does, and record in *log* that it was done.
+
+    Args:
+        log: The log.
+        path: A new file, which only this user will be able to read.
+        format: A name of `FORMATS`.
+        by: Who takes them.
+        reason: Why: a case, an audit. Both go into the log as they are, and so does *filter*.
+        filter: Which calls; default: all.
+
+    Raises:
+        ConfigError: *by* or *reason* is empty, *path* is taken, or there is no such format.
+        OSError: the file could not be written; nothing was recorded.
+    """
+    place = Path(path)
+    if not by or not reason:
+        raise ConfigError("take(...) needs by= and reason=: taking calls away is itself recorded")
+    if place.exists():
+        raise ConfigError(f"take(...): {str(place)!r} is there already; name a new file")
+    pieces = export(log.directory, format, filter=filter)
+    fresh = place.with_name(f".{place.name}.{os.getpid()}.new")
+    size, digest = 0, sha256()
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            for piece in pieces:
+                content = piece.encode() if isinstance(piece, str) else piece
+                file.write(content)
+                digest.update(content)
+                size += len(content)
+        told: dict[str, Any] = {"by": by, "reason": reason, "format": format, "bytes": size}
+        told |= {"sha256": digest.hexdigest(), "chosen": filter.to_dict() if filter is not None else {}}
+        entry = log.event(TAKEN, told)
+        os.rename(fresh, place)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return Taken(place, digest.hexdigest(), size, entry)
