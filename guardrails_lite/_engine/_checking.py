@@ -211,8 +211,12 @@ async def screened_reply(attempt: Attempt, reply: Reply) -> Reply:
     choices: list[Choice] = []
     changed = False
     for choice in reply.choices:
+        if choice.transcript is not None:
+            attempt.story.unscreened = tuple(dict.fromkeys((*attempt.story.unscreened, "audio")))
         try:
-            if choice.refusal or choice.reasoning or choice.tool_calls or attempt.plan.schema is not None:
+            if attempt.plan.schema is not None or any(
+                (choice.refusal, choice.reasoning, choice.tool_calls, choice.transcript)
+            ):
                 left = await _choice_screened(attempt, choice, groups)
             else:
                 left = choice
@@ -239,10 +243,13 @@ async def _choice_screened(attempt: Attempt, choice: Choice, groups: Groups) -> 
     calls = choice.tool_calls
     if calls:
         calls = tuple([await _call_screened(attempt, call, groups) for call in calls])
-    before = (choice.text, choice.refusal, choice.reasoning, choice.tool_calls)
-    if before == (text, refusal, reasoning, calls):
+    spoken = choice.transcript and await screened(groups, choice.transcript, attempt.call)
+    before = (choice.text, choice.refusal, choice.reasoning, choice.tool_calls, choice.transcript)
+    if before == (text, refusal, reasoning, calls, spoken):
         return choice
-    return replace(choice, text=text, refusal=refusal, reasoning=reasoning, tool_calls=calls)
+    return replace(
+        choice, text=text, refusal=refusal, reasoning=reasoning, tool_calls=calls, transcript=spoken
+    )
 
 
 async def screened_rest(attempt: Attempt, reply: Reply, tallies: Tallies) -> Reply:
@@ -257,7 +264,9 @@ async def screened_rest(attempt: Attempt, reply: Reply, tallies: Tallies) -> Rep
 
 def capture(attempt: Attempt, reply: Reply) -> None:
     """Keep the reply's texts for the sinks that store them."""
-    attempt.story.texts += [("output", "assistant", choice.text or "") for choice in reply.choices]
+    attempt.story.texts += [
+        ("output", "assistant", choice.text or choice.transcript or "") for choice in reply.choices
+    ]
 
 
 async def _call_screened(attempt: Attempt, call: ToolCall, groups: Groups) -> ToolCall:

@@ -17,6 +17,7 @@ from guardrails_lite._engine._gate import Gate
 from guardrails_lite._engine._screen import Tallies
 from guardrails_lite._engine._tally import Stop
 from guardrails_lite._messages import Choice, Message, Reply, ToolCall, Usage
+from guardrails_lite._messages._beside import chunk_without_unscreened
 from guardrails_lite._messages._shapes import (
     Chunk,
     Delta,
@@ -49,6 +50,7 @@ class Incoming:
         self._call = call
         self.tallies = tallies
         self._hold = hold
+        self._screens = story.plan.enforce and bool(story.plan.output.rules)
         self.reading: Reading | None = None
         self._offered: Offered | None = None
         self.parts: dict[int, Part] = {}
@@ -90,6 +92,8 @@ class Incoming:
         """
         self.reading, self._offered = reading, offered
         while (raw := await Read(stream, timeout_s())) is not END:
+            if self._screens:
+                raw = chunk_without_unscreened(raw)
             chunk = read_chunk(raw)
             if self.pulse is not None:
                 chars = sum([delta.chars for delta in chunk.deltas])

@@ -7,15 +7,21 @@ import operator
 from collections.abc import Mapping
 from typing import Any
 
-from guardrails_lite._messages import get
+from guardrails_lite._messages import fields_of, get
+from guardrails_lite._messages._shapes import REASONING, part_text, read_tool_call, reasoning_of
 
-_SCREENED = frozenset(
-    [
-        *("role", "content", "refusal", "tool_calls", "function_call", "reasoning_content", "reasoning"),
-        *("audio", "parsed"),
-    ]
-)
+_SCREENED = frozenset({"role", "content", "refusal", "tool_calls", "function_call", "audio", *REASONING})
 """Fields of a message that hold what was checked, or no text of their own."""
+_OF_DELTA = _SCREENED - {"audio"}
+_OF_CHOICE = frozenset({"delta", "message"})
+_PLAIN = frozenset({"role", "content", "function_call"})
+_TEXT = (str, type(None))
+_OF_CALL = frozenset({"id", "index", "type", "extra_content"})
+"""Fields of a tool call besides what it calls: no text, or sealed by the provider, who wants it back."""
+_OF_BODY = frozenset({"name", "arguments", "input"})
+_OF_AUDIO = frozenset({"id", "data", "expires_at", "transcript"})
+_OF_PART = frozenset({"type", "text"})
+_PARSED = frozenset({"parsed", "parsed_arguments"})
 
 
 def without_unscreened(raw: Any) -> Any:
@@ -31,19 +37,88 @@ def without_unscreened(raw: Any) -> Any:
     return raw if all(map(operator.is_, checked, choices)) else _with(raw, choices=checked)
 
 
+def chunk_without_unscreened(raw: Any) -> Any:
+    """A chunk without what is read of no chunk: what its deltas hold beside text, thoughts and calls."""
+    choices = None if isinstance(raw, str) else get(raw, "choices")
+    if not isinstance(choices, (list, tuple)):
+        return raw
+    checked = list(map(_delta_only, choices))
+    return raw if all(map(operator.is_, checked, choices)) else _with(raw, choices=checked)
+
+
 def screened_fields(message: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a message of which nothing has to be left out."""
-    return {name: value for name, value in message.items() if name in _SCREENED}
+    return dict(_message(message))
 
 
 def _checked_only(choice: Any) -> Any:
     message = get(choice, "message")
-    if isinstance(message, Mapping):
-        left = screened_fields(message)
-        return choice if len(left) == len(message) else _with(choice, message=left)
-    named = ("annotations", *(getattr(message, "model_extra", None) or ()))
-    beside = {name: None for name in named if name not in _SCREENED and get(message, name)}
-    return _with(choice, message=_with(message, **beside)) if beside else choice
+    left = message if message is None or _only_says(message) else _message(message)
+    return choice if left is message else _with(choice, message=left)
+
+
+def _delta_only(choice: Any) -> Any:
+    fields = fields_of(choice, _OF_CHOICE)
+    delta, message = fields.get("delta"), fields.get("message")
+    if delta is None:
+        left = message if message is None else _message(message, _OF_DELTA)
+        return choice if left is message else _with(choice, message=left)
+    left = delta if _only_says(delta) else _message(delta, _OF_DELTA)
+    return choice if left is delta and message is None else _with(choice, delta=left, message=None)
+
+
+def _only_says(message: Any) -> bool:
+    """Whether there is text and nothing beside it, as almost always. Found out as fast as can be."""
+    fields = message if type(message) is dict else getattr(message, "__dict__", None)
+    if fields is None or type(fields.get("content")) not in _TEXT:
+        return False
+    if fields is not message and getattr(message, "__pydantic_extra__", True):
+        return False
+    return all(name in _PLAIN or not value for name, value in fields.items())
+
+
+def _message(message: Any, names: frozenset[str] = _SCREENED) -> Any:
+    """A message or a delta, saying only what was read of it."""
+    left = _known(message, names)
+    changes: dict[str, Any] = {}
+    if not isinstance(get(left, "refusal"), (str, type(None))):
+        changes["refusal"] = None
+    content = get(left, "content")
+    if isinstance(content, (list, tuple)):
+        changes["content"] = [_known(part, _OF_PART) for part in content if part_text(part) is not None]
+    elif content is not None and not isinstance(content, str):
+        changes["content"] = None
+    told = reasoning_of(left)
+    for name in REASONING:  # some servers say it under both names
+        if (said := get(left, name)) and said != told:
+            changes[name] = None
+    if (audio := get(left, "audio")) is not None:
+        changes["audio"] = _known(audio, _OF_AUDIO)
+    if (calls := get(left, "tool_calls")) is not None:
+        changes["tool_calls"] = list(map(_call, calls)) if isinstance(calls, (list, tuple)) else None
+    changes = {name: new for name, new in changes.items() if new != get(left, name)}
+    return _with(left, **changes) if changes else left
+
+
+def _call(call: Any) -> Any:
+    kind = read_tool_call(call).kind
+    left = _known(call, _OF_CALL | {kind})
+    body = get(left, kind)
+    known = body if body is None else _known(body, _OF_BODY)
+    return left if known is body else _with(left, **{kind: known})
+
+
+def _known(source: Any, names: frozenset[str]) -> Any:
+    """*source* with these fields only, and what its own client has parsed them to."""
+    if isinstance(source, Mapping):
+        left = {name: value for name, value in source.items() if name in names}
+        return source if len(left) == len(source) else left
+    own = getattr(source, "__dict__", {})
+    beside = {name: None for name in own if own[name] and name not in names and name not in _PARSED}
+    if more := getattr(source, "__pydantic_extra__", None):
+        beside |= {name: None for name in more if more[name] and name not in names}
+    beside = {name: None for name in beside if not name.startswith("_")}
+    return _with(source, **beside) if beside else source
 
 
 def _with(source: Any, /, **changes: Any) -> Any:
@@ -53,5 +128,5 @@ def _with(source: Any, /, **changes: Any) -> Any:
         return source.model_copy(update=changes)
     made = copy.copy(source)
     for name, value in changes.items():
-        setattr(made, name, value)
+        object.__setattr__(made, name, value)  # a frozen dataclass may be copied with changes
     return made

@@ -182,6 +182,8 @@ class Choice:
     """Calls of the same turn that were refused, of a guard with ``tool_calls="each"``."""
     legacy_call: bool = False
     """It calls a function in the form from before tool calls, which is not checked, so it is refused."""
+    transcript: str | None = field(default=None, repr=False)
+    """What is said in the audio of the reply; None where it has none."""
 
 
 @dataclass(slots=True)

@@ -125,10 +125,11 @@ def _read_choice(nth: int, choice: Any) -> Choice:
         index=index if type(index) is int else nth,
         text=_text_of(get(message, "content")),
         refusal=_string(get(message, "refusal")),
-        tool_calls=tuple(_read_tool_call(call) for call in calls) if isinstance(calls, (list, tuple)) else (),
+        tool_calls=tuple(read_tool_call(call) for call in calls) if isinstance(calls, (list, tuple)) else (),
         finish_reason=_string(get(choice, "finish_reason")),
-        reasoning=_reasoning_of(_extras_of(message)),
+        reasoning=reasoning_of(message),
         legacy_call=get(message, "function_call") is not None,
+        transcript=_transcript_of(get(message, "audio")),
     )
 
 
@@ -142,12 +143,20 @@ def _extras_of(message: Any) -> Mapping[str, Any]:
     return getattr(message, "model_extra", None) or {}
 
 
-def _reasoning_of(extras: Mapping[str, Any]) -> str | None:
-    """Servers call it one or the other."""
-    return (_string(extras.get("reasoning_content")) or _string(extras.get("reasoning"))) if extras else None
+REASONING = ("reasoning_content", "reasoning")
+"""Servers call it one or the other."""
 
 
-def _read_tool_call(call: Any) -> ToolCall:
+def reasoning_of(message: Any) -> str | None:
+    """What the model thought first, where a message or a delta tells it."""
+    return _string(get(message, REASONING[0])) or _string(get(message, REASONING[1]))
+
+
+def _transcript_of(audio: Any) -> str | None:
+    return None if audio is None else _string(get(audio, "transcript")) or ""
+
+
+def read_tool_call(call: Any) -> ToolCall:
     kind = get(call, "type")
     custom = kind == "custom" or (get(call, "function") is None and get(call, "custom") is not None)
     body = get(call, "custom" if custom else "function")
@@ -167,8 +176,13 @@ def _read_tool_call(call: Any) -> ToolCall:
 def _text_of(content: Any) -> str | None:
     """The text of content that may be a list of parts, as some compatible servers send."""
     if isinstance(content, (list, tuple)):
-        return "".join(text for part in content if isinstance(text := get(part, "text"), str))
+        return "".join(text for part in content if (text := part_text(part)) is not None)
     return _string(content)
+
+
+def part_text(part: Any) -> str | None:
+    """The text of a part of a content; None where it is of another kind."""
+    return _string(part if isinstance(part, str) else get(part, "text"))
 
 
 def _string(value: object) -> str | None:
@@ -221,10 +235,14 @@ def write_reply(raw: Any, before: Reply, after: Reply) -> Any:
             set_field(choice, "logprobs", None)
         if old.text != new.text:
             set_field(message, "content", new.text)
+            parse_again(message, "parsed", new.text)
+        if old.transcript != new.transcript:  # what is heard says the same
+            set_field(get(message, "audio"), "transcript", new.transcript)
+            set_field(get(message, "audio"), "data", "")
         if old.refusal != new.refusal:
             set_field(message, "refusal", new.refusal)
         if old.reasoning != new.reasoning:
-            for name in ("reasoning_content", "reasoning"):
+            for name in REASONING:
                 if isinstance(get(message, name), str):
                     set_field(message, name, new.reasoning)
         left = []
@@ -237,13 +255,27 @@ def write_reply(raw: Any, before: Reply, after: Reply) -> Any:
             if call is None:
                 continue
             if was.arguments != call.arguments:
-                set_field(
-                    get(item, call.kind), "arguments" if call.kind == "function" else "input", call.arguments
-                )
+                body = get(item, call.kind)
+                set_field(body, "arguments" if call.kind == "function" else "input", call.arguments)
+                parse_again(body, "parsed_arguments", call.arguments)
             left.append(item)
         if len(left) < len(old.tool_calls):
             set_field(message, "tool_calls", left)
     return written
+
+
+def parse_again(source: Any, name: str, text: str | None) -> None:
+    """Put what *text* is parsed to in the place of what the client had parsed before it was changed."""
+    was = get(source, name)
+    if was is None:
+        return
+    from pydantic import TypeAdapter
+
+    try:
+        parsed = TypeAdapter(type(was)).validate_json(text or "")
+    except (TypeError, ValueError):  # what is left no longer fits
+        parsed = None
+    set_field(source, name, parsed)
 
 
 def in_place_of(before: Sequence[ToolCall], after: Sequence[ToolCall]) -> list[ToolCall | None]:
@@ -310,7 +342,7 @@ def _read_delta(nth: int, choice: Any) -> Delta:
         _string(said.get("refusal")) or "",
         calls if isinstance(calls, (list, tuple)) else (),
         _string(fields.get("finish_reason")),
-        _reasoning_of(extras) or "",
+        reasoning_of(delta) or "",
         bool(extras) or legacy_call,
         legacy_call,
     )
@@ -345,20 +377,30 @@ def write_chunk(
         fields["tool_calls"] = [_write_tool_call(nth, call, like) for nth, call in enumerate(tool_calls)]
     extras = {"reasoning_content": reasoning} if reasoning else {}
     if hasattr(like, "model_copy") and template is not None:
-        said = _copied(delta, {**fields, "function_call": None})
+        told = _bare_delta() if delta is None else delta  # a whole message stood in its place
+        said = _copied(told, {**fields, "function_call": None})
         object.__setattr__(said, "__pydantic_extra__", extras)  # nothing of the chunk's own is carried along
         # `logprobs` spell out the chunk's own text, which is not this one.
         changed = {"index": index, "logprobs": None, "delta": said, "finish_reason": finish_reason}
+        if delta is None:
+            changed["message"] = None
         return _copied(like, {"choices": [_copied(template, changed)], "usage": usage})
     kept = {key: value for key, value in fields.items() if value is not None}
     choice = {**(plain(template) if template is not None else {}), "index": index}
-    choice.pop("logprobs", None)
+    for name in ("logprobs", "message"):
+        choice.pop(name, None)
     role = get(delta, "role")
     choice["delta"] = {**({"role": role} if role else {}), **kept, **extras}
     choice["finish_reason"] = finish_reason
     written = {**plain(like), "choices": [choice]}
     written.pop("usage", None)
     return written if usage is None else {**written, "usage": usage}
+
+
+def _bare_delta() -> Any:
+    from openai.types.chat.chat_completion_chunk import ChoiceDelta
+
+    return ChoiceDelta.model_construct()
 
 
 def _copied(model: Any, update: dict[str, Any]) -> Any:
@@ -370,7 +412,7 @@ def _copied(model: Any, update: dict[str, Any]) -> Any:
     extra = model.__pydantic_extra__
     put = object.__setattr__
     put(copied, "__dict__", {**model.__dict__, **update})
-    put(copied, "__pydantic_extra__", extra and dict(extra))
+    put(copied, "__pydantic_extra__", extra and {name: extra[name] for name in extra if name not in update})
     put(copied, "__pydantic_fields_set__", model.__pydantic_fields_set__.union(update))
     put(copied, "__pydantic_private__", None)
     return copied
@@ -420,6 +462,13 @@ def with_parsed(raw: Any, value: object) -> Any:
 
         return _shapes_responses.with_parsed(raw, value)
     message = get((get(raw, "choices") or [None])[0], "message")
-    if message is not None and not isinstance(message, Mapping) and getattr(message, "parsed", None) is None:
-        message.__dict__["parsed"] = value
+    if message is not None and not isinstance(message, Mapping):
+        put_parsed(message, "parsed", value)
     return raw
+
+
+def put_parsed(target: Any, name: str, value: object) -> None:
+    """Set *name* of a client's object, which is what the client has parsed; what a server sent is not."""
+    (getattr(target, "__pydantic_extra__", None) or {}).pop(name, None)
+    if getattr(target, name, None) is None:
+        target.__dict__[name] = value

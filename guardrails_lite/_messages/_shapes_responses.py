@@ -14,7 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from guardrails_lite._messages import Choice, Reply, ToolCall, get, set_field
-from guardrails_lite._messages._shapes import Chunk, Delta, MalformedError, in_place_of, read_usage
+from guardrails_lite._messages._shapes import (
+    Chunk,
+    Delta,
+    MalformedError,
+    in_place_of,
+    parse_again,
+    put_parsed,
+    read_usage,
+)
 from guardrails_lite._messages._texts import plain
 
 _PARTS = {"output_text": "text", "refusal": "refusal"}
@@ -47,7 +55,7 @@ NO_TEXT = frozenset(
 )
 """Fields of an item that are no text of the model: identifiers, states, what is sealed, images."""
 _OF_MESSAGE = NO_TEXT | {"content"}
-_OF_PART = frozenset({"type", "text", "refusal", "annotations", "logprobs", "parsed"})
+_OF_PART = frozenset({"type", "text", "refusal", "annotations", "logprobs"})
 
 
 def read(raw: Any) -> Reply:
@@ -184,6 +192,8 @@ def write(raw: Any, after: Reply) -> Any:
         if call is None:
             left_out.append(item)
         else:
+            if tool_call_of(item).arguments != call.arguments:
+                parse_again(item, "parsed_arguments", call.arguments)
             set_field(item, ARGUMENTS[get(item, "type")], call.arguments)
     if left_out:
         set_field(written, "output", [item for item in items if not any(item is each for each in left_out)])
@@ -192,18 +202,19 @@ def write(raw: Any, after: Reply) -> Any:
 
 def with_parsed(raw: Any, value: object) -> Any:
     """*raw* with ``output_parsed`` set, where the client's own ``parse`` has not."""
-    if isinstance(raw, Mapping) or getattr(raw, "output_parsed", None) is not None:
+    if isinstance(raw, Mapping):
         return raw
     items = get(raw, "output")
-    place = next(parts_of(items if isinstance(items, (list, tuple)) else (), "output_text"), None)
-    if place is not None:
-        get(items[place[0]], "content")[place[1]].__dict__["parsed"] = value
-    raw.__dict__["output_parsed"] = value
+    parts = list(parts_of(items if isinstance(items, (list, tuple)) else (), "output_text"))
+    for nth, (place, part, _) in enumerate(parts):
+        put_parsed(get(items[place], "content")[part], "parsed", None if nth else value)
+    put_parsed(raw, "output_parsed", value)
     return raw
 
 
 def _say(part: Any, kind: str, text: str) -> None:
     set_field(part, _PARTS[kind], text)
+    parse_again(part, "parsed", text)
     if kind == "output_text":  # tokens and positions of a text that is no longer there
         for name in ("annotations", "logprobs"):
             if get(part, name):

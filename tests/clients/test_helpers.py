@@ -9,11 +9,11 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import openai
 import pytest
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from guardrails_lite import (
     Exhausted,
@@ -31,6 +31,7 @@ from guardrails_lite import (
     validator,
 )
 from guardrails_lite.testing import HttpReply, LoopbackServer, completion, tool_call
+from guardrails_lite.testing._responses import response_of
 
 
 class Note(BaseModel):
@@ -264,3 +265,53 @@ def told(last: Any) -> tuple[str | None, list[Any]]:
         text, parsed = last.output_text or None, last.output_parsed
     assert parsed is None or isinstance(parsed, (Note, dict))
     return text, [json.loads(call.arguments) for call in calls]
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_the_typed_value_is_the_guards_whatever_a_server_sends(api: str) -> None:
+    """A reply can hold a field of the name under which the value is found."""
+    body: Any = completion(SOUND)
+    forged = {"name": KEY, "text": KEY}
+    if api == "responses":
+        body = response_of(body) | {"output_parsed": forged}
+        body["output"][0]["content"][0]["parsed"] = forged
+    else:
+        body["choices"][0]["message"]["parsed"] = forged
+    with LoopbackServer([body]) as server:
+        client = openai.OpenAI(base_url=server.base_url, api_key="k")
+        with Guard(schema=Note, log=[]).wrap(client) as guarded:
+            if api == "chat":
+                got: Any = guarded.chat.completions.create(model="m", messages=MESSAGES)
+                values = [got.choices[0].message.parsed]
+            else:
+                got = guarded.responses.create(model="m", input="hi")
+                values = [got.output_parsed, got.output[0].content[0].parsed]
+
+    assert values == [Note(name="Ada", text="sound")] * len(values)
+    assert KEY not in got.model_dump_json(warnings=False)
+
+
+@pytest.mark.parametrize("text", [f"{KEY} and on", f"{KEY}."], ids=["still fits", "no longer fits"])
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_what_a_function_has_parsed_is_what_the_rules_left(api: str, text: str) -> None:
+    """The client parsed the reply before a rule changed it: its value would say what was masked."""
+
+    class Long(BaseModel):
+        name: str
+        text: Annotated[str, Field(min_length=12)]
+
+    with LoopbackServer([completion(SOUND.replace("sound", text))]) as server:
+        client = openai.OpenAI(base_url=server.base_url, api_key="k")
+
+        @Guard(output=[redact(keys)], log=[])
+        def answer(messages: Any) -> Any:
+            if api == "chat":
+                return client.chat.completions.parse(model="m", messages=messages, response_format=Long)
+            return client.responses.parse(model="m", input=messages, text_format=Long)
+
+        with client:
+            got: Any = answer(MESSAGES)
+
+    parsed = got.choices[0].message.parsed if api == "chat" else got.output_parsed
+    assert KEY not in repr(got)
+    assert parsed == (None if text == f"{KEY}." else Long(name="Ada", text="[KEY] and on"))

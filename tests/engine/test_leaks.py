@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from guardrails_lite import (
     AuditLog,
+    Blocked,
     Budget,
     Finding,
     Guard,
@@ -248,3 +249,108 @@ def test_a_broken_check_leaves_no_text_to_the_garbage_collector(how: str) -> Non
     finally:
         gc.enable()
     assert outcome.record.checks[0].result == "broken"
+
+
+SAID = {"role": "assistant", "content": "fine"}
+BESIDE: dict[str, Any] = {
+    "speech": {**SAID, "audio": {"id": "a", "data": "aGk=", "expires_at": 0, "transcript": SECRETS["reply"]}},
+    "thoughts under two names": {**SAID, "reasoning_content": "so", "reasoning": SECRETS["reply"]},
+    "thoughts that are no text": {**SAID, "reasoning": {"said": SECRETS["reply"]}},
+    "a part that is no text": {
+        **SAID,
+        "content": [{"type": "thinking", "thinking": SECRETS["reply"]}, {"type": "text", "text": "fine"}],
+    },
+    "a part that is a string": {**SAID, "content": ["fine", SECRETS["reply"]]},
+    "a field of a part": {**SAID, "content": [{"type": "text", "text": "fine", "more": SECRETS["reply"]}]},
+    "a value that the server parsed": {**SAID, "parsed": {"text": SECRETS["reply"]}},
+    "calls that are no list": {**SAID, "tool_calls": {"name": SECRETS["reply"]}},
+    "a refusal that is no text": {**SAID, "refusal": [SECRETS["reply"]]},
+    "a field of a call": {
+        **SAID,
+        "tool_calls": [{**tool_call("find", {"number": 1}), "custom": {"input": SECRETS["reply"]}}],
+    },
+    "a field of a function": {
+        **SAID,
+        "tool_calls": [
+            {
+                "id": "c1",
+                "type": "function",
+                "function": {"name": "find", "arguments": '{"number": 1}', "parsed": SECRETS["reply"]},
+            }
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("shape", ["dict", "object"])
+@pytest.mark.parametrize("window", [None, 20], ids=["held", "windowed"])
+@pytest.mark.parametrize("style", STYLES, ids=str)
+@pytest.mark.parametrize("beside", BESIDE)
+def test_what_is_read_of_no_message_is_not_in_what_is_returned(
+    beside: str, style: Style, window: int | None, shape: str
+) -> None:
+    """Whatever a server puts into a message or a delta: what no rule has seen does not reach the caller."""
+    message = BESIDE[beside]
+    ends = {
+        "index": 0,
+        "finish_reason": "tool_calls" if isinstance(message.get("tool_calls"), list) else "stop",
+    }
+    if style.is_stream:
+        delta, rest = {**ends, "delta": message, "finish_reason": None}, {**ends, "delta": {}}
+        script: Any = [{"object": "chat.completion.chunk", "choices": [each]} for each in (delta, rest)]
+    else:
+        script = {"object": "chat.completion", "choices": [{**ends, "message": message}]}
+    if shape == "object":
+        from openai._models import construct_type
+        from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+        kind = ChatCompletionChunk if style.is_stream else ChatCompletion
+        made = [construct_type(type_=kind, value=each) for each in (script if style.is_stream else [script])]
+        script = made if style.is_stream else made[0]
+    guard = Guard(output=[redact(word(SECRETS["reply"], window=window))], tools=[find])
+
+    released, outcome = style.released(
+        guard, lambda messages, **_: iter(script) if style.is_stream else script, "hi"
+    )
+
+    assert "fine" in repr(released) + repr(outcome.value)
+    assert SECRETS["reply"] not in repr(released) + repr(outcome.value) + repr(outcome.reply.raw)
+    if beside == "speech" and not style.is_stream:
+        assert "aGk=" not in repr(outcome.value), "what is heard says the same"
+        assert outcome.record.unscreened == ("audio",)
+
+
+def test_speech_of_which_a_rule_changes_nothing_is_passed_on() -> None:
+    """Its transcript is checked like any text; the sound is recorded as not screened."""
+    spoken = {"id": "a", "data": "aGk=", "expires_at": 0, "transcript": "fine"}
+    reply = completion(None)
+    reply["choices"][0]["message"]["audio"] = spoken
+    guard = Guard(output=[block(word("swordfish"))], retry=NOW)
+
+    outcome = guard.run(lambda messages: reply, "hi")
+
+    assert outcome.value["choices"][0]["message"]["audio"] == spoken
+    assert outcome.record.unscreened == ("audio",)
+    spoken["transcript"] = SECRETS["reply"]
+    with pytest.raises(Blocked):
+        guard.run(lambda messages: reply, "hi")
+
+
+@pytest.mark.parametrize("window", [None, 20], ids=["held", "windowed"])
+@pytest.mark.parametrize("shape", ["dict", "object"])
+def test_a_message_among_the_chunks_is_released_like_a_delta(shape: str, window: int | None) -> None:
+    """Some servers stream a whole message at once; what is held of it is not shown by its own field."""
+    chunk: Any = {
+        "choices": [{"index": 0, "message": {"content": SECRETS["reply"]}, "finish_reason": "stop"}]
+    }
+    if shape == "object":
+        from openai._models import construct_type
+        from openai.types.chat import ChatCompletionChunk
+
+        chunk = construct_type(type_=ChatCompletionChunk, value=chunk)
+    guard = Guard(output=[redact(word(SECRETS["reply"], window=window))])
+
+    released = list(guard.stream(lambda messages: iter([chunk]), "hi"))
+
+    assert "[REDACTED]" in repr(released)
+    assert SECRETS["reply"] not in repr(released)
