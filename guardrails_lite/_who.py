@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from guardrails_lite._errors import ConfigError
 PERSONAL = frozenset({"user", "session", "api_key"})
 """Fields that name a person or a credential: they leave the process as pseudonyms only."""
 
+_KEY_NAME = re.compile("key:[0-9a-f]{16}")
 _TAKEN_FROM_STRUCTLOG = frozenset(
     {"tenant", "user", "session", "app", "env", "request_id", "trace_id", "span_id"}
 )
@@ -43,9 +45,11 @@ def bound(**who: str) -> Iterator[None]:
         _bound.reset(token)
 
 
-def who_calls() -> Mapping[str, str]:
-    """What is known of the caller: bound here, bound in structlog, and the current trace."""
+def who_calls(account: str = "") -> Mapping[str, str]:
+    """What is known of the caller: bound here or in structlog, the current trace, the client's *account*."""
     who = _bound.get()
+    if account and "api_key" not in who:
+        who = {"api_key": account, **who}
     if "structlog.contextvars" in sys.modules:
         there = sys.modules["structlog.contextvars"].get_contextvars()
         taken = {key: str(there[key]) for key in _TAKEN_FROM_STRUCTLOG & there.keys()}
@@ -56,6 +60,13 @@ def who_calls() -> Mapping[str, str]:
         if span.is_valid:
             who = {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}", **who}
     return who
+
+
+def key_name(api_key: str) -> str:
+    """Name an API key by a digest, so that no record holds the key; the name of a name is itself."""
+    if _KEY_NAME.fullmatch(api_key):
+        return api_key
+    return f"key:{hashlib.blake2b(api_key.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
 
 
 def pseudonym_of(field: str, value: str) -> str:

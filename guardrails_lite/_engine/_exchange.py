@@ -88,7 +88,7 @@ async def exchange(
         GuardrailsError: as its subclasses say; with the record attached.
     """
     began_s = plan.clock()
-    story = Story(plan, call, style, live=live)
+    story = Story(plan, call, style, account=primary.account, live=live)
     intent: Write | None = None
     if partials and plan.schema is not None:
         story.partials = True

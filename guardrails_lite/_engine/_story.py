@@ -62,7 +62,9 @@ class Story:
     ledger: Ledger
     """What the call may spend, and has spent; once the request has been screened."""
 
-    def __init__(self, plan: Plan, call: Call, style: Style, *, live: bool = False) -> None:
+    def __init__(
+        self, plan: Plan, call: Call, style: Style, *, account: str = "", live: bool = False
+    ) -> None:
         self._began_ns = time.perf_counter_ns()
         self.plan = plan
         self.call = call
@@ -71,7 +73,7 @@ class Story:
         """The consumer takes chunks as they are released."""
         self.id = os.urandom(16).hex()
         self.started = plan.wall_clock()
-        self.who = who_calls()
+        self.who = who_calls(account)
         self.steps: list[Step | Round | Tally] = []
         self.texts: list[tuple[str, str, str]] = []
         self.attempt = 0

@@ -14,6 +14,7 @@ import secrets
 from pathlib import Path
 
 from guardrails_lite._errors import ConfigError
+from guardrails_lite._who import key_name
 from guardrails_lite.audit._disk import replace_secret
 from guardrails_lite.audit._note import b64, unb64
 from guardrails_lite.audit._registry import read_config
@@ -113,5 +114,7 @@ def pseudonyms_in(
 
 
 def _word(period: str, key: bytes, kind: str, value: str) -> str:
+    if kind == "api_key":
+        value = key_name(value)  # a wrapped client's key is known by this name only
     text = f"{kind}\0{value}".encode("utf-8", "surrogatepass")
     return f"p{period}:{hmac.digest(key, text, 'sha256')[:16].hex()}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol, get_origin
@@ -15,6 +14,7 @@ from guardrails_lite._errors import ConfigError, Exhausted
 from guardrails_lite._messages import Call, Reply
 from guardrails_lite._messages._shapes import read_reply, with_parsed, write_reply
 from guardrails_lite._targets import Answered, Sender, Target
+from guardrails_lite._who import key_name
 from guardrails_lite.clients import _openai_http
 from guardrails_lite.clients._openai_carried import with_carried
 from guardrails_lite.clients._openai_chat import json_of
@@ -28,6 +28,8 @@ from guardrails_lite.clients._openai_streams import (
 )
 from guardrails_lite.reliability._deadline import connect_limit_s
 
+_NO_KEY = ("", "<missing API key>")
+"""What a client holds where it was given something else than a key, such as a token of Azure's directory."""
 _EXTRAS = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
 
 
@@ -91,11 +93,8 @@ class Passage:
     def target(self, send: Sender, *, blocks: bool) -> Target:
         """The client itself, as the first target."""
         name, answer = self._client._wrapped.__name__, self._request.answer_of
-        account, endpoint, request = "", "", ""
-        keeps = self._client._guard._plan.cache is not None
-        if self._tells_headers or keeps:
-            account, endpoint = identity(self._client)
-        if keeps:
+        (account, endpoint), request = identity(self._client), ""
+        if self._client._guard._plan.cache is not None:
             request = f"{type(self._request).__name__} {self._client._prepare_url(self._options.url)}"
         return Target(
             "primary",
@@ -285,9 +284,11 @@ def _is_raw_header(name: str) -> bool:
 
 
 def identity(client: Any) -> tuple[str, str]:
-    """Whose calls they are and where they go: a digest of the client's key, and its host."""
+    """Whose calls they are and where they go: the name of the client's key, if it has one, and its host."""
     key = getattr(client, "api_key", None)
-    account = hashlib.blake2b(key.encode(), digest_size=8).hexdigest() if isinstance(key, str) else ""
+    account = ""
+    if isinstance(key, str) and key not in _NO_KEY and getattr(client, "_api_key_provider", None) is None:
+        account = key_name(key)
     return account, str(getattr(getattr(client, "base_url", None), "host", ""))
 
 
