@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -77,6 +78,16 @@ def test_each_entry_point_loads_and_is_in_the_reference(group: str) -> None:
     for point in ours:
         assert callable(point.load())
         assert _is_listed(point.name)
+
+
+def test_each_argument_of_a_validator_is_in_the_reference() -> None:
+    """What a guard in a file can set stands in the row of its validator."""
+    _, table = (DOCS / "reference" / "validators.md").read_text().split("## Arguments")
+    for point in entry_points(group="guardrails_lite.validators"):
+        if point.value.startswith("guardrails_lite_"):
+            (row,) = re.findall(rf"^\| .*`{point.name}`.* \| (.*) \|$", table, re.MULTILINE)
+            for argument in inspect.signature(point.load()).parameters:
+                assert f"`{argument}`" in row, point.name
 
 
 def test_the_version_is_that_of_the_distribution() -> None:
