@@ -61,7 +61,7 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
             fall_back, left = fall_back or stop, text
         if left != text:
             rewritten[piece] = left
-        elif not side.sampled and all_passed(groups):
+        elif side.remembers and all_passed(groups):
             plan.memo.add((role, text))
     if plan.captures:
         story.texts += [("input", piece.role, rewritten.get(piece, piece.text)) for piece in pieces]

@@ -29,13 +29,25 @@ Tallies = Union["Round", Sequence[Tally]]
 class Side:
     """The rules of one side of a guard, prepared once: which apply to which role, and in which groups."""
 
-    __slots__ = ("_by_role", "finds", "group_places", "holds", "name", "rules", "sampled", "seats")
+    __slots__ = (
+        "_by_role",
+        "finds",
+        "group_places",
+        "holds",
+        "name",
+        "remembers",
+        "rules",
+        "sampled",
+        "seats",
+    )
 
     def __init__(self, name: Literal["input", "output"], rules: Sequence[Rule]) -> None:
         self.name = name
         self.rules = tuple(rules)
         self.holds = any(rule.holds for rule in rules)
         self.sampled = any(rule.share < 1 for rule in rules)
+        self.remembers = not self.sampled and not any(rule.validator.wants_call for rule in rules)
+        """Whether a text that passed once passes again, whatever else is said in the call."""
         self.seats = [(rule, repr(rule), name, _at_once(rule)) for rule in self.rules]
         self._by_role: dict[str, tuple[tuple[int, ...], ...]] = {}
         self.group_places = self._groups(range(len(self.rules)))

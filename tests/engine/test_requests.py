@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from guardrails_lite import Blocked, Guard, block, redact
+from guardrails_lite import Blocked, Call, Finding, Guard, block, redact, validator
 from guardrails_lite._messages._texts import json_strings, pieces_of
 from guardrails_lite.testing import ScriptedModel
 from tests.engine.conftest import word
@@ -120,6 +120,22 @@ def test_a_block_names_the_place() -> None:
     """The message says which text of the request was stopped, not what it was."""
     with pytest.raises(Blocked, match=r"messages\[2\].tool_calls\[0\].function.arguments"):
         Guard(input=[block(word("ada"), roles=["assistant"])]).run(ScriptedModel(["no"]), HISTORY)
+
+
+def test_history_is_screened_again_where_a_rule_looks_at_the_whole_call() -> None:
+    """What passed on its way to one model may not go to another."""
+
+    @validator
+    def only_inside(text: str, call: Call) -> Iterator[Finding]:
+        if call.params["model"] != "inside" and "ada" in text:
+            yield Finding("is for the model inside")
+
+    guard = Guard(input=[block(only_inside)])
+    turns = [{"role": "user", "content": "ada"}, {"role": "user", "content": "go"}]
+
+    guard.run(ScriptedModel(["ok"]), turns, model="inside")
+    with pytest.raises(Blocked):
+        guard.run(ScriptedModel(["no"]), turns, model="outside")
 
 
 @pytest.mark.parametrize(
