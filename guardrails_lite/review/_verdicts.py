@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -147,8 +147,10 @@ class Verdicts:
         theirs = [held[reviewer] for held in self._held.values() if reviewer in held]
         return max(theirs, key=lambda decision: decision.at, default=None)
 
-    def score(self, rule: str) -> Score:
-        """How often *rule* was right."""
-        words = Counter(self.standing(key) for key in self._held if key[1] == rule)
+    def score(self, rule: str, *, among: Container[str] | None = None) -> Score:
+        """How often *rule* was right; *among*: in these calls only."""
+        words = Counter(
+            self.standing(key) for key in self._held if key[1] == rule and (among is None or key[0] in among)
+        )
         right = words["true positive"] + words["benign"]
         return Score(right, words["benign"], words["false positive"], words["unsure"] + words["escalated"])

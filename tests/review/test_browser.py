@@ -20,6 +20,7 @@ from tests.review.browser import Browser, Page
 from tests.review.conftest import Serve
 from tests.review.test_alerts import RULES, watched
 from tests.review.test_pages import hostile_log
+from tests.review.test_samples import drawn_from, found_in
 
 PICTURES = os.environ.get("GUARDRAILS_LITE_PICTURES")
 
@@ -129,6 +130,22 @@ def alerted(root: Path, tmp_path: Path, serve: Serve) -> str:
     return serve(root, rules=[rules])
 
 
+def test_a_sample_is_worked_by_keyboard(browser: Browser, root: Path, serve: Serve) -> None:
+    """One key a finding to the end of the sample; what is left and the precision follow."""
+    drawn = drawn_from(root, size=12)
+    findings = found_in(root, drawn)
+    with browser.page() as page:
+        page.open(f"{serve(root)}/queue?sample={drawn.entry}")
+        for at in range(1, len(findings) + 1):
+            page.press("t")
+            shows(page, f"document.body.innerText.includes('{at} of {len(findings)} findings settled')")
+        assert "Nothing waits for you here" in page.text()
+        assert page.run("document.querySelector('.precision .n').textContent") == "100 %"
+        assert page.complaints() == []
+        assert page.nameless() == []
+    assert {(entry.data["call"], entry.data["rule"]) for entry in read(root, kind=DECIDED)} == findings
+
+
 def test_calls_are_taken_without_scripts(browser: Browser, address: str, root: Path, tmp_path: Path) -> None:
     """By keyboard: a reason, enter, and there is the file whose digest is in the log."""
     folder = tmp_path / "downloads"
@@ -175,6 +192,7 @@ def test_a_narrow_screen_and_print(browser: Browser, address: str) -> None:
         ("desk-call", "/calls/{call}", False),
         ("desk-findings", "/queue", False),
         ("desk-alerts", "/alerts", False),
+        ("desk-sample", "/queue?sample={sample}", False),
         ("desk-rules", "/rules", False),
         ("desk-policies", "/policies", False),
         ("desk-exports", "/exports", False),
@@ -195,10 +213,11 @@ def test_pictures(
             bundle(log, tmp_path / "evidence.zip", by="ada", reason="audit of May")
             take(log, tmp_path / "calls.csv", "csv", by="ada", reason="case 12")
     call = next(entry.id for entry in read(root) if entry.data["outcome"] == "re-asked")
+    entry = drawn_from(root).entry if "sample" in name else ""
     address = alerted(root, tmp_path, serve) if "alerts" in name else serve(root)
     folder = Path(PICTURES) if PICTURES else tmp_path
-    with browser.page(width=1180, height=760, dark=dark) as page:
-        page.open(address + path.format(call=call, names=names))
+    with browser.page(width=1180, height=1020 if "sample" in name else 760, dark=dark) as page:
+        page.open(address + path.format(call=call, names=names, sample=entry))
         page.shot(folder / f"{name}.png")
         assert page.complaints() == []
     assert (folder / f"{name}.png").stat().st_size < 150_000

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from guardrails_lite.audit.index._database import Database
@@ -42,6 +43,20 @@ def findings(db: Database, asked: Filter) -> Iterator[Found]:
         if len(rows) < _AT_ONCE:
             return
         behind = [rows[-1][1], rows[-1][3], rows[-1][0]]
+
+
+def findings_in(db: Database, calls: Iterable[str]) -> list[Found]:
+    """The findings in the calls with these ids, in the same order."""
+    rows: list[tuple[int, int, str, str]] = []
+    waiting = iter(dict.fromkeys(calls))
+    while ids := list(islice(waiting, _AT_ONCE)):
+        marks = ",".join("?" * len(ids))
+        sql = (
+            "SELECT f.at, f.call, f.rule, c.id FROM calls c JOIN found f ON f.at = c.at AND f.call = c.row "
+            f"WHERE c.id IN ({marks})"
+        )
+        rows += db.execute(sql, ids)
+    return [Found(rule, at, call) for at, _, rule, call in sorted(rows, reverse=True)]
 
 
 def count(db: Database, since: int) -> int:

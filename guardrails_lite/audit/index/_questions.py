@@ -123,6 +123,10 @@ class Questions:
         """What rules found in the calls asked for, newest first: one for each rule and call."""
         return _findings.findings(self._db, asked)
 
+    def findings_in(self, calls: Iterable[str]) -> list[Found]:
+        """The same of the calls with these ids, such as those of a sample; an id may be of no call."""
+        return _findings.findings_in(self._db, calls)
+
     def count_findings(self, *, since: int = 0) -> int:
         """How many there are in calls that started at *since* or later."""
         return _findings.count(self._db, since)

@@ -7,14 +7,17 @@ both have.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit.index import Filter, Found
+from guardrails_lite.audit.index._rows import text
 from guardrails_lite.review._desk import Visit
+from guardrails_lite.review._samples import SAMPLED, Sampled, sampled
 from guardrails_lite.review._verdicts import DECIDED, UNDONE, VERDICTS, Key, Verdicts, spell, unspell
 from guardrails_lite.review._view import View
 from guardrails_lite.review.pages.call import found_in
@@ -39,15 +42,21 @@ SHOWN: Final = {
 
 _LONGEST_NOTE: Final = 500
 _LISTED: Final = 200
+_OFFERED: Final = 5
 _COLUMNS: Final = ("at", "call", "rule", "standing")
 
 
 def page(visit: Visit) -> View:
     """The first finding of the chosen pile, or the one that the address names."""
     verdicts, show, rule = visit.verdicts(), _shown(visit), visit.query.get("rule", "")
-    place = _find(visit, verdicts)
-    standings = verdicts.standings()
-    total, settled = visit.index.count_findings(), verdicts.settled()
+    sample = sampled(visit)
+    place = _find(visit, verdicts, sample)
+    if sample is None:
+        standings, total = verdicts.standings(), visit.index.count_findings()
+    else:
+        standings = Counter(verdicts.standing((one.call, one.rule)) for one in sample.found)
+        total = len(sample.found)
+    settled = sum(standings[word] for word in VERDICTS)
     data: dict[str, Any] = {
         "show": show,
         "rule": rule,
@@ -56,6 +65,7 @@ def page(visit: Visit) -> View:
         "settled": settled,
         "standings": dict(standings),
         "needs": visit.desk.needs,
+        "sample": _told(visit, verdicts, sample) if sample is not None else None,
     }
     newest = verdicts.newest(visit.reviewer)
     drawn = {
@@ -68,12 +78,16 @@ def page(visit: Visit) -> View:
             (pile, name, _link(visit, show=pile), _size(pile, standings, total))
             for pile, name in SHOWN.items()
         ],
-        "rules": visit.index.facets("rule", limit=30),
-        "everything": _link(visit, rule=None),
+        "rules": [(one, _link(visit, rule=one)) for one in _rules(visit, sample)],
+        "every_rule": _link(visit, rule=None),
+        "every_call": _link(visit, sample=None),
+        "samples": _samples(visit) if sample is None else [],
+        "decide": _link(visit, path="/queue/decide", show=show),
+        "undo": _link(visit, path="/queue/undo"),
     }
     rows = [
         (found.at, found.call, found.rule, verdicts.standing((found.call, found.rule)))
-        for found, _ in zip(_pile(visit, verdicts), range(_LISTED), strict=False)
+        for found in islice(_pile(visit, verdicts, sample), _LISTED if sample is None else None)
     ]
     return View("queue.html", "Findings", data, _COLUMNS, rows, drawn)
 
@@ -122,11 +136,11 @@ class _Place:
     after: str = ""
 
 
-def _find(visit: Visit, verdicts: Verdicts) -> _Place:
+def _find(visit: Visit, verdicts: Verdicts, sample: Sampled | None) -> _Place:
     asked = unspell(visit.query["at"]) if visit.query.get("at") else None
     place = _Place(asked)
     passed = asked is None
-    for found in _pile(visit, verdicts, asked):
+    for found in _pile(visit, verdicts, sample, asked):
         key = (found.call, found.rule)
         if key == asked:
             passed = True
@@ -140,10 +154,17 @@ def _find(visit: Visit, verdicts: Verdicts) -> _Place:
     return place
 
 
-def _pile(visit: Visit, verdicts: Verdicts, asked: Key | None = None) -> Iterator[Found]:
+def _pile(
+    visit: Visit, verdicts: Verdicts, sample: Sampled | None, asked: Key | None = None
+) -> Iterator[Found]:
     """The findings of the chosen pile, and the one *asked* for wherever it lies."""
     show, rule = _shown(visit), visit.query.get("rule")
-    for found in visit.index.findings(Filter(rule=rule or ())):
+    every: Iterable[Found]
+    if sample is None:
+        every = visit.index.findings(Filter(rule=rule or ()))
+    else:
+        every = (found for found in sample.found if not rule or found.rule == rule)
+    for found in every:
         key = (found.call, found.rule)
         standing = verdicts.standing(key)
         if key == asked or (verdicts.is_for(visit.reviewer, key) if show == "open" else standing == show):
@@ -175,6 +196,33 @@ def _finding(visit: Visit, verdicts: Verdicts, key: Key) -> dict[str, Any]:
     }
 
 
+def _rules(visit: Visit, sample: Sampled | None) -> list[str]:
+    """The rules that found most."""
+    if sample is not None:
+        return [rule for rule, _ in Counter(found.rule for found in sample.found).most_common()]
+    return [facet.value for facet in visit.index.facets("rule", limit=30)]
+
+
+def _samples(visit: Visit) -> list[dict[str, Any]]:
+    """The newest samples."""
+    return [
+        {
+            "at": event.at,
+            "by": text(event.data.get("by")),
+            "link": _link(visit, sample=event.id, rule=None, show=None),
+        }
+        for event in visit.index.events(type=SAMPLED, limit=_OFFERED)
+    ]
+
+
+def _told(visit: Visit, verdicts: Verdicts, sample: Sampled) -> dict[str, Any]:
+    calls = sample.progress(visit, verdicts)
+    done = sum(call["settled"] == call["found"] > 0 for call in calls)
+    found = sum(call["found"] > 0 for call in calls)
+    counted = {"with_findings": found, "settled_calls": done}
+    return {**sample.to_dict(), **counted, "rules": sample.scores(verdicts), "calls": calls}
+
+
 def _shown(visit: Visit) -> str:
     asked = visit.query.get("show", "open")
     return asked if asked in SHOWN else "open"
@@ -186,7 +234,7 @@ def _size(pile: str, standings: Counter[str], total: int) -> int:
     return standings[pile]
 
 
-def _link(visit: Visit, **changes: str | None) -> str:
-    kept = {name: visit.query[name] for name in ("show", "rule") if visit.query.get(name)}
+def _link(visit: Visit, *, path: str = "/queue", **changes: str | None) -> str:
+    kept = {name: visit.query[name] for name in ("sample", "show", "rule") if visit.query.get(name)}
     asked = {name: value for name, value in {**kept, **changes}.items() if value}
-    return "/queue" + (f"?{urlencode(asked)}" if asked else "")
+    return path + (f"?{urlencode(asked)}" if asked else "")
