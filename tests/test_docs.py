@@ -259,6 +259,15 @@ def test_every_page_is_in_the_index() -> None:
     assert {page for page in pages if f"]({page})" not in index} == set()
 
 
+def test_the_readme_quotes_the_rates_of_the_cards() -> None:
+    """A rate that is measured anew is changed in both places."""
+    cards = (ROOT / "docs" / "reference" / "detectors.md").read_text()
+    quoted = re.findall(r"(?<!\d)\.\d{3}\b", PAGES[0].read_text())
+
+    assert quoted
+    assert [rate for rate in quoted if rate not in cards] == []
+
+
 def test_the_readme_has_the_two_commands() -> None:
     """One line runs the demo, one the tests; `.ci/run` takes both from here."""
     blocks = [snippet.body for snippet in snippets(PAGES[0].read_text()) if snippet.language == "sh"]
