@@ -155,12 +155,21 @@ async def _climb(
 
 
 async def check_text(
-    plan: Plan, text: str, side: Literal["input", "output"], role: str | None
+    plan: Plan,
+    text: str,
+    side: Literal["input", "output"],
+    role: str | None,
+    *,
+    call_id: str | None = None,
 ) -> tuple[str | None, Stop | None, Record]:
-    """Run the rules of one side over one text: what is left of it, the rule that stops it, the record."""
+    """Run the rules of one side over one text: what is left of it, the rule that stops it, the record.
+
+    With *call_id* it is a text of that call: rules that run in a share of calls run where they would in it.
+    """
     role = role or ("user" if side == "input" else "assistant")
     call = Call(({"role": role, "content": text},))
     story = Story(plan, call, "check")
+    story.id = call_id or story.id
     story.input_chars = len(text)
     rules = plan.input if side == "input" else plan.output
     groups = rules.groups(role, story.tallies(rules))

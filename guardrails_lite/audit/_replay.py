@@ -7,8 +7,9 @@ was stopped. The same guard finds nothing to do in its own log.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
@@ -17,12 +18,11 @@ from guardrails_lite._engine._exchange import check_text
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._record import CheckStep
 from guardrails_lite.audit._privacy import restrictions, restricts
-from guardrails_lite.audit._vault import Erased, box_of
+from guardrails_lite.audit._vault import Erased, Texts, box_of
 
 if TYPE_CHECKING:
     from guardrails_lite._engine._plan import Plan
     from guardrails_lite._guard import Guard
-    from guardrails_lite._record import Record
     from guardrails_lite.audit._format import Entry
     from guardrails_lite.audit._log import AuditLog
 
@@ -30,6 +30,7 @@ Kind = Literal["stopped", "changed"]
 Why = Literal["no text", "erased", "restricted", "damaged"]
 
 _ACTING: Final = ("block", "redact", "reask", "fall_back")
+_ID: Final = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,52 +85,106 @@ def replay(
     Raises:
         ConfigError: *reader* or *reason* is empty, or a rule of *guard* is asynchronous.
     """
-    if not reader or not reason:
-        raise ConfigError("replay(...) needs reader= and reason=: opening captured text is itself recorded")
-    plan = replace(guard._plan_for("check"), sinks=(), intent_sinks=())
-    restricted = restrictions(log)
+    plan = checking_plan(guard)
+    opener = Opener(log, reader=reader, reason=reason)
     changes: list[Change] = []
     left_out: Counter[Why] = Counter()
     done = 0
     for entry in tuple(log.records() if calls is None else calls):
-        box = box_of(entry.data)
-        if box is None:
-            left_out["no text"] += 1
-        elif restricts(entry, restricted) is not None:
-            left_out["restricted"] += 1
+        texts = opener.open(entry)
+        if isinstance(texts, str):
+            left_out[texts] += 1
         else:
-            log.event("log.read", {"call": entry.id, "reader": reader, "reason": reason})
-            try:
-                texts = log.vault.take(entry.id, box)
-            except Erased:
-                left_out["erased"] += 1
-            except (OSError, ValueError):
-                left_out["damaged"] += 1
-            else:
-                done += 1
-                change = _change(plan, entry.id, texts)
-                if change is not None:
-                    changes.append(change)
+            done += 1
+            change = _change(plan, entry.id, texts)
+            if change is not None:
+                changes.append(change)
         on_progress(done + left_out.total())
     return Replay(guard.digest, done, tuple(changes), dict(left_out))
 
 
-def _change(plan: Plan, call: str, texts: Iterable[tuple[str, str, str]]) -> Change | None:
+def checking_plan(guard: Guard[Any]) -> Plan:
+    """The plan of *guard* to check texts with, which writes to no log.
+
+    Raises:
+        ConfigError: a rule is asynchronous.
+    """
+    plan = guard._plan
+    for rule in (*plan.input.rules, *plan.output.rules):
+        if rule.validator.kind == "async":
+            raise ConfigError(
+                f"{rule!r} is async, and kept texts are checked without an event loop; leave the rule out"
+            )
+    return replace(plan, sinks=(), intent_sinks=())
+
+
+class Opener:
+    """Opens the kept texts of calls, each time with an entry in the log about it.
+
+    Raises:
+        ConfigError: *reader* or *reason* is empty.
+    """
+
+    def __init__(self, log: AuditLog, *, reader: str, reason: str) -> None:
+        if not reader or not reason:
+            raise ConfigError("a replay needs reader= and reason=: opening captured text is itself recorded")
+        self._log = log
+        self._told = {"reader": reader, "reason": reason}
+        self._restricted = restrictions(log)
+
+    def restricts(self, entry: Entry) -> bool:
+        """Whether the call is about somebody under restriction, so that it is not to be used at all."""
+        return restricts(entry, self._restricted) is not None
+
+    def open(self, entry: Entry) -> Texts | Why:
+        """The texts of the call, or why there are none."""
+        box = box_of(entry.data)
+        if box is None:
+            return "no text"
+        if self.restricts(entry):
+            return "restricted"
+        self._log.event("log.read", {"call": entry.id, **self._told})
+        try:
+            return self._log.vault.take(entry.id, box)
+        except Erased:
+            return "erased"
+        except (OSError, ValueError):
+            return "damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the rules of a plan make of one kept text."""
+
+    left: str | None
+    """What is left of it; None: a rule stops it."""
+    changed: bool
+    acts: dict[str, str]
+    """What each rule that acted did, by rule with its side: ``block``, ``redact``, …"""
+    broken: tuple[str, ...]
+    """The rules whose validator broke or timed out."""
+
+
+def judged(plan: Plan, call: str, texts: Iterable[tuple[str, str, str]]) -> Iterator[Judged]:
+    """Check each of the *texts* of the *call*, whose id says which rules with a share apply to it."""
+    ident = call if _ID.fullmatch(call) else None
+    for side, role, text in texts:
+        left, stop, record = drive(check_text(plan, text, cast("Any", side), role, call_id=ident))
+        steps = [step for step in record.steps if isinstance(step, CheckStep)]
+        acts = {f"{step.side} {step.rule}": step.action for step in steps if step.action in _ACTING}
+        broken = tuple(f"{step.side} {step.rule}" for step in steps if step.result in ("broken", "timed out"))
+        yield Judged(None if stop else left, stop is not None or left != text, cast("Any", acts), broken)
+
+
+def _change(plan: Plan, call: str, texts: Texts) -> Change | None:
     rules: dict[str, None] = {}
     kind: Kind | None = None
-    for side, role, text in texts:
-        left, stop, record = drive(check_text(plan, text, cast("Any", side), role))
-        if stop is not None:
+    for each in judged(plan, call, texts):
+        if each.left is None:
             kind = "stopped"
-        elif left != text:
+        elif each.changed:
             kind = kind or "changed"
         else:
             continue
-        rules.update(dict.fromkeys(_acting(record)))
+        rules.update(dict.fromkeys(each.acts))
     return None if kind is None else Change(call, kind, tuple(rules))
-
-
-def _acting(record: Record) -> Iterable[str]:
-    for step in record.steps:
-        if isinstance(step, CheckStep) and step.action in _ACTING:
-            yield f"{step.side} {step.rule}"

@@ -9,7 +9,18 @@ from typing import Any
 
 import pytest
 
-from guardrails_lite import AuditLog, Blocked, ConfigError, Guard, block, bound, redact, warn
+from guardrails_lite import (
+    AuditLog,
+    Blocked,
+    ConfigError,
+    Finding,
+    Guard,
+    block,
+    bound,
+    redact,
+    validator,
+    warn,
+)
 from guardrails_lite.audit import erase, read, replay, restrict
 from guardrails_lite.cli import main
 from tests.engine.conftest import word
@@ -111,6 +122,31 @@ def test_damaged_texts_are_counted_and_not_judged(root: Path) -> None:
         found = replay(log, Guard(input=[block(word("hello"))]), **WHY)
 
     assert (found.changes, found.left_out) == ((), {"damaged": 3, "no text": 1})
+
+
+def test_a_rule_for_a_share_of_calls_runs_in_the_calls_it_would_run_in(root: Path) -> None:
+    """Which calls these are, their ids say, so a replay says the same each time."""
+    shares = sorted(int(call[:8], 16) / 0x1_0000_0000 for call in ids(root)[:3])
+    half = Guard(output=[block(word("i"), share=shares[1])])
+    with AuditLog(root) as log:
+        found = [replay(log, half, **WHY) for _ in range(3)]
+
+    (stopped,) = found[0].changes
+    assert int(stopped.call[:8], 16) / 0x1_0000_0000 == shares[0]
+    assert found[0] == found[1] == found[2]
+
+
+def test_an_async_rule_is_refused(root: Path) -> None:
+    """Said before anything is read, with the rule."""
+
+    @validator
+    async def judge(text: str) -> list[Finding]:
+        return []
+
+    with AuditLog(root) as log, pytest.raises(ConfigError, match=r"block\(judge\) is async"):
+        replay(log, Guard(input=[block(judge)]), **WHY)
+
+    assert list(read(root, kind="log.read")) == []
 
 
 @pytest.mark.parametrize("missing", ["reader", "reason"])
