@@ -115,7 +115,7 @@ class Story:
         """The same without becoming steps: for a look ahead of the checks that count."""
         tallies = side.tallies(self.attempt)
         if side.sampled:
-            chance = int(self.id[:8], 16) / 0x1_0000_0000
+            chance = chance_of(self.id)
             for tally in tallies:
                 if chance >= tally.rule.share:
                     tally.result = "skipped"
@@ -241,3 +241,8 @@ def outcome_of(error: BaseException) -> OutcomeName:
     if isinstance(error, GuardrailsError) and error.outcome is not None:
         return error.outcome
     return "transport failed" if isinstance(error, Exception) else "cancelled"
+
+
+def chance_of(call_id: str) -> float:
+    """Where a call stands between 0 and 1, which a rule's share is held against."""
+    return int(call_id[:8], 16) / 0x1_0000_0000

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 Kind = Literal["stopped", "changed"]
 Why = Literal["no text", "erased", "restricted", "damaged"]
 
-_ACTING: Final = ("block", "redact", "reask", "fall_back")
+ACTING: Final = ("block", "redact", "reask", "fall_back")
 _ID: Final = re.compile("[0-9a-f]{32}")
+_NO_CALL: Final = "0" * 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +168,17 @@ class Judged:
 
 def judged(plan: Plan, call: str, texts: Iterable[tuple[str, str, str]]) -> Iterator[Judged]:
     """Check each of the *texts* of the *call*, whose id says which rules with a share apply to it."""
-    ident = call if _ID.fullmatch(call) else None
     for side, role, text in texts:
-        left, stop, record = drive(check_text(plan, text, cast("Any", side), role, call_id=ident))
+        left, stop, record = drive(check_text(plan, text, cast("Any", side), role, call_id=ident_of(call)))
         steps = [step for step in record.steps if isinstance(step, CheckStep)]
-        acts = {f"{step.side} {step.rule}": step.action for step in steps if step.action in _ACTING}
+        acts = {f"{step.side} {step.rule}": step.action for step in steps if step.action in ACTING}
         broken = tuple(f"{step.side} {step.rule}" for step in steps if step.result in ("broken", "timed out"))
         yield Judged(None if stop else left, stop is not None or left != text, cast("Any", acts), broken)
+
+
+def ident_of(call: str) -> str:
+    """The id of a call, or of none where a log that somebody else made holds no such id."""
+    return call if _ID.fullmatch(call) else _NO_CALL
 
 
 def _change(plan: Plan, call: str, texts: Texts) -> Change | None:

@@ -363,7 +363,8 @@ SHORT = "guardrails-lite: this log was cut short or rolled back: "
     ],
 )
 @pytest.mark.parametrize(
-    "action", ["ls", "stats", "spend", "latency", "export", "replay", "seal", "hold", "witness"]
+    "action",
+    ["ls", "stats", "spend", "latency", "export", "replay", "diff-policy", "seal", "hold", "witness"],
 )
 def test_no_action_passes_over_a_log_that_was_cut_short(
     log: Path,
@@ -375,9 +376,11 @@ def test_no_action_passes_over_a_log_that_was_cut_short(
 ) -> None:
     """One line on standard error says so first; what is printed stays what a program reads."""
     (tmp_path / "guard.toml").write_text('name = "other"\n')
+    replaying = [str(tmp_path / "guard.toml"), "--reader", "a", "--reason", "b", "--json"]
     more = {
         "export": ["--format", "jsonl"],
-        "replay": [str(tmp_path / "guard.toml"), "--reader", "a", "--reason", "b", "--json"],
+        "replay": replaying,
+        "diff-policy": replaying,
         "hold": ["u-1", "--owner", "a", "--reason", "b", "--json"],
     }
     damage(log)

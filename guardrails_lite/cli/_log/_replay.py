@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard import Guard
@@ -17,15 +18,30 @@ from guardrails_lite.cli._log._action import (
 )
 from guardrails_lite.cli._terminal import Bar, fail, print_json, print_table, safe
 
+if TYPE_CHECKING:
+    from guardrails_lite.audit import Entry
+
 _SHOWN = 20
 
 
 def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="GUARD", help="the other guard, in TOML or YAML")
+    declare_reading(parser)
+
+
+def declare_reading(parser: argparse.ArgumentParser) -> None:
+    """Declare who reads the kept texts of which calls, and why."""
     parser.add_argument("--reader", required=True, help="who reads the kept texts")
     parser.add_argument("--reason", required=True, help="why: it goes into the log as it is")
     declare_keys(parser)
     declare_filters(parser)
+
+
+def finished_calls(arguments: argparse.Namespace) -> list[Entry]:
+    """The records of the calls that are meant."""
+    asked = filter_of(arguments)
+    with index_of(arguments) as index:
+        return [index.entry(call) for call in index.calls(asked) if call.outcome != "unfinished"]
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -35,9 +51,7 @@ def _run(arguments: argparse.Namespace) -> int:
         guard = Guard.from_file(arguments.file)
     except ConfigError as error:
         return fail(error, 2)
-    asked = filter_of(arguments)
-    with index_of(arguments) as index:
-        calls = [index.entry(call) for call in index.calls(asked) if call.outcome != "unfinished"]
+    calls = finished_calls(arguments)
     with writing(arguments) as log, Bar("calls replayed") as bar:
         found = replay(
             log,

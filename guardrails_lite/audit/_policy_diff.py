@@ -1,0 +1,243 @@
+"""What a new policy would decide otherwise: recorded calls, the decisions that change, by rule."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from guardrails_lite._rates import wilson
+from guardrails_lite.audit._decided import (
+    SEVERITY,
+    Basis,
+    Decider,
+    DecisionName,
+    Policy,
+    Reason,
+    Unknown,
+    Verdict,
+)
+from guardrails_lite.audit._replay import Opener
+from guardrails_lite.audit._screenings import finder_of
+
+if TYPE_CHECKING:
+    from guardrails_lite._guard import Guard
+    from guardrails_lite.audit._format import Entry
+    from guardrails_lite.audit._log import AuditLog
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionChange:
+    """A call that would be decided otherwise."""
+
+    call: str
+    before: DecisionName
+    """``"passed"``, ``"redacted"``, ``"re-asked"``, ``"fell back"`` or ``"blocked"``."""
+    after: DecisionName
+    rules: tuple[str, ...]
+    """The rules it is due to, each with its side: the new guard's, or those that no longer decide."""
+
+    @property
+    def kind(self) -> str:
+        """How it changes: ``"newly blocked"``, ``"no longer redacted"``, ``"redacted otherwise"``, …"""
+        if self.before == self.after:
+            return f"{self.after} otherwise"
+        if SEVERITY.index(self.after) > SEVERITY.index(self.before):
+            return f"newly {self.after}"
+        return f"no longer {self.before}"
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """A call of which it cannot be told what would be decided."""
+
+    call: str
+    why: Reason
+    """``"no text"``: none was kept of what a rule would have to see. ``"masked"``: it was masked before it
+    was kept. ``"partly kept"``: some of it is a tool call or reasoning, which is never kept. ``"erased"``,
+    ``"restricted"``, ``"damaged"``: it may not or cannot be read. ``"broken"``: a check broke just now."""
+    rules: tuple[str, ...]
+    """The rules that would have to see it; empty where it was not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frequency:
+    """How many calls change in one way, and what share of all calls that is."""
+
+    calls: int
+    """Calls that are known to change so."""
+    undecided: int
+    """Calls of which it is not known."""
+    of: int
+    """All calls, the undecided ones too: which calls are known depends on what was found in them."""
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1: the share that is known, and so the least it can be."""
+        return self.calls / self.of
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Where the share lies, at 95 % (Wilson 1927), however the undecided calls would be decided."""
+        low, high = wilson(self.calls, self.of), wilson(self.calls + self.undecided, self.of)
+        return (low or (0.0, 1.0))[0], (high or (0.0, 1.0))[1]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDiff:
+    """What a new guard would decide otherwise of the calls of a log."""
+
+    digest: str
+    """The new guard's."""
+    against: str | None
+    """That of the guard it is held against; None: what was decided when the calls were made."""
+    known: Mapping[Basis, int]
+    """Calls whose decisions are known, by how: ``"policy"``, the guard that made the record decides as this
+    one; ``"record"``, from what checks found then; ``"texts"``, by checking kept texts."""
+    changes: tuple[DecisionChange, ...]
+    undecided: tuple[Undecided, ...]
+
+    @property
+    def compared(self) -> int:
+        """Calls whose decisions are known before and after."""
+        return sum(self.known.values())
+
+    @property
+    def kinds(self) -> dict[str, Frequency]:
+        """How often decisions change in each way, most frequent first."""
+        return self._frequencies(change.kind for change in self.changes)
+
+    @property
+    def rules(self) -> dict[tuple[str, str], Frequency]:
+        """The same for each rule: by rule with its side, and the way."""
+        return self._frequencies((rule, change.kind) for change in self.changes for rule in change.rules)
+
+    @property
+    def unknown(self) -> dict[Reason, int]:
+        """How many calls are undecided, by why, most frequent first."""
+        return dict(Counter(call.why for call in self.undecided).most_common())
+
+    @property
+    def blind(self) -> dict[str, int]:
+        """For how many undecided calls each rule lacks a text, most frequent first."""
+        return dict(Counter(rule for call in self.undecided for rule in call.rules).most_common())
+
+    def _frequencies(self, of: Iterable[Any]) -> dict[Any, Frequency]:
+        missing = len(self.undecided)
+        counted = Counter(of).most_common()
+        return {each: Frequency(calls, missing, self.compared + missing) for each, calls in counted}
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-compatible data."""
+        return {
+            "digest": self.digest,
+            "against": self.against,
+            "compared": self.compared,
+            "known": dict(self.known),
+            "kinds": [{"kind": kind, **_told(often)} for kind, often in self.kinds.items()],
+            "rules": [
+                {"rule": rule, "kind": kind, **_told(often)} for (rule, kind), often in self.rules.items()
+            ],
+            "changes": [{**asdict(change), "kind": change.kind} for change in self.changes],
+            "unknown": self.unknown,
+            "blind": self.blind,
+            "undecided": [asdict(call) for call in self.undecided],
+        }
+
+
+def _told(often: Frequency) -> dict[str, Any]:
+    low, high = often.interval
+    return {"calls": often.calls, "of": often.of, "share": often.share, "low": low, "high": high}
+
+
+def diff_policy(
+    log: AuditLog,
+    guard: Guard[Any],
+    *,
+    against: Guard[Any] | None = None,
+    reader: str,
+    reason: str,
+    calls: Iterable[Entry] | None = None,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> PolicyDiff:
+    """Say which decisions *guard* would change, of finished calls. No model is called.
+
+    Kept texts are opened only where neither digest nor record tells, and each reading is an entry of the log,
+    as with `replay`. Replies are taken as they were, and so are tool calls, schemas and rules on fields.
+
+    Args:
+        guard: The guard that might come. Its rules see one text at a time and no earlier ones.
+        against: The guard that it is held against; default: what was decided when the calls were made. Of
+            the calls it made itself that is the same, and its rules are then compared by version too.
+        reader: Who asks.
+        reason: Why. It goes into the log as it is.
+        calls: Entries of finished calls; default: all of the log's.
+        on_progress: Told how many calls are done, after each.
+
+    Raises:
+        ConfigError: *reader* or *reason* is empty, or a rule of a guard is asynchronous.
+    """
+    new = Policy(guard)
+    old = None if against is None else Policy(against)
+    decider = Decider([new] if old is None else [old, new])
+    opener = Opener(log, reader=reader, reason=reason)
+    known: Counter[Basis] = Counter()
+    changes: list[DecisionChange] = []
+    undecided: list[Undecided] = []
+    for done, entry in enumerate(tuple(log.records() if calls is None else calls), 1):
+        pair = _pair(decider, opener, entry, old, new)
+        if isinstance(pair, Unknown):
+            undecided.append(Undecided(entry.id, pair.why, pair.rules))
+        else:
+            before, after = pair
+            known[_basis(before, after)] += 1
+            change = _change(entry.id, before, after)
+            if change is not None:
+                changes.append(change)
+        on_progress(done)
+    against_digest = None if old is None else old.digest
+    return PolicyDiff(new.digest, against_digest, dict(known), tuple(changes), tuple(undecided))
+
+
+def _pair(
+    decider: Decider, opener: Opener, entry: Entry, old: Policy | None, new: Policy
+) -> tuple[Verdict, Verdict] | Unknown:
+    """What is decided of a call before and after."""
+    if opener.restricts(entry):
+        return Unknown("restricted", ())
+    made_by = entry.data.get("digest")
+    is_told = made_by == new.digest and (old is None or old.digest == made_by)
+    texts = "no text" if is_told else opener.open(entry)
+    before = decider.recorded(entry, texts) if old is None else decider.would(old, entry, texts)
+    if isinstance(before, Unknown):
+        return before
+    after = decider.would(new, entry, texts)
+    return after if isinstance(after, Unknown) else (before, after)
+
+
+def _basis(before: Verdict, after: Verdict) -> Basis:
+    bases = (before.basis, after.basis)
+    return "texts" if "texts" in bases else "record" if "record" in bases else "policy"
+
+
+def _change(call: str, before: Verdict, after: Verdict) -> DecisionChange | None:
+    """What changes, and the rules that it is due to."""
+    rules = after.rules
+    if before.decision == after.decision:
+        if after.decision != "redacted" or _is_same(before, after):
+            return None
+        rules = tuple(dict.fromkeys([*before.rules, *after.rules]))
+        apart = tuple(rule for rule in rules if (rule in before.rules) != (rule in after.rules))
+        rules = apart or rules
+    elif SEVERITY.index(after.decision) < SEVERITY.index(before.decision):
+        rules = before.rules
+    return DecisionChange(call, before.decision, after.decision, rules)
+
+
+def _is_same(before: Verdict, after: Verdict) -> bool:
+    """Whether both mask the same: the texts left say so; without them, the rules do."""
+    if before.left is not None and after.left is not None:
+        return before.left == after.left
+    finders = [{(rule.partition(" ")[0], finder_of(rule)) for rule in each.rules} for each in (before, after)]
+    return finders[0] == finders[1]

@@ -1,0 +1,134 @@
+"""What the record of a call tells of its screenings: what the rules made of the request and of each reply.
+
+The entry may come from a log that somebody else made, so nothing in it is taken for granted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from guardrails_lite.audit._replay import ACTING, Why
+
+if TYPE_CHECKING:
+    from guardrails_lite._rules import Rule
+    from guardrails_lite.audit._format import Entry
+    from guardrails_lite.audit._vault import Texts
+
+SideName = Literal["input", "output"]
+
+SIDES: Final[tuple[SideName, ...]] = ("input", "output")
+_NUMBER: Final = "[0-9.e+-]+"
+_OPTIONS: Final = re.compile(
+    rf"(, on_error='open')?(, timeout_s={_NUMBER})?(, mode='monitor')?(, share={_NUMBER})?\)$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """What the rules of one side did with the texts of a request, or of one reply."""
+
+    side: SideName
+    checks: tuple[Mapping[str, Any], ...]
+    """As recorded, in order."""
+    texts: Texts | Why
+    """As the rules left them; or why they are not at hand."""
+    in_full: bool
+    """All that rules of this side would look at is among the texts."""
+
+    @property
+    def acts(self) -> dict[str, str]:
+        """What each rule that acted did."""
+        return {
+            f"{self.side} {check.get('rule')}": str(check["action"])
+            for check in self.checks
+            if check.get("action") in ACTING
+        }
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a rule stopped it, so that what comes after the first finding was not seen."""
+        return any(action != "redact" for action in self.acts.values())
+
+    @property
+    def never_sent(self) -> bool:
+        """Whether it is a request that a rule kept from every model."""
+        return self.side == "input" and bool({"block", "reask"} & set(self.acts.values()))
+
+    @property
+    def maskers(self) -> frozenset[str]:
+        """The validators whose findings were masked."""
+        return frozenset(
+            finder_of(check.get("rule")) for check in self.checks if check.get("action") == "redact"
+        )
+
+    def found(self, rule: Rule, masked: set[str]) -> bool | None:
+        """Whether the validator of *rule* found something in the texts, once *masked* had masked them.
+
+        None where the record does not tell: it did not run, it broke, or it saw other texts.
+        """
+        before: set[str] = set()
+        name = finder_of(repr(rule))
+        for check in self.checks:
+            finder = finder_of(check.get("rule"))
+            if finder == name and before == masked:
+                return {"found": True, "passed": False}.get(str(check.get("result")))
+            if check.get("action") == "redact":
+                before.add(finder)
+        return None
+
+
+def screenings(entry: Entry, texts: Texts | Why) -> list[Screening]:
+    """All of a call, in order: the request, and each reply that came to the rules."""
+    data = entry.data
+    checks = [each for each in _listed(data, "checks") if isinstance(each, dict)]
+    kept: dict[str, Texts | Why] = {"input": texts, "output": texts}
+    if not isinstance(texts, str):
+        for side in kept:
+            kept[side] = tuple(text for text in texts if text[0] == side) or "no text"
+    of_input = tuple(check for check in checks if check.get("side") == "input")
+    of_output = [check for check in checks if check.get("side") == "output"]
+    found = []
+    if of_input or data.get("style") != "check":  # a text that was checked by itself is of one side
+        found.append(Screening("input", of_input, kept["input"], in_full=True))
+    attempts = {_number(check) for check in of_output}
+    if any(each.never_sent for each in found):
+        attempts.add(1)  # the reply that was never asked for
+    elif data.get("error") is None and data.get("style") != "check":
+        answered = (_number(each, "number") for each in _listed(data, "attempts") if _answered(each))
+        attempts.add(max((*attempts, *answered, 0)))
+    for attempt in sorted(attempts):
+        of_attempt = tuple(check for check in of_output if _number(check) == attempt)
+        last = attempt == max(attempts)
+        screened = Screening("output", of_attempt, kept["output"] if last else "no text", in_full=True)
+        found.append(replace(screened, in_full=_in_full(screened, data)))
+    return found
+
+
+def _in_full(reply: Screening, data: Mapping[str, Any]) -> bool:
+    """Whether the kept texts are all that was checked: arguments of tool calls and reasoning are not kept."""
+    if isinstance(reply.texts, str):
+        return False
+    seen = max((_number(check, "texts") + _number(check, "known") for check in reply.checks), default=0)
+    return not _listed(data, "tools") and seen <= sum(bool(text) for *_, text in reply.texts)
+
+
+def finder_of(rule: object) -> str:
+    """A rule as it prints, without what is done with its findings and how often: what it finds."""
+    return _OPTIONS.sub("", str(rule).partition("(")[2])
+
+
+def _listed(data: Mapping[str, Any], name: str) -> list[Any]:
+    found = data.get(name)
+    return found if isinstance(found, list) else []
+
+
+def _number(told: Mapping[str, Any], name: str = "attempt") -> int:
+    found = told.get(name)
+    return found if isinstance(found, int) else 0
+
+
+def _answered(attempt: object) -> bool:
+    return isinstance(attempt, dict) and attempt.get("result") == "answered"

@@ -1,0 +1,103 @@
+"""``guardrails-lite log diff-policy``: which decisions a new guard would change, by rule."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from guardrails_lite._errors import ConfigError
+from guardrails_lite._guard import Guard
+from guardrails_lite.cli._log._action import Action, writing
+from guardrails_lite.cli._log._replay import declare_reading, finished_calls
+from guardrails_lite.cli._terminal import Bar, fail, print_json, print_table
+
+if TYPE_CHECKING:
+    from guardrails_lite.audit import Frequency, PolicyDiff
+
+_SHOWN = 20
+_BASES = {
+    "policy": "by the digest of the guard that made them",
+    "record": "by what their checks found then",
+    "texts": "by their kept texts",
+}
+_WHY = {
+    "no text": "no text was kept of what a rule would have to see",
+    "masked": "the text was masked before it was kept",
+    "partly kept": "some of the reply is no text and was not kept",
+    "erased": "the text was erased",
+    "restricted": "the person is under restriction",
+    "damaged": "the kept text is damaged",
+    "broken": "a check broke",
+}
+
+
+def _declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="GUARD", help="the new guard, in TOML or YAML")
+    parser.add_argument(
+        "--against", metavar="OLD", help="hold it against this guard, not against what was decided"
+    )
+    declare_reading(parser)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from guardrails_lite.audit import diff_policy
+
+    try:
+        guard = Guard.from_file(arguments.file)
+        against = None if arguments.against is None else Guard.from_file(arguments.against)
+    except ConfigError as error:
+        return fail(error, 2)
+    calls = finished_calls(arguments)
+    with writing(arguments) as log, Bar("calls compared") as bar:
+        found = diff_policy(
+            log,
+            guard,
+            against=against,
+            reader=arguments.reader,
+            reason=arguments.reason,
+            calls=calls,
+            on_progress=lambda done: bar(done, len(calls)),
+        )
+    if arguments.json:
+        print_json(found.to_dict())
+    else:
+        _print(found, len(calls))
+    return 1 if found.changes or not found.compared else 0
+
+
+def _print(found: PolicyDiff, calls: int) -> None:
+    print(f"{calls} calls, {found.compared} compared, {len(found.changes)} would be decided differently")
+    for basis, count in found.known.items():
+        print(f"  compared {_BASES[basis]}: {count}")
+    if found.undecided:
+        print(f"  unknown: {len(found.undecided)}; the intervals allow for either decision")
+    for why, count in found.unknown.items():
+        print(f"    {_WHY[why]}: {count}")
+    if found.blind:
+        print()
+        print_table(("lacks a text", "calls"), list(found.blind.items()))
+    if not found.changes:
+        return
+    print()
+    print_table(("decision", *_OFTEN), [(kind, *_cells(often)) for kind, often in found.kinds.items()])
+    print()
+    rows = [(rule, kind, *_cells(often)) for (rule, kind), often in found.rules.items()]
+    print_table(("rule", "decision", *_OFTEN), rows)
+    print()
+    shown = found.changes[:_SHOWN]
+    print_table(
+        ("call", "was", "would be", "by"), [(c.call, c.before, c.after, ", ".join(c.rules)) for c in shown]
+    )
+    if len(found.changes) > _SHOWN:
+        print(f"and {len(found.changes) - _SHOWN} more; --json has all")
+
+
+_OFTEN = ("calls", "of", "share", "95 % interval")
+
+
+def _cells(often: Frequency) -> tuple[object, ...]:
+    low, high = often.interval
+    return (often.calls, often.of, f"{often.share:.1%}", f"{low:.1%} to {high:.1%}")
+
+
+ACTIONS = (Action("diff-policy", "which decisions a new guard would change, by rule", _run, _declare),)

@@ -1,0 +1,463 @@
+"""The policy diff: which decisions of recorded calls a new guard would change, and what cannot be told."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from guardrails_lite import (
+    AuditLog,
+    ConfigError,
+    Finding,
+    Guard,
+    GuardrailsError,
+    Retry,
+    Rule,
+    block,
+    bound,
+    fall_back,
+    reask,
+    redact,
+    target,
+    validator,
+    warn,
+)
+from guardrails_lite._rates import wilson
+from guardrails_lite.audit import PolicyDiff, diff_policy, erase, read, restrict
+from guardrails_lite.audit._decided import SEVERITY, Decider, DecisionName
+from guardrails_lite.audit._format import Entry
+from guardrails_lite.cli import main
+from tests.engine.conftest import word
+
+pytest.importorskip("cryptography")
+
+WHY = {"reader": "ada", "reason": "policy 7"}
+CAPTURES = ["metadata", "redacted"]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Where a log may be."""
+    return tmp_path / "log"
+
+
+def answer(messages: list[Any]) -> str:
+    """A model that says after us."""
+    return str(messages[-1]["content"])
+
+
+def made(
+    root: Path,
+    guard: Guard[Any],
+    said: Sequence[str],
+    *,
+    capture: Any = "metadata",
+    model: Callable[..., Any] = answer,
+) -> None:
+    """Have *guard* make a call for each text, which *model* answers, and log it."""
+    with AuditLog(root, capture=capture) as log:
+        guarded = guard | Guard(log=log)
+        for number, text in enumerate(said):
+            with bound(user=f"u-{number}"), contextlib.suppress(GuardrailsError):
+                guarded.run(model, [{"role": "user", "content": text}])
+
+
+def diff(root: Path, new: Guard[Any], **more: Any) -> PolicyDiff:
+    """What *new* would change in the log."""
+    with AuditLog(root) as log:
+        return diff_policy(log, new, **WHY, **more)
+
+
+def changes(root: Path, found: PolicyDiff) -> list[tuple[int, str, tuple[str, ...]]]:
+    """The changes: the number of the call, the kind, the rules."""
+    order = [entry.id for entry in read(root) if entry.type == "call.completed"]
+    return [(order.index(change.call), change.kind, change.rules) for change in found.changes]
+
+
+# --- without text ---
+
+
+@pytest.mark.parametrize("capture", CAPTURES)
+def test_the_decisions_of_the_same_policy_stand(root: Path, capture: str) -> None:
+    """An equal digest says so of every call, stopped ones too, and no text is opened for it."""
+    guard = Guard(input=[redact(word("ada")), block(word("bad"))])
+    made(root, guard, ["hello", "ada asks", "bad"], capture=capture)
+
+    found = diff(root, guard)
+
+    assert (found.known, found.changes, found.undecided) == ({"policy": 3}, (), ())
+    assert diff(root, guard, against=guard).known == {"policy": 3}
+    assert list(read(root, kind="log.read")) == []
+
+
+@pytest.mark.parametrize("capture", CAPTURES)
+@pytest.mark.parametrize(
+    "tried",
+    [
+        Guard(input=[warn(word("bad"))]),
+        Guard(input=[block(word("bad"), mode="monitor", timeout_s=9)]),
+        Guard(input=[block(word("bad"))], mode="monitor"),
+    ],
+)
+def test_a_rule_that_was_tried_first_is_known(root: Path, tried: Guard[Any], capture: str) -> None:
+    """What a warning or a monitor found, a block would have stopped: no text is needed to say so."""
+    made(root, tried, ["hello", "bad", "so bad"], capture=capture)
+
+    found = diff(root, Guard(input=[block(word("bad"))]))
+
+    rule = ("input block(word(text='bad'))",)
+    assert changes(root, found) == [(1, "newly blocked", rule), (2, "newly blocked", rule)]
+    assert found.known == {"record" if capture == "metadata" else "texts": 3}
+    often = found.kinds["newly blocked"]
+    assert (often.calls, often.of, often.share, often.interval) == (2, 3, 2 / 3, wilson(2, 3))
+    assert found.rules == {(rule[0], "newly blocked"): often}
+
+
+def test_a_new_rule_without_text_is_unknown_and_said_to_be(root: Path) -> None:
+    """Calls that cannot be decided are counted with the rule that lacks a text, and widen the interval."""
+    made(root, Guard(input=[warn(word("bad"))]), ["hello", "bad", "fine"])
+
+    found = diff(root, Guard(input=[block(word("bad")), block(word("worse"))]))
+
+    rule = "input block(word(text='bad'))"
+    assert changes(root, found) == [(1, "newly blocked", (rule,))]
+    assert found.unknown == {"no text": 2}
+    assert found.blind == {"input block(word(text='worse'))": 2}
+    assert found.kinds["newly blocked"].interval == (wilson(1, 3)[0], 1.0)  # type: ignore[index]
+
+
+def test_what_was_stopped_and_what_behind_it_is_unknown(root: Path) -> None:
+    """A rule less would let a request through; what the model would have said then nobody knows."""
+    made(root, Guard(input=[block(word("bad"))], output=[warn(word("eve"))]), ["bad"])
+
+    (milder,) = diff(root, Guard(input=[warn(word("bad"))])).changes
+    unknown = diff(root, Guard(input=[warn(word("bad"))], output=[block(word("eve"))]))
+
+    assert (milder.kind, milder.rules) == ("no longer blocked", ("input block(word(text='bad'))",))
+    assert (unknown.changes, unknown.blind) == ((), {"output block(word(text='eve'))": 1})
+
+
+def test_what_no_longer_masks(root: Path) -> None:
+    """No rule, no mask; the validator under another verb; a rule that saw it only masked is unknown."""
+    made(root, Guard(input=[redact(word("ada")), warn(word("bad"))]), ["ada asks", "ada is bad"])
+
+    bare = diff(root, Guard())
+    harder = diff(root, Guard(input=[block(word("ada"))]))
+    other = diff(root, Guard(input=[block(word("bad"))]))
+
+    masking = ("input redact(word(text='ada'))",)
+    assert changes(root, bare) == [(n, "no longer redacted", masking) for n in range(2)]
+    assert [kind for _, kind, _ in changes(root, harder)] == ["newly blocked"] * 2
+    assert (other.changes, other.unknown) == ((), {"no text": 2})
+
+
+def test_the_same_print_of_other_code_is_the_same_only_where_nobody_knows_better(root: Path) -> None:
+    """The guard that made the calls tells the version of its rules."""
+
+    @validator(name="word", params={"text": "bad"}, version="2")
+    def newer(text: str) -> list[Finding]:
+        return []
+
+    tried, new = Guard(input=[warn(word("bad"))]), Guard(input=[block(newer)])
+    made(root, tried, ["bad"])
+
+    assert [change.kind for change in diff(root, new).changes] == ["newly blocked"]
+    assert diff(root, new, against=tried).unknown == {"no text": 1}
+
+
+# --- with text ---
+
+
+def test_kept_texts_tell_what_a_new_rule_would_do(root: Path) -> None:
+    """Behind the masks that both guards put; newly blocked, newly redacted and redacted otherwise."""
+    made(
+        root,
+        Guard(input=[redact(word("ada"))]),
+        ["hello", "bad", "eve", "ada is bad", "ada, eve", "ada asks"],
+        capture="redacted",
+    )
+
+    found = diff(root, Guard(input=[redact(word("ada")), redact(word("eve")), block(word("bad"))]))
+
+    masks, stops = ("input redact(word(text='eve'))",), ("input block(word(text='bad'))",)
+    assert changes(root, found) == [
+        (1, "newly blocked", stops),
+        (2, "newly redacted", masks),
+        (3, "newly blocked", stops),
+        (4, "redacted otherwise", masks),
+    ]
+    assert (found.known, found.undecided) == ({"texts": 6}, ())
+    assert len(list(read(root, kind="log.read"))) == 6
+
+
+def test_behind_a_mask_that_is_gone_nothing_is_known(root: Path) -> None:
+    """The text was kept masked, so what another rule finds in the whole of it cannot be told."""
+    made(root, Guard(input=[redact(word("ada"))]), ["hello", "ada asks"], capture="redacted")
+
+    found = diff(root, Guard(input=[redact(word("ada asks"))]))
+
+    assert (found.known, found.changes, found.unknown) == ({"texts": 1}, (), {"masked": 1})
+    assert found.blind == {"input redact(word(text='ada asks'))": 1}
+
+
+def test_two_guards_over_the_calls_of_a_third(root: Path) -> None:
+    """A log that was kept by a monitor tells every way in which two others differ."""
+    made(root, Guard(mode="monitor"), ["bad", "evil", "ada", "eve", "hello"], capture="redacted")
+    old = Guard(input=[block(word("bad")), redact(word("ada")), redact(word("ev"))])
+    new = Guard(input=[block(word("evil")), redact(word("eve"))])
+
+    found = diff(root, new, against=old)
+
+    assert found.against == old.digest
+    assert changes(root, found) == [
+        (0, "no longer blocked", ("input block(word(text='bad'))",)),
+        (1, "newly blocked", ("input block(word(text='evil'))",)),
+        (2, "no longer redacted", ("input redact(word(text='ada'))",)),
+        (3, "redacted otherwise", ("input redact(word(text='ev'))", "input redact(word(text='eve'))")),
+    ]
+
+
+def test_masks_that_leave_the_same_are_no_change(root: Path) -> None:
+    """Another rule that masks the same is the same decision."""
+    made(root, Guard(mode="monitor"), ["ada asks"], capture="redacted")
+    old, new = (Guard(input=[redact(word("ada", category=each))]) for each in (None, None))
+    new |= Guard(input=[redact(word("ada", window=9))])
+
+    assert diff(root, new, against=old).changes == ()
+
+
+def test_a_reply_that_was_asked_again(root: Path) -> None:
+    """The rule that asked again is gone, or stays; what its first reply was, the record tells."""
+    replies = itertools.cycle(["it is eve", "fine"])
+    asks = reask(word("eve"))
+    made(root, Guard(output=[asks]), ["hello"], capture="redacted", model=lambda messages: next(replies))
+
+    gone = diff(root, Guard())
+    harder = diff(root, Guard(output=[block(word("eve"))]))
+    more = diff(root, Guard(output=[asks, reask(word("fine"))]))
+    other = diff(root, Guard(output=[asks, block(word("fine"))]))
+
+    assert [change.kind for change in gone.changes] == ["no longer re-asked"]
+    assert [change.kind for change in harder.changes] == ["newly blocked"]
+    assert (more.changes, more.known) == ((), {"texts": 1})
+    assert (other.unknown, other.blind) == ({"no text": 1}, {"output block(word(text='fine'))": 1})
+
+
+def test_what_is_never_kept_is_not_taken_for_clean(root: Path) -> None:
+    """Arguments of a tool call are checked and not kept: of such a reply only a stop is known."""
+
+    def look(place: str) -> str:
+        return place
+
+    def asking(messages: list[Any], **params: Any) -> dict[str, Any]:
+        call = {"name": "look", "arguments": '{"place": "eve"}'}
+        calls = [{"id": "c-1", "type": "function", "function": call}]
+        message = {"role": "assistant", "content": messages[-1]["content"], "tool_calls": calls}
+        return {"choices": [{"index": 0, "finish_reason": "tool_calls", "message": message}]}
+
+    made(root, Guard(tools=[look]), ["hello", "bad"], capture="redacted", model=asking)
+
+    found = diff(root, Guard(tools=[look], output=[block(word("bad"))]))
+
+    assert [(number, kind) for number, kind, _ in changes(root, found)] == [(1, "newly blocked")]
+    assert found.unknown == {"partly kept": 1}
+
+
+def test_who_may_not_be_read_is_undecided(root: Path) -> None:
+    """Restricted calls are not used at all; of erased and damaged ones the record still tells."""
+    made(root, Guard(input=[warn(word("bad"))]), ["bad", "bad", "bad", "fine"], capture="redacted")
+    for boxes in root.rglob("*.boxes"):
+        boxes.write_bytes(bytes(len(boxes.read_bytes())))
+    with AuditLog(root) as log:
+        restrict(log, "u-0", request="R-1", basis="GDPR 18(1)(a)")
+        erase(log, "u-1", request="R-2", basis="GDPR 17(1)(b)")
+
+    told = diff(root, Guard(input=[block(word("bad"))]))
+    asked = diff(root, Guard(input=[block(word("evil"))]))
+
+    assert [number for number, *_ in changes(root, told)] == [1, 2]
+    assert told.unknown == {"restricted": 1}
+    assert asked.unknown == {"damaged": 2, "restricted": 1, "erased": 1}
+
+
+def test_a_check_that_breaks_now_decides_nothing(root: Path) -> None:
+    """A validator that cannot run today says nothing about what it would have said."""
+
+    @validator
+    def gone(text: str) -> list[Finding]:
+        raise OSError("no model here")
+
+    made(root, Guard(), ["hello"], capture="redacted")
+
+    found = diff(root, Guard(input=[block(gone)]))
+
+    assert (found.changes, found.unknown, found.blind) == ((), {"broken": 1}, {"input block(gone)": 1})
+
+
+def test_texts_that_were_checked_by_themselves(root: Path) -> None:
+    """`Guard.check` records a side and keeps no text: the record tells of that side alone."""
+    with AuditLog(root, capture="redacted") as log:
+        guard = Guard(input=[warn(word("bad"))], output=[warn(word("eve"))], log=log)
+        guard.check("bad")
+        guard.check("eve", side="output")
+        Guard(log=log).check("bad")
+
+    found = diff(root, Guard(input=[block(word("bad"))], output=[block(word("eve"))]))
+
+    assert [(number, kind) for number, kind, _ in changes(root, found)] == [
+        (0, "newly blocked"),
+        (1, "newly blocked"),
+    ]
+    assert found.unknown == {"no text": 1}
+
+
+# --- on the command line ---
+
+
+def test_on_the_command_line(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """1: a decision changes; 0: none does; 2: a guard is wrong. What is unknown is said in both forms."""
+    files = {
+        "old": '[[input]]\nwarn = "keywords"\nwords = ["bad"]\n',
+        "new": '[[input]]\nblock = "keywords"\nwords = ["bad"]\n[[output]]\nblock = "pii"\n',
+    }
+    for name, text in files.items():
+        (tmp_path / f"{name}.toml").write_text(text)
+    made(root, Guard.from_file(tmp_path / "old.toml"), ["hello", "bad"])
+    asked = [
+        "log",
+        "diff-policy",
+        str(root),
+        str(tmp_path / "new.toml"),
+        "--reader",
+        "ada",
+        "--reason",
+        "why",
+    ]
+
+    assert main(asked) == 1
+    shown = capsys.readouterr().out
+    assert "2 calls, 1 compared, 1 would be decided differently" in shown
+    assert "no text was kept of what a rule would have to see: 1" in shown
+    assert "newly blocked  1      2   50.0%  9.5% to 100.0%" in shown
+    assert main([*asked, "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert [change["kind"] for change in told["changes"]] == ["newly blocked"]
+    assert (told["compared"], told["unknown"], [*told["blind"].values()]) == (1, {"no text": 1}, [1])
+    assert [(rule["calls"], rule["of"], rule["share"]) for rule in told["rules"]] == [(1, 2, 0.5)]
+    assert main([*asked, "--against", str(tmp_path / "none.toml")]) == 2
+    asked[3] = str(tmp_path / "old.toml")
+    assert main(asked) == 0
+    assert "2 compared, 0 would be decided differently" in capsys.readouterr().out
+
+
+def test_nothing_compared_is_not_nothing_changed(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A gate that could look at no call does not open."""
+    guard = tmp_path / "new.toml"
+    guard.write_text('[[input]]\nblock = "keywords"\nwords = ["bad"]\n')
+    made(root, Guard(), ["hello"])
+    asked = ["log", "diff-policy", str(root), str(guard), "--reader", "ada", "--reason", "why"]
+
+    assert main(asked) == 1
+    assert "1 calls, 0 compared" in capsys.readouterr().out
+    assert main([*asked, "--user", "nobody"]) == 1
+
+
+@pytest.mark.parametrize("missing", ["reader", "reason"])
+def test_nobody_asks_without_saying_who_and_why(root: Path, missing: str) -> None:
+    """Without either nothing is read."""
+    made(root, Guard(), ["hello"], capture="redacted")
+    with AuditLog(root) as log, pytest.raises(ConfigError, match="needs reader= and reason="):
+        diff_policy(log, Guard(), **{**WHY, missing: ""})
+
+    assert list(read(root, kind="log.read")) == []
+
+
+# --- the law ---
+
+VERBS: Mapping[str, Callable[..., Rule]] = {"block": block, "redact": redact, "warn": warn}
+REPLY_VERBS = {**VERBS, "reask": reask, "fall_back": fall_back}
+WORDS = {each: word(each) for each in ("ada", "bad", "eve")}
+SAID = st.lists(st.sampled_from(["ada ", "bad ", "eve ", "so "]), min_size=1, max_size=3).map("".join)
+
+
+def rules(verbs: Mapping[str, Callable[..., Rule]]) -> st.SearchStrategy[list[Rule]]:
+    """Up to three rules of some verbs."""
+    return st.lists(
+        st.tuples(st.sampled_from(sorted(verbs)), st.sampled_from(sorted(WORDS)), st.sampled_from(MODES)).map(
+            lambda drawn: verbs[drawn[0]](WORDS[drawn[1]], mode=drawn[2])
+        ),
+        max_size=3,
+    )
+
+
+MODES = ["enforce", "enforce", "enforce", "monitor"]
+GUARDS = st.builds(
+    lambda before, after, fallback: Guard(
+        input=before, output=after, retry=Retry(reasks=1), fallback=[target("so eve")] if fallback else []
+    ),
+    rules(VERBS),
+    rules(REPLY_VERBS),
+    st.booleans(),
+)
+
+
+def live(guard: Guard[Any], calls: Calls, *, log: Any = None) -> list[DecisionName]:
+    """Make the calls, each of several texts, with a reply for each attempt; what is decided of them."""
+    records: list[Any] = []
+    guarded = guard | Guard(log=[records.append, *([log] if log is not None else [])])
+    for request, replies in calls:
+        coming: Iterator[str] = iter(replies)
+        with contextlib.suppress(GuardrailsError):
+            guarded.run(
+                lambda messages, coming=coming: next(coming),
+                [{"role": "user", "content": text} for text in request],
+            )
+    ends = [Entry("s", 0, "call.completed", each.id, 0, 0, each.to_dict()) for each in records]
+    return [Decider([]).recorded(end, "no text").decision for end in ends]
+
+
+Calls = list[tuple[list[str], tuple[str, str]]]
+CALLS = st.lists(
+    st.tuples(st.lists(SAID, min_size=1, max_size=2), st.tuples(SAID, SAID)), min_size=1, max_size=4
+)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(GUARDS, GUARDS, st.none() | GUARDS, CALLS, st.sampled_from(CAPTURES))
+def test_what_is_said_to_be_known_is_what_happens(
+    made_by: Guard[Any], new: Guard[Any], against: Guard[Any] | None, calls: Calls, capture: Any
+) -> None:
+    """Law: a decision that the diff tells is the one a guard makes of the same request and replies."""
+    with tempfile.TemporaryDirectory() as directory, AuditLog(directory, capture=capture) as log:
+        live(made_by, calls, log=log)
+        log.head()
+        found = diff_policy(log, new, against=against, **WHY)
+        order = [entry.id for entry in log.records()]
+    before, after = live(against or made_by, calls), live(new, calls)
+    undecided = {each.call for each in found.undecided}
+    changed = {each.call: (each.before, each.after) for each in found.changes}
+
+    assert found.compared + len(undecided) == len(calls)
+    for call, was, would_be in zip(order, before, after, strict=True):
+        if call in changed:
+            assert fits(changed[call][0], was)
+            assert fits(changed[call][1], would_be)
+        elif call not in undecided:
+            assert any(fits(told, was) and fits(told, would_be) for told in SEVERITY)
+
+
+def fits(told: DecisionName, real: DecisionName) -> bool:
+    """Whether what is told of the recorded replies is what happened; a reply that came then may be worse."""
+    asks_on = told in ("re-asked", "fell back")
+    return told == real or (asks_on and SEVERITY.index(real) > SEVERITY.index(told))
