@@ -16,7 +16,7 @@ What comes back is the client's own type again, and for raw callers an HTTP resp
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -37,6 +37,7 @@ from guardrails_lite.clients._openai_wary import Wary
 from guardrails_lite.clients._surface import fate_of, refused
 from guardrails_lite.reliability import bound_of, bounded_client
 from guardrails_lite.reliability._deadline import connect_limit_s
+from guardrails_lite.reliability._twins import twin_of
 
 if TYPE_CHECKING:
     from guardrails_lite._guard import Guard
@@ -69,10 +70,9 @@ def wrap(guard: Guard[Any], client: C) -> C:
             f"{type(client).__name__} with an HTTP client of your own",
             f"Leave out http_client=, or use Async{type(client).__name__}",
         )
-    kind = cast("type[Any]", type(client))
-    twin: Any = object.__new__(_twin_of(kind))  # type: ignore[arg-type]  # a class is hashable
-    twin.__dict__.update(_without_resources(kind, vars(_punctual(client, has_clocks=plan.has_clocks))))
-    twin.__dict__.update(_guard=guard, _declarations=Declarations(guard))
+    kind = _guarded(cast("type[Any]", type(client)))  # type: ignore[arg-type]  # a class is hashable
+    punctual = _punctual(client, has_clocks=plan.has_clocks)
+    twin = twin_of(punctual, kind=kind, _guard=guard, _declarations=Declarations(guard))
     twin._client = sized(twin._client)
     return cast("C", twin)
 
@@ -91,19 +91,10 @@ def _punctual(client: Any, *, has_clocks: bool) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _twin_of(kind: type) -> type:
+def _guarded(kind: type) -> type:
     """The guarded subclass of a client's class."""
     door = _SyncDoor if issubclass(kind, OpenAI) else _AsyncDoor
     return type(f"Guarded{kind.__name__}", (door, kind), {"__module__": kind.__module__, "_wrapped": kind})
-
-
-def _without_resources(kind: type, state: Mapping[str, Any]) -> dict[str, Any]:
-    """The state of a client without the resources it has made, for they hold on to it."""
-    return {
-        name: value
-        for name, value in state.items()
-        if not isinstance(getattr(kind, name, None), cached_property)
-    }
 
 
 def _api_of(options: Any) -> type[ApiRequest] | None:
@@ -131,8 +122,7 @@ class _Door(Wary):
 
     def copy(self, **changes: Any) -> Any:
         """A client with other options, guarded like this one."""
-        bare: Any = object.__new__(self._wrapped)
-        bare.__dict__.update(_without_resources(self._wrapped, vars(self)))
+        bare = twin_of(self, kind=self._wrapped)
         del bare.__dict__["_guard"], bare.__dict__["_declarations"]
         return wrap(self._guard, bare.copy(**changes))
 
@@ -222,7 +212,11 @@ def sender(client: Any, *, tells_headers: bool = False, has_clocks: bool = False
             f"target({type(client).__name__}): this client is guarded already, and a guard inside a guard "
             "would retry what the other retries. Give target() the client that was wrapped."
         )
-    patient = client.with_options(max_retries=0) if hasattr(client, "with_options") else client
+    patient = client
+    if isinstance(client, (OpenAI, AsyncOpenAI)):
+        patient = twin_of(client, max_retries=0)
+    elif hasattr(client, "with_options"):
+        patient = client.with_options(max_retries=0)
     patient = _straight(_punctual(patient, has_clocks=has_clocks))
     create = patient.chat.completions.create
     is_async = inspect.iscoroutinefunction(inspect.unwrap(create))
@@ -243,9 +237,8 @@ def _straight(client: Any) -> Any:
     """A twin that does not take the prompt to where a server sends it on, and reads with care what comes."""
     if not isinstance(client, (OpenAI, AsyncOpenAI)):
         return client
-    kind = cast("type[Any]", type(client))
-    twin: Any = object.__new__(_straight_of(kind))  # type: ignore[arg-type]  # a class is hashable
-    twin.__dict__.update(_without_resources(kind, vars(client)))
+    kind = _straight_of(cast("type[Any]", type(client)))  # type: ignore[arg-type]  # a class is hashable
+    twin = twin_of(client, kind=kind)
     twin._client = sized(twin._client)
     return twin
 

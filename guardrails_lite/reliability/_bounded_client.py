@@ -20,10 +20,11 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from guardrails_lite.reliability._deadline import clamped_s, time_left_s
 from guardrails_lite.reliability._tether import held, is_tethered
+from guardrails_lite.reliability._twins import twin_of
 
 C = TypeVar("C")
 Bound = Literal["socket", "thread", "cancellation", "cooperative"]
@@ -40,12 +41,11 @@ def bounded_client(client: C) -> C:
     that is left behind at the deadline. `bound_of` says which of the two applies.
     """
     http_client = getattr(client, "_client", None)
-    copy: Any = getattr(client, "copy", None)
     match bound_of(client):
         case "socket":
-            return copy(http_client=_default_client(http_client))  # type: ignore[no-any-return]
+            return cast("C", twin_of(client, _client=_default_client(http_client)))
         case "thread":
-            return copy(http_client=_through_client(http_client))  # type: ignore[no-any-return]
+            return cast("C", twin_of(client, _client=_through_client(http_client)))
         case _:
             return client
 

@@ -794,3 +794,38 @@ def test_a_fallbacks_reply_too_is_left_without_what_no_rule_has_seen(shape: str)
         got = repr(using(openai.OpenAI, server, ask, guard))
     assert "See there." in got
     assert BESIDE not in got
+
+
+@pytest.mark.parametrize("base", [openai.OpenAI, openai.AsyncOpenAI], ids=lambda kind: kind.__name__)
+def test_a_subclass_with_a_constructor_of_its_own_is_guarded(base: type[Any]) -> None:
+    """Its constructor is not called again, so it keeps what it has set; as the primary and as a fallback."""
+
+    class Tenants(base):  # type: ignore[misc]  # the base is chosen at run time
+        def __init__(self, tenant: str, **options: Any) -> None:
+            super().__init__(**options)
+            self.tenant = tenant
+
+        def ask(self) -> Any:
+            return self.chat.completions.create(model="m", messages=MESSAGES, user=self.tenant)
+
+    def make(tenant: str, **options: Any) -> Any:
+        return Tenants(tenant, **options)
+
+    with LoopbackServer(["One.", HttpReply.error(500), "Two."]) as server:
+        client = make("acme", base_url=server.base_url, api_key="k")
+        second = make("emca", base_url=server.base_url, api_key="k")
+        guard = Guard(retry=Retry(attempts=1), fallback=[target(second, model="m2")], log=[])
+
+        async def told() -> list[Any]:
+            async with guard.wrap(client) as wrapped, client, second:
+                return [await wrapped.ask(), await wrapped.ask()]
+
+        if base is openai.AsyncOpenAI:
+            got = asyncio.run(told())
+        else:
+            with guard.wrap(client) as wrapped, client, second:
+                got = [wrapped.ask(), wrapped.ask()]
+
+    assert [each.choices[0].message.content for each in got] == ["One.", "Two."]
+    assert [request.body["user"] for request in server.requests] == ["acme"] * 3
+    assert server.requests[-1].model == "m2"
