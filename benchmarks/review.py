@@ -16,6 +16,7 @@ from guardrails_lite.audit.index import Index
 from guardrails_lite.review._app import application
 from guardrails_lite.review._desk import Desk
 from guardrails_lite.review._door import Door
+from guardrails_lite.review._place import Directory
 
 _END_NS = (1_764_000_000 + DAYS * 86_400) * 10**9
 _TIMES = 5
@@ -31,7 +32,7 @@ def rows() -> list[tuple[str, float, str, float | None, bool]]:
         with Index(root) as index:
             index.update()
             fill(index)
-        taken = asyncio.run(_ask(Desk(root, clock=lambda: _END_NS)))
+        taken = asyncio.run(_ask(Desk(Directory(root), clock=lambda: _END_NS)))
     return [
         (f"review: {path} over {CALLS // 10**6} M calls", ms, "ms", bound, bound is None or ms <= bound)
         for path, ms in taken.items()

@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from guardrails_lite.cli._parser import Parser
 from guardrails_lite.cli._terminal import fail
 
 _COMMANDS = {
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "4 unsealed tail, 5 unreadable.",
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     modules = {}
     for name, summary in _COMMANDS.items():
         modules[name] = importlib.import_module(f"guardrails_lite.cli._{name}")

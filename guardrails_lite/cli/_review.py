@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import argparse
 import getpass
+from typing import TYPE_CHECKING
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._loopback import is_loopback
+from guardrails_lite.cli._parser import Parser
 from guardrails_lite.cli._terminal import Bar, fail
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from starlette.applications import Starlette
+
+
+def add_arguments(parser: Parser) -> None:
     """Declare the arguments."""
-    parser.add_argument("directory", metavar="DIR", help="the log's directory")
+    parser.takes_a_database = True
+    parser.declare_log()
+    parser.add_argument(
+        "--key", metavar="KEY", help="with --db: verify.key, kept elsewhere: the file, or its one line"
+    )
     parser.add_argument("--port", type=int, default=8321, help="default: 8321; 0: any that is free")
     parser.add_argument(
         "--host", default="127.0.0.1", help="the interface; beyond loopback --tokens is needed"
@@ -44,10 +55,14 @@ def run(arguments: argparse.Namespace) -> int:
         import uvicorn
     except ImportError:
         return fail("the review desk needs the extra [review]: pip install 'guardrails-lite[review]'")
-    from guardrails_lite.audit.index import Index
-    from guardrails_lite.review import desk
     from guardrails_lite.review._door import read_tokens
 
+    if arguments.db is not None and arguments.keys is not None:
+        return fail(
+            "--keys is for a directory: nothing is written at a database; --key checks its signatures"
+        )
+    if arguments.db is None and arguments.key is not None:
+        return fail("--key goes with --db; where the keys of a directory are, --keys says")
     try:
         tokens = read_tokens(arguments.tokens) if arguments.tokens else {}
     except ConfigError as error:
@@ -57,17 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"--host {arguments.host}: beyond this machine whoever comes in needs a token: --tokens FILE"
         )
     try:
-        app = desk(
-            arguments.directory,
-            reviewer=arguments.reviewer or getpass.getuser(),
-            tokens=tokens,
-            hosts=(arguments.host, *arguments.host_name),
-            keys=arguments.keys,
-            needs=arguments.needs,
-            rules=arguments.rules,
-        )
-        with Index(arguments.directory) as index, Bar("bytes indexed") as drawn:
-            index.update(on_progress=drawn)
+        app = _desk(arguments, tokens)
     except ConfigError as error:
         return fail(error, 5)
     config = uvicorn.Config(
@@ -81,3 +86,35 @@ def run(arguments: argparse.Namespace) -> int:
     server.run(sockets=[sock])
     # It only ends when it is interrupted. Where the parent process ignores that signal, nothing was raised.
     return 130 if server.should_exit else 0
+
+
+def _desk(arguments: argparse.Namespace, tokens: Mapping[str, str]) -> Starlette:
+    from guardrails_lite.audit.index import Index
+    from guardrails_lite.cli._log._integrity import key_of
+    from guardrails_lite.review import desk, shipped_desk
+
+    reviewer = arguments.reviewer or getpass.getuser()
+    hosts = (arguments.host, *arguments.host_name)
+    if arguments.db is not None:
+        return shipped_desk(
+            arguments.db,
+            reviewer=reviewer,
+            log=arguments.log,
+            key=key_of(arguments.key),
+            tokens=tokens,
+            hosts=hosts,
+            needs=arguments.needs,
+            rules=arguments.rules,
+        )
+    app = desk(
+        arguments.directory,
+        reviewer=reviewer,
+        tokens=tokens,
+        hosts=hosts,
+        keys=arguments.keys,
+        needs=arguments.needs,
+        rules=arguments.rules,
+    )
+    with Index(arguments.directory) as index, Bar("bytes indexed") as drawn:
+        index.update(on_progress=drawn)
+    return app

@@ -1,9 +1,11 @@
 """The review desk: local pages on a compliance log, for the people who have to look at it.
 
-`desk` makes the application, ``guardrails-lite review DIR`` serves it. `_door` decides who comes in, `_desk`
-holds what all pages share, `pages` has one module for each page, `_view` turns what a page found into HTML,
-JSON or CSV, `_charts` draws, `_verdicts` reads what reviewers decided. The templates and the style sheet are
-beside them. What reviewers decide is written to the log itself, so it is chained and signed like the rest.
+`desk` makes the application, and `shipped_desk` the one that reads a log in a database;
+``guardrails-lite review`` serves either. `_door` decides who comes in, `_place` says where the log is,
+`_desk` holds what all pages share, `pages` has one module for each page, `_view` turns what a page found into
+HTML, JSON or CSV, `_charts` draws, `_verdicts` reads what reviewers decided. The templates and the style
+sheet are beside them. What reviewers decide is written to the log itself, so it is chained and signed like
+the rest.
 """
 
 from __future__ import annotations
@@ -11,17 +13,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from guardrails_lite.review._app import desk
+    from guardrails_lite.review._app import desk, shipped_desk
 
-__all__ = ["desk"]
+__all__ = ["desk", "shipped_desk"]
 
 
 def __getattr__(name: str) -> Any:
-    if name != "desk":
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from guardrails_lite.review._app import desk
+    from guardrails_lite.review import _app
 
-    return desk
+    return getattr(_app, name)
 
 
 def __dir__() -> list[str]:

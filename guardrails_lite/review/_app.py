@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -23,7 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from guardrails_lite._errors import ConfigError, GuardrailsError
 from guardrails_lite.cli._terminal import safe
 from guardrails_lite.review._desk import SPANS, Desk, Visit
-from guardrails_lite.review._door import COOKIE, HEADERS, Door, Session
+from guardrails_lite.review._door import COOKIE, HEADERS, LOOPBACK, Door, Session
+from guardrails_lite.review._place import Directory, Shipped
 from guardrails_lite.review._view import HERE, View, environment
 from guardrails_lite.review.pages import (
     activity,
@@ -113,8 +113,46 @@ def desk(
     Raises:
         ConfigError: *directory* is not a compliance log, *needs* is less than 1, or a rule is not understood.
     """
-    door = Door(reviewer, dict(tokens or {}), (*Door(reviewer).hosts, *(host.lower() for host in hosts)))
-    return application(Desk(directory, keys=keys, needs=needs, rules=rules), door)
+    place = Directory(directory, keys=keys)
+    return application(Desk(place, needs=needs, rules=rules), _door(reviewer, tokens, hosts))
+
+
+def shipped_desk(
+    url: str,
+    *,
+    reviewer: str,
+    log: str | None = None,
+    key: str | None = None,
+    tokens: Mapping[str, str] | None = None,
+    hosts: tuple[str, ...] = (),
+    needs: int = 1,
+    rules: Iterable[str | os.PathLike[str]] = (),
+) -> Starlette:
+    """Make the review desk on a log that `guardrails_lite.audit.postgres.ship` brought into a database.
+
+    It has the same pages and can only read: what people decide is an entry of the log, and no database has
+    the keys to write one.
+
+    Args:
+        url: ``postgresql://user@host:port/database``; a role that may read there is enough.
+        reviewer: Who reads here, where there are no *tokens*.
+        log: The log's name, or the beginning of its hex digits; default: the only one there.
+        key: The content of the log's ``verify.key``, kept elsewhere, to check its signatures with.
+        tokens: The token of each reviewer. Give them whenever the desk answers beyond this machine.
+        hosts: Further names under which it is reached; loopback's are always among them.
+        needs: How many reviewers have to agree before a finding is settled.
+        rules: Files and folders of Sigma rules, beside those that are shipped.
+
+    Raises:
+        ConfigError: the server does not let us in, the database holds no such log, or several, *needs* is
+            less than 1, or a rule is not understood.
+    """
+    place = Shipped(url, log=log, key=key)
+    return application(Desk(place, needs=needs, rules=rules), _door(reviewer, tokens, hosts))
+
+
+def _door(reviewer: str, tokens: Mapping[str, str] | None, hosts: tuple[str, ...]) -> Door:
+    return Door(reviewer, dict(tokens or {}), (*LOOPBACK, *(host.lower() for host in hosts)))
 
 
 def application(held: Desk, door: Door) -> Starlette:
@@ -133,7 +171,7 @@ def application(held: Desk, door: Door) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        threading.Thread(target=held.check, name="desk-check", daemon=True).start()
+        held.open()
         yield
         held.close()
 
@@ -265,7 +303,7 @@ class _App:
     ) -> Any:
         """Do *what* a page or a form does; where that fails, the page that says so."""
         try:
-            with self._desk.index() as index:
+            with self._desk.place.index() as index:
                 path = {name: str(value) for name, value in request.path_params.items()}
                 return what(
                     Visit(self._desk, index, session.reviewer, dict(request.query_params), path, form)
@@ -282,19 +320,19 @@ class _App:
     def _render(self, view: View, session: Session, path: str, query: QueryParams | None = None) -> str:
         stem = "/overview" if path == "/" else path
         asked = f"?{urlencode(list(query.multi_items()))}" if query else ""
-        checked = self._desk.checked
         return self._templates.get_template(view.template).render(
             {
                 **view.data,
                 **view.drawn,
                 "title": view.title,
                 "data": view.data,
-                "log": self._desk.name,
+                "log": self._desk.place.name,
+                "shipped": self._desk.place.shipped,
                 "reviewer": session.reviewer,
                 "form_token": self._door.form_token(session),
                 "menu": MENU,
                 "here": path,
-                "state": checked.report.state if checked is not None else "checking",
+                "state": self._desk.state,
                 "forms": {form: f"{stem}.{form}{asked}" for form in ("json", "csv")} if view.columns else {},
                 "spans": SPANS,
                 "version": version("guardrails-lite"),

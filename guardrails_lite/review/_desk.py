@@ -5,22 +5,23 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite.audit import AuditLog, Report, verify
-from guardrails_lite.audit._registry import read_config
+from guardrails_lite.audit import Report, verify
 from guardrails_lite.audit.alerts import Rules, read_rules
 from guardrails_lite.audit.index import Filter, Index
 from guardrails_lite.audit.index._schema import DAY_NS, HOUR_NS
+from guardrails_lite.audit.postgres import ShippedIndex
+from guardrails_lite.review._place import Place
 from guardrails_lite.review._verdicts import DECIDED, UNDONE, Verdicts
 
 SPANS: Final = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "1y": "1 year", "all": "all time"}
 _DAYS: Final = {"7d": 7, "30d": 30, "1y": 365}
+_PATIENCE_S: Final = 10.0
+"""For the check to notice that the desk closes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,59 +34,47 @@ class Checked:
 
 
 class Desk:
-    """A review desk on the log in *directory*.
+    """A review desk.
 
     Args:
-        directory: A directory that `AuditLog` made.
-        keys: Where the log's keys live; default: in the log.
+        place: Where its log is.
         needs: How many reviewers have to agree before a finding is settled.
         rules: Files and folders of Sigma rules, beside those that are shipped.
         clock: Wall clock in nanoseconds.
 
     Raises:
-        ConfigError: *directory* is not a compliance log, *needs* is less than 1, or a rule is not understood.
+        ConfigError: *needs* is less than 1, or a rule is not understood.
     """
 
     def __init__(
         self,
-        directory: str | os.PathLike[str],
+        place: Place,
         *,
-        keys: str | os.PathLike[str] | None = None,
         needs: int = 1,
         rules: Iterable[str | os.PathLike[str]] = (),
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         if needs < 1:
             raise ConfigError(f"needs={needs!r}: at least one reviewer has to decide")
-        self.directory = Path(directory).absolute()
-        self.name = str(read_config(self.directory / "log.json")["log"])
+        self.place = place
         self.needs = needs
         self.clock = clock
         self.checked: Checked | None = None
-        self.keys = keys
-        places = (rules,) if isinstance(rules, (str, os.PathLike)) else tuple(rules)
-        self._rules = read_rules(*places) if places else None
-        self._log: AuditLog | None = None
+        self.unchecked = ""
+        """Why the newest check came to no end; empty: it did, or is under way."""
+        paths = (rules,) if isinstance(rules, (str, os.PathLike)) else tuple(rules)
+        self._rules = read_rules(*paths) if paths else None
         self._lock = threading.Lock()
         self._checking = threading.Lock()
+        self._closing = threading.Event()
+        self._first: threading.Thread | None = None
 
-    @contextmanager
-    def index(self) -> Iterator[Index]:
-        """The index, as new as the log."""
-        with Index(self.directory) as index:
-            index.update()
-            yield index
-
-    def log(self) -> AuditLog:
-        """The log, opened for writing: decisions are entries of it.
-
-        Raises:
-            ConfigError: this process may not write to it.
-        """
-        with self._lock:
-            if self._log is None:
-                self._log = AuditLog(self.directory, keys=self.keys)
-            return self._log
+    @property
+    def state(self) -> str:
+        """What is known of the log's integrity, in a word."""
+        if self.checked is not None:
+            return self.checked.report.state
+        return "unchecked" if self.unchecked else "checking"
 
     def alert_rules(self) -> Rules:
         """The Sigma rules, as they were when they were read first."""
@@ -95,20 +84,45 @@ class Desk:
             return self._rules
 
     def check(self) -> Checked:
-        """Verify the whole log now, and remember what came out."""
+        """Verify the whole log now, and remember what came out.
+
+        Raises:
+            ConfigError: it cannot be read from where it is.
+        """
         with self._checking:
             began = time.monotonic()
-            key = Path(self.keys or self.directory / "keys") / "verify.key"
-            report = verify(self.directory, key=key.read_text() if self.keys and key.exists() else None)
+            try:
+                with self.place.files(self._go_on) as directory:
+                    report = verify(directory, key=self.place.key(), on_progress=self._go_on)
+            except OSError as error:
+                why = error.strerror or type(error).__name__
+                raise ConfigError(f"the log's files cannot be read, or not fetched ({why})") from error
             self.checked = Checked(report, self.clock(), time.monotonic() - began)
+            self.unchecked = ""
             return self.checked
 
+    def open(self) -> None:
+        """Begin to verify the log, while pages are served already."""
+        self._closing.clear()
+        self._first = threading.Thread(target=self._check_first, name="desk-check", daemon=True)
+        self._first.start()
+
     def close(self) -> None:
-        """End this process's stream of the log, if it wrote one."""
-        with self._lock:
-            if self._log is not None:
-                self._log.close()
-                self._log = None
+        """Let go of the log. A check that is under way ends, and takes what it fetched with it."""
+        self._closing.set()
+        if self._first is not None:
+            self._first.join(_PATIENCE_S)
+        self.place.close()
+
+    def _check_first(self) -> None:
+        try:
+            self.check()
+        except ConfigError as error:
+            self.unchecked = str(error)
+
+    def _go_on(self, done: int, total: int) -> None:
+        if self._closing.is_set():
+            raise ConfigError("the desk was closed before the check was done")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +130,7 @@ class Visit:
     """One request for a page."""
 
     desk: Desk
-    index: Index
+    index: Index | ShippedIndex
     reviewer: str
     query: Mapping[str, str]
     path: Mapping[str, str] = field(default_factory=dict)

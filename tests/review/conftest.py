@@ -16,6 +16,7 @@ from guardrails_lite.audit.index import Index
 from guardrails_lite.review._app import application
 from guardrails_lite.review._desk import Desk
 from guardrails_lite.review._door import Door
+from guardrails_lite.review._place import Directory
 from tests.review import browser as chromium
 from tests.review import story
 from tests.review.browser import Browser
@@ -45,7 +46,7 @@ def serve() -> Iterator[Serve]:
     with ExitStack() as stack:
 
         def start(root: Path, *, door: Door | None = None, needs: int = 1, rules: Iterable[Path] = ()) -> str:
-            held = Desk(root, needs=needs, rules=rules, clock=lambda: story.NOW_NS)
+            held = Desk(Directory(root), needs=needs, rules=rules, clock=lambda: story.NOW_NS)
             return stack.enter_context(served(held, door or Door("ada")))
 
         yield start

@@ -15,6 +15,7 @@ from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit import AuditLog
 from guardrails_lite.audit.alerts import Rules, Watch, command, read_rules
 from guardrails_lite.review._desk import Desk
+from guardrails_lite.review._place import Directory
 from tests.audit.calls import record
 from tests.review import story
 from tests.review.conftest import Serve
@@ -186,7 +187,7 @@ def test_a_wrong_rule_is_told_when_the_desk_is_made(root: Path, tmp_path: Path) 
     """Not when somebody looks at the page."""
     (tmp_path / "odd.yml").write_text("title: odd")
     with pytest.raises(ConfigError, match="needs an id"):
-        Desk(root, rules=[tmp_path / "odd.yml"])
+        Desk(Directory(root), rules=[tmp_path / "odd.yml"])
 
 
 def test_hostile_alerts_are_shown_and_do_nothing(tmp_path: Path, serve: Serve) -> None:

@@ -15,7 +15,7 @@ import pytest
 from guardrails_lite.audit import AuditLog, Proof, check_proof, read
 from guardrails_lite.audit.index import Index
 from guardrails_lite.review._app import PAGES
-from guardrails_lite.review._desk import Desk
+from guardrails_lite.review._place import Directory
 from tests.audit import forger
 from tests.audit.calls import call_id, record
 from tests.review.conftest import Serve
@@ -226,7 +226,7 @@ def test_a_desk_needs_a_log(tmp_path: Path) -> None:
     from guardrails_lite._errors import ConfigError
 
     with pytest.raises(ConfigError, match="not a compliance log"):
-        Desk(tmp_path)
+        Directory(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from guardrails_lite.audit.alerts._facts import Fact, flat
 from guardrails_lite.audit.alerts._hours import hours
-from guardrails_lite.audit.index import Call, Filter, Index
+from guardrails_lite.audit.index import Call, Filter
 from guardrails_lite.audit.index._schema import BLOCKED, HOUR_NS, UNFINISHED
+
+if TYPE_CHECKING:
+    from guardrails_lite.audit.index import Index
+    from guardrails_lite.audit.postgres import ShippedIndex
 
 RAISED: Final = "alert.raised"
 SENT: Final = "alert.sent"
@@ -59,7 +63,7 @@ class Gatherer:
         asks: The fields of each service that are needed: what is costly and not asked for is left out.
     """
 
-    def __init__(self, index: Index, position: Position, asks: Mapping[str, set[str]]) -> None:
+    def __init__(self, index: Index | ShippedIndex, position: Position, asks: Mapping[str, set[str]]) -> None:
         self._index = index
         self._position = position
         self._asks = asks

@@ -9,36 +9,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from guardrails_lite.audit.alerts._facts import Fact
-from guardrails_lite.audit.index import Index
 from guardrails_lite.audit.index._schema import BLOCKED, HOUR_NS, UNFINISHED
+
+if TYPE_CHECKING:
+    from guardrails_lite.audit.index import Index
+    from guardrails_lite.audit.postgres import ShippedIndex
 
 BASELINE_H: Final = 168
 """The hours that an hour is compared with."""
 
-_IS_BLOCKED: Final = "outcome IN (" + ",".join(f"'{word}'" for word in BLOCKED) + ")"
+_BLOCKED: Final = (
+    "CASE WHEN outcome IN (" + ",".join(f"'{word}'" for word in BLOCKED) + ") THEN {} ELSE 0 END"
+)
 
 _SUMMED: Final = f"""
 SELECT {{value}}, min(hour), {{sums}} FROM (
-  SELECT {{value}}, hour, calls, iif({_IS_BLOCKED}, calls, 0) AS blocked,
+  SELECT {{value}}, hour, calls, {_BLOCKED.format("calls")} AS blocked,
     tokens_in + tokens_out AS tokens, cost
   FROM hours WHERE hour BETWEEN :hour - {BASELINE_H} AND :hour
-) GROUP BY {{value}} HAVING max(hour) = :hour
+) AS week GROUP BY 1 HAVING max(hour) = :hour
 """
 _COUNTED: Final = f"""
 SELECT {{value}}, min(hour), {{sums}} FROM (
-  SELECT {{value}}, at / :ns AS hour, 1 AS calls, {_IS_BLOCKED} AS blocked,
+  SELECT {{value}}, at / :ns AS hour, 1 AS calls, {_BLOCKED.format(1)} AS blocked,
     tokens, coalesce(cost_usd, 0) AS cost
   FROM calls WHERE at >= (:hour - {BASELINE_H}) * :ns AND at < (:hour + 1) * :ns AND outcome <> '{UNFINISHED}'
     AND {{value}} IN (
       SELECT {{value}} FROM calls WHERE at >= :hour * :ns AND at < (:hour + 1) * :ns AND {{value}} <> '')
-) GROUP BY {{value}} HAVING max(hour) = :hour
+) AS week GROUP BY 1 HAVING max(hour) = :hour
 """
 _MEASURES: Final = ("calls", "blocked", "tokens", "cost")
 _SUMS: Final = ", ".join(
-    f"sum(iif(hour = :hour, {name}, 0)), sum(iif(hour < :hour, {name}, 0))" for name in _MEASURES
+    f"sum(CASE WHEN hour {sign} :hour THEN {name} ELSE 0 END)" for name in _MEASURES for sign in "=<"
 )
 _QUESTIONS: Final = {
     "log": _SUMMED.format(value="''", sums=_SUMS),
@@ -49,7 +54,7 @@ _QUESTIONS: Final = {
 """What an hour can be of, and the question that tells."""
 
 
-def hours(index: Index, asked: Iterable[int], *, now_ns: int) -> Iterator[Fact]:
+def hours(index: Index | ShippedIndex, asked: Iterable[int], *, now_ns: int) -> Iterator[Fact]:
     """The facts of the hours *asked*, which are counted from the epoch."""
     for hour in sorted(set(asked)):
         for of, question in _QUESTIONS.items():

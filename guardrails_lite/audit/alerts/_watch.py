@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from guardrails_lite._errors import ConfigError, LogUnavailable
 from guardrails_lite.audit._disk import replace_secret, try_lock
@@ -32,6 +32,9 @@ from guardrails_lite.audit.alerts._send import NotSent, Receiver
 from guardrails_lite.audit.alerts._sigma import Rules
 from guardrails_lite.audit.alerts._windows import Group
 from guardrails_lite.audit.index import Index
+
+if TYPE_CHECKING:
+    from guardrails_lite.audit.postgres import ShippedIndex
 
 _ALL: Final = 2**62
 _GIVE_UP: Final = 3
@@ -290,14 +293,28 @@ def matches(
     Raises:
         ConfigError: *directory* is not a compliance log.
     """
+    log = str(read_config(Path(directory) / "log.json")["log"])
     with Index(directory) as index:
         index.update()
-        matcher = Matcher(rules, log=str(read_config(Path(directory) / "log.json")["log"]), alerted={})
-        gatherer = Gatherer(index, Position(since), matcher.asks)
-        if check is not None and "integrity" in matcher.asks:
-            yield from matcher.match(_integrity(check(), clock()))
-        for fact in gatherer.new(clock()):
-            yield from matcher.match(fact)
+        yield from matches_in(index, rules, log=log, since=since, check=check, clock=clock)
+
+
+def matches_in(
+    index: Index | ShippedIndex,
+    rules: Rules,
+    *,
+    log: str,
+    since: int,
+    check: Callable[[], Report] | None = None,
+    clock: Callable[[], int] = time.time_ns,
+) -> Iterator[Alert]:
+    """As `matches`, in an index that is open and new enough; *log* is the log's name."""
+    matcher = Matcher(rules, log=log, alerted={})
+    gatherer = Gatherer(index, Position(since), matcher.asks)
+    if check is not None and "integrity" in matcher.asks:
+        yield from matcher.match(_integrity(check(), clock()))
+    for fact in gatherer.new(clock()):
+        yield from matcher.match(fact)
 
 
 def alarm(report: Report, rules: Rules, receivers: Iterable[Receiver], *, log: str) -> Seen:

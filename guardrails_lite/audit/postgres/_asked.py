@@ -34,11 +34,14 @@ class ShippedIndex(Questions):
     """
 
     _db: Connection
+    where: str
+    """Which database it is in, without a password."""
 
     def __init__(self, url: str, *, log: str | None = None) -> None:
         self._db = Connection(url)
         try:
             self.log = choose(self._db, log)
+            self.where = self._db.where
         except BaseException:
             self._db.close()
             raise
@@ -102,7 +105,7 @@ class ShippedIndex(Questions):
         self.close()
 
     def __repr__(self) -> str:
-        return f"ShippedIndex({self._db.where})"
+        return f"ShippedIndex({self.where})"
 
 
 def _why(error: Refused, timeout_s: float) -> ConfigError:
@@ -135,11 +138,18 @@ def fetch(
     place = Path(directory)
     if place.exists():
         raise ConfigError(f"fetch(...): {str(place)!r} is there already; name a new directory")
+    return _fetch(url, place, log, "", on_progress)
+
+
+def _fetch(
+    url: str, place: Path, log: str | None, beneath: str, on_progress: Callable[[int, int], None]
+) -> str:
+    """Write the files whose names begin with *beneath*."""
     db = Connection(url)
     try:
         with db.transaction(snapshot=True):
             name = choose(db, log)
-            sizes = stored(db)
+            sizes = {path: size for path, size in stored(db).items() if path.startswith(beneath)}
             place.mkdir(mode=0o700, parents=True)
             try:
                 done, total = 0, sum(sizes.values())
@@ -159,10 +169,16 @@ def fetched(
     url: str,
     *,
     log: str | None = None,
+    stream: str | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[Path]:
-    """A log that was shipped, in a directory of its own that is there for as long as the ``with`` block."""
+    """A log that was shipped, in a directory of its own that is there for as long as the ``with`` block.
+
+    Args:
+        url: As for `fetch`, and likewise *log* and *on_progress*.
+        stream: Only the files of this stream: enough to `prove` an entry of it; the whole to `verify`.
+    """
     with tempfile.TemporaryDirectory(prefix="guardrails-lite-") as parent:
         place = Path(parent) / "log"
-        fetch(url, place, log=log, on_progress=on_progress)
+        _fetch(url, place, log, f"streams/{stream}/" if stream is not None else "", on_progress)
         yield place

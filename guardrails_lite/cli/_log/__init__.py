@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from guardrails_lite._errors import GuardrailsError
 from guardrails_lite.cli._log import (
@@ -29,6 +28,7 @@ from guardrails_lite.cli._log import (
     _ship,
 )
 from guardrails_lite.cli._log._action import Action
+from guardrails_lite.cli._parser import Parser
 from guardrails_lite.cli._terminal import fail, safe
 
 _ACTIONS: dict[str, Action] = {
@@ -56,37 +56,14 @@ _ACTIONS: dict[str, Action] = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    commands = parser.add_subparsers(
-        dest="action", metavar="ACTION", required=True, parser_class=_ActionParser
-    )
+    commands = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
     for action in _ACTIONS.values():
         each = commands.add_parser(action.name, help=action.summary, description=f"{action.summary}.")
         each.takes_a_database = action.on == "a log or a database"
         if action.on != "nothing":
-            instead = "; none with --db" if each.takes_a_database else ""
-            each.add_argument("directory", metavar="DIR", help=f"the log's directory{instead}")
-        if each.takes_a_database:
-            each.add_argument(
-                "--db", metavar="URL", help="ask the PostgreSQL database that the log was shipped to instead"
-            )
-            each.add_argument(
-                "--log", metavar="NAME", help="with --db: which log, where the database holds several"
-            )
+            each.declare_log()
         each.add_argument("--json", action="store_true", help="print JSON")
         action.declare(each)
-
-
-class _ActionParser(argparse.ArgumentParser):
-    """Takes ``--db URL`` in place of the directory, where the action knows what to do with one."""
-
-    takes_a_database = False
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse; with ``--db`` an empty argument stands where the directory would."""
-        # An optional positional would not do: the parser may leave it out where it comes after an option.
-        if self.takes_a_database and any(each.partition("=")[0] == "--db" for each in args or ()):
-            args = ["", *args]
-        return super().parse_known_args(args, namespace)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from guardrails_lite.audit.alerts import LEVELS, Alert, Correlation, Rule, matches
+from guardrails_lite.audit.alerts import LEVELS, Alert, Correlation, Rule
 from guardrails_lite.audit.alerts._gather import RAISED, SENT
+from guardrails_lite.audit.alerts._watch import matches_in
 from guardrails_lite.audit.index._rows import text, whole
 from guardrails_lite.audit.index._schema import HOUR_NS
 from guardrails_lite.review._charts import Bar, bars
@@ -38,7 +39,7 @@ def page(visit: Visit) -> View:
         "since_ns": visit.since,
         "tried": tried,
         "rule": chosen,
-        "watched": (visit.desk.directory / "alerts.json").exists(),
+        "watched": visit.desk.place.watched,
         "rules": rules,
         "total": len(told),
         "alerts": told[:_LISTED],
@@ -72,9 +73,10 @@ def _raised(visit: Visit) -> list[dict[str, Any]]:
 def _tried(visit: Visit) -> list[dict[str, Any]]:
     """What the rules find in the range, newest first."""
     checked = visit.desk.checked
-    found: Iterable[Alert] = matches(
-        visit.desk.directory,
+    found: Iterable[Alert] = matches_in(
+        visit.index,
         visit.desk.alert_rules(),
+        log=visit.desk.place.name,
         since=visit.since or 0,
         check=(lambda: checked.report) if checked is not None else None,
         clock=visit.desk.clock,

@@ -61,7 +61,8 @@ def proof(visit: Visit) -> Response:
     """
     call = find(visit)
     kind = "call.intent" if call.outcome == "unfinished" else "call.completed"
-    found = prove(visit.desk.directory, call.id, kind=kind)
+    with visit.desk.place.stream(call.stream) as directory:
+        found = prove(directory, call.id, kind=kind)
     told = {"line": found.line.decode(), "proof": found.text, "key": found.key}
     headers = {"Content-Disposition": f'attachment; filename="proof-{call.id[:12]}.json"'}
     return Response(json.dumps(told, indent=1) + "\n", media_type="application/json", headers=headers)
@@ -75,7 +76,7 @@ def texts(visit: Visit) -> View:
         ConfigError: no reason was given, or what is about the person is restricted.
     """
     call = find(visit)
-    found = reveal(visit.desk.log(), call.id, reader=visit.reviewer, reason=visit.asked("reason"))
+    found = reveal(visit.desk.place.log(), call.id, reader=visit.reviewer, reason=visit.asked("reason"))
     told = [{"side": side, "role": role, "text": text} for side, role, text in found]
     data = {"call": call.id, "now_ns": visit.desk.clock(), "texts": told}
     return View("texts.html", f"Texts of call {call.id[:12]}", data)

@@ -59,7 +59,7 @@ def make(visit: Visit) -> Response:
     """
     reason, format = visit.asked("reason"), visit.asked("format")
     asked = replace(visit, query=visit.form).within
-    log = visit.desk.log()
+    log = visit.desk.place.log()
     with tempfile.TemporaryDirectory() as folder:
         made = take(log, Path(folder) / "calls", format, by=visit.reviewer, reason=reason, filter=asked)
         content = made.path.read_bytes()

@@ -25,6 +25,7 @@ def page(visit: Visit) -> View:
         "report": checked.report.to_dict() if checked is not None else None,
         "checked_ns": checked.at_ns if checked is not None else None,
         "took_s": round(checked.took_s, 3) if checked is not None else None,
+        "unchecked": visit.desk.unchecked,
         "streams": streams,
         "events": [
             {**event.to_dict(), "who": who(event.data), "told": told(event.data)}
@@ -48,7 +49,7 @@ def bundle(visit: Visit) -> Response:
         ConfigError: no reason was given, or this log cannot make one.
     """
     reason = visit.asked("reason")
-    log = visit.desk.log()
+    log = visit.desk.place.log()
     with tempfile.TemporaryDirectory() as folder:
         made = make_bundle(log, Path(folder) / "evidence.zip", by=visit.reviewer, reason=reason)
         content = made.path.read_bytes()

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite.audit import AuditLog, erase, hold, lift, pseudonyms_in, release, restrict
+from guardrails_lite.audit import AuditLog, erase, hold, lift, release, restrict
 from guardrails_lite.audit.index import Event, Filter
 from guardrails_lite.review._desk import Visit
 from guardrails_lite.review._placed import placed, why
@@ -50,7 +50,7 @@ def find(visit: Visit) -> str:
         ConfigError: no name was given, or the key of the pseudonyms is not here.
     """
     kind, value = _person(visit)
-    return _address(kind, pseudonyms_in(visit.desk.directory, kind, value, keys=visit.desk.keys))
+    return _address(kind, visit.desk.place.names_of(kind, value))
 
 
 def act(visit: Visit) -> str:
@@ -61,7 +61,7 @@ def act(visit: Visit) -> str:
     """
     kind, value = _person(visit)
     what, reason, who = visit.asked("act"), visit.asked("reason"), visit.reviewer
-    log = visit.desk.log()
+    log = visit.desk.place.log()
     names = log.pseudonyms_of(kind, value)
     if names != visit.asked("names").split():
         raise ConfigError("this is not the person whose calls were shown; look them up first")
@@ -90,7 +90,7 @@ def end(visit: Visit) -> str:
     kind = visit.form.get("type", "")
     if kind not in ended:
         raise LookupError("Only a hold or a restriction is ended.")
-    log: AuditLog = visit.desk.log()
+    log: AuditLog = visit.desk.place.log()
     ended[kind](log, ident, owner=visit.reviewer, reason=reason)
     return _address(*_named(visit))
 

@@ -107,7 +107,7 @@ def decide(visit: Visit) -> str:
         raise ConfigError(f"a note has at most {_LONGEST_NOTE} characters; this one has {len(note)}")
     _finding(visit, visit.verdicts(), key)
     told = {"call": key[0], "rule": key[1], "verdict": verdict, "note": note}
-    decision = visit.desk.log().event(
+    decision = visit.desk.place.log().event(
         DECIDED, {**told, "reviewer": visit.reviewer, "needs": visit.desk.needs}
     )
     return _link(visit, at=visit.form.get("next") or None, did=decision)
@@ -123,7 +123,7 @@ def undo(visit: Visit) -> str:
     if decision is None or decision.id != visit.asked("decision"):
         raise LookupError("This verdict is not your newest, or was taken back already.")
     told = {"call": decision.call, "rule": decision.rule, "decision": decision.id, "reviewer": visit.reviewer}
-    visit.desk.log().event(UNDONE, told)
+    visit.desk.place.log().event(UNDONE, told)
     return _link(visit, at=spell((decision.call, decision.rule)))
 
 

@@ -1,0 +1,31 @@
+"""What parses a command's arguments: argparse, which here also takes a database in place of a directory."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+
+class Parser(argparse.ArgumentParser):
+    """Takes ``--db URL`` in place of the directory, where the command knows what to do with one."""
+
+    takes_a_database = False
+
+    def declare_log(self) -> None:
+        """Declare the log's directory, and, where it takes one, the database in place of it."""
+        instead = "; none with --db" if self.takes_a_database else ""
+        self.add_argument("directory", metavar="DIR", help=f"the log's directory{instead}")
+        if self.takes_a_database:
+            self.add_argument(
+                "--db", metavar="URL", help="ask the PostgreSQL database that the log was shipped to instead"
+            )
+            self.add_argument(
+                "--log", metavar="NAME", help="with --db: which log, where the database holds several"
+            )
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; with ``--db`` an empty argument stands where the directory would."""
+        # An optional positional would not do: the parser may leave it out where it comes after an option.
+        if self.takes_a_database and any(each.partition("=")[0] == "--db" for each in args or ()):
+            args = ["", *args]
+        return super().parse_known_args(args, namespace)
