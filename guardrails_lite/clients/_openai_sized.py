@@ -14,6 +14,8 @@ import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
+from guardrails_lite.clients._openai_handshake import watch_handshake
+
 MOST_BYTES = 32 * 2**20
 """Of a whole reply, or of one event of a stream, unpacked."""
 Unpack = Callable[[bytes], Iterable[bytes]]
@@ -80,6 +82,7 @@ class AsyncSized:
         if not asks_model(request):
             return await send(request, stream=stream, **how)
         request.headers["accept-encoding"] = _PACKED
+        watch_handshake(request)
         response = await send(request, stream=True, **how)
         try:
             _bound(response, _async_body, in_events=stream)
