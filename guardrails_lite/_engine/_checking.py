@@ -60,6 +60,8 @@ async def _turn_checked(attempt: Attempt, choice: Choice, offered: Offered) -> C
     if enforce and (each or all(verdict.ok for verdict in verdicts)):
         for nth, verdict in enumerate(verdicts):  # nobody is asked about a turn that is asked again
             if verdict.needs_approval and verdict.ok:
+                if attempt.plan.output.rules:
+                    verdict = replace(verdict, call=await _as_it_runs(attempt, choice, verdict.call))
                 verdicts[nth] = await _approved(attempt, verdict)
     attempt.story.turn(verdicts)
     right = tuple(_scoped(attempt, verdict.call) for verdict in verdicts if verdict.ok)
@@ -85,6 +87,27 @@ def _scoped(attempt: Attempt, call: ToolCall) -> ToolCall:
     scope = attempt.story.id if named is None else named.key
     ledger = attempt.plan.effects if named is None or named.ledger is None else named.ledger
     return replace(call, tool=call.tool.within(scope, ledger))
+
+
+async def _as_it_runs(attempt: Attempt, choice: Choice, call: ToolCall) -> ToolCall:
+    """A call as the output rules leave it: that is what is approved. Their turn proper comes later.
+
+    Raises:
+        Stop: a rule stops it, so nobody is asked.
+        Invalid: the same, where the rule asks again.
+    """
+    side = attempt.plan.output
+    tallies = attempt.story.unbooked(side)
+    try:
+        left = await _call_screened(attempt, call, side.groups("assistant", tallies))
+    except Stop as stop:
+        attempt.story.steps += tallies
+        if stop.verb == "reask":
+            raise about_rule(stop, choice.text or "") from None
+        raise
+    if left is not call:  # of which the checks to come will find nothing
+        attempt.story.steps += tallies
+    return left
 
 
 async def _approved(attempt: Attempt, verdict: Any) -> Any:

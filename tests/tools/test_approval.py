@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from guardrails_lite import Blocked, Guard, Retry, tool
+from guardrails_lite import Blocked, Guard, GuardrailsError, Retry, block, reask, redact, tool
 from guardrails_lite.testing import STYLES, ScriptedModel, Style, completion, tool_call
+from tests.engine.conftest import word
 
 PAID = completion(tool_calls=[tool_call("pay", {"cents": 5})])
 NOW = Retry(attempts=1, reasks=1, wait=0)
@@ -186,3 +187,44 @@ def test_nobody_is_asked_about_a_turn_that_is_asked_again(style: Style) -> None:
     style.call(Guard(tools=[tool(pay, approve=ask)], retry=NOW), ScriptedModel([wrong, PAID]), "go")
 
     assert asked == ['{"cents": 5}']
+
+
+def send(to: str) -> str:
+    """Send."""
+    return f"sent to {to}"
+
+
+SENT = completion(tool_calls=[tool_call("send", {"to": "swordfish"})])
+
+
+def test_what_is_approved_is_what_the_output_rules_leave(style: Style) -> None:
+    """What a rule masks is neither shown to whom is asked, nor changed after the answer."""
+    shown: list[tuple[str, Any]] = []
+
+    def approve(call: Any) -> bool:
+        shown.append((call.arguments, call.value))
+        return True
+
+    guard = Guard(tools=[tool(send, approve=approve)], output=[redact(word("swordfish"))], retry=NOW)
+
+    outcome = style.call(guard, ScriptedModel([SENT]), "go")
+
+    assert shown == [('{"to": "[REDACTED]"}', {"to": "[REDACTED]"})]
+    assert [call.run() for call in outcome.reply.tool_calls] == ["sent to [REDACTED]"]
+    assert [check.result for check in outcome.record.checks] == ["found", "passed"]
+
+
+@pytest.mark.parametrize("rule", [block, reask])
+def test_nobody_is_asked_about_a_call_that_a_rule_stops(rule: Any, style: Style) -> None:
+    """The rule ends it, and the record says which."""
+    guard = Guard(
+        tools=[tool(send, approve=lambda call: pytest.fail("asked"))],
+        output=[rule(word("swordfish"))],
+        retry=Retry(attempts=1, reasks=0),
+    )
+
+    with pytest.raises(GuardrailsError, match="word") as error:
+        style.call(guard, ScriptedModel([SENT]), "go")
+
+    assert error.value.record is not None
+    assert [check.result for check in error.value.record.checks] == ["found"]
