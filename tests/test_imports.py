@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from guardrails_lite import AuditLog
 
 PROBE = """
 import sys
@@ -39,3 +42,28 @@ def test_importing_is_light_and_opens_nothing(module: str, heavy: list[str]) -> 
     )
 
     assert probe.stdout.strip() == "[] []"
+
+
+@pytest.mark.parametrize(
+    ("missing", "code", "extra"),
+    [
+        ("cryptography", "AuditLog('log', capture='redacted')", "audit"),
+        ("cryptography", "AuditLog('log', signing='ed25519')", "audit"),
+        ("jinja2", "from guardrails_lite.review import desk", "review"),
+        ("psycopg", "ship('log', 'postgresql://host/db')", "postgres"),
+        ("redis", "RedisStore('redis://host')", "redis"),
+        ("yaml", "Guard.from_file('guard.yaml')", "yaml"),
+    ],
+)
+def test_an_extra_that_is_missing_is_named_with_the_command(
+    missing: str, code: str, extra: str, tmp_path: Path
+) -> None:
+    """Where an optional package is first needed, the error says which extra brings it."""
+    (tmp_path / "guard.yaml").touch()
+    AuditLog(tmp_path / "log", signing="hmac-sha256").close()
+    names = "from guardrails_lite import *; from guardrails_lite.audit.postgres import ship"
+    probe = f"import sys; sys.modules[{missing!r}] = None\n{names}\n{code}\n"
+    ran = subprocess.run([sys.executable, "-c", probe], cwd=tmp_path, capture_output=True, text=True)
+
+    assert ran.returncode == 1
+    assert f"pip install 'guardrails-lite[{extra}]'" in ran.stderr.splitlines()[-1]

@@ -100,7 +100,8 @@ def bundle(log: AuditLog, path: str | os.PathLike[str], *, by: str, reason: str)
     config = read_config(log.directory / "log.json")
     if config.get("algorithm") != "ed25519":
         raise ConfigError(
-            "bundle(...): this log is signed with HMAC, which only its owner can check; sign with Ed25519"
+            "bundle(...): this log is signed with HMAC, which only its owner can check. Begin a new log with "
+            "Ed25519: pip install 'guardrails-lite[audit]'"
         )
     log.seal()
     fresh = place.with_name(f".{place.name}.{os.getpid()}.new")

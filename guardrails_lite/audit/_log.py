@@ -157,11 +157,11 @@ class AuditLog:
         _one_of("signing", algorithm, ("ed25519", "hmac-sha256"))
         if algorithm == "ed25519" and not has_cryptography():
             raise ConfigError(
-                "AuditLog(signing='ed25519') needs `cryptography`: install guardrails-lite[audit]"
+                "AuditLog(signing='ed25519') needs cryptography: pip install 'guardrails-lite[audit]'"
             )
         if self.capture in ("redacted", "sealed") and not has_cryptography():
             raise ConfigError(
-                f"AuditLog(capture={self.capture!r}) needs `cryptography`: install guardrails-lite[audit]"
+                f"AuditLog(capture={self.capture!r}) needs cryptography: pip install 'guardrails-lite[audit]'"
             )
         try:
             for part in ("streams", "open"):

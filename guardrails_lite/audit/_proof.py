@@ -86,7 +86,8 @@ def _announced(line: bytes) -> str | None:
     declared = str(data.get("key") or data.get("next_key"))
     if "+" not in declared:
         raise ConfigError(
-            "this log is signed with HMAC, which only its owner can check; sign with Ed25519 to prove"
+            "this log is signed with HMAC, which only its owner can check. Begin a new log with Ed25519: "
+            "pip install 'guardrails-lite[audit]'"
         )
     return declared
 

@@ -60,7 +60,9 @@ class RedisStore:
             from redis.backoff import NoBackoff
             from redis.retry import Retry
         except ImportError as error:
-            raise ConfigError("RedisStore needs the package `redis`: pip install redis") from error
+            raise ConfigError(
+                "RedisStore needs the package redis: pip install 'guardrails-lite[redis]'"
+            ) from error
         self.workers = workers
         self._wait_s = wait_s
         self._prefix = f"{{{prefix}}}:"  # in braces, so that a cluster keeps all keys together

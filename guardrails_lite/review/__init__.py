@@ -21,8 +21,12 @@ __all__ = ["desk", "shipped_desk"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from guardrails_lite.review import _app
-
+    try:
+        from guardrails_lite.review import _app
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            "the review desk needs the extra [review]: pip install 'guardrails-lite[review]'"
+        ) from error
     return getattr(_app, name)
 
 
