@@ -440,6 +440,29 @@ def test_sums_give_what_reading_gives(index: Index, payloads: list[dict[str, Any
         assert facets == Counter(data["mode"] for data in found)
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@given(asked=filters())
+def test_decisions_give_what_reading_gives(
+    index: Index, payloads: list[dict[str, Any]], asked: Filter
+) -> None:
+    """In as many calls each rule did what, and any rule, as a reader of the log counts."""
+    expected = Counter[tuple[str, str, str]]()
+    for data in payloads:
+        if wanted(asked, data):
+            did = {(step["rule"], step["side"], step["action"]) for step in data["checks"] if step["action"]}
+            expected.update(did | {("", "", action) for _, _, action in did})
+    assert {(one.rule, one.side, one.action): one.calls for one in index.decisions(asked)} == expected
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@given(asked=filters(), share=st.integers(1, 4))
+def test_the_findings_of_some_calls_are_among_all(index: Index, asked: Filter, share: int) -> None:
+    """Whichever calls are named, in the same order; an id of no call has none."""
+    calls = [call.id for call in index.calls(asked)][::share]
+    found = index.findings_in([*calls, *calls, "f" * 32])
+    assert found == [one for one in index.findings() if one.call in set(calls)]
+
+
 def test_a_percentile_of_many_calls_is_within_its_bound(index: Index) -> None:
     """Beyond the exact range a percentile comes from buckets, and is off by 2.2 % at most."""
     from guardrails_lite.audit.index import _measures

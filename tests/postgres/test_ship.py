@@ -76,6 +76,8 @@ def answers(index: Index | ShippedIndex, asked: Filter) -> list[Any]:
         index.policies(),
         [index.facets(name, asked) for name in ("outcome", "user", "rule", "style")],
         list(index.findings(asked)),
+        index.findings_in(call.id for call in index.calls(asked)),
+        index.decisions(asked),
         index.count_findings(),
         [event.to_dict() for event in index.events(order="oldest")],
         index.taken_in(3, asked, limit=4),

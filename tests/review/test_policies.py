@@ -20,7 +20,8 @@ OLD, NEW = "0" * 32, "1" * 32
 
 def check(rule: str, found: bool) -> CheckStep:
     step = next(step for step in record(1).steps if isinstance(step, CheckStep))
-    return step._replace(rule=rule, result="found" if found else "passed")
+    verb = rule.partition("(")[0]
+    return step._replace(rule=rule, result="found" if found else "passed", action=verb if found else None)
 
 
 def history(root: Path) -> None:
@@ -57,6 +58,50 @@ def test_the_newest_policy_is_compared_with_its_last(ask: Callable[..., httpx.Re
     assert (one["after_low"], one["after_high"]) == wilson(35, 40)
     assert changes["outcome", "blocked"]["change"] == "more"
     assert changes["outcome", "passed"]["change"] == "less"
+
+
+def test_decisions_are_counted_by_call(tmp_path: Path, serve: Serve) -> None:
+    """What a rule does in two attempts of a call is one decision; one whose settings changed is seen."""
+    before, after = "redact(b(1))", "redact(b(2))"
+    with AuditLog(tmp_path / "log", heartbeat_s=None) as log:
+        for number in range(120):
+            is_new = number >= 60
+            redacts = number % 2 == 0 if is_new else number % 10 == 0
+            step = check(after if is_new else before, found=redacts)._replace(
+                side="output", action="redact" if redacts else None
+            )
+            steps = (step._replace(attempt=1), step._replace(attempt=2))
+            told: dict[str, Any] = {"steps": steps, "started": 1_764_000_000.0 + number * 3_600}
+            log(record(number, digest=NEW if is_new else OLD, **told))
+    told = httpx.get(serve(tmp_path / "log") + "/policies.json", timeout=60).json()["compared"]
+    found = {
+        (one["name"], one["side"], one["action"]): (
+            *(one["before_hits"], one["before_of"], one["after_hits"], one["after_of"], one["change"]),
+        )
+        for one in told["changes"]
+        if one["kind"] == "decision"
+    }
+    assert found == {
+        ("", "", "redact"): (6, 60, 30, 60, "more"),
+        (before, "output", "redact"): (6, 60, None, None, "removed"),
+        (after, "output", "redact"): (None, None, 30, 60, "added"),
+    }
+    (any_rule,) = (one for one in told["changes"] if one["kind"] == "decision" and not one["name"])
+    assert (any_rule["before_low"], any_rule["before_high"]) == wilson(6, 60)
+    assert (any_rule["after_low"], any_rule["after_high"]) == wilson(30, 60)
+
+
+def test_a_rule_that_did_nothing_before_has_a_share_of_none(ask: Callable[..., httpx.Response]) -> None:
+    """It ran, so the share is nought of all calls, with its interval; and the page tells the same."""
+    told = ask("/policies.json").json()["compared"]["changes"]
+    each = {one["name"]: one for one in told if one["kind"] == "decision" and one["action"] == "block"}
+    assert each["block(a())"] | {"name": "", "side": ""} == each[""]
+    assert (each[""]["before_hits"], each[""]["before_of"]) == (0, 40)
+    assert (each[""]["after_hits"], each[""]["after_of"], each[""]["change"]) == (35, 40, "more")
+    page = ask("/policies").text
+    assert "Decision: share of calls" in page
+    assert "any rule" in page
+    assert "74 % to 95 %" in page
 
 
 def test_any_two_are_compared(ask: Callable[..., httpx.Response]) -> None:

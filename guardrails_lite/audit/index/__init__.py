@@ -6,9 +6,10 @@ from the segments (`Index.entry`), so the index saves work and adds nothing. Sig
 registry's word are what `guardrails_lite.audit.verify` is for.
 
 `_schema` says which tables there are, `_rows` what an entry becomes, `_follow` how the segments are followed,
-`_filter` what can be asked for, `_pages`, `_findings` and `_measures` how it is answered.
+`_filter` what can be asked for, `_pages`, `_findings`, `_decisions` and `_measures` how it is answered.
 """
 
+from guardrails_lite.audit.index._decisions import Decision
 from guardrails_lite.audit.index._filter import Filter
 from guardrails_lite.audit.index._findings import Found
 from guardrails_lite.audit.index._follow import Source
@@ -21,6 +22,7 @@ from guardrails_lite.audit.index._when import when
 __all__ = [
     "Answer",
     "Call",
+    "Decision",
     "Event",
     "Facet",
     "Filter",

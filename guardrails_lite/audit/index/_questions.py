@@ -7,8 +7,9 @@ from typing import Final
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit._format import Entry, parse
-from guardrails_lite.audit.index import _findings, _measures, _pages
+from guardrails_lite.audit.index import _decisions, _findings, _measures, _pages
 from guardrails_lite.audit.index._database import Database
+from guardrails_lite.audit.index._decisions import Decision
 from guardrails_lite.audit.index._filter import Filter
 from guardrails_lite.audit.index._findings import Found
 from guardrails_lite.audit.index._follow import Source, sources
@@ -152,6 +153,10 @@ class Questions:
     def rules(self, asked: Filter = _ALL) -> list[RuleUse]:
         """How often each rule ran, found, broke, and how long it took."""
         return _measures.rule_use(self._db, asked)
+
+    def decisions(self, asked: Filter = _ALL) -> list[Decision]:
+        """In how many calls each rule blocked, redacted, …; and any rule, whose name is then empty."""
+        return _decisions.decisions(self._db, asked)
 
     def policies(self, *, limit: int = 100) -> list[Policy]:
         """Which policies were in force, the last first."""

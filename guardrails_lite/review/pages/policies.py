@@ -14,7 +14,10 @@ from guardrails_lite.audit.index import Filter, Policy, RuleUse
 from guardrails_lite.review._desk import Visit, plain
 from guardrails_lite.review._view import View
 
-_COLUMNS: Final = ("kind", "name", "side", "before_hits", "before_of", "after_hits", "after_of", "change")
+_COLUMNS: Final = (
+    *("kind", "name", "side", "action", "before_hits", "before_of", "before_low", "before_high"),
+    *("after_hits", "after_of", "after_low", "after_high", "change"),
+)
 
 
 def page(visit: Visit) -> View:
@@ -58,23 +61,52 @@ def _compared(visit: Visit, before: Policy, after: Policy) -> dict[str, Any]:
     asked = [Filter(guard=one.guard, digest=one.digest) for one in (before, after)]
     uses = [{(use.rule, use.side): use for use in visit.index.rules(each)} for each in asked]
     ends = [visit.index.totals(each).outcomes for each in asked]
-    changes = [_rule_change(key, *(use.get(key) for use in uses)) for key in sorted(uses[0].keys() | uses[1])]
+    changes = _decision_changes(visit, (before, after), uses)
+    changes += [
+        _rule_change(key, *(use.get(key) for use in uses)) for key in sorted(uses[0].keys() | uses[1])
+    ]
     words = sorted(ends[0].keys() | ends[1], key=lambda word: -ends[0].get(word, 0) - ends[1].get(word, 0))
     for word in words:
         each = [(end.get(word, 0), policy.calls) for end, policy in zip(ends, (before, after), strict=True)]
-        changes.append(_change("outcome", word, "", *each))
+        changes.append(_change("outcome", word, *each))
     return {"guard": after.guard, "before": plain(before), "after": plain(after), "changes": changes}
+
+
+def _decision_changes(
+    visit: Visit, policies: tuple[Policy, Policy], uses: list[dict[tuple[str, str], RuleUse]]
+) -> list[dict[str, Any]]:
+    """In which share of all calls each rule did what; a policy that has not the rule has no share of it."""
+    told = []
+    for policy in policies:
+        made = visit.index.decisions(Filter(guard=policy.guard, digest=policy.digest))
+        told.append({(one.rule, one.side, one.action): one.calls for one in made})
+    changes = []
+    for key in sorted(told[0].keys() | told[1]):
+        rule, side, action = key
+        each = [
+            (made.get(key, 0), policy.calls) if not rule or (rule, side) in use else None
+            for made, policy, use in zip(told, policies, uses, strict=True)
+        ]
+        changes.append(_change("decision", rule, *each, side=side, action=action))
+    return changes
 
 
 def _rule_change(key: tuple[str, str], before: RuleUse | None, after: RuleUse | None) -> dict[str, Any]:
     each = [(use.found, use.checks - use.not_run) if use is not None else None for use in (before, after)]
-    return _change("rule", key[0], key[1], *each)
+    return _change("rule", key[0], *each, side=key[1])
 
 
 def _change(
-    kind: str, name: str, side: str, before: tuple[int, int] | None, after: tuple[int, int] | None
+    kind: str,
+    name: str,
+    before: tuple[int, int] | None,
+    after: tuple[int, int] | None,
+    *,
+    side: str = "",
+    action: str = "",
 ) -> dict[str, Any]:
-    told: dict[str, Any] = {"kind": kind, "name": name, "side": side, "change": _word(before, after)}
+    told: dict[str, Any] = {"kind": kind, "name": name, "side": side, "action": action}
+    told["change"] = _word(before, after)
     for prefix, each in (("before", before), ("after", after)):
         told |= _numbers(prefix, each)
     return told

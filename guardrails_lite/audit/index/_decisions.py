@@ -1,0 +1,39 @@
+"""Decisions: in how many calls each rule did what. What it does in several attempts of a call counts once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from guardrails_lite.audit.index._database import Database
+from guardrails_lite.audit.index._filter import Filter, conditions, joined
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a rule did, or all of them together."""
+
+    rule: str
+    """Empty: any rule."""
+    side: str
+    """Empty: either."""
+    action: str
+    """``"block"``, ``"redact"``, …; ``"open"``: it broke and was let pass; ``"monitor"``: it only said so."""
+    calls: int
+    """In how many calls."""
+
+
+def decisions(db: Database, asked: Filter) -> list[Decision]:
+    """What rules did in the calls asked for: together, then each, in the order of their names."""
+    where, parameters = joined(conditions(asked))
+    # A check that did something is in `found`, which has few rows beside `checks`: it leads, as a cross join
+    # has it in SQLite.
+    source = (
+        "FROM found f CROSS JOIN calls c CROSS JOIN checks k WHERE c.row = f.call AND k.call = f.call "
+        f"AND k.rule = f.rule AND k.action <> '' AND {where}"
+    )
+    together = f"SELECT '', '', k.action, count(DISTINCT k.call) {source} GROUP BY k.action"
+    each = (
+        f"SELECT k.rule, k.side, k.action, count(DISTINCT k.call) {source} GROUP BY k.rule, k.side, k.action"
+    )
+    rows = [row for sql in (together, each) for row in db.execute(sql, parameters)]
+    return sorted((Decision(*row) for row in rows), key=lambda one: (one.rule, one.side, one.action))
