@@ -10,7 +10,7 @@ from guardrails_lite._engine._screen import all_passed, know, screen
 from guardrails_lite._engine._tally import Stop
 from guardrails_lite._errors import Blocked
 from guardrails_lite._messages import Call, Reply, get
-from guardrails_lite._messages._texts import Piece, pieces_of, rewrite
+from guardrails_lite._messages._texts import Piece, pieces_of, plain, rewrite
 
 if TYPE_CHECKING:
     from guardrails_lite._engine._asking import Invalid
@@ -31,7 +31,11 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
         Blocked: a rule stops it, and nothing has been sent.
     """
     plan = story.plan
-    pieces, unscreened = pieces_of(call.messages)
+    messages = call.messages
+    predicted = get(call.params.get("prediction"), "content") if call.params else None
+    if predicted is not None:  # what the reply will probably say is sent as well
+        messages = (*messages, {"role": "assistant", "content": predicted})
+    pieces, unscreened = pieces_of(messages)
     story.input_chars = sum([len(piece.text) for piece in pieces])
     if unscreened:
         story.unscreened = tuple(dict.fromkeys(unscreened))
@@ -68,7 +72,12 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
     if fall_back is not None and not plan.fallback:
         raise blocked(fall_back, "the request")
     if rewritten:
-        call = replace(call, messages=rewrite(call.messages, rewritten))
+        messages = rewrite(messages, rewritten)
+        if predicted is not None:
+            told = {**plain(call.params["prediction"]), "content": get(messages[-1], "content")}
+            messages = messages[:-1]
+            call = replace(call, params={**call.params, "prediction": told})
+        call = replace(call, messages=messages)
     return call, fall_back
 
 

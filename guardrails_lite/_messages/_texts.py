@@ -78,6 +78,8 @@ def _pieces_of_message(index: int, message: Message, unscreened: list[str]) -> I
     elif isinstance(content, (list, tuple)):
         for nth, part in enumerate(content):
             yield from _pieces_of_part(index, nth, role, part, unscreened)
+    elif isinstance(content, Mapping):
+        yield from _pieces_of_object(index, _CONTENT, role, content, unscreened)
     elif content is not None:
         unscreened.append(type(content).__name__)
     for key in ("name", "refusal"):
@@ -156,6 +158,8 @@ def _pieces_of_part(index: int, nth: int, role: str, part: Any, unscreened: list
     for name, value in _fields_sent(part):  # a title, say
         if name not in ("type", key) and isinstance(value, str):
             yield Piece(index, ("content", nth, name), role, value)
+        elif name in _TOLD_AGAIN and value:
+            yield from _pieces_of_object(index, ("content", nth, name), role, value, unscreened)
         elif name not in ("type", key) and value and not isinstance(value, (bool, int, float)):
             unscreened.append(_shown(name))
 

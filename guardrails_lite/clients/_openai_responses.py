@@ -45,6 +45,7 @@ _RETOLD = _SHARED | {"tools", "tool_choice"}
 _ELSEWHERE = ("previous_response_id", "conversation")
 """Parameters that bring texts before the model which are not in the request."""
 _PARTS = {"input_text": "text", "output_text": "text", "text": "text", "refusal": "refusal"}
+_OF_MESSAGE = frozenset({"type", "role", "content", "id", "status", "phase"})
 _ENTRUSTED = shapes.NO_TEXT | {"image_url", "file_id", "file_data", "file_url", "detail", "filename"}
 """Fields of an input item that are no text: identifiers, images, files."""
 
@@ -180,7 +181,7 @@ class _Part:
 
     def retold(self, message: Mapping[str, Any]) -> Any:
         """The item again, saying what *message* says."""
-        if self.item is None:
+        if self.item is None or isinstance(self.item, str):
             return message["content"]
         item = plain(self.item)
         kind = self.field or get(item, "type")
@@ -190,7 +191,8 @@ class _Part:
             said = call["input" if key == "custom" else "arguments"]
             return {**item, "name": call["name"], shapes.ARGUMENTS[kind]: said}
         if kind in (None, "message"):
-            return {**item, "content": _content(item.get("content"), message["content"])}
+            beside = {name: message[name] for name in _beside(item)}
+            return {**item, **beside, "content": _content(item.get("content"), message["content"])}
         if kind in _OUTPUTS:
             return {**item, "output": _content(item.get("output"), message["content"])}
         return _with_strings(item, iter([part["text"] for part in message["content"] if "text" in part]))
@@ -231,6 +233,8 @@ def _unreadable(name: str, value: object) -> ConfigError:
 
 def _message_of(item: Any) -> dict[str, Any]:
     """The message that tells an input item."""
+    if isinstance(item, str):
+        return {"role": "user", "content": item}
     kind = get(item, "type")
     if kind in shapes.ARGUMENTS:
         call = shapes.tool_call_of(item)
@@ -241,11 +245,18 @@ def _message_of(item: Any) -> dict[str, Any]:
         output = _chat_content(get(item, "output"))
         return {"role": "tool", "tool_call_id": get(item, "call_id"), "content": output}
     if kind in (None, "message"):
-        return {"role": get(item, "role"), "content": _chat_content(get(item, "content"))}
+        return {"role": get(item, "role"), "content": _chat_content(get(item, "content")), **_beside(item)}
     texts = [{"type": "text", "text": text} for text in _strings(item)]
     if kind == "item_reference":
         texts = [{"type": "item_reference"}]
     return {"role": "assistant" if _is_of_the_model(str(kind)) else "tool", "content": texts}
+
+
+def _beside(message: Any) -> dict[str, Any]:
+    """The fields of a message that the API does not have, which a compatible server may read."""
+    if not isinstance(message, Mapping) and not hasattr(message, "model_dump"):
+        return {}
+    return {name: value for name, value in plain(message).items() if name not in _OF_MESSAGE}
 
 
 def _is_of_the_model(kind: str) -> bool:
@@ -259,10 +270,11 @@ def _chat_content(content: Any) -> Any:
 
 
 def _chat_part(part: Any) -> Any:
+    if isinstance(part, str):
+        return part
     kind = get(part, "type")
     if kind in _PARTS:
-        key = _PARTS[kind]
-        return {"type": "refusal" if key == "refusal" else "text", key: get(part, key)}
+        return {**plain(part), "type": "refusal" if _PARTS[kind] == "refusal" else "text"}
     if kind == "input_image" and isinstance(url := get(part, "image_url"), str):
         return {"type": "image_url", "image_url": {"url": url}}
     return plain(part)
@@ -274,8 +286,11 @@ def _content(content: Any, told: Any) -> Any:
         return told
     changed = []
     for part, new in zip(content, told, strict=True):
-        key = _PARTS.get(get(part, "type"))
-        changed.append({**plain(part), key: new[key]} if key else part)
+        kind = get(part, "type")
+        if isinstance(part, str):
+            changed.append(new)
+        else:
+            changed.append({**plain(part), **new, "type": kind} if kind in _PARTS else part)
     return changed
 
 

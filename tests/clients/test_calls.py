@@ -829,3 +829,36 @@ def test_a_subclass_with_a_constructor_of_its_own_is_guarded(base: type[Any]) ->
     assert [each.choices[0].message.content for each in got] == ["One.", "Two."]
     assert [request.body["user"] for request in server.requests] == ["acme"] * 3
     assert server.requests[-1].model == "m2"
+
+
+SAID_BEFORE: dict[str, Any] = {
+    "a string among the items": BESIDE,
+    "a string among the parts": {"role": "user", "content": [BESIDE, {"type": "input_text", "text": "x"}]},
+    "a field of a message": {"role": "user", "content": "x", "more": BESIDE},
+    "a field of a part": {"role": "user", "content": [{"type": "input_text", "text": "x", "more": BESIDE}]},
+    "a citation": {
+        "type": "message",
+        "role": "assistant",
+        "id": "m1",
+        "status": "completed",
+        "content": [
+            {"type": "output_text", "text": "x", "annotations": [{"type": "url_citation", "title": BESIDE}]}
+        ],
+    },
+    "the name of a function": {"type": "function_call", "call_id": "c1", "name": BESIDE, "arguments": "{}"},
+    "an object": {"type": "function_call_output", "call_id": "c1", "output": {"who": BESIDE}},
+}
+
+
+@pytest.mark.parametrize("item", SAID_BEFORE.values(), ids=SAID_BEFORE)
+def test_every_text_of_an_item_is_screened_and_the_rest_is_sent_as_it_was(item: Any) -> None:
+    """Whatever shape it comes in."""
+    with LoopbackServer(then="Yes.") as server:
+        client = openai.OpenAI(base_url=server.base_url, api_key="k")
+        with Guard(input=[redact(keys)], tools=[], log=[]).wrap(client) as guarded:
+            guarded.responses.create(model="m", input=[item, {"role": "user", "content": "go"}])
+        (request,) = server.requests
+
+    sent = json.dumps(request.body["input"][0])
+    left = json.dumps(item).replace(BESIDE, "[KEY]")
+    assert sent == left

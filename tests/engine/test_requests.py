@@ -238,3 +238,30 @@ def test_names_of_called_tools_and_titles_of_parts_are_screened() -> None:
     assert got[1]["tool_calls"][0]["function"]["name"] == MASKED
     assert got[1]["parsed"] == {"who": [MASKED, 1]}
     assert outcome.record.unscreened == ("cache_control",)
+
+
+@pytest.mark.parametrize("content", ["ada", [{"type": "text", "text": "ada"}]], ids=["text", "parts"])
+def test_a_predicted_reply_is_screened(content: Any) -> None:
+    """It is sent with the messages, and says what one of them says."""
+    prediction, model = {"type": "content", "content": content}, ScriptedModel(["ok", "ok"])
+    guard = Guard(input=[redact(word("ada"))])
+
+    guard.run(model, [{"role": "user", "content": "go"}], prediction=prediction)
+    guard.run(model, [{"role": "user", "content": "ada"}], prediction={"type": "content", "content": "fine"})
+
+    told = model.calls[0].params["prediction"]
+    assert told == {"type": "content", "content": json.loads(json.dumps(content).replace("ada", MASKED))}
+    assert prediction == {"type": "content", "content": content}
+    assert [message["content"] for call in model.calls for message in call.messages] == ["go", MASKED]
+    with pytest.raises(Blocked):
+        Guard(input=[block(word("ada"))]).run(model, "go", prediction=prediction)
+
+
+def test_a_result_that_is_an_object_is_screened() -> None:
+    """Some compatible servers take the object itself."""
+    said = {"role": "tool", "tool_call_id": "c1", "content": {"who": ["ada", 1]}}
+    model = ScriptedModel(["ok"])
+
+    Guard(input=[redact(word("ada"))]).run(model, [said])
+
+    assert model.calls[0].messages[0]["content"] == {"who": [MASKED, 1]}
