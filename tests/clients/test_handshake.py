@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import gc
+import ipaddress
+import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import openai
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from guardrails_lite import Budget, Clocks, DeadlineExceeded, Exhausted, Guard, Hedge, Retry
-from guardrails_lite.testing import LoopbackServer
+from guardrails_lite.testing import LoopbackServer, Request, Wire
+from guardrails_lite.testing._wire import Peer, head
 from tests.clients.asking import aanswer, answer
 
 SOON_S = 0.4
@@ -108,3 +116,84 @@ def test_an_http_client_of_ones_own_is_left_in_its_thread(mute: LoopbackServer) 
             answer(client, "chat", stream=False)
         assert time.monotonic() - began_s < OWN_S - 1
         assert mute.wait_idle(2 * OWN_S)
+
+
+# --- with a server that shakes hands ---
+
+
+class SecureServer(LoopbackServer):
+    """Speaks TLS, with a certificate of its own."""
+
+    def __init__(self, folder: Path, **answers: Any) -> None:
+        super().__init__(**answers)
+        self.certificate = _certified(folder)
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(self.certificate, folder / "key.pem")
+
+    @property
+    def base_url(self) -> str:
+        """What a client takes as `base_url`."""
+        return f"https://127.0.0.1:{self.port}/v1"
+
+    def _serve(self, peer: Peer) -> None:
+        peer.sock = self._context.wrap_socket(peer.sock, server_side=True)
+        super()._serve(peer)
+
+
+def begun(peer: Peer, request: Request) -> None:
+    """Begin an answer, and wait until the client has gone."""
+    peer.send(head(200, {"content-type": "text/event-stream", "content-length": "1000"}))
+    peer.read_request()
+    peer.hang_up()
+
+
+def _certified(folder: Path) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
+    now = datetime.datetime.now(datetime.UTC)
+    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(here, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    written = folder / "certificate.pem"
+    written.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, form, serialization.NoEncryption()))
+    return written
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("style", ["sync", "async"])
+def test_after_the_handshake_all_is_as_without(
+    style: str, stream: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls are answered, and one whose answer is only begun is ended by the deadline."""
+    with SecureServer(tmp_path, script=["Oslo.", "Oslo.", Wire(begun)]) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.certificate))
+        patient: Guard[Any] = Guard()
+        hurried: Guard[Any] = Guard(**DEADLINE)
+
+        def call() -> None:
+            with openai.OpenAI(api_key="k", base_url=server.base_url) as bare:
+                with patient.wrap(bare) as client:
+                    assert [answer(client, "chat", stream) for _ in range(2)] == ["Oslo.", "Oslo."]
+                with hurried.wrap(bare) as client, pytest.raises(DeadlineExceeded):
+                    answer(client, "chat", stream)
+
+        async def acall() -> None:
+            async with openai.AsyncOpenAI(api_key="k", base_url=server.base_url) as bare:
+                client = patient.wrap(bare)
+                assert [await aanswer(client, "chat", stream) for _ in range(2)] == ["Oslo.", "Oslo."]
+                with pytest.raises(DeadlineExceeded):
+                    await aanswer(hurried.wrap(bare), "chat", stream)
+
+        if style == "async":
+            asyncio.run(acall())
+        else:
+            call()
+        assert server.wait_idle(OWN_S)
+        assert server.request_count == 3
