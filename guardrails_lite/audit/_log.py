@@ -164,14 +164,13 @@ class AuditLog:
                 f"AuditLog(capture={self.capture!r}) needs cryptography: pip install 'guardrails-lite[audit]'"
             )
         try:
-            for part in ("streams", "open"):
-                _disk.make_private(self.directory / part)
+            _disk.make_private(self.directory / "open")
             probe = self.directory / "open" / f".probe-{secrets.token_hex(8)}"
             probe.touch(exist_ok=False)
             probe.unlink()
             self._registry.create_or_load(algorithm, {})
             with _disk.locked(self._registry.lock_path):
-                self._pseudonyms.load()
+                self._pseudonyms.load(make=not self._registry.has_streams())
                 if self.capture in ("redacted", "sealed") or (self._keys / "vault.key").exists():
                     self.vault.load()
         except OSError as error:
@@ -393,10 +392,31 @@ class AuditLog:
             if self._spill is not None:
                 self._spill._put(kind, ident, body, True)
                 return
-        raise LogUnavailable(
-            f"the compliance log {str(self.directory)!r} could not be written ({self._trouble}). "
+        raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> LogUnavailable:
+        what = f"the compliance log {str(self.directory)!r} could not be written"
+        if isinstance(error, ConfigError):
+            return LogUnavailable(f"{what}. {error}")
+        return LogUnavailable(
+            f"{what} ({self._trouble}). "
             "Free space or mend the volume; on_failure='spill' writes elsewhere meanwhile."
-        ) from error
+        )
+
+    def _make_ready(self) -> None:
+        """Open this process's stream, so that what is done next can be recorded.
+
+        Raises:
+            LogUnavailable: it cannot be written.
+        """
+        with self._lock:
+            if self._stream is not None and self._stream.broken is None:
+                return
+            try:
+                self._open()
+            except (OSError, ConfigError) as error:
+                self._note_trouble(error)
+                raise self._unavailable(error) from error
 
     def _note_trouble(self, error: Exception) -> None:
         code = getattr(error, "errno", None)

@@ -122,6 +122,7 @@ def erase(log: AuditLog, value: str, *, request: str, basis: str, owner: str = "
 
     Raises:
         ConfigError: the person is under a legal hold, which beats erasure.
+        LogUnavailable: the log cannot be written; nothing was destroyed.
     """
     names = log.pseudonyms_of(kind, value)
     for hold_id, entry in holds(log).items():
@@ -129,6 +130,7 @@ def erase(log: AuditLog, value: str, *, request: str, basis: str, owner: str = "
             raise ConfigError(
                 f"the person is under legal hold {hold_id}; release it first, or refuse the request"
             )
+    log._make_ready()  # what could not be recorded is not destroyed
     count = log.vault.erase(names)
     told = {"subjects": names, "keys": count, "request": request, "basis": basis}
     log.event("erasure", told | _owned(owner))

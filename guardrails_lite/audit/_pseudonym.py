@@ -30,14 +30,24 @@ class Pseudonyms:
         self._keys: dict[str, bytes] = {}
         self._known: dict[tuple[str, str], str] = {}
 
-    def load(self) -> None:
-        """Read the keys, making the first one when there is none."""
-        if not self.path.exists():
+    def load(self, *, make: bool) -> None:
+        """Read the keys; where there are none and *make* says so, make the first one.
+
+        Raises:
+            ConfigError: they cannot be read. Others in their place would call everybody something else.
+        """
+        if make and not os.path.lexists(self.path):
             self._keys = {"1": secrets.token_bytes(32)}
             self._save()
             return
-        held = json.loads(self.path.read_bytes())
-        self._keys = {period: unb64(key) for period, key in held.items()}
+        try:
+            held = json.loads(self.path.read_bytes())
+            self._keys = {period: unb64(key) for period, key in held.items()}
+        except (OSError, ValueError, AttributeError) as error:
+            raise ConfigError(
+                f"{self.path}: the pseudonyms' key cannot be read ({type(error).__name__}), so no value "
+                "can be looked up and nothing added. Give keys=, or look for the pseudonym itself."
+            ) from error
 
     def of(self, kind: str, value: str) -> str:
         """The pseudonym of *value*, which is a *kind* such as ``"user"``."""
@@ -102,14 +112,7 @@ def pseudonyms_in(
     read_config(Path(directory) / "log.json")
     place = (Path(keys) if keys is not None else Path(directory) / "keys") / "pseudonym.key"
     names = Pseudonyms(place)
-    try:
-        place.stat()  # `load` would make a key
-        names.load()
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"{place}: the pseudonyms' key cannot be read ({type(error).__name__}), so no value can be "
-            "looked up. Give keys=, or look for the pseudonym itself."
-        ) from error
+    names.load(make=False)
     return names.all_of(kind, value)
 
 

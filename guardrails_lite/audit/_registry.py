@@ -27,6 +27,7 @@ from guardrails_lite.audit._format import FORMAT, NO_LEAF, BadLine, checkpoint_l
 from guardrails_lite.audit._keys import Algorithm, PrivateKey, load_key, new_key
 from guardrails_lite.audit._merkle import Frontier
 from guardrails_lite.audit._note import Checkpoint, b64, unb64
+from guardrails_lite.audit._scan import lines
 
 REGISTRY = "registry"
 
@@ -75,6 +76,10 @@ class Registry:
                     "Give keys=, where they are kept elsewhere; without them the log stays readable."
                 )
 
+    def has_streams(self) -> bool:
+        """Whether anything was ever written to this log."""
+        return any(b'"t":"stream.opened"' in line[:400] for line in lines(self.path))
+
     def _create(self, algorithm: Algorithm, settings: Mapping[str, Any]) -> None:
         if self.path.exists():
             raise ConfigError(
@@ -92,6 +97,7 @@ class Registry:
             **settings,
         }
         make_private(self.keys)
+        make_private(self.path.parent / "streams")
         verify = key.declared if algorithm == "ed25519" else b64(key.secret)
         replace_secret(self.keys / "verify.key", f"{algorithm} {log} {verify}\n".encode())
         self._save(algorithm, key, None, 0)
@@ -114,9 +120,6 @@ class Registry:
         frontier, leaf, epoch, torn = Frontier(), NO_LEAF, 0, None
         raw = self.path.read_bytes()
         whole, _, rest = raw.rpartition(b"\n")
-        if rest:
-            torn = {"bytes": len(rest), "sha256": sha256(rest).hexdigest()}
-            os.truncate(self.path, len(raw) - len(rest))
         last = ""
         leaves = []
         for line in whole.split(b"\n") if whole else ():
@@ -131,6 +134,9 @@ class Registry:
             epoch += entry.type == "checkpoint"
         frontier.extend(leaves)
         algorithm, key = self._key(epoch)
+        if rest:  # only now: of a registry that is damaged not a byte is removed
+            torn = {"bytes": len(rest), "sha256": sha256(rest).hexdigest()}
+            os.truncate(self.path, len(raw) - len(rest))
         session = Session(self, leaves, key, algorithm, epoch, known, leaf, frontier, torn)
         if leaves and last != "checkpoint":
             session.sign()

@@ -37,7 +37,8 @@ def _look(root: Path) -> str | None:
             note_entry(known, entry.type, entry.data, 0)
             checkpoints += entry.type == "checkpoint"
     except FileNotFoundError:
-        pass
+        if next((root / "streams").glob("*/*"), None) is not None:
+            return f"the {REGISTRY} is not there"
     except (OSError, BadLine, TypeError, ValueError):
         return None  # damaged, which is for `verify` to say
     except ConfigError:

@@ -76,9 +76,15 @@ class Vault:
 
     def load(self) -> None:
         """Read the vault's key, making it when there is none."""
-        if not self._key_path.exists():
+        if not os.path.lexists(self._key_path) and not any(self.directory.glob("*.keys")):
             replace_secret(self._key_path, secrets.token_bytes(32))
-        self._key = self._key_path.read_bytes()
+        try:
+            self._key = self._key_path.read_bytes()
+        except OSError as error:
+            raise ConfigError(
+                f"{self._key_path}: the vault's key cannot be read ({type(error).__name__}), so kept texts "
+                "can be neither opened nor added. Restore it from where it is kept, or give keys=."
+            ) from error
         if len(self._key) != 32:
             raise ConfigError(
                 f"{self._key_path}: the vault's key must be 32 bytes; restore it from where it is kept"
@@ -112,8 +118,12 @@ class Vault:
 
         Raises:
             Erased: their key was destroyed.
+            ConfigError: the vault's key cannot be read.
             ValueError: the box is not what the record commits to.
+            OSError: the box cannot be read.
         """
+        if not self._key:
+            self.load()
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 

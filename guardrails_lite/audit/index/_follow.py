@@ -7,6 +7,7 @@ written.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -149,7 +150,7 @@ def _read(state: Source, paths: list[Path], batch: Batch, reach: Callable[[Path]
                 file.seek(state.offset)
                 state, left = _lines(state, file, end, batch, left)
         except OSError as error:
-            return replace(state, problem=f"{path.name} cannot be read ({type(error).__name__})")
+            return replace(state, problem=f"{path.name}, which cannot be read ({type(error).__name__})")
         if state.problem or left <= 0:
             break
     return state
@@ -212,7 +213,8 @@ def _check_unmoved(state: Source, known: Known | None, paths: list[Path]) -> Non
 
 def _paths(root: Path, name: str) -> list[Path]:
     if name == REGISTRY:
-        return [path for path in (root / "registry.jsonl",) if path.exists()]
+        path = root / "registry.jsonl"
+        return [path] if os.path.lexists(path) else []
     return segments(root / "streams" / name)
 
 
@@ -220,7 +222,10 @@ def _bytes_ahead(root: Path, name: str, state: Source, reach: Callable[[Path], i
     ahead = 0
     for path in _paths(root, name):
         if path.name >= state.segment:
-            size = reach(path)
+            try:
+                size = reach(path)
+            except OSError:
+                break  # `_read` says so
             ahead += size - (state.offset if path.name == state.segment else 0)
     return max(ahead, 0)
 
@@ -234,11 +239,8 @@ def _ending(root: Path, name: str, known: Known | None) -> Literal["closed", "re
 def _registered(root: Path) -> dict[str, Known]:
     """What the registry says of the streams, unchecked."""
     known: dict[str, Known] = {}
-    path = root / "registry.jsonl"
-    for line in lines(path) if path.exists() else ():
-        try:
+    with contextlib.suppress(OSError, BadLine):
+        for line in lines(root / "registry.jsonl"):
             entry = parse(line)
-        except BadLine:
-            break
-        note_entry(known, entry.type, entry.data, 0)
+            note_entry(known, entry.type, entry.data, 0)
     return known

@@ -6,6 +6,7 @@ Each action is a few lines over a function of `guardrails_lite.audit`, so that a
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from guardrails_lite.cli._log import (
 )
 from guardrails_lite.cli._log._action import Action
 from guardrails_lite.cli._parser import Parser
-from guardrails_lite.cli._terminal import fail, safe
+from guardrails_lite.cli._terminal import Bar, fail, safe
 
 _ACTIONS: dict[str, Action] = {
     action.name: action
@@ -70,21 +71,53 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what is asked; see `guardrails_lite.cli` for the exit codes."""
     action = _ACTIONS[arguments.action]
     asks_a_database = action.on == "a log or a database" and arguments.db is not None
-    if action.on != "nothing" and not action.verifies and not asks_a_database:
-        _warn_of_shortfall(Path(arguments.directory))
+    if action.on != "nothing" and action.looks != "by itself" and not asks_a_database:
+        _warn(arguments, whole=action.looks == "at all of it")
     try:
         return action.run(arguments)
     except LookupError as error:
         return fail(error.args[0] if error.args else error, 1)
     except GuardrailsError as error:
         return fail(error, 5)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.filename is None:
+            raise
+        why = error.strerror or type(error).__name__
+        told = f"{error.filename}: cannot be read or written ({why})"
+        return fail(f"{told}; `guardrails-lite log doctor` says what can be trusted", 5)
 
 
-def _warn_of_shortfall(directory: Path) -> None:
-    """Say on standard error that the log falls short, so that nobody takes what is left for all there was."""
+def _warn(arguments: argparse.Namespace, *, whole: bool) -> None:
+    """Say on standard error that the log is not as it was, so that nobody takes what is there for that."""
     from guardrails_lite.audit._shortfall import shortfall
 
-    missing = shortfall(directory)
+    missing = shortfall(Path(arguments.directory))
     if missing is not None:
-        told = f"this log was cut short or rolled back: {missing}. `guardrails-lite log verify` says more."
-        print(f"guardrails-lite: {safe(told)}", file=sys.stderr)
+        told = f"this log was cut short or rolled back: {missing}."
+    else:
+        damage = _damage(arguments) if whole else None
+        if damage is None:
+            return
+        told = f"this log is not what was written: {damage}."
+    print(f"guardrails-lite: {safe(told)} `guardrails-lite log verify` says more.", file=sys.stderr)
+
+
+def _damage(arguments: argparse.Namespace) -> str | None:
+    """The worst that `verify` finds in the log; None where it is whole, or no log."""
+    from guardrails_lite.audit import verify
+
+    keys = Path(getattr(arguments, "keys", None) or Path(arguments.directory, "keys"))
+    try:
+        key = (keys / "verify.key").read_text(errors="replace")
+    except OSError:
+        key = None
+    # Retention may remove segments while the first looks; the second then knows of it.
+    for _ in range(2):
+        with Bar("bytes verified") as bar:
+            report = verify(arguments.directory, key=key, processes=os.cpu_count() or 1, on_progress=bar)
+        if report.state in ("intact", "unsealed"):
+            return None
+    worst = next(problem for problem in report.problems if problem.state == report.state)
+    return str(worst) if report.log else None

@@ -35,8 +35,11 @@ class Action:
     declare: Callable[[argparse.ArgumentParser], None] = no_arguments
     on: Literal["a log", "a log or a database", "nothing"] = "a log"
     """Whether it takes the log's directory, or, with ``--db``, the database that the log was shipped to."""
-    verifies: bool = False
-    """Whether it checks the whole log itself, and needs no warning before."""
+    looks: Literal["at the ends", "at all of it", "by itself"] = "at the ends"
+    """What of a log is compared or verified before, and told on standard error where it is not as it was.
+
+    ``"at all of it"`` is for what hands entries out or acts on them. ``"by itself"``: the action says it.
+    """
 
 
 FILTERS = ("outcome", "guard", "digest", "model", "user", "key", "tenant", "mode", "style", "rule")

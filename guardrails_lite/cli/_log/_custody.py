@@ -87,7 +87,19 @@ def _check_proof(arguments: argparse.Namespace) -> int:
 
 
 ACTIONS = (
-    Action("witness", "print the head of the log, to be kept elsewhere", _witness, _declare_witness),
-    Action("prove", "a proof of one call for somebody without the log", _prove, _declare_prove),
+    Action(
+        "witness",
+        "print the head of the log, to be kept elsewhere",
+        _witness,
+        _declare_witness,
+        looks="at all of it",
+    ),
+    Action(
+        "prove",
+        "a proof of one call for somebody without the log",
+        _prove,
+        _declare_prove,
+        looks="at all of it",
+    ),
     Action("check-proof", "does a proof hold?", _check_proof, _declare_check, on="nothing"),
 )

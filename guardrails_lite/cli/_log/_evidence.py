@@ -25,6 +25,8 @@ def _bundle(arguments: argparse.Namespace) -> int:
         with writing(arguments) as log:
             made = bundle(log, arguments.path, by=arguments.by, reason=arguments.reason)
     except OSError as error:
+        if str(error.filename).startswith(arguments.directory):
+            raise  # of the log, which cannot be read
         return fail(f"{arguments.path}: cannot be written ({error.strerror or type(error).__name__})", 5)
     report = check_bundle(made.path)
     if arguments.json:

@@ -146,4 +146,12 @@ def _send(arguments: argparse.Namespace) -> int:
     return 0
 
 
-ACTIONS = (Action("export", "calls in other tools' formats, to a file or a collector", _run, _declare),)
+ACTIONS = (
+    Action(
+        "export",
+        "calls in other tools' formats, to a file or a collector",
+        _run,
+        _declare,
+        looks="at all of it",
+    ),
+)

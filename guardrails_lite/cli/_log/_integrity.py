@@ -126,10 +126,13 @@ def _repair(arguments: argparse.Namespace) -> int:
     from guardrails_lite.audit.index import Index
 
     with Bar("bytes verified") as bar:
-        report = diagnose(arguments.directory, on_progress=bar).report
-    if report is None or report.state not in ("intact", "unsealed"):
-        why = "nothing here can be repaired without hiding what happened; see `guardrails-lite log doctor`"
-        return fail(why, 5 if report is None else report.exit_code)
+        found = diagnose(arguments.directory, on_progress=bar)
+    report = found.report
+    if report is None:
+        return fail(" ".join([f"{found.what}.", *found.advice]), found.exit_code)
+    if report.state not in ("intact", "unsealed"):
+        why = "nothing in it can be repaired without hiding what happened; see `guardrails-lite log doctor`"
+        return fail(f"{found.what}; {why}", found.exit_code)
     dead = [stream.name for stream in report.streams if stream.ended == "open"]
     if not arguments.yes:
         if arguments.json:
@@ -157,14 +160,24 @@ ACTIONS = (
         "is the log whole and unchanged?",
         _verify,
         _declare_verify,
-        verifies=True,
+        looks="by itself",
         on="a log or a database",
     ),
     Action(
-        "doctor", "what is this, what can be trusted, what to do", _doctor, _declare_verify, verifies=True
+        "doctor", "what is this, what can be trusted, what to do", _doctor, _declare_verify, looks="by itself"
     ),
-    Action("seal", "close off the streams of ended processes, and sign", _seal, declare_keys),
     Action(
-        "repair", "close off dead streams and build the index anew", _repair, _declare_repair, verifies=True
+        "seal",
+        "close off the streams of ended processes, and sign",
+        _seal,
+        declare_keys,
+        looks="at all of it",
+    ),
+    Action(
+        "repair",
+        "close off dead streams and build the index anew",
+        _repair,
+        _declare_repair,
+        looks="by itself",
     ),
 )

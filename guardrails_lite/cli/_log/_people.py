@@ -145,7 +145,12 @@ def _reveal(arguments: argparse.Namespace) -> int:
     with index_of(arguments) as index:
         call = the_call(index, arguments.id)
     with writing(arguments) as log:
-        texts = reveal(log, call.id, reader=arguments.reader, reason=arguments.reason)
+        try:
+            texts = reveal(log, call.id, reader=arguments.reader, reason=arguments.reason)
+        except ConfigError:
+            raise
+        except ValueError as error:
+            return fail(f"the kept texts of call {call.id} are not what was written: {error}", 2)
     if arguments.json:
         print_json([{"side": side, "role": role, "text": text} for side, role, text in texts])
         return 0
@@ -165,10 +170,18 @@ def _tell(arguments: argparse.Namespace, told: dict[str, object], said: str) -> 
 
 ACTIONS = (
     Action("hash", "what a person is called in the log", _hash, _declare_value),
-    Action("find-subject", "the calls of a person", _find_subject, _declare_value),
-    Action("hold", "keep what is a person's from being erased", _hold, _declare_hold),
-    Action("holds", "the holds in force", _holds, declare_keys),
-    Action("release", "release a hold", _release, _declare_release),
-    Action("erase", "destroy the keys of a person's kept texts", _erase, _declare_erase),
-    Action("reveal", "a call's kept texts, and that they were read", _reveal, _declare_reveal),
+    Action("find-subject", "the calls of a person", _find_subject, _declare_value, looks="at all of it"),
+    Action("hold", "keep what is a person's from being erased", _hold, _declare_hold, looks="at all of it"),
+    Action("holds", "the holds in force", _holds, declare_keys, looks="at all of it"),
+    Action("release", "release a hold", _release, _declare_release, looks="at all of it"),
+    Action(
+        "erase", "destroy the keys of a person's kept texts", _erase, _declare_erase, looks="at all of it"
+    ),
+    Action(
+        "reveal",
+        "a call's kept texts, and that they were read",
+        _reveal,
+        _declare_reveal,
+        looks="at all of it",
+    ),
 )

@@ -100,4 +100,12 @@ def _cells(often: Frequency) -> tuple[object, ...]:
     return (often.calls, often.of, f"{often.share:.1%}", f"{low:.1%} to {high:.1%}")
 
 
-ACTIONS = (Action("diff-policy", "which decisions a new guard would change, by rule", _run, _declare),)
+ACTIONS = (
+    Action(
+        "diff-policy",
+        "which decisions a new guard would change, by rule",
+        _run,
+        _declare,
+        looks="at all of it",
+    ),
+)

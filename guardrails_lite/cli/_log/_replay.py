@@ -78,4 +78,12 @@ def _run(arguments: argparse.Namespace) -> int:
     return 1 if found.changes else 0
 
 
-ACTIONS = (Action("replay", "what another guard would stop or change of the kept texts", _run, _declare),)
+ACTIONS = (
+    Action(
+        "replay",
+        "what another guard would stop or change of the kept texts",
+        _run,
+        _declare,
+        looks="at all of it",
+    ),
+)

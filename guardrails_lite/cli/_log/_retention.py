@@ -53,7 +53,7 @@ def _run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         why = error.strerror or type(error).__name__
         return fail(
-            f"{arguments.directory}: a segment cannot be read or removed ({why}); "
+            f"{error.filename or arguments.directory}: cannot be read or removed ({why}); "
             "what was recorded as gone is removed by the next run",
             5,
         )

@@ -90,5 +90,11 @@ def _moment(ns: int) -> str:
 
 
 ACTIONS = (
-    Action("sample", "draw calls at random for review, so that anybody can draw the same", _run, _declare),
+    Action(
+        "sample",
+        "draw calls at random for review, so that anybody can draw the same",
+        _run,
+        _declare,
+        looks="at all of it",
+    ),
 )

@@ -78,6 +78,13 @@ def _sql(arguments: argparse.Namespace) -> int:
 
 
 ACTIONS = (
-    Action("grep", "entries whose JSON matches a pattern", _grep, _declare_grep, on="a log or a database"),
+    Action(
+        "grep",
+        "entries whose JSON matches a pattern",
+        _grep,
+        _declare_grep,
+        on="a log or a database",
+        looks="at all of it",
+    ),
     Action("sql", "ask the index in SQL; it can only be read", _sql, _declare_sql, on="a log or a database"),
 )

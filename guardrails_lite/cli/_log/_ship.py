@@ -48,6 +48,8 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 
 ACTIONS = (
-    Action("ship", "send what is signed to a PostgreSQL database", _ship, _declare_ship),
+    Action(
+        "ship", "send what is signed to a PostgreSQL database", _ship, _declare_ship, looks="at all of it"
+    ),
     Action("fetch", "write what was shipped into a new directory", _fetch, _declare_fetch),
 )
