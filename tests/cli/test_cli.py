@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ from guardrails_lite import (
     redact,
 )
 from guardrails_lite.cli import main
+from guardrails_lite.cli._log import _ACTIONS
 from guardrails_lite.cli._terminal import safe
 from tests.engine.conftest import word
 
@@ -380,3 +382,18 @@ def test_faults_of_no_such_row_is_wrong_use(capsys: pytest.CaptureFixture[str]) 
     """An id that names nothing is said."""
     assert main(["faults", "Q7"]) == 2
     assert "there are no faults Q7" in capsys.readouterr().err
+
+
+COMMANDS = ("check", "demo", "eval", "faults", "review", "scan")
+ACTIONS = tuple(f"log {action}" for action in _ACTIONS)
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *ACTIONS])
+def test_each_option_is_in_the_reference(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What `--help` lists, `docs/reference/cli.md` explains."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text()
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+
+    listed = set(re.findall(r"(?<!\S)--[a-z-]+", capsys.readouterr().out)) - {"--help"}
+    assert {option for option in listed if f"`{option}" not in page and f" {option}" not in page} == set()
