@@ -240,6 +240,18 @@ class AuditLog:
         self._put(kind, ident, self._encode(data), True, must=True)
         return ident
 
+    def events(self, kind: str, several: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Write several entries of another *kind*, wait once until all are durable, and return their ids.
+
+        Raises:
+            LogUnavailable: one could not be written, whatever `on_failure` says.
+        """
+        idents, bodies = [], [self._encode(data) for data in several]
+        for left, body in zip(range(len(bodies) - 1, -1, -1), bodies, strict=True):
+            idents.append(secrets.token_hex(16))
+            self._put(kind, idents[-1], body, not left, must=True)
+        return idents
+
     @property
     def blocking(self) -> bool:
         """Whether a call may wait for the disk here; an event loop then writes in a thread."""

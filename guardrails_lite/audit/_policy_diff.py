@@ -18,13 +18,14 @@ from guardrails_lite.audit._decided import (
     Unknown,
     Verdict,
 )
-from guardrails_lite.audit._replay import Opener
+from guardrails_lite.audit._replay import Opener, Why
 from guardrails_lite.audit._screenings import finder_of
 
 if TYPE_CHECKING:
     from guardrails_lite._guard import Guard
     from guardrails_lite.audit._format import Entry
     from guardrails_lite.audit._log import AuditLog
+    from guardrails_lite.audit._vault import Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +186,16 @@ def diff_policy(
     known: Counter[Basis] = Counter()
     changes: list[DecisionChange] = []
     undecided: list[Undecided] = []
-    for done, entry in enumerate(tuple(log.records() if calls is None else calls), 1):
-        pair = _pair(decider, opener, entry, old, new)
+
+    def needed(call: Entry) -> bool:
+        made_by = call.data.get("digest")
+        return made_by != new.digest or (old is not None and made_by != old.digest)
+
+    opened = opener.open(tuple(log.records() if calls is None else calls), needed=needed)
+    for done, (entry, texts) in enumerate(opened, 1):
+        pair = (
+            Unknown("restricted", ()) if opener.restricts(entry) else _pair(decider, entry, texts, old, new)
+        )
         if isinstance(pair, Unknown):
             undecided.append(Undecided(entry.id, pair.why, pair.rules))
         else:
@@ -201,14 +210,9 @@ def diff_policy(
 
 
 def _pair(
-    decider: Decider, opener: Opener, entry: Entry, old: Policy | None, new: Policy
+    decider: Decider, entry: Entry, texts: Texts | Why, old: Policy | None, new: Policy
 ) -> tuple[Verdict, Verdict] | Unknown:
     """What is decided of a call before and after."""
-    if opener.restricts(entry):
-        return Unknown("restricted", ())
-    made_by = entry.data.get("digest")
-    is_told = made_by == new.digest and (old is None or old.digest == made_by)
-    texts = "no text" if is_told else opener.open(entry)
     before = decider.recorded(entry, texts) if old is None else decider.would(old, entry, texts)
     if isinstance(before, Unknown):
         return before

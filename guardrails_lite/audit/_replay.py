@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
@@ -18,7 +18,7 @@ from guardrails_lite._engine._exchange import check_text
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._record import CheckStep
 from guardrails_lite.audit._privacy import restrictions, restricts
-from guardrails_lite.audit._vault import Erased, Texts, box_of
+from guardrails_lite.audit._vault import Box, Erased, Texts, box_of
 
 if TYPE_CHECKING:
     from guardrails_lite._engine._plan import Plan
@@ -32,6 +32,7 @@ Why = Literal["no text", "erased", "restricted", "damaged"]
 ACTING: Final = ("block", "redact", "reask", "fall_back")
 _ID: Final = re.compile("[0-9a-f]{32}")
 _NO_CALL: Final = "0" * 32
+_BATCH: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,7 @@ def replay(
     changes: list[Change] = []
     left_out: Counter[Why] = Counter()
     done = 0
-    for entry in tuple(log.records() if calls is None else calls):
-        texts = opener.open(entry)
+    for entry, texts in opener.open(tuple(log.records() if calls is None else calls)):
         if isinstance(texts, str):
             left_out[texts] += 1
         else:
@@ -137,14 +137,24 @@ class Opener:
         """Whether the call is about somebody under restriction, so that it is not to be used at all."""
         return restricts(entry, self._restricted) is not None
 
-    def open(self, entry: Entry) -> Texts | Why:
-        """The texts of the call, or why there are none."""
+    def open(
+        self, calls: Sequence[Entry], *, needed: Callable[[Entry], bool] = lambda call: True
+    ) -> Iterator[tuple[Entry, Texts | Why]]:
+        """Each call with its texts, or why there are none: it may also not be *needed* to open them."""
+        for start in range(0, len(calls), _BATCH):
+            batch = [(entry, self._box(entry, needed)) for entry in calls[start : start + _BATCH]]
+            # Recorded before the first is opened, and the disk is waited for once: that takes the longest.
+            self._log.events("log.read", [{"call": entry.id, **self._told} for entry, box in batch if box])
+            for entry, box in batch:
+                yield entry, self._texts(entry, box)
+
+    def _box(self, entry: Entry, needed: Callable[[Entry], bool]) -> Box | None:
         box = box_of(entry.data)
+        return None if box is None or self.restricts(entry) or not needed(entry) else box
+
+    def _texts(self, entry: Entry, box: Box | None) -> Texts | Why:
         if box is None:
-            return "no text"
-        if self.restricts(entry):
-            return "restricted"
-        self._log.event("log.read", {"call": entry.id, **self._told})
+            return "restricted" if box_of(entry.data) and self.restricts(entry) else "no text"
         try:
             return self._log.vault.take(entry.id, box)
         except Erased:

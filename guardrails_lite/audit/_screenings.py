@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from guardrails_lite.audit._replay import ACTING, Why
@@ -61,7 +62,7 @@ class Screening:
     def maskers(self) -> frozenset[str]:
         """The validators whose findings were masked."""
         return frozenset(
-            finder_of(check.get("rule")) for check in self.checks if check.get("action") == "redact"
+            finder_of(str(check.get("rule"))) for check in self.checks if check.get("action") == "redact"
         )
 
     def found(self, rule: Rule, masked: set[str]) -> bool | None:
@@ -72,7 +73,7 @@ class Screening:
         before: set[str] = set()
         name = finder_of(repr(rule))
         for check in self.checks:
-            finder = finder_of(check.get("rule"))
+            finder = finder_of(str(check.get("rule")))
             if finder == name and before == masked:
                 return {"found": True, "passed": False}.get(str(check.get("result")))
             if check.get("action") == "redact":
@@ -115,9 +116,10 @@ def _in_full(reply: Screening, data: Mapping[str, Any]) -> bool:
     return not _listed(data, "tools") and seen <= sum(bool(text) for *_, text in reply.texts)
 
 
-def finder_of(rule: object) -> str:
+@lru_cache(maxsize=1024)
+def finder_of(rule: str) -> str:
     """A rule as it prints, without what is done with its findings and how often: what it finds."""
-    return _OPTIONS.sub("", str(rule).partition("(")[2])
+    return _OPTIONS.sub("", rule.partition("(")[2])
 
 
 def _listed(data: Mapping[str, Any], name: str) -> list[Any]:

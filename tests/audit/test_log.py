@@ -360,6 +360,24 @@ def test_modes_wait_for_the_disk_as_they_say(tmp_path: Path, mode: Any, waits: l
     assert seen == waits
 
 
+def test_several_events_wait_for_the_disk_once(tmp_path: Path) -> None:
+    """They are all durable when it returns; and none is taken for written where one is not."""
+    broken = Broken()
+    with AuditLog(tmp_path / "log", mode="async", on_failure="open", disk=broken.disk()) as log:
+        log(record(0))
+        before = broken.syncs
+        written = log.events("application", [{"n": n} for n in range(9)])
+        waited = broken.syncs - before
+        assert log.events("application", []) == []
+        broken.sync_error = errno.EIO
+        with pytest.raises(LogUnavailable):
+            log.events("application", [{"n": 9}])
+        broken.sync_error = None
+
+    assert waited == 1
+    assert [entry.id for entry in read(tmp_path / "log", kind="application")][:9] == written
+
+
 def test_waiting_calls_share_one_sync(tmp_path: Path) -> None:
     """Group commit: calls that wait while a sync runs are all served by the next one."""
     syncing, go = threading.Event(), threading.Event()

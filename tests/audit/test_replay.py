@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ from guardrails_lite import (
     ConfigError,
     Finding,
     Guard,
+    LogUnavailable,
     block,
     bound,
     redact,
     validator,
     warn,
 )
-from guardrails_lite.audit import erase, read, replay, restrict
+from guardrails_lite.audit import Disk, erase, read, replay, restrict
 from guardrails_lite.cli import main
 from tests.engine.conftest import word
 
@@ -147,6 +149,17 @@ def test_an_async_rule_is_refused(root: Path) -> None:
         replay(log, Guard(input=[block(judge)]), **WHY)
 
     assert list(read(root, kind="log.read")) == []
+
+
+def test_what_cannot_be_recorded_is_not_read(root: Path) -> None:
+    """A disk that takes no entry about the reading ends it, whatever the log's policy is."""
+
+    def full(fd: int) -> None:
+        raise OSError(errno.ENOSPC, "injected")
+
+    log = AuditLog(root, on_failure="open", disk=Disk(sync=full))
+    with pytest.raises(LogUnavailable):
+        replay(log, old(), **WHY)
 
 
 @pytest.mark.parametrize("missing", ["reader", "reason"])
