@@ -17,7 +17,8 @@ import psycopg
 import pytest
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite.audit import AuditLog, Proof, check_proof, hold, pseudonyms_in, read
+from guardrails_lite.audit import AuditLog, Proof, check_proof, hold, pseudonyms_in, read, sample
+from guardrails_lite.audit.index import Index
 from guardrails_lite.audit.postgres import ship
 from guardrails_lite.cli import main
 from guardrails_lite.review import shipped_desk
@@ -37,7 +38,7 @@ PERSON = "u-3"
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A log with a month behind it, a hold in force and a verdict given."""
+    """A log with a month behind it, a hold in force, a verdict given and a sample drawn."""
     root = tmp_path_factory.mktemp("story") / "log"
     story.told(root, calls=120)
     found = next(
@@ -50,6 +51,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         hold(log, PERSON, owner="grace", reason="case 12")
         verdict = {"call": found[0], "rule": found[1], "verdict": "benign", "note": "a test"}
         log.event("review.decided", {**verdict, "reviewer": "grace", "needs": 1})
+        with Index(root) as index:
+            index.update()
+            sample(log, index.calls(), seed="s", by="grace", size=40)
     return root
 
 
@@ -103,8 +107,9 @@ def test_every_page_tells_what_the_directory_tells(written: Path, shipped: str, 
     for visitor in (here, there):
         checked(visitor)
     (blocked, *_) = told(here, "/calls.json?range=all&outcome=blocked")["calls"]
+    (drawn,) = told(here, "/activity.json?type=review.sampled")["acts"]
 
-    for path in (*paths(), f"/calls/{blocked['id']}.json"):
+    for path in (*paths(), f"/calls/{blocked['id']}.json", f"/queue.json?sample={drawn['id']}"):
         mine, other = told(here, path), told(there, path)
         if path.startswith("/integrity"):
             assert (mine["report"].pop("key"), other["report"].pop("key")) == ("directory", "given")
