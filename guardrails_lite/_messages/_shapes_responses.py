@@ -54,7 +54,11 @@ NO_TEXT = frozenset(
     ]
 )
 """Fields of an item that are no text of the model: identifiers, states, what is sealed, images."""
-_OF_MESSAGE = NO_TEXT | {"content"}
+_DOCUMENTED = {
+    "message": NO_TEXT | {"content"},
+    **{kind: NO_TEXT | {said} for kind, said in ARGUMENTS.items()},
+}
+"""The fields of the items that an answer is made of."""
 _OF_PART = frozenset({"type", "text", "refusal", "annotations", "logprobs"})
 
 
@@ -249,17 +253,19 @@ def without_unscreened(raw: Any) -> Any:
 
 def _without_unscreened(item: Any) -> Any:
     kind = kind_of(item)
+    if kind not in _SPOKEN:
+        return emptied(item) if any(fields_with_text(item)) else item
+    item = documented(item)
     if kind != "message":
-        return item if kind in _SPOKEN or not any(fields_with_text(item)) else emptied(item)
+        return item
     parts = list(get(item, "content"))
     checked = list(map(_checked_only, parts))
-    item = documented(item)
     return item if all(map(operator.is_, checked, parts)) else _with(item, content=checked)
 
 
-def documented(message: Any) -> Any:
-    """A message item without the fields that a server adds."""
-    return _without_more(message, _OF_MESSAGE)
+def documented(item: Any) -> Any:
+    """An item of an answer without the fields that a server adds."""
+    return _without_more(item, _DOCUMENTED[kind_of(item)])
 
 
 def _checked_only(part: Any) -> Any:

@@ -120,10 +120,13 @@ class ResponsesTelling:
     def _hear_item(self, event: Any) -> None:
         item = get(event, "item")
         kind = shapes.kind_of(item)
+        if self._screens and (kind in shapes.ARGUMENTS or kind == "message"):
+            item = shapes.documented(item)
+            event = _with(event, item=item)
         if kind in shapes.ARGUMENTS:
             self._heard.calls[shapes.tool_call_of(item).id] = event
         elif kind == "message":
-            self._heard.messages[shapes.place_of(event)] = shapes.documented(item) if self._screens else item
+            self._heard.messages[shapes.place_of(event)] = item
         else:
             self._heard.waiting.append(_with(event, item=shapes.emptied(item)) if self._screens else event)
 

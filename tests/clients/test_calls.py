@@ -862,3 +862,26 @@ def test_every_text_of_an_item_is_screened_and_the_rest_is_sent_as_it_was(item: 
     sent = json.dumps(request.body["input"][0])
     left = json.dumps(item).replace(BESIDE, "[KEY]")
     assert sent == left
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_field_that_a_server_adds_to_a_tool_call_is_left_out(streamed: bool) -> None:
+    """Of a call there is what was checked; the name under which a client keeps its value tells nothing."""
+    response = response_of(completion(tool_calls=[tool_call("find", {"number": 1})]))
+    response["output"][0] |= {"parsed_arguments": {"number": BESIDE}, "more": BESIDE}
+    body: Any = HttpReply(response_events(response)) if streamed else response
+    found: Any = {
+        "type": "function",
+        "name": "find",
+        "parameters": {"type": "object", "properties": {"number": {"type": "integer"}}},
+    }
+
+    def ask(client: Any) -> Any:
+        made = client.responses.create(model="m", input="Hello.", tools=[found], stream=streamed)
+        return every(made) if streamed else made
+
+    with LoopbackServer([body]) as server:
+        got = using(openai.OpenAI, server, ask)
+
+    assert '"number": 1' in repr(got)
+    assert BESIDE not in repr(got)
