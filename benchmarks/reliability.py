@@ -1,13 +1,11 @@
-"""What deadlines, budgets and the way to an upstream cost, how a deadline is kept, and what a soak leaves."""
+"""What deadlines, budgets and the way to an upstream cost, how they are kept, and what a soak leaves."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-import socket
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 import openai
 
 from benchmarks._crowd import CALLERS, LIMIT, LOOPS, PROBES, THREADS, crowded, recovering
+from benchmarks._lateness import lateness
 from benchmarks._soak import clients, functions
 from guardrails_lite import Guard, Retry
 from guardrails_lite._messages import Usage
@@ -38,18 +37,12 @@ from guardrails_lite.testing import LoopbackServer
 
 Row = tuple[str, float, str, float | None, bool]
 
-LIMIT_S = 0.3
 SOAK, SOAK_CLIENTS = 100_000, 4_000
 """Calls of functions, and of wrapped clients over loopback: together about a minute."""
 _UPSTREAM = Upstream(limits=Limits(concurrency=100, rpm=1_000_000, tpm=1_000_000_000))
 _BUDGET = Budget(deadline_s=20, tokens=50_000)
 _USAGE = Usage(100, 50)
 _MESSAGES = [{"role": "user", "content": "What is the capital of Norway?"}]
-_DRIPS = {
-    "dripped body": b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n",
-    "dripped headers": b"HTTP/1.1 200 OK\r\nx: ",
-    "keep-alive comments": b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n",
-}
 
 
 def rows() -> list[Row]:
@@ -62,9 +55,7 @@ def rows() -> list[Row]:
         _row("breaker and limits shared by SQLite", _sqlite_us(), "µs", 5_000.0),
         _row("bounded client over the bare one, loopback", _client_ratio(), "×", 1.03),
     ]
-    for name, first in _DRIPS.items():
-        late_ms = min(_late_ms(first) for _ in range(3))
-        found.append(_row(f"deadline kept: {name}", late_ms, "ms late", 50.0))
+    found += [_row(name, off_ms, "ms off", 50.0) for name, off_ms in lateness()]
     return found + _crowd() + _soaks()
 
 
@@ -221,45 +212,6 @@ def _client_ratio() -> float:
                 once(bare), once(bounded)
             pairs = [(once(bare), once(bounded)) for _ in range(300)]
     return statistics.median(b for _, b in pairs) / statistics.median(a for a, _ in pairs)
-
-
-def _late_ms(first: bytes) -> float:
-    """By how much a synchronous call overruns its limit while the server drips."""
-    stop = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def serve() -> None:
-            peer, _ = listening.accept()
-            with peer:
-                peer.recv(65_536)
-                peer.sendall(first)
-                while not stop.wait(0.02):
-                    try:
-                        peer.sendall(b":\n")
-                    except OSError:
-                        return
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
-        bare = openai.OpenAI(api_key="k", base_url=url, max_retries=0)
-        with bare, bounded_client(bare) as client:
-            began = time.monotonic()
-            try:
-                with time_limit(LIMIT_S):
-                    stream = client.chat.completions.create(
-                        model="m",
-                        messages=[{"role": "user", "content": "x"}],
-                        stream=b"event-stream" in first,
-                    )
-                    for _ in stream:
-                        pass
-            except Exception:  # the time-out that was asked for; its kind is a test's business
-                pass
-            took_s = time.monotonic() - began
-        stop.set()
-        thread.join()
-    return (took_s - LIMIT_S) * 1e3
 
 
 if __name__ == "__main__":
