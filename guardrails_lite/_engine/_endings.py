@@ -127,7 +127,10 @@ def fail_at(
 def blocked(stop: Stop, where: str) -> Blocked:
     what = ", ".join(dict.fromkeys(finding.message for finding in stop.findings))
     if stop.broken:
-        what = "it could not be checked, which counts as found; on_error='open' would let it pass"
+        what = (
+            f"it could not be checked ({stop.broken}), which counts as found; "
+            "on_error='open' would let it pass"
+        )
     return Blocked(f"{stop.rule!r} stopped {where}: {what}", outcome="blocked", findings=stop.findings)
 
 

@@ -24,11 +24,12 @@ _SEVERITY = {"block": 0, "redact": 0, "fall_back": 1, "reask": 2}
 class Stop(Exception):  # a signal inside the engine, not an error
     """A rule says that this text may not pass."""
 
-    def __init__(self, rule: Rule, findings: Sequence[Finding], *, broken: bool = False) -> None:
+    def __init__(self, rule: Rule, findings: Sequence[Finding], *, broken: str = "") -> None:
         super().__init__(repr(rule))
         self.rule = rule
         self.findings = tuple(findings)
         self.broken = broken
+        """What broke the check, where it is not a finding that stops."""
 
     @property
     def verb(self) -> Literal["block", "fall_back", "reask"]:
@@ -180,7 +181,7 @@ def stop_of_broken(tally: Tally) -> Stop | None:
         tally.action = "open"
         return None
     tally.action = "block" if rule.verb == "redact" else rule.verb
-    return Stop(rule, (), broken=True)
+    return Stop(rule, (), broken=tally.error or tally.result)
 
 
 def stops(rule: Rule) -> bool:

@@ -70,10 +70,13 @@ def check_validator(
 
     Raises:
         AssertionError: names the promise, the example by its number, and the place. Not the text.
-        TypeError: *validator* is not a `Validator`.
+        TypeError: *validator* is not a `Validator`, or *examples* or *benign* is a single text.
     """
     if not isinstance(validator, Validator):
         raise TypeError(f"check_validator takes what @validator makes, not {type(validator).__name__}")
+    for name, texts in (("examples", examples), ("benign", benign)):
+        if isinstance(texts, str):
+            raise TypeError(f"{name}= of check_validator takes a list of texts, not one str: {name}=[...]")
     trial = _Trial(validator)
     examples, benign = list(examples), list(benign)
     _check_answers(trial, examples, benign)

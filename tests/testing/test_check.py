@@ -205,6 +205,13 @@ def test_a_function_is_not_a_validator() -> None:
         check_validator(lambda text: [])  # type: ignore[arg-type]  # the mistake under test
 
 
+@pytest.mark.parametrize("name", ["examples", "benign"])
+def test_one_text_is_no_list_of_texts(name: str) -> None:
+    """A text that was not put in brackets is told as that, and not taken letter by letter."""
+    with pytest.raises(TypeError, match=rf"{name}= of check_validator takes a list of texts, not one str"):
+        check_validator(validator(lambda text: []), **{name: "a rival"})  # type: ignore[arg-type]
+
+
 def test_a_finding_that_depends_on_text_let_go_long_before_is_noticed_in_a_stream() -> None:
     """Cut into chunks, the beginning is out of sight when the end comes."""
 
