@@ -23,9 +23,10 @@ from guardrails_lite._engine._effects import Ask
 from guardrails_lite._engine._request import choices_asked
 from guardrails_lite._engine._screen import Groups, Tallies, screen, screened
 from guardrails_lite._engine._tally import Stop, Tally
-from guardrails_lite._errors import Blocked
+from guardrails_lite._errors import Blocked, DeadlineExceeded
 from guardrails_lite._messages import Choice, Reply, ToolCall
 from guardrails_lite._messages._texts import json_strings, with_json_strings
+from guardrails_lite.reliability._clocks import AT_ONCE_S
 
 if TYPE_CHECKING:
     from guardrails_lite._engine._attempt import Attempt
@@ -115,9 +116,16 @@ async def _approved(attempt: Attempt, verdict: Any) -> Any:
     tool = call.tool
     try:
         # A copy: what runs is what was checked, whatever is done to what was shown.
-        answer = tool.approve != "deny" and await Ask(tool, replace(call, value=copy.deepcopy(call.value)))
+        shown = replace(call, value=copy.deepcopy(call.value))
+        answer = tool.approve != "deny" and await Ask(tool, shown, attempt.story.time_left_s())
     except TimeoutError:
         attempt.story.note("approval timed out", tool.name)
+        if attempt.story.time_left_s() <= AT_ONCE_S:
+            raise DeadlineExceeded(
+                f"the deadline passed while the call waited for the approval of tool {tool.name!r}. "
+                "Raise Budget.deadline_s, or give the tool an approve_timeout_s.",
+                outcome="deadline passed",
+            ) from None
         answer = False
     except Exception as error:
         attempt.story.note("approval broke", f"{tool.name}: {type(error).__name__}")

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import math
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -297,22 +298,26 @@ class Check(Effect["list[Checked]"]):
     rules: Sequence[Rule]
     text: str = field(repr=False)
     call: Call = field(repr=False)
+    left_s: float = math.inf
+    """How long the call still has. What holds up its own thread cannot be ended then."""
 
     def run(self) -> list[Checked]:
-        return [check(rule, self.text, self.call) for rule in self.rules]
+        return [check(rule, self.text, self.call, self.left_s) for rule in self.rules]
 
     async def arun(self) -> list[Checked]:
         waiting = [rule for rule in self.rules if rule.validator.kind != "plain" or rule.timeout_s]
         if not waiting:
             return self.run()
         if len(self.rules) == 1:
-            return [await _acheck(self.rules[0], self.text, self.call)]
+            return [await _acheck(self.rules[0], self.text, self.call, self.left_s)]
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_acheck(rule, self.text, self.call)) for rule in self.rules]
+            tasks = [
+                group.create_task(_acheck(rule, self.text, self.call, self.left_s)) for rule in self.rules
+            ]
         return [task.result() for task in tasks]
 
 
-def check(rule: Rule, text: str, call: Call) -> Checked:
+def check(rule: Rule, text: str, call: Call, left_s: float = math.inf) -> Checked:
     """Run one validator over one text, in this thread."""
     validator = rule.validator
     began = time.perf_counter_ns()
@@ -322,20 +327,22 @@ def check(rule: Rule, text: str, call: Call) -> Checked:
             if rule.timeout_s is None:
                 findings = _find(validator, text, call)
             else:
-                findings = _in_time(lambda: _find(validator, text, call), rule.timeout_s)
+                limit_s = min(rule.timeout_s, max(left_s, 0.0))
+                findings = _in_time(lambda: _find(validator, text, call), limit_s)
     except Exception as error:
         spent = time.perf_counter_ns() - began
         return Checked((), spent, error, isinstance(error, TimeoutError), (*bill.spent,))
     return Checked(findings, time.perf_counter_ns() - began, spent=(*bill.spent,))
 
 
-async def _acheck(rule: Rule, text: str, call: Call) -> Checked:
+async def _acheck(rule: Rule, text: str, call: Call, left_s: float) -> Checked:
     validator = rule.validator
+    limit_s = _sooner(rule.timeout_s, left_s)
     began = time.perf_counter_ns()
     bill = metered()
     try:
         with time_limit(rule.timeout_s), bill:
-            async with asyncio.timeout(rule.timeout_s):
+            async with asyncio.timeout(limit_s):
                 if validator.kind == "async":
                     findings = await _afind(validator, text, call)
                 elif validator.kind == "blocking" or rule.timeout_s:
@@ -346,6 +353,11 @@ async def _acheck(rule: Rule, text: str, call: Call) -> Checked:
         spent = time.perf_counter_ns() - began
         return Checked((), spent, error, isinstance(error, TimeoutError), (*bill.spent,))
     return Checked(findings, time.perf_counter_ns() - began, spent=(*bill.spent,))
+
+
+def _sooner(timeout_s: float | None, left_s: float) -> float | None:
+    limit_s = min(math.inf if timeout_s is None else timeout_s, left_s)
+    return None if limit_s == math.inf else limit_s
 
 
 def _find(validator: Validator, text: str, call: Call) -> Sequence[Finding]:
@@ -402,16 +414,19 @@ class Ask(Effect[bool]):
 
     tool: Tool
     tool_call: ToolCall
+    left_s: float = math.inf
+    """How long the call still has. What holds up its own thread cannot be ended then."""
 
     def run(self) -> bool:
         approve: Any = self.tool.approve
         if self.tool.approve_timeout_s is None:
             return _consent(approve(self.tool_call))
-        return _consent(_in_time(lambda: approve(self.tool_call), self.tool.approve_timeout_s))
+        limit_s = min(self.tool.approve_timeout_s, max(self.left_s, 0.0))
+        return _consent(_in_time(lambda: approve(self.tool_call), limit_s))
 
     async def arun(self) -> bool:
         approve: Any = self.tool.approve
-        async with asyncio.timeout(self.tool.approve_timeout_s):
+        async with asyncio.timeout(_sooner(self.tool.approve_timeout_s, self.left_s)):
             if inspect.iscoroutinefunction(approve):
                 return _consent(await approve(self.tool_call))
             answer = await in_thread(approve, self.tool_call)

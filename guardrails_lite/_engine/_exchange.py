@@ -87,8 +87,8 @@ async def exchange(
     Raises:
         GuardrailsError: as its subclasses say; with the record attached.
     """
-    began_s = plan.clock()
     story = Story(plan, call, style, account=primary.account, live=live)
+    story.ledger = Ledger(plan.budget, plan.clock())
     intent: Write | None = None
     if partials and plan.schema is not None:
         story.partials = True
@@ -99,7 +99,6 @@ async def exchange(
             await intent
         if call.params or plan.schema is not None or plan.toolbox is not None:
             story.offered, call = declared(plan, call, primary)
-        story.ledger = Ledger(plan.budget, began_s)
         climb = _climb(story, call, primary, past_primary)
         if plan.cache is None or not primary.request or live or past_primary is not None:
             reply, value = await climb

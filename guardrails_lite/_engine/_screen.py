@@ -39,6 +39,7 @@ class Side:
         "rules",
         "sampled",
         "seats",
+        "waits",
     )
 
     def __init__(self, name: Literal["input", "output"], rules: Sequence[Rule]) -> None:
@@ -49,6 +50,8 @@ class Side:
         self.remembers = not self.sampled and not any(rule.validator.wants_call for rule in rules)
         """Whether a text that passed once passes again, whatever else is said in the call."""
         self.seats = [(rule, repr(rule), name, _at_once(rule)) for rule in self.rules]
+        self.waits = any(find is None for *_, find in self.seats)
+        """Whether a check may have to be waited for."""
         self._by_role: dict[str, tuple[tuple[int, ...], ...]] = {}
         self.group_places = self._groups(range(len(self.rules)))
         finds = [find for *_, find in self.seats if find is not None]

@@ -60,7 +60,7 @@ class Story:
         "withdrawn_for",
     )
     ledger: Ledger
-    """What the call may spend, and has spent; once the request has been screened."""
+    """What the call may spend, and has spent. A check of a text alone has none."""
 
     def __init__(
         self, plan: Plan, call: Call, style: Style, *, account: str = "", live: bool = False
@@ -114,6 +114,9 @@ class Story:
     def unbooked(self, side: Side) -> list[Tally]:
         """The same without becoming steps: for a look ahead of the checks that count."""
         tallies = side.tallies(self.attempt)
+        if side.waits and self.style != "check":
+            for tally in tallies:
+                tally.left_s = self.time_left_s
         if side.sampled:
             chance = chance_of(self.id)
             for tally in tallies:
@@ -121,6 +124,10 @@ class Story:
                     tally.result = "skipped"
         self.metered += tallies
         return tallies
+
+    def time_left_s(self) -> float:
+        """Seconds until the deadline; infinite without one."""
+        return self.ledger.time_left_s(self.plan.clock())
 
     def bill_checks(self) -> None:
         """Tell the budget what the checks have used so far."""

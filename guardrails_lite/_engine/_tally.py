@@ -7,12 +7,15 @@ that means is the rule's to say. What follows from findings is `_screen.py`'s bu
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Literal
 
 from guardrails_lite._engine._effects import Check, Checked, listed
+from guardrails_lite._errors import DeadlineExceeded
 from guardrails_lite._record import CheckResult, CheckStep, FindingCount
 from guardrails_lite._rules import Finding, Rule
+from guardrails_lite.reliability._clocks import AT_ONCE_S
 
 if TYPE_CHECKING:
     from guardrails_lite._messages import Call, Usage
@@ -51,6 +54,8 @@ class Tally:
     spent: tuple[Spent, ...] = ()
     usage: Usage | None = None
     cost_usd: float | None = None
+    left_s: Callable[[], float] | None = None
+    """How long the call still has, where the check may have to be waited for."""
 
     def __init__(
         self,
@@ -112,9 +117,23 @@ async def look(group: Sequence[Tally], text: str, call: Call) -> list[Sequence[F
     """Run the validators of a group over one text. None stands for a validator that broke."""
     for tally in group:
         if tally.find is None:
-            answers = await Check([tally.rule for tally in group], text, call)
-            return [_seen(tally, checked, text) for tally, checked in zip(group, answers, strict=True)]
+            left_s = inf if tally.left_s is None else tally.left_s()
+            answers = await Check([tally.rule for tally in group], text, call, left_s)
+            seen = [_seen(tally, checked, text) for tally, checked in zip(group, answers, strict=True)]
+            if tally.left_s is not None and any(checked.timed_out for checked in answers):
+                _refuse_late(tally.left_s(), group)
+            return seen
     return [look_now(tally, text) for tally in group]
+
+
+def _refuse_late(left_s: float, group: Sequence[Tally]) -> None:
+    if left_s <= AT_ONCE_S:
+        late = ", ".join(tally.name for tally in group if tally.result == "timed out")
+        raise DeadlineExceeded(
+            f"the deadline passed while the call waited for {late}. Raise Budget.deadline_s, or give the "
+            "rule a timeout_s.",
+            outcome="deadline passed",
+        )
 
 
 def look_now(tally: Tally, text: str) -> Sequence[Finding] | None:

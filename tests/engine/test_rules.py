@@ -12,6 +12,7 @@ import pytest
 from guardrails_lite import (
     Blocked,
     Budget,
+    DeadlineExceeded,
     Exhausted,
     Finding,
     Guard,
@@ -294,3 +295,25 @@ def test_an_async_validator_under_a_synchronous_call_is_a_clear_error(style: Sty
 
     with pytest.raises(TypeError, match=r"block\(slow\) is async, but the guard was called synchronously"):
         style.call(Guard(input=[block(slow)]), ScriptedModel(["never"]), "hi")
+
+
+@pytest.mark.parametrize("style", [each for each in STYLES if each.is_async], ids=str)
+@pytest.mark.parametrize("timeout_s", [None, 60])
+@pytest.mark.parametrize("side", ["input", "output"])
+def test_the_deadline_ends_the_wait_for_a_check(side: str, timeout_s: float | None, style: Style) -> None:
+    """It is the whole call's: what the check would have said does not matter any more."""
+
+    @validator
+    async def silent(text: str) -> list[Finding]:
+        await asyncio.Event().wait()
+        return []
+
+    rule = block(silent, timeout_s=timeout_s, on_error="open")
+    guard = Guard(**{side: [rule]}, budget=Budget(deadline_s=0.2), retry=NOW)
+
+    with pytest.raises(DeadlineExceeded, match=r"waited for block\(silent.*Raise Budget.deadline_s") as error:
+        style.call(guard, ScriptedModel(["fine"]), "hi")
+
+    assert error.value.record is not None
+    assert error.value.record.outcome == "deadline passed"
+    assert [check.result for check in error.value.record.checks] == ["timed out"]

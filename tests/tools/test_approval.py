@@ -11,7 +11,18 @@ from typing import Any
 
 import pytest
 
-from guardrails_lite import Blocked, Guard, GuardrailsError, Retry, block, reask, redact, tool
+from guardrails_lite import (
+    Blocked,
+    Budget,
+    DeadlineExceeded,
+    Guard,
+    GuardrailsError,
+    Retry,
+    block,
+    reask,
+    redact,
+    tool,
+)
 from guardrails_lite.testing import STYLES, ScriptedModel, Style, completion, tool_call
 from tests.engine.conftest import word
 
@@ -187,6 +198,23 @@ def test_nobody_is_asked_about_a_turn_that_is_asked_again(style: Style) -> None:
     style.call(Guard(tools=[tool(pay, approve=ask)], retry=NOW), ScriptedModel([wrong, PAID]), "go")
 
     assert asked == ['{"cents": 5}']
+
+
+@pytest.mark.parametrize("style", [each for each in STYLES if each.is_async], ids=str)
+def test_the_deadline_ends_the_wait_for_an_answer(style: Style) -> None:
+    """It is the whole call's, so somebody who does not answer does not hold it up."""
+
+    async def silent(call: Any) -> bool:
+        await asyncio.Event().wait()
+        return True
+
+    guard = Guard(tools=[tool(pay, approve=silent)], budget=Budget(deadline_s=0.2), retry=NOW)
+
+    with pytest.raises(DeadlineExceeded, match=r"approval of tool 'pay'. Raise Budget.deadline_s") as error:
+        style.call(guard, ScriptedModel([PAID]), "go")
+
+    assert error.value.record is not None
+    assert error.value.record.outcome == "deadline passed"
 
 
 def send(to: str) -> str:
