@@ -89,9 +89,10 @@ _HEAD = """\
 <!-- written by tests/testing/faults_page.py -->
 
 What providers, networks and models do wrong, and what a guard does about it.
-Each row is served by `guardrails_lite.testing.faults.FaultServer` on a real socket, and each is \
-tried around the real client, synchronous and asynchronous, whole and streamed; \
-[certify your own guard](../how-to/certify-your-guard.md) with it.
+Rows that a server can bring about are served by `guardrails_lite.testing.faults.FaultServer` on a real \
+socket, and tried around the real client, synchronous and asynchronous, whole and streamed; \
+[certify your own guard](../how-to/certify-your-guard.md) with it. \
+The other rows name the tests that try them.
 
 | word | |
 | --- | --- |

@@ -40,6 +40,9 @@ def test_the_catalogue_is_whole() -> None:
 def test_the_page_of_the_catalogue_is_in_step() -> None:
     """`docs/reference/faults.md` says what the rows and their tests say."""
     assert PAGE.read_text() == page(), "run: python tests/testing/faults_page.py"
+    how_to = (PAGE.parents[1] / "how-to" / "certify-your-guard.md").read_text()
+    assert f"[{len(FAULTS)} faults]" in how_to
+    assert f"the {len(SERVED)} of them" in how_to
 
 
 def test_what_no_server_brings_about_has_a_test_that_names_it() -> None:
