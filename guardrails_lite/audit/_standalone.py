@@ -19,9 +19,12 @@ from __future__ import annotations
 import argparse
 import base64
 import binascii
+import io
 import json
 import sys
 import zipfile
+from collections import Counter
+from collections.abc import Iterator
 from hashlib import sha256, sha512
 from pathlib import Path
 from typing import IO, Any
@@ -31,6 +34,10 @@ EXIT_CODES = {"intact": 0, "tampered": 2, "truncated": 3, "unreadable": 5}
 _ORDER = ("intact", "truncated", "tampered", "unreadable")
 _DASH = "\u2014 "
 _NO_LEAF = "0" * 64
+_MOST_TEXT = 32 << 20
+"""No manifest is larger: a bomb of a zip file must not fill the memory."""
+_MOST_LINE = (16 << 20) + 1
+"""What the format allows a line of a stream, with its end."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -65,7 +72,7 @@ def as_text(report: dict[str, Any]) -> str:
         f"made by {report['by']}, reason: {report['reason']}, sha256 of the manifest {report['manifest']}",
         *(f"{p['state']}: {_place(p)}: {p['message']}" for p in report["problems"]),
     ]
-    return "\n".join(line.encode("ascii", "backslashreplace").decode() for line in lines)
+    return "\n".join(line.encode("unicode_escape").decode("ascii") for line in lines)
 
 
 def _place(problem: dict[str, Any]) -> str:
@@ -118,6 +125,7 @@ class _Files:
 
     def __init__(self, place: Path) -> None:
         self._place = place
+        self._names: list[str] | None = None
         self._zip = zipfile.ZipFile(place) if place.is_file() else None
         if self._zip is None and not place.is_dir():
             raise _Unreadable("there is no such file or folder")
@@ -130,20 +138,28 @@ class _Files:
             self._zip.close()
 
     def names(self) -> list[str]:
-        if self._zip is not None:
-            return self._zip.namelist()
-        files = (
-            path for path in self._place.rglob("*") if path.is_file() and "__pycache__" not in path.parts
-        )
-        return [path.relative_to(self._place).as_posix() for path in files]
+        if self._names is None:
+            self._names = self._zip.namelist() if self._zip is not None else list(self._unpacked())
+        return self._names
+
+    def _unpacked(self) -> Iterator[str]:
+        for path in self._place.rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path.relative_to(self._place).as_posix()
 
     def open(self, name: str) -> IO[bytes]:
-        return self._zip.open(name) if self._zip is not None else (self._place / name).open("rb")
+        if self._zip is None:
+            return (self._place / name).open("rb")
+        member: Any = self._zip.open(name)  # whose own lines are slow to read
+        return io.BufferedReader(member, 1 << 20)
 
     def read(self, name: str) -> bytes:
         try:
             with self.open(name) as file:
-                return file.read()
+                text = file.read(_MOST_TEXT + 1)
+            if len(text) > _MOST_TEXT:
+                raise _Unreadable(f"its {name} is larger than any can be")
+            return text
         except (KeyError, FileNotFoundError):
             raise _Unreadable(f"it has no {name}, so it is no evidence bundle") from None
 
@@ -176,9 +192,9 @@ def _check(files: _Files, key: str | None, head: str | None, found: _Found, repo
 
 
 def _check_files(files: _Files, listed: dict[str, Any], found: _Found) -> None:
-    names = files.names()
-    for name in names:
-        if names.count(name) > 1 or name not in {*listed, "manifest.json", "registry.jsonl"}:
+    names = Counter(files.names())
+    for name, times in names.items():
+        if times > 1 or name not in {*listed, "manifest.json", "registry.jsonl"}:
             found.problem("tampered", name, None, "the manifest does not list it, or not so often")
     for name, told in listed.items():
         if name not in names:
@@ -186,12 +202,12 @@ def _check_files(files: _Files, listed: dict[str, Any], found: _Found) -> None:
             continue
         digest, size = sha256(), 0
         with files.open(name) as file:
-            while block := file.read(1 << 20):
+            while size <= told["bytes"] and (block := file.read(1 << 20)):
                 digest.update(block)
                 size += len(block)
         if digest.hexdigest() != told["sha256"]:
             state = "truncated" if size < told["bytes"] else "tampered"
-            found.problem(state, name, None, f"{size} bytes that are not the {told['bytes']} listed")
+            found.problem(state, name, None, f"its bytes are not the {told['bytes']} that are listed")
 
 
 class _Key:
@@ -257,7 +273,7 @@ class _Chain:
     def read(self, files: _Files, names: list[str]) -> None:
         for name in names:
             with files.open(name) as file:
-                for line in file:
+                while line := file.readline(_MOST_LINE):
                     if self.broken:
                         return
                     if self.torn:

@@ -185,6 +185,7 @@ DATABASE: Final = (
 )
 
 _ATTACKS: Final = "tests/audit/test_attacks.py"
+_FUZZ: Final = "tests/audit/test_bundle_fuzz.py"
 _SHIP: Final = "tests/postgres/test_ship.py"
 
 OTHER: Final = (
@@ -278,5 +279,24 @@ OTHER: Final = (
         "every place where a record is shown",
         "they come out as their numbers",
         ("tests/cli/test_log.py::test_hostile_text_in_a_record_cannot_steer_the_terminal",),
+    ),
+    OtherAttack(
+        "X12",
+        "damages a bundle, its zip file, its members or any value in it, at random",
+        "the bundle",
+        "sums of the zip file; manifest; chain; signature",
+        "a documented state; intact only where every member is what it was",
+        (
+            f"{_FUZZ}::test_no_changed_content_is_intact",
+            f"{_FUZZ}::test_what_is_no_json_is_no_evidence",
+        ),
+    ),
+    OtherAttack(
+        "X13",
+        "makes a bundle that unpacks to more than fits into memory",
+        "the bundle",
+        "bounds on a text and on a line",
+        "tampered or unreadable (2, 5)",
+        (f"{_FUZZ}::test_a_bomb_fills_no_memory",),
     ),
 )
