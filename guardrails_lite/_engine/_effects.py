@@ -27,7 +27,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from guardrails_lite._patience import within
-from guardrails_lite._threads import in_thread
+from guardrails_lite._threads import in_thread, in_thread_for
 from guardrails_lite.reliability._deadline import connect_limit, time_limit
 from guardrails_lite.reliability._metering import Spent, metered
 
@@ -92,7 +92,7 @@ class Send(Effect[Any]):
             return await within(self._answer(), self.timeout_s)
 
     async def _answer(self) -> Any:
-        raw = await in_thread(self._sent) if self.target.blocks else self._sent()
+        raw = await in_thread_for(self._sent, _discard) if self.target.blocks else self._sent()
         return await raw if hasattr(type(raw), "__await__") else raw
 
     def _sent(self) -> Any:
@@ -222,10 +222,10 @@ def _is_on_a_loop() -> bool:
     return True
 
 
-def _discard(awaitable: Any) -> None:
-    """Close a coroutine nobody will await, so that Python does not warn about it."""
-    if inspect.iscoroutine(awaitable):
-        awaitable.close()
+def _discard(unwanted: Any) -> None:
+    """Close a coroutine nobody will await, of which Python would warn, or a stream nobody will read."""
+    if inspect.iscoroutine(unwanted) or hasattr(type(unwanted), "__next__"):
+        Close(unwanted).run()
 
 
 END = object()
@@ -256,27 +256,34 @@ class Read(Effect[Any]):
                 return await self.stream.__anext__()
             except StopAsyncIteration:
                 return END
-        return await asyncio.to_thread(next, self.stream, END)
+        return await in_thread_for(lambda: next(self.stream, END), lambda _: Close(self.stream).run())
 
 
 @dataclass(slots=True)
 class Close(Effect[None]):
-    """Give back the connection of a stream. Closing twice, or what cannot be closed, does nothing."""
+    """Give back the connection of a stream. Closing twice, or what cannot be closed, does nothing.
+
+    Nor does closing a generator that a thread is in: it is closed when the thread comes back (`Read`).
+    """
 
     stream: Any
 
     def run(self) -> None:
         close = getattr(self.stream, "close", None)
-        if close is not None and not inspect.iscoroutinefunction(close):
+        if close is not None and not inspect.iscoroutinefunction(close) and not self._is_running:
             close()
 
     async def arun(self) -> None:
         close = getattr(self.stream, "aclose", None) or getattr(self.stream, "close", None)
-        if close is None:
+        if close is None or self._is_running:
             return
         done = close()
         if inspect.isawaitable(done):
             await done
+
+    @property
+    def _is_running(self) -> bool:
+        return bool(getattr(self.stream, "gi_running", False))
 
 
 @dataclass(slots=True)

@@ -116,6 +116,9 @@ async def exchange(
         await Write(plan.sinks, record, intent)
         raise
     story.output_chars = chars_in(reply)
+    late_s = -story.ledger.time_left_s(plan.clock())
+    if late_s > 0:  # nothing ends a function that is waited for in this thread
+        story.note("answered late", f"{late_s:.3f} s after the deadline")
     record = story.end(story.success, None)
     if plan.sinks and not (plan.sinks == _DEFAULT_SINKS and is_silent(record)):
         await Write(plan.sinks, record, intent)
