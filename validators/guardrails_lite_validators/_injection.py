@@ -44,7 +44,7 @@ def injection(*, source: str = "user", threshold: float | None = None) -> Valida
     @validator(
         name="injection",
         params=params if threshold is None else {**params, "threshold": threshold},
-        version="3",
+        version="4",
     )
     def find(text: str) -> Iterator[Finding]:
         readings = readings_of(text)

@@ -183,6 +183,8 @@ _LAWLESS = (
 )
 _SUBJECT = r"\b(?:you|act|acting|pretend|role\W?play\w*|imagine|simulat\w+|become|named|called|persona|character|ai|chatbot|model|assistant|gpt|chatgpt|bot)\b"
 
+_YOUR_WORK = r"your\s+(?:\w+\s+)?(?:code|codebase|solution|implementation|algorithm|program|response|answer|reply|output)\b"
+
 _RULES: tuple[tuple[str, str, str, str], ...] = (
     # override
     ("override", _IGNORE, rf"(?!\W{{1,3}}my\b){_gap(4)}{_EARLIER}\b{_gap(3)}{_ORDERS}\b", ""),
@@ -205,9 +207,15 @@ _RULES: tuple[tuple[str, str, str, str], ...] = (
     ("override", f"{_IGNORE} / > it them that this all everything", r"\s+(?:it|them|that|this|all\s+that|everything)\b.{0,30}\b(?:and|now|instead)\b.{0,20}\b(?:your|new|real|only|just)\b", ""),
     ("override", "instructions rules guidelines restrictions policies directives prompts / > are were is", r"\s+(?:are|were|is)\s+(?:now\s+)?(?:void|no\s+longer|cancell?ed|lifted|removed|disabled|obsolete|suspended|overridden|replaced|outdated)\b", ""),
     ("override", "instructions rules guidelines restrictions policies / > no don dont do", r"\W{1,3}(?:no\s+longer|don'?t|do\s+not)\s+(?:apply|matter|count|exist|hold)\b", ""),
+    ("override", "forget forgetting disregard disregarding ignore ignoring / > everything anything all about", r"\s+(?:about\s+)?(?:everything|anything|all\s+(?:of\s+)?(?:that|this|it))\b\W{0,3}(?:(?:and|then|now|just|instead|write|say|print|output|answer|tell|repeat|listen|we|so)\b|\Z)", ""),
+    ("override", "previous prior earlier preceding former above / > information instruction instructions task tasks context prompt prompts text", r"\s+(?:information|instructions?|tasks?|context|prompts?|text)\b.{0,50}\b(?:behind|irrelevant|unimportant|out\s+of\s+your|no\s+longer|void|obsolete|not\s+matter)\b", ""),
+    ("override", "article articles document documents context / < all any the these those your provided given", r"", r"\b(?:not\s+(?:by|from|use|using|look\s+(?:in|at))|disregard(?:ing)?|ignor(?:e|ing)|forget)\s+(?:(?:all|any|the|these|those|your|provided|given)\s+){1,3}\Z"),
     # another task
     ("task", f"new real actual true next / {_TASKS}", r"\s+(?:and\s+only\s+)?(?:task|instruction|order|rule|objective|prompt|goal|mission|directive|job|assignment)s?\b.{0,4}(?:is|are|:|-|to|begin|start|follow)", r"(?:\b(?:your|the|a|my|here\W{0,2}(?:is|are|s)|with|follow|this|focus\s+on)\W{1,3}|\A|[.!?\n]\W{0,4})\Z"),
     ("task", "stop", r"\s+(?:everything|all|what\s+you|processing|translating|reading|summari[sz]ing|here)\b", ""),
+    ("task", "stop stopp", r"\s?[-:!]\s{0,2}(?:now\s+)?(?:please\s+)?(?:write|say|print|state|output|answer|tell|repeat|i\s+(?:urgently|need)|ich)\b", ""),
+    ("task", "focus concentrate / > on", r"\s+on\s+(?:(?:your|the|this|a|my|only|just)\s+){1,2}(?:new|next|following|actual|real)\s+(?:task|question|order|instruction|challenge|problem)s?\b", ""),
+    ("task", "done job work performance congratulations / now new another further next / task tasks challenge instruction instructions", r"\b.{0,120}?\b(?:now|new|another|further|next)\b.{0,60}\b(?:tasks?|challenge|instructions?)\b", r"(?:\A|[.!?\n]\s{0,3}|\b(?:very|simply|your)\s+)(?:well|good|great|excellent|nice|perfect|outstanding)\s+\Z"),
     ("task", "mind actually instead / ignore instead forget", r"\b.{0,40}\b(?:ignore|instead|forget)\b", ""),
     ("task", "instead / > of", r"\s+of\s+(?:answering|doing|translating|summari[sz]ing|following|that|this|classifying|completing)\b.{0,60}", ""),
     ("task", "not t dont never / > answer translate summarize summarise respond process classify execute do", r"\s+(?:answer|translate|summari[sz]e|respond\s+to|process|classify|execute|do)\s+(?:the|this|that|any|what)\b.{0,30}(?:\binstead\b|\bbut\b|\.)", ""),
@@ -270,6 +278,8 @@ _RULES: tuple[tuple[str, str, str, str], ...] = (
     ("indirect", "ai llm assistant chatbot agent model gpt / > reading processing summarizing summarising that with handling analyzing analysing reviewing browsing parsing", r"\s+(?:reading|processing|summari[sz]ing|that\s+(?:reads|processes|sees)|with\s+access|handling|analy[sz]ing|reviewing|browsing|parsing)\b", ""),
     ("indirect", "if / > you / ai llm language assistant chatbot agent gpt bot", r"\s+you(?:'re|\s+are)\s+(?:an?\s+)?(?:ai|llm|large\s+language|language\s+model|assistant|chatbot|agent|gpt|bot)\b", ""),
     ("indirect", "your / > response reply answer output solution code codebase implementation summary", r"\s+(?:response|reply|answer|output|solution|code|codebase|implementation|summary)\b", r"\b(?:in|to|into|at\s+the\s+(?:end|start|beginning)\s+of|within|of)\s+(?:all\s+)?\Z"),
+    ("indirect", "code / > snippet block excerpt section fragment", rf"\s+(?:snippet|block|excerpt|section|fragment)\b[^.!?\n]{{0,80}}?\b{_YOUR_WORK}", r"\b(?:following|subsequent|below)\s+\Z"),
+    ("indirect", "code / > snippet block excerpt section fragment", r"\s+(?:snippet|block|excerpt|section|fragment)\b", rf"\b{_YOUR_WORK}[^.!?\n]{{0,80}}\b(?:following|subsequent|below)\s+\Z"),
     ("indirect", "before / first must please need call send do", r"\s+(?:you\s+)?(?:can\s+|continue|continuing|solv\w+|answer\w*|proceed\w*|respond\w*|summari\w+|doing)\b.{0,60}\b(?:first|must|please|need|call|send|do)\b", ""),
     ("covert", "mention tell reveal inform disclose notify mentioning telling informing revealing alert say / < not t dont never without ever", r"\b.{0,40}\b(?:this|these|that|the\s+user|user|users|instructions?|anyone|anybody|them|him|her|it)\b", r"\b(?:not|n't|don'?t|never|without)\s+(?:ever\s+)?\Z"),
     ("covert", "secret silently secretly covertly quietly discreetly hidden", r"\b.{0,30}\b(?:from\s+the\s+user|user|background|anyone|do\s+not|don'?t)\b", ""),
@@ -289,7 +299,11 @@ _RULES: tuple[tuple[str, str, str, str], ...] = (
     ("encoded", "decode decrypt deobfuscate base64 rot13 decipher", r"\b.{0,80}?\b(?:follow|execute|obey|carry\s+out|do\s+what|comply|run|instructions?|act\s+on|do\s+it)\b", ""),
     ("encoded", "concatenate combine join", r"\b.{0,60}\b(?:and|then)\b.{0,30}\b(?:follow|execute|obey|answer|do)\b", ""),
     # other languages; words are folded like the text, so accents and case are immaterial
-    ("override", "ignoriere ignorieren ignorier vergiss vergesse vergessen missachte missachten", r"\b.{0,40}\b(?:anweisung\w*|instruktion\w*|befehl\w*|aufgabe\w*|regeln?|vorherig\w*|bisherig\w*|obig\w*|alles|davor|zuvor|aufforderung\w*|vorgaben?)\b", ""),
+    ("override", "ignoriere ignorieren ignorier vergiss vergesse vergessen missachte missachten", r"\b.{0,40}\b(?:anweisung\w*|instruktion\w*|befehl\w*|aufgabe\w*|regeln?|vorherig\w*|bisherig\w*|obig\w*|alles|davor|zuvor|aufforderung\w*|vorgaben?|auftrag\w*|informationen)\b", ""),
+    ("override", "vorherigen vorangegangenen vorangehenden bisherigen obigen fruheren", r"\s+(?:informationen|aufgaben|anweisungen|instruktionen|befehle|auftrage|angaben|ausfuhrungen|eingaben|texte?)\b.{0,80}\b(?:hinter|irrelevant|ignorieren|vergessen|streichen|unwichtig|missachten|aus\s+dem\s+kopf)\b", ""),
+    ("override", "abweichend / > zu von", r"\s+(?:zu|von)\s+(?:den\s+|deinen\s+|ihren\s+)?(?:vorherigen|bisherigen|obigen|fruheren|allen)\b", ""),
+    ("task", "neue neuen weitere weiteren andere anderen folgende folgenden / > aufgabe aufgaben anweisungen instruktionen befehle herausforderung", r"\s+(?:aufgaben?|anweisungen|instruktionen|befehle|herausforderung)\b", r"\b(?:nun|jetzt|folgen|konzentrier\w*|hilf)\b.{0,40}\Z"),
+    ("override", "olvida olvidar olvide olviden olvidad / > todo", r"\s+todo\b", ""),
     ("override", "ignora ignore ignorar ignoren ignorad olvida olvidar olvide olviden descarta descarte omite omita", r"\b.{0,40}\b(?:instruccion\w*|indicacion\w*|ordenes|reglas|anterior\w*|todo\s+lo|directric\w*|previ[oa]s)\b", ""),
     ("override", "ignore ignorez ignorer oublie oubliez oublier", r"\b.{0,40}\b(?:instructions?|consignes?|ordres|regles|precedent\w*|directives?|ci-dessus|tout\s+ce)\b", ""),
     ("override", "compte", r"\s+(?:des?|du)\b.{0,20}\b(?:instructions?|consignes?|ordres|regles)\b", r"\bpas\s+\Z"),
