@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
+import inspect
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -178,13 +179,14 @@ class _Finder:
             return Shape([], {}, [], {}, [self.shape(one, path) for one in arguments])
         if origin in (typing.Required, typing.NotRequired, typing.Final, typing.ClassVar):
             return self.shape(arguments[0], path)
+        if isinstance(declared, typing.NewType):
+            return self.shape(declared.__supertype__, path)
         fields = self.fields(declared)
         if fields is not None:
             known = self.known.get(declared)
             if known is None:
                 known = self.known[declared] = Shape([], {}, [], {}, [])
-                for name, (hint, extra) in fields.items():
-                    known.members[name] = self.shape(hint, path + step(name), extra)
+                self.fill(known, declared, fields, path)
             return known
         if origin is None or origin is typing.Literal:
             return Shape([], {}, [], {}, [])
@@ -197,23 +199,56 @@ class _Finder:
             return Shape([], {}, [], at, [])
         return Shape([], {}, [self.shape(one, f"{path}[*]") for one in arguments if one is not ...], {}, [])
 
-    def fields(self, declared: Any) -> dict[str, tuple[Any, tuple[object, ...]]] | None:
-        """The fields of a class by the name they have in JSON; None for anything else."""
+    def fill(self, shape: Shape, declared: Any, fields: Sequence[_Field], path: str) -> None:
+        """Put the fields of a class where its JSON has them."""
+        model = typing.get_origin(declared) or declared
+        for nth, one in enumerate(fields):
+            if getattr(model, "__pydantic_root_model__", False):
+                shape.same.append(self.shape(one.hint, path, one.metadata))
+                continue
+            inner = self.shape(one.hint, path + step(one.names[0]), one.metadata)
+            if one.is_deep and any(field_rules(inner)):
+                raise ConfigError(
+                    f"a rule is on {path + step(one.names[0])}, which an AliasPath takes from deeper in the "
+                    "reply. Declare the objects on the way there, and put the rule on the last."
+                )
+            shape.members.update(dict.fromkeys(one.names, inner))
+            if issubclass(model, tuple):
+                shape.at[nth] = inner
+        undeclared = _undeclared(model)
+        if undeclared is not None and any(field_rules(self.shape(undeclared, path))):
+            raise ConfigError(
+                f"a rule is on the undeclared properties of {path}. Put it on a field of type dict instead."
+            )
+
+    def fields(self, declared: Any) -> Sequence[_Field] | None:
+        """The fields of a class; None for anything else."""
         model = typing.get_origin(declared) or declared
         if not isinstance(model, type):
             return None
         made = getattr(declared, "__pydantic_fields__", None)
-        if isinstance(made, dict) and made:
-            return {
-                one.validation_alias if isinstance(one.validation_alias, str) else one.alias or name: (
-                    one.annotation,
-                    tuple(one.metadata),
-                )
+        if isinstance(made, dict):
+            config = getattr(model, "model_config", None) or getattr(model, "__pydantic_config__", None) or {}
+            by_name = bool(config.get("populate_by_name") or config.get("validate_by_name"))
+            return [
+                _Field(*_names(name, one, by_name=by_name), one.annotation, tuple(one.metadata))
                 for name, one in made.items()
-            }
-        if dataclasses.is_dataclass(model) or hasattr(model, "__total__"):
+            ]
+        is_tuple = issubclass(model, tuple) and hasattr(model, "_fields")
+        if is_tuple or dataclasses.is_dataclass(model) or hasattr(model, "__total__"):
             hints = typing.get_type_hints(model, include_extras=True)
-            return {name: (hint, ()) for name, hint in hints.items()}
+            given = dict(zip(getattr(model, "__parameters__", ()), typing.get_args(declared), strict=False))
+            defaults = (
+                {one.name: one.default for one in dataclasses.fields(model)}
+                if not is_tuple and (dataclasses.is_dataclass(model))
+                else {}
+            )
+            return [
+                _Field(
+                    *_names(name, _told(hint, defaults.get(name)), by_name=False), _filled(hint, given), ()
+                )
+                for name, hint in hints.items()
+            ]
         return None
 
     def holds_text(self, declared: Any, seen: tuple[object, ...] = ()) -> bool:
@@ -226,3 +261,43 @@ class _Finder:
         if arguments and typing.get_origin(declared) is not typing.Literal:
             return any(self.holds_text(one, seen) for one in arguments if one is not ...)
         return True
+
+
+class _Field(typing.NamedTuple):
+    names: tuple[str, ...]
+    """What it may be called in JSON; one at least."""
+    is_deep: bool
+    """It may stand deeper in the JSON as well."""
+    hint: Any
+    metadata: tuple[object, ...]
+
+
+def _names(name: str, told: Any, *, by_name: bool) -> tuple[tuple[str, ...], bool]:
+    """The names of a field in JSON, and whether it may stand deeper: as pydantic reads its aliases."""
+    alias = getattr(told, "validation_alias", None) or getattr(told, "alias", None) or name
+    choices = getattr(alias, "choices", [alias])
+    names = [choice for choice in choices if isinstance(choice, str)]
+    if by_name or not names:
+        names.append(name)
+    return tuple(dict.fromkeys(names)), any(not isinstance(choice, str) for choice in choices)
+
+
+def _told(hint: Any, default: object) -> Any:
+    """Where pydantic is told about a field that is not a model's: beside its type, or as its default."""
+    return next((one for one in (*getattr(hint, "__metadata__", ()), default) if hasattr(one, "alias")), None)
+
+
+def _filled(hint: Any, given: Mapping[Any, Any]) -> Any:
+    """*hint* of a generic class, with the types that it is *given*."""
+    if isinstance(hint, typing.TypeVar):
+        return given.get(hint, hint)
+    wanted = getattr(hint, "__parameters__", ())
+    return hint[tuple(given.get(one, one) for one in wanted)] if wanted and given else hint
+
+
+def _undeclared(model: type) -> Any:
+    """What a model says its undeclared properties are; None where it says nothing."""
+    for kind in model.__mro__:
+        if "__pydantic_extra__" in inspect.get_annotations(kind) and kind.__module__ != "pydantic.main":
+            return typing.get_type_hints(kind, include_extras=True)["__pydantic_extra__"]
+    return None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, NamedTuple, NewType, TypeVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field, RootModel
 from typing_extensions import TypedDict
 
 from guardrails_lite._errors import ConfigError
@@ -193,3 +193,92 @@ def test_the_whole_is_asked_for_where_parts_do_not_do(schema: Schema[Any], text:
     parsed = schema.parse(text)
     assert not parsed.ok
     assert missing_parts(schema, parsed.json, parsed.problems) is None
+
+
+class Root(RootModel[list[Annotated[str, OTHER]]]):
+    pass
+
+
+class Either(BaseModel):
+    text: Annotated[str, OTHER] = Field(validation_alias=AliasChoices("said", "told"))
+
+
+class Named(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)
+    text: Annotated[str, OTHER] = Field(alias="said")
+
+
+class Pair(NamedTuple):
+    text: Annotated[str, OTHER]
+    count: int = 0
+
+
+@dataclasses.dataclass
+class Renamed:
+    text: Annotated[str, OTHER, Field(alias="said")]
+
+
+class RenamedDict(TypedDict):
+    text: Annotated[str, OTHER, Field(alias="said")]
+
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass
+class Box(Generic[T]):
+    inside: T
+    more: list[T] = dataclasses.field(default_factory=list)
+
+
+class Crate(TypedDict, Generic[T]):
+    inside: T
+
+
+Loud = NewType("Loud", Annotated[str, OTHER])  # type: ignore[valid-newtype]  # pydantic takes it
+
+
+@pytest.mark.parametrize(
+    ("declared", "value"),
+    [
+        (Root, ["LOUD"]),
+        (list[Root], [["LOUD"]]),
+        (Either, {"said": "LOUD"}),
+        (Either, {"told": "LOUD"}),
+        (Named, {"said": "LOUD"}),
+        (Named, {"text": "LOUD"}),
+        (Pair, ["LOUD", 1]),
+        (list[Pair], [{"text": "LOUD"}]),
+        (Renamed, {"said": "LOUD"}),
+        (RenamedDict, {"said": "LOUD"}),
+        (Box[Annotated[str, OTHER]], {"inside": "LOUD"}),
+        (Box[Annotated[str | None, OTHER]], {"inside": None, "more": ["LOUD"]}),
+        (Crate[Annotated[str, OTHER]], {"inside": "LOUD"}),
+        (list[Loud], ["LOUD"]),
+    ],
+    ids=repr,
+)
+def test_a_rule_is_asked_wherever_pydantic_finds_the_field(declared: Any, value: Any) -> None:
+    """Under each of its names, by its place, and in what a generic class is given."""
+    schema = Schema.of(declared)
+    parsed = schema.parse(json.dumps(value))
+
+    assert parsed.ok
+    assert [(found.text, found.rule) for found in schema.field_texts(parsed.json)] == [("LOUD", OTHER)]
+
+
+def test_a_rule_that_could_not_be_asked_is_refused() -> None:
+    """Rather than being passed over."""
+
+    class Deep(BaseModel):
+        text: Annotated[str, RULE] = Field(validation_alias=AliasPath("said", 0))
+
+    with pytest.raises(ConfigError, match=r"is on \$.text, which an AliasPath takes from deeper"):
+        Schema.of(Deep)
+    with pytest.raises(ConfigError, match=r"is on the undeclared properties of \$"):
+        Schema.of(Open)
+
+
+class Open(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Annotated[str, RULE]]
