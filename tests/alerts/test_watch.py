@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from guardrails_lite import AuditLog, ConfigError
-from guardrails_lite.audit import read, verify
+from guardrails_lite.audit import Clock, read, verify
 from guardrails_lite.audit.alerts import Alert, NotSent, Receiver, Rules, Watch, alarm, matches
 from guardrails_lite.audit.index import Index
 from tests.alerts.facts import HOUR, NOW, Box, burst, clock, log_calls, rule, written
@@ -213,6 +213,22 @@ def test_a_try_leaves_no_trace(root: Path, rules: Rules) -> None:
     assert {path.name for path in after.keys() - before.keys()} <= {"index.sqlite"}
     assert {path: after[path] for path in before} == before
     assert tuple(found) == looked(root, rules)
+
+
+@pytest.mark.parametrize("since", [-1, 0, 1, 2, 3, 4, 5])
+def test_a_first_look_begins_at_its_time_whatever_ended_before(
+    tmp_path: Path, rules: Rules, since: int
+) -> None:
+    """Calls count that ended then or later, also where they began earlier and stand between others."""
+    now = [0]
+    time = Clock(wall_ns=lambda: now[0], mono_ns=lambda: now[0])
+    with AuditLog(tmp_path / "log", heartbeat_s=None, clock=time) as log:
+        for number, ended in enumerate((0, 2, 1, 4, 3), 1):  # a clock may be set back
+            now[0] = (NOW + ended * 60) * 10**9
+            log(record(number, started=float(NOW - 600), outcome="blocked"))
+    found = matches(tmp_path / "log", rules, since=(NOW + since * 60) * 10**9)
+    expected = [number for number, ended in enumerate((0, 2, 1, 4, 3), 1) if ended >= since]
+    assert sorted(int(alert.call, 16) for alert in found) == expected
 
 
 def test_alerts_raise_no_alerts(tmp_path: Path, root: Path) -> None:

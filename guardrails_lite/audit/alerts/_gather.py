@@ -183,7 +183,17 @@ class Gatherer:
 
     def _marked(self, table: str) -> int:
         """The row behind which new ones stand; 0 where the index is another one than that of the mark."""
+        if table not in self._position.marks and not self._position.streams:
+            return self._first_behind(table)
         row, stream, n = self._position.marks.get(table, (0, "", 0))
         question = f"SELECT count(*) FROM {table} WHERE row = ? AND stream = ? AND n = ?"
         ((found,),) = self._index.sql(question, [row, stream, n]).rows
         return row if found else 0
+
+    def _first_behind(self, table: str) -> int:
+        """The row behind which the first look begins: before it everything is too old."""
+        written = "ended" if table == "calls" else "at"
+        last = f"SELECT coalesce(max(row), 0) FROM {table}"
+        question = f"SELECT coalesce(min(row) - 1, ({last})) FROM {table} WHERE {written} >= ?"
+        ((row,),) = self._index.sql(question, [self._position.since]).rows
+        return int(row)

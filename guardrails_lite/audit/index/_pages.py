@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
 from guardrails_lite._errors import ConfigError
@@ -257,4 +257,5 @@ def _event(row: int, ident: str, at: int, kind: str, call: str, stream: str, n: 
 
 
 def _call(row: tuple[Any, ...]) -> Call:
-    return replace(Call(*row), kept=bool(row[-1]))
+    values: Any = (*row[:-1], bool(row[-1]))
+    return Call(*values)

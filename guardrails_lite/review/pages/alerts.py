@@ -48,7 +48,7 @@ def page(visit: Visit) -> View:
         "chart": _chart(visit, told),
         "kept": {name: visit.query[name] for name in ("try", "rule") if name in visit.query},
         "raised_link": _link(visit, **{"try": None}),
-        "tried_link": _link(visit, **{"try": "1"}),
+        "tried_link": _link(visit, **{"try": "1", "range": visit.query.get("range", "24h")}),
         "every_rule": _link(visit, rule=None),
         "rule_links": {rule["id"]: _link(visit, rule=rule["id"]) for rule in rules},
         "title_of": next((rule["title"] for rule in rules if rule["id"] == chosen), chosen),
