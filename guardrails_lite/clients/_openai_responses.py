@@ -274,7 +274,10 @@ def _chat_part(part: Any) -> Any:
         return part
     kind = get(part, "type")
     if kind in _PARTS:
-        return {**plain(part), "type": "refusal" if _PARTS[kind] == "refusal" else "text"}
+        key = _PARTS[kind]
+        fields = plain(part).items()
+        beside = {name: value for name, value in fields if value and name not in ("type", key, "logprobs")}
+        return {"type": "refusal" if key == "refusal" else "text", key: get(part, key), **beside}
     if kind == "input_image" and isinstance(url := get(part, "image_url"), str):
         return {"type": "image_url", "image_url": {"url": url}}
     return plain(part)
@@ -287,10 +290,13 @@ def _content(content: Any, told: Any) -> Any:
     changed = []
     for part, new in zip(content, told, strict=True):
         kind = get(part, "type")
-        if isinstance(part, str):
-            changed.append(new)
-        else:
-            changed.append({**plain(part), **new, "type": kind} if kind in _PARTS else part)
+        if isinstance(part, str) or kind not in _PARTS:
+            changed.append(new if isinstance(part, str) else part)
+            continue
+        told = {**plain(part), **new, "type": kind}
+        if told.get("logprobs") and new[_PARTS[kind]] != get(part, _PARTS[kind]):
+            told["logprobs"] = []  # they spell out the text that a rule has changed
+        changed.append(told)
     return changed
 
 

@@ -24,7 +24,8 @@ from openai import AsyncOpenAI, NotGiven, OpenAI
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard._composition import check_hedged, check_style
-from guardrails_lite._messages import Call
+from guardrails_lite._messages import Call, get
+from guardrails_lite._messages._texts import plain
 from guardrails_lite._targets import Answered, Sender
 from guardrails_lite.clients._openai_carried import carrying
 from guardrails_lite.clients._openai_chat import ChatRequest, completion_of
@@ -228,9 +229,23 @@ def sender(client: Any, *, tells_headers: bool = False, has_clocks: bool = False
         params = dict(call.params)
         if timeout_s is not None or connect_limit_s() is not None:
             params["timeout"] = within(timeout_s, params.get("timeout", NotGiven()), patient)
-        return create(messages=list(call.messages), **params)
+        return create(messages=list(map(_of_chat, call.messages)), **params)
 
     return send, not is_async
+
+
+def _of_chat(message: Any) -> Any:
+    """A message without what only the Responses API has: the citations in a part of an earlier answer."""
+    content = get(message, "content")
+    if not isinstance(content, list) or not any(get(part, "annotations") for part in content):
+        return message
+    parts = [
+        {name: value for name, value in part.items() if name != "annotations"}
+        if isinstance(part, dict)
+        else part
+        for part in content
+    ]
+    return {**plain(message), "content": parts}
 
 
 def _straight(client: Any) -> Any:

@@ -885,3 +885,27 @@ def test_a_field_that_a_server_adds_to_a_tool_call_is_left_out(streamed: bool) -
 
     assert '"number": 1' in repr(got)
     assert BESIDE not in repr(got)
+
+
+def test_citations_of_earlier_answers_are_not_sent_to_a_fallback() -> None:
+    """Chat Completions has no such field. Where the request goes first they stay, as the rules leave them."""
+    said = {**SAID_BEFORE["a citation"]["content"][0], "logprobs": [{"token": BESIDE}]}
+    item = {**SAID_BEFORE["a citation"], "content": [{**said, "text": BESIDE}]}
+    with LoopbackServer(then=HttpReply.error(500)) as first, LoopbackServer(["Yes."]) as second:
+        fallback = openai.OpenAI(base_url=second.base_url, api_key="k")
+        guard = Guard(
+            input=[redact(keys)],
+            retry=Retry(attempts=1),
+            fallback=[target(fallback, model="m2")],
+            log=[],
+        )
+        client = openai.OpenAI(base_url=first.base_url, api_key="k")
+        with fallback, guard.wrap(client) as guarded:
+            got = guarded.responses.create(model="m", input=[item])
+
+    assert got.output_text == "Yes."
+    (part,) = first.requests[0].body["input"][0]["content"]
+    assert (part["text"], part["annotations"][0]["title"], part["logprobs"]) == ("[KEY]", "[KEY]", [])
+    assert second.requests[0].body["messages"] == [
+        {"role": "assistant", "content": [{"type": "text", "text": "[KEY]"}]}
+    ]
