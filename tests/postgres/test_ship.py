@@ -24,6 +24,7 @@ from tests.audit.attacks_on_copies import DATABASE, DatabaseAttack
 from tests.audit.calls import intent, record
 from tests.audit.test_index import varied
 from tests.audit.test_retention import Time, aged
+from tests.cli.test_states import DAMAGED, NO_LOG, content
 from tests.postgres.conftest import PASSWORD
 
 ROOT = Path(__file__).parents[2]
@@ -461,3 +462,27 @@ def test_a_reviewer_needs_to_read_and_nothing_more(tmp_path: Path, database: str
         with psycopg.connect(database) as connection:
             connection.execute(f"DROP OWNED BY reviewer_{name}")
             connection.execute(f"DROP ROLE reviewer_{name}")
+
+
+@pytest.mark.parametrize("state", [*NO_LOG, *DAMAGED])
+def test_a_directory_in_any_state_is_shipped_or_refused(
+    tmp_path: Path, database: str, capsys: pytest.CaptureFixture[str], state: str
+) -> None:
+    """Without a traceback, with what is wrong on standard error, and without a change to the directory."""
+    root = tmp_path / "log"
+    for numbers in (range(10), range(20, 24)):
+        with AuditLog(root, checkpoint_every=8, heartbeat_s=None, segment_bytes=6000) as log:
+            for number in numbers:
+                log.intent(intent(number))
+                log(record(number))
+    change, why = NO_LOG[state] if state in NO_LOG else (DAMAGED[state], "")
+    change(root)
+    before = content(root) if root.exists() else None
+
+    code = main(["log", "ship", str(root), "--db", database])
+
+    said = capsys.readouterr().err
+    assert code in ((5,) if state in NO_LOG else (0, 2, 3, 5))
+    assert why in said
+    assert why or "cut short" in said or "not what was written" in said
+    assert (content(root) if root.exists() else None) == before
