@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,6 +19,8 @@ from guardrails_lite.audit.index._database import Database
 from guardrails_lite.audit.index._schema import FOUND, UNFINISHED
 from guardrails_lite.audit.index._sums import add_sums
 
+_AT_ONCE: Final = 500
+"""Calls that are looked up together: a database may be far away."""
 _LONGEST: Final = 2_000
 _LARGEST: Final = 2**63 - 1
 _COLUMNS: Final = ("user", "api_key", "tenant")
@@ -43,6 +45,8 @@ class Batch:
     first_row: int
     """Of the new calls."""
     first_event: int
+    _finished: list[tuple[Entry, Place]] = field(default_factory=list)
+    """Calls whose record has come, and that are not looked up yet."""
     _open: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     """Calls with an intent and, so far, no record."""
     _done: set[str] = field(default_factory=set)
@@ -52,7 +56,9 @@ class Batch:
     def add(self, entry: Entry, place: Place) -> None:
         """Take in one entry."""
         if entry.type == "call.completed":
-            self._completed(entry, place)
+            self._finished.append((entry, place))
+            if len(self._finished) >= _AT_ONCE:
+                self._finish()
         elif entry.type == "call.intent":
             self._open[text(entry.id)] = _call_row(entry, place, UNFINISHED, "")
         elif entry.type not in _QUIET:
@@ -62,9 +68,12 @@ class Batch:
 
     def write(self) -> None:
         """Write all of it; the caller commits."""
-        for ident, row in self._open.items():
-            if ident not in self._done and self._held(ident) is None:
-                self._rows["calls"].append((self._new_row(), *row))
+        self._finish()
+        waiting = [ident for ident in self._open if ident not in self._done]
+        held = self._held(waiting)
+        for ident in waiting:
+            if ident not in held:
+                self._rows["calls"].append((self._new_row(), *self._open[ident]))
         for table, rows in self._rows.items():
             marks = ",".join("?" * len(rows[0]))
             self.db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
@@ -73,10 +82,15 @@ class Batch:
         if self._rows.get("calls"):
             add_sums(self.db, self.first_row)
 
-    def _completed(self, entry: Entry, place: Place) -> None:
+    def _finish(self) -> None:
+        finished, self._finished = self._finished, []
+        held = self._held([text(entry.id) for entry, _ in finished])
+        for entry, place in finished:
+            self._completed(entry, place, held.get(text(entry.id)))
+
+    def _completed(self, entry: Entry, place: Place, held: tuple[int, str] | None) -> None:
         data, ident = entry.data, text(entry.id)
         self._open.pop(ident, None)
-        held = self._held(ident)
         if ident in self._done or (held is not None and held[1] != UNFINISHED):
             return  # a second record of the same call: the first one stands, and both are in the log
         if held is not None:
@@ -113,10 +127,14 @@ class Batch:
             self._rows["tags"] += [(name, value, at, row) for name, value in tags.items() if value]
             self._names.update(tags)
 
-    def _held(self, ident: str) -> tuple[int, str] | None:
-        found: tuple[int, str] | None = self.db.execute(
-            "SELECT row, outcome FROM calls WHERE id = ?", (ident,)
-        ).fetchone()
+    def _held(self, idents: Sequence[str]) -> dict[str, tuple[int, str]]:
+        """The row and the outcome of each call that the index has."""
+        found: dict[str, tuple[int, str]] = {}
+        for start in range(0, len(idents), _AT_ONCE):
+            some = idents[start : start + _AT_ONCE]
+            marks = ",".join("?" * len(some))
+            rows = self.db.execute(f"SELECT id, row, outcome FROM calls WHERE id IN ({marks})", some)
+            found |= {ident: (row, outcome) for ident, row, outcome in rows}
         return found
 
     def _new_row(self) -> int:
