@@ -36,6 +36,8 @@ _SALT: Final = 32
 _NONCE: Final = 12
 _WRAPPED: Final = 48
 _KEPT: Final = 1024
+_LONGEST: Final = 2**30
+"""Of a box: a reference that somebody forged must not exhaust memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +258,10 @@ def _tags(fd: int) -> Iterator[bytes]:
 
 
 def _place(ref: str) -> tuple[str, int, int, int]:
-    name, offset, length, slot = ref.split(":")
+    name, *numbers = ref.split(":")
     if "/" in name or name.startswith("."):
         raise ValueError("a vault reference that names no file of the vault")
-    return name, int(offset), int(length), int(slot)
+    offset, length, slot = map(int, numbers)
+    if not 0 <= offset < 2**60 or not 0 <= length < _LONGEST or not 0 <= slot < 2**50:
+        raise ValueError("a vault reference to a place that no file has")
+    return name, offset, length, slot

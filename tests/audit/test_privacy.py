@@ -10,6 +10,7 @@ import pytest
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit import AuditLog, Erased, erase, find_subject, hold, holds, release, reveal, verify
+from guardrails_lite.audit._vault import Box
 from tests.audit.calls import call_id, record
 
 SECRET = "correct horse battery staple"
@@ -145,3 +146,16 @@ def test_threads_share_the_vault(log: AuditLog) -> None:
         thread.join()
     for entry in log.records():
         assert reveal(log, entry.id, reader="officer", reason="T-1") == TEXTS
+
+
+@pytest.mark.parametrize(
+    "place", ["9:9:0", f"{2**70}:9:0", f"0:{2**62}:0", f"0:9:{2**70}", "-1:9:0", "0:-1:0", "0:9", "a:b:c"]
+)
+def test_a_place_that_no_box_has_is_damage(log: AuditLog, place: str) -> None:
+    """A forged reference is told as what it is; it neither overflows nor takes the memory."""
+    log(told(1))
+    (entry,) = log.records()
+    content = entry.data["content"]
+    name = content["ref"].partition(":")[0]
+    with pytest.raises((ValueError, Erased)):
+        log.vault.take(entry.id, Box(f"{name}:{place}", content["commit"]))
