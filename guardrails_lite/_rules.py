@@ -236,6 +236,11 @@ class _OfText:
         return self.__wrapped__(text) if call is None else self.__wrapped__(text, call)
 
 
+def for_texts(find: FindFunction) -> FindFunction:
+    """A validator's function for who has nothing but texts: without the look at what it is given."""
+    return find.__wrapped__ if isinstance(find, _OfText) else find
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A verb around a validator: what is done when the validator finds something."""

@@ -245,9 +245,8 @@ async def screened_reply(attempt: Attempt, reply: Reply) -> Reply:
         if choice.transcript is not None:
             attempt.story.unscreened = tuple(dict.fromkeys((*attempt.story.unscreened, "audio")))
         try:
-            if attempt.plan.schema is not None or any(
-                (choice.refusal, choice.reasoning, choice.tool_calls, choice.transcript)
-            ):
+            beside = choice.refusal or choice.reasoning or choice.tool_calls or choice.transcript
+            if beside or attempt.plan.schema is not None:
                 left = await _choice_screened(attempt, choice, groups)
             else:
                 left = choice

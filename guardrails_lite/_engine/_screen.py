@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union
 
 from guardrails_lite._engine._tally import Stop, Tally, booked, look, look_now, stop_of_broken, stops, worst
 from guardrails_lite._record import CheckStep
-from guardrails_lite._rules import Finding, Rule
+from guardrails_lite._rules import Finding, Rule, for_texts
 
 if TYPE_CHECKING:
     from guardrails_lite._messages import Call
@@ -181,7 +181,7 @@ class Round:
 def _at_once(rule: Rule) -> Callable[[str], Any] | None:
     """The function of a rule that needs no driver: plain code without a limit on its time."""
     plain = rule.validator.kind == "plain" and rule.timeout_s is None and not rule.validator.wants_call
-    return rule.validator.find if plain else None
+    return for_texts(rule.validator.find) if plain else None
 
 
 def screen(groups: Groups, text: str, call: Call) -> str | Coroutine[Any, Any, str]:

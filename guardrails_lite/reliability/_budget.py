@@ -151,8 +151,8 @@ class Ledger:
 
     def time_left_s(self, now_s: float) -> float:
         """Seconds until the deadline; infinite without one."""
-        end = self.deadline_at_s
-        return math.inf if end is None else end - now_s
+        deadline_s = self.budget.deadline_s
+        return math.inf if deadline_s is None else self.started_at_s + deadline_s - now_s
 
     def can_wait(self, delay_s: float, *, now_s: float, fallbacks_left: int = 0) -> bool:
         """Whether a wait of *delay_s* leaves time for an attempt, and the fallbacks their share.
