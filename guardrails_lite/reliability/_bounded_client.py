@@ -100,8 +100,19 @@ def _default_client(http_client: Any) -> Any:
     )
     # A fallback's client is nobody's to close. A `__del__` comes too late where the collector takes a whole
     # circle: it may reach the sockets first, and they complain.
-    weakref.finalize(client, transport.close)
+    weakref.finalize(client, _end, transport, weakref.ref(client))
     return client
+
+
+def _end(transport: Any, client: Callable[[], Any]) -> None:
+    """Close what a client that is gone has left open; at the end of a program, what is not in use.
+
+    A daemon thread that reads just then would get an error, and tell of it.
+    """
+    if client() is None:
+        transport.close()
+    else:
+        transport.close_unused()
 
 
 def _through_client(http_client: Any) -> Any:
@@ -183,6 +194,12 @@ def _transport(family: tuple[Any, Any], context: Any) -> Any:
 
         def close(self) -> None:
             self._pool.close()
+
+        def close_unused(self) -> None:
+            """Close the connections that wait for another request."""
+            for connection in self._pool.connections:
+                if connection.is_idle():
+                    connection.close()
 
     return Transport()
 

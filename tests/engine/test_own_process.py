@@ -179,7 +179,7 @@ def _told(live: bool, wall_clock: Callable[[], float]) -> list[str]:
 
 
 PROGRAM = """
-import asyncio, sys, threading
+import asyncio, atexit, sys, threading, time
 from openai import AsyncOpenAI, OpenAI
 from guardrails_lite import AuditLog, Guard, Hedge, Limits, Upstream, validator, warn
 
@@ -187,6 +187,7 @@ from guardrails_lite import AuditLog, Guard, Hedge, Limits, Upstream, validator,
 def look(text):
     return ()
 
+atexit.register(time.sleep, 0.5)  # while it ends its threads go on, and see what that does to them
 url, way = sys.argv[1:]
 said = [{"role": "user", "content": "hi"}]
 guard = Guard(output=[warn(look)], upstream=Upstream(limits=Limits(concurrency=4)), log=AuditLog("audit"))
@@ -203,6 +204,11 @@ if way == "thread":
     client = guard.wrap(OpenAI(base_url=url, api_key="k"))
     threading.Thread(target=call, args=[client], daemon=True).start()
     sys.stdin.readline()
+elif way == "idle":
+    client = guard.wrap(OpenAI(base_url=url, api_key="k"))
+    client.models.list()
+    print("one", flush=True)
+    sys.stdin.readline()
 elif way == "left open":
     client = guard.wrap(OpenAI(base_url=url, api_key="k"))
     stream = client.chat.completions.create(model="m", messages=said, stream=True)
@@ -218,7 +224,7 @@ else:
 """
 
 
-@pytest.mark.parametrize("way", ["thread", "left open", "task", "hedged task"])
+@pytest.mark.parametrize("way", ["thread", "idle", "left open", "task", "hedged task"])
 def test_a_program_ends_in_the_middle_of_a_call(way: str, tmp_path: Path) -> None:
     """Fault X13: at once, without a word on standard error; and its log is whole."""
 
@@ -243,4 +249,5 @@ def test_a_program_ends_in_the_middle_of_a_call(way: str, tmp_path: Path) -> Non
     assert verify(tmp_path / "audit").state in ("intact", "unsealed")
     with AuditLog(tmp_path / "audit") as log:
         ended = [entry.data["outcome"] for entry in log.records()]
-    assert ended == ["cancelled"] or (way == "thread" and not ended)  # which is stopped where it stands
+    # A thread is stopped where it stands, and an idle client has no call.
+    assert ended == ["cancelled"] or (way in ("thread", "idle") and not ended)
