@@ -9,7 +9,7 @@ from guardrails_lite._engine._endings import blocked
 from guardrails_lite._engine._screen import all_passed, know, screen
 from guardrails_lite._engine._tally import Stop
 from guardrails_lite._errors import Blocked
-from guardrails_lite._messages import Call, Reply, get
+from guardrails_lite._messages import Call, Message, Reply, get
 from guardrails_lite._messages._texts import Piece, pieces_of, plain, rewrite
 
 if TYPE_CHECKING:
@@ -31,10 +31,7 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
         Blocked: a rule stops it, and nothing has been sent.
     """
     plan = story.plan
-    messages = call.messages
-    predicted = get(call.params.get("prediction"), "content") if call.params else None
-    if predicted is not None:  # what the reply will probably say is sent as well
-        messages = (*messages, {"role": "assistant", "content": predicted})
+    messages = _all_said(call)
     pieces, unscreened = pieces_of(messages)
     story.input_chars = sum([len(piece.text) for piece in pieces])
     if unscreened:
@@ -61,7 +58,7 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
             left = screening if isinstance(screening, str) else await screening
         except Stop as stop:
             if stop.verb != "fall_back":
-                raise blocked(stop, piece.path) from None
+                raise blocked(stop, piece.path if message <= newest else "prediction.content") from None
             fall_back, left = fall_back or stop, text
         if left != text:
             rewritten[piece] = left
@@ -72,13 +69,26 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
     if fall_back is not None and not plan.fallback:
         raise blocked(fall_back, "the request")
     if rewritten:
-        messages = rewrite(messages, rewritten)
-        if predicted is not None:
-            told = {**plain(call.params["prediction"]), "content": get(messages[-1], "content")}
-            messages = messages[:-1]
-            call = replace(call, params={**call.params, "prediction": told})
-        call = replace(call, messages=messages)
+        call = _saying(call, rewrite(messages, rewritten))
     return call, fall_back
+
+
+def _all_said(call: Call) -> tuple[Message, ...]:
+    """The messages of a request, and what it predicts of the reply as one more: that is sent as well."""
+    predicted = get(call.params.get("prediction"), "content") if call.params else None
+    if predicted is None:
+        return call.messages
+    return (*call.messages, {"role": "assistant", "content": predicted})
+
+
+def _saying(call: Call, said: tuple[Message, ...]) -> Call:
+    """The call once more, with what `_all_said` told of it as it is in *said*."""
+    own = len(call.messages)
+    params = call.params
+    for predicted in said[own:]:
+        told = {**plain(params["prediction"]), "content": get(predicted, "content")}
+        params = {**params, "prediction": told}
+    return replace(call, messages=said[:own], params=params)
 
 
 def declared(plan: Plan, call: Call, primary: Target | Primary) -> tuple[Offered | None, Call]:

@@ -253,7 +253,7 @@ def test_a_predicted_reply_is_screened(content: Any) -> None:
     assert told == {"type": "content", "content": json.loads(json.dumps(content).replace("ada", MASKED))}
     assert prediction == {"type": "content", "content": content}
     assert [message["content"] for call in model.calls for message in call.messages] == ["go", MASKED]
-    with pytest.raises(Blocked):
+    with pytest.raises(Blocked, match=r"stopped prediction\.content"):
         Guard(input=[block(word("ada"))]).run(model, "go", prediction=prediction)
 
 
