@@ -36,8 +36,7 @@ async def in_thread_for(work: Callable[[], T], late: Callable[[T], object]) -> T
             brought.append(found)
             is_wanted = not given_up
         if not is_wanted:
-            with contextlib.suppress(Exception):  # there is nobody to tell
-                late(found)
+            _tell(late, found)
         return found
 
     try:
@@ -46,8 +45,13 @@ async def in_thread_for(work: Callable[[], T], late: Callable[[T], object]) -> T
         with lock:
             given_up = True
         for found in brought:  # it came as the wait ended
-            late(found)
+            _tell(late, found)
         raise
+
+
+def _tell(late: Callable[[T], object], found: T) -> None:
+    with contextlib.suppress(Exception):  # there is nobody who could do anything about it
+        late(found)
 
 
 def _done(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
