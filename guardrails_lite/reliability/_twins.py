@@ -14,11 +14,11 @@ from typing import Any
 def twin_of(client: Any, *, kind: type[Any] | None = None, **changes: Any) -> Any:
     """*client* in the same state but for these attributes, as an object of *kind*; default: of its class."""
     twin: Any = object.__new__(type(client) if kind is None else kind)
-    twin.__dict__.update(without_resources(type(client), vars(client)), **changes)
+    twin.__dict__.update(_without_resources(type(client), vars(client)), **changes)
     return twin
 
 
-def without_resources(kind: type, state: Mapping[str, Any]) -> dict[str, Any]:
+def _without_resources(kind: type, state: Mapping[str, Any]) -> dict[str, Any]:
     """The state of a client without the resources it has made, for they hold on to it."""
     return {
         name: value
