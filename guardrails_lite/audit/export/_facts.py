@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from guardrails_lite.audit._format import Entry
+from guardrails_lite.audit.index._rows import money
 
 FAILED: Final = frozenset(
     {"truncated", "schema failed", "budget stopped", "deadline passed", "transport failed", "cancelled"}
@@ -32,16 +32,9 @@ def plain(value: str) -> str:
     return value.replace("\0", "").encode("utf-8", "replace").decode()
 
 
-def amount(value: object) -> float | None:
-    """A number; None where it is none, or none that can be counted with."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if abs(value) <= sys.float_info.max else None  # not a NaN, nor beyond a float
-
-
 def number(value: object) -> float:
     """A number; 0 where it is none."""
-    return amount(value) or 0.0
+    return money(value) or 0.0
 
 
 def who(entry: Entry) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from guardrails_lite.audit._format import Entry
 from guardrails_lite.audit.export import _facts as facts
+from guardrails_lite.audit.index._rows import money
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a spreadsheet may take for the beginning of a formula."""
@@ -75,7 +76,7 @@ def row(entry: Entry) -> Row:
         sends=sum(1 for _ in facts.steps(entry, "attempts")),
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
-        cost_usd=facts.amount(entry.data.get("cost_usd")),
+        cost_usd=money(entry.data.get("cost_usd")),
         duration_ms=round((ended - began) / 1e6, 3),
         input_chars=int(facts.number(entry.data.get("input_chars"))),
         output_chars=int(facts.number(entry.data.get("output_chars"))),

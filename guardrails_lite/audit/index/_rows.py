@@ -218,8 +218,10 @@ def whole(value: object) -> int:
 
 def money(value: object) -> float | None:
     """*value* where it is an amount; otherwise unknown."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
     # An integer of JSON may be larger than any float, and a float no number: neither is below this bound.
-    return float(value) if isinstance(value, int | float) and abs(value) <= sys.float_info.max else None
+    return float(value) if abs(value) <= sys.float_info.max else None
 
 
 def steps(value: object) -> list[Mapping[str, Any]]:
