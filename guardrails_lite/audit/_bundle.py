@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit import _standalone
+from guardrails_lite.audit._disk import new_file
 from guardrails_lite.audit._format import leaf_hash
 from guardrails_lite.audit._merkle import Frontier
 from guardrails_lite.audit._registry import Known, read_config
@@ -104,30 +105,25 @@ def bundle(log: AuditLog, path: str | os.PathLike[str], *, by: str, reason: str)
             "Ed25519: pip install 'guardrails-lite[audit]'"
         )
     log.seal()
-    fresh = place.with_name(f".{place.name}.{os.getpid()}.new")
-    try:
-        with (
-            log._registry.session() as session,
-            zipfile.ZipFile(fresh, "x", zipfile.ZIP_DEFLATED, compresslevel=6) as archive,
-        ):
-            packing = _Packing(archive)
-            packing.pack_text("README.txt", _readme(str(config["log"]), by, reason))
-            packing.pack("verify.py", Path(_standalone.__file__))
-            packing.pack("log.json", log.directory / "log.json")
-            packing.pack_text("verify.key", f"ed25519 {config['log']} {config['genesis']}\n".encode())
-            told = {
-                known.name: packing.pack_stream(log.directory / "streams" / known.name, known)
-                for known in session.streams.values()
-            }
-            manifest = packing.manifest(str(config["log"]), told)
-            digest = sha256(manifest).hexdigest()
-            packing.pack_text("manifest.json", manifest)
-            session.append("bundle.made", {"manifest": digest, "by": by, "reason": reason})
-            packing.pack("registry.jsonl", log._registry.path)
-        _sync(fresh)
-        os.rename(fresh, place)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with (
+        new_file(place) as fresh,
+        log._registry.session() as session,
+        zipfile.ZipFile(fresh, "x", zipfile.ZIP_DEFLATED, compresslevel=6) as archive,
+    ):
+        packing = _Packing(archive)
+        packing.pack_text("README.txt", _readme(str(config["log"]), by, reason))
+        packing.pack("verify.py", Path(_standalone.__file__))
+        packing.pack("log.json", log.directory / "log.json")
+        packing.pack_text("verify.key", f"ed25519 {config['log']} {config['genesis']}\n".encode())
+        told = {
+            known.name: packing.pack_stream(log.directory / "streams" / known.name, known)
+            for known in session.streams.values()
+        }
+        manifest = packing.manifest(str(config["log"]), told)
+        digest = sha256(manifest).hexdigest()
+        packing.pack_text("manifest.json", manifest)
+        session.append("bundle.made", {"manifest": digest, "by": by, "reason": reason})
+        packing.pack("registry.jsonl", log._registry.path)
     return Bundle(place, _digest(place), digest, session.note, packing.records)
 
 
@@ -236,11 +232,6 @@ def _readme(log: str, by: str, reason: str) -> bytes:
     for name, text in shown.items():
         shown[name] = " ".join(text.split()).encode("utf-8", "replace").decode()
     return _README.format(log=log, underline="=" * len(title), **shown).encode()
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def _digest(path: Path) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from guardrails_lite._errors import ConfigError
+from guardrails_lite.audit._disk import new_file
 from guardrails_lite.audit.export._formats import export
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def take(
 
     Raises:
         ConfigError: *by* or *reason* is empty, *path* is taken, or there is no such format.
-        OSError: the file could not be written; nothing was recorded.
+        OSError: the file could not be written. Only what could be written whole is recorded.
     """
     place = Path(path)
     if not by or not reason:
@@ -59,9 +60,8 @@ def take(
     if place.exists():
         raise ConfigError(f"take(...): {str(place)!r} is there already; name a new file")
     pieces = export(log.directory, format, filter=filter)
-    fresh = place.with_name(f".{place.name}.{os.getpid()}.new")
     size, digest = 0, sha256()
-    try:
+    with new_file(place) as fresh:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             for piece in pieces:
                 content = piece.encode() if isinstance(piece, str) else piece
@@ -71,7 +71,4 @@ def take(
         told: dict[str, Any] = {"by": by, "reason": reason, "format": format, "bytes": size}
         told |= {"sha256": digest.hexdigest(), "chosen": filter.to_dict() if filter is not None else {}}
         entry = log.event(TAKEN, told)
-        os.rename(fresh, place)
-    finally:
-        fresh.unlink(missing_ok=True)
     return Taken(place, digest.hexdigest(), size, entry)
