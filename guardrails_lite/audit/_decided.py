@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from guardrails_lite._engine._screen import Side
 from guardrails_lite._engine._story import chance_of
-from guardrails_lite.audit._replay import Why, checking_plan, ident_of, judged
+from guardrails_lite.audit._opening import Why
+from guardrails_lite.audit._replay import checking_plan, ident_of, judged
 from guardrails_lite.audit._screenings import SIDES, Screening, SideName, finder_of, screenings
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from guardrails_lite.audit._decided import (
     Unknown,
     Verdict,
 )
-from guardrails_lite.audit._replay import Opener, Why
+from guardrails_lite.audit._opening import Opener, Why
 from guardrails_lite.audit._screenings import finder_of
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from guardrails_lite.audit._replay import ACTING, Why
+from guardrails_lite.audit._opening import Why
+from guardrails_lite.audit._replay import ACTING
 
 if TYPE_CHECKING:
     from guardrails_lite._rules import Rule
