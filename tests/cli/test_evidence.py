@@ -9,6 +9,7 @@ import pytest
 
 from guardrails_lite.audit import AuditLog
 from guardrails_lite.cli import main
+from tests.audit import forger
 from tests.audit.calls import record
 
 
@@ -41,3 +42,31 @@ def test_no_log_is_made_where_there_is_none(tmp_path: Path, capsys: pytest.Captu
     assert main(command) == 5
     assert "not a compliance log" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+TAKEN = ["--by", "a", "--reason", "b"]
+
+
+@pytest.mark.parametrize("what", ["bundle", "recorded export", "export"])
+@pytest.mark.parametrize("at_fault", ["the log", "the file"])
+def test_the_file_that_is_at_fault_is_named(
+    log: Path, what: str, at_fault: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A place beside the log whose name begins like its own is not the log."""
+    output = str(log.parent / "log-of-may" / "out")
+    command = {
+        "bundle": ["bundle", str(log), output, *TAKEN],
+        "recorded export": ["export", str(log), "--output", output, *TAKEN],
+        "export": ["export", str(log), "--output", output],
+    }[what]
+    expected = f"{output}: cannot be written (No such file or directory)"
+    if at_fault == "the log":
+        Path(output).parent.mkdir()
+        assert main(["log", "ls", str(log)]) == 0  # with an index, the segment is not read before
+        segment = forger.segment(log)
+        segment.unlink()
+        segment.mkdir()  # which nobody can read as a file, the superuser neither
+        expected = f"{segment}: cannot be read or written (Is a directory)"
+
+    assert main(["log", *command]) == 5
+    assert expected in capsys.readouterr().err.splitlines()[-1]

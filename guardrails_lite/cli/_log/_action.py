@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import time
@@ -171,6 +172,13 @@ def writing(arguments: argparse.Namespace) -> Iterator[AuditLog]:
     read_config(Path(arguments.directory) / "log.json")
     with AuditLog(arguments.directory, keys=arguments.keys) as log:
         yield log
+
+
+def is_of_log(error: OSError, arguments: argparse.Namespace) -> bool:
+    """Whether it is about a file of the log, and not about what was to be written elsewhere."""
+    name = error.filename
+    root = Path(arguments.directory).absolute()
+    return isinstance(name, str | os.PathLike) and Path(name).absolute().is_relative_to(root)
 
 
 def declare_keys(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from guardrails_lite.cli._log._action import Action, declare_keys, writing
+from guardrails_lite.cli._log._action import Action, declare_keys, is_of_log, writing
 from guardrails_lite.cli._terminal import fail, print_json, safe
 
 
@@ -25,8 +25,8 @@ def _bundle(arguments: argparse.Namespace) -> int:
         with writing(arguments) as log:
             made = bundle(log, arguments.path, by=arguments.by, reason=arguments.reason)
     except OSError as error:
-        if str(error.filename).startswith(arguments.directory):
-            raise  # of the log, which cannot be read
+        if is_of_log(error, arguments):
+            raise
         return fail(f"{arguments.path}: cannot be written ({error.strerror or type(error).__name__})", 5)
     report = check_bundle(made.path)
     if arguments.json:

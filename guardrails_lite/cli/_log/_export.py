@@ -13,6 +13,7 @@ from guardrails_lite.cli._log._action import (
     declare_filters,
     declare_keys,
     filter_of,
+    is_of_log,
     writing,
 )
 from guardrails_lite.cli._terminal import fail, print_json
@@ -83,6 +84,8 @@ def _run(arguments: argparse.Namespace) -> int:
     except FileExistsError:
         return fail(f"{arguments.output}: there is such a file already", 2)
     except OSError as error:
+        if is_of_log(error, arguments):
+            raise
         return fail(f"{arguments.output}: cannot be written ({error.strerror or type(error).__name__})", 5)
     if arguments.json:
         print_json({"path": arguments.output, "bytes": size, "format": arguments.format or "csv"})
@@ -105,6 +108,8 @@ def _take(arguments: argparse.Namespace) -> int:
                 filter=filter_of(arguments),
             )
     except OSError as error:
+        if is_of_log(error, arguments):
+            raise
         return fail(f"{arguments.output}: cannot be written ({error.strerror or type(error).__name__})", 5)
     if arguments.json:
         told = {"path": arguments.output, "bytes": taken.bytes, "format": arguments.format or "csv"}
