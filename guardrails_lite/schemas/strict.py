@@ -28,6 +28,10 @@ WRAPPER = "value"
 Enforced = Literal["provider", "here", "not enforceable"]
 
 _NOT_A_NAME = re.compile(r"[^A-Za-z0-9_-]+")
+_MOST_REFERENCES = 20
+"""How many references are followed, one to the next: more are taken to lead in a circle."""
+_TOP = re.compile(r"#(/(\$defs|definitions)/[^/]+)?")
+"""A reference that the subset has: to a definition at the top, or to the whole."""
 _LOOKAROUND = re.compile(r"\(\?<?[=!]")
 _ANNOTATIONS = frozenset(
     {
@@ -229,7 +233,7 @@ def is_object(schema: Mapping[str, Any]) -> bool:
     """Whether the provider takes it at the root: an object, not a choice between forms."""
     outline = Outline(schema)
     form: object = schema
-    for _ in range(20):
+    for _ in range(_MOST_REFERENCES):
         if not isinstance(form, dict):
             return False
         if form.get("type") == "object":
@@ -297,10 +301,11 @@ def convert(schema: Mapping[str, Any]) -> Conversion:
         # The root may not be a reference; it is written as what it names, beside the definitions.
         outline = Outline(source)
         target: object = source
-        while isinstance(target, dict) and "$ref" in target:
-            target = outline.resolve(target["$ref"])
+        for _ in range(_MOST_REFERENCES):
+            if isinstance(target, dict) and "$ref" in target:
+                target = outline.resolve(target["$ref"])
         kept: dict[str, Any] = {key: source[key] for key in ("$defs", "definitions") if key in source}
-        source = {**(target if isinstance(target, dict) else {}), **kept}
+        source = {**(target if isinstance(target, dict) and "$ref" not in target else {}), **kept}
     writer = _Writer(source, shift)
     sent = writer.write(source, "")
     if not isinstance(sent, dict):
@@ -317,6 +322,8 @@ class _Writer:
         self.limits = provider_limits()
         self.reasons: list[str] = []
         self.notes: dict[tuple[str, str], str] = {}
+        self.merging: list[int] = []
+        """The ``allOf`` that are being merged, by id: what meets one of them again refers to itself."""
 
     def note(self, path: str, keyword: str, words: str) -> None:
         self.notes[(path.removeprefix(self.shift), keyword)] = words
@@ -353,9 +360,16 @@ class _Writer:
             return
         branches = [keyword for keyword in ("anyOf", "oneOf", "allOf") if keyword in schema]
         if "allOf" in schema:
-            merged = self.merged(schema, path)
+            parts = schema["allOf"]
+            if len(parts) == 1 and _is_reference(parts[0]) and not set(schema) - _ANNOTATIONS - {"allOf"}:
+                kept = {key: value for key, value in schema.items() if key != "allOf"}
+                self.reference({**kept, **parts[0]}, out, path)
+                return
+            merged = None if id(parts) in self.merging else self.merged(schema, path)
             if merged is not None:
+                self.merging.append(id(parts))
                 written = self.write(merged, path)
+                self.merging.pop()
                 out.update(
                     {key: value for key, value in written.items() if key not in ("$defs", "definitions")}
                 )
@@ -399,8 +413,7 @@ class _Writer:
 
     def reference(self, schema: dict[str, Any], out: dict[str, Any], path: str) -> None:
         reference = schema["$ref"]
-        top = re.fullmatch(r"#(/(\$defs|definitions)/[^/]+)?", reference)
-        if top is None or self.outline.resolve(reference) is None:
+        if not _TOP.fullmatch(reference) or self.outline.resolve(reference) is None:
             target = self.outline.resolve(reference)
             self.cannot(path, f"refers to {reference[:80]!r}, which is not a definition at the top")
             out.update(target if isinstance(target, dict) else {})
@@ -418,7 +431,7 @@ class _Writer:
         whole: dict[str, Any] = {key: value for key, value in schema.items() if key != "allOf"}
         for one in schema["allOf"]:
             target = one
-            for _ in range(20):
+            for _ in range(_MOST_REFERENCES):
                 if isinstance(target, dict) and set(target) - _ANNOTATIONS == {"$ref"}:
                     target = self.outline.resolve(target["$ref"])
             if not isinstance(target, dict) or "$ref" in target:
@@ -536,6 +549,11 @@ class _Writer:
                     f"an enum of {size} values has {chars} characters; the provider takes "
                     f"{limits.max_large_enum_chars} in an enum of more than {limits.large_enum_values}"
                 )
+
+
+def _is_reference(schema: object) -> bool:
+    """Whether it is a reference that the subset has, and nothing else."""
+    return isinstance(schema, dict) and schema.keys() == {"$ref"} and bool(_TOP.fullmatch(schema["$ref"]))
 
 
 class _Count:

@@ -141,6 +141,43 @@ def test_what_has_no_strict_form_says_why(declared: object, reason: str) -> None
     assert not sent(declared)["strict"]
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "$ref": "#"},
+        {"type": "object", "$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}},
+        {"type": "object", "allOf": [{"$ref": "#"}]},
+        {
+            "type": "object",
+            "allOf": [{"$ref": "#/$defs/a"}],
+            "$defs": {"a": {"allOf": [{"$ref": "#/$defs/a"}]}},
+        },
+        {
+            "type": "object",
+            "properties": {"a": {"allOf": [{"$ref": "#/properties/a"}, {"title": "A"}]}},
+        },
+    ],
+)
+def test_a_circle_of_references_ends(schema: dict[str, Any]) -> None:
+    """What only refers to itself has no strict form, and is no endless way."""
+    assert not sent(schema)["strict"]
+
+
+def test_a_reference_that_stands_alone_in_allof_is_a_reference() -> None:
+    """Older generators write a recursive model so, to put a description beside it."""
+    linked = {"allOf": [{"$ref": "#/$defs/Node"}], "description": "the next one"}
+    node = {"type": "object", "properties": {"next": linked}}
+    form = sent(
+        {"type": "object", "properties": {"first": {"$ref": "#/$defs/Node"}}, "$defs": {"Node": node}}
+    )
+    assert form["strict"]
+    assert broken_rules(form["schema"]) == []
+    assert form["schema"]["$defs"]["Node"]["properties"]["next"] == {
+        "anyOf": [{"$ref": "#/$defs/Node"}, {"type": "null"}],
+        "description": "the next one",
+    }
+
+
 def test_an_optional_property_is_asked_for_and_may_be_null() -> None:
     """With its default in words, and null read as left out."""
     properties = sent(Cat)["schema"]["properties"]
