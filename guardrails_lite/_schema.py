@@ -30,16 +30,16 @@ from guardrails_lite.schemas.problems import (
     fingerprint,
 )
 from guardrails_lite.schemas.reading import Fault, Refused, read
-from guardrails_lite.schemas.strict import WRAPPER
+from guardrails_lite.schemas.wrapping import WRAPPER, is_object
 
 if TYPE_CHECKING:
     from guardrails_lite.schemas.dialects import RawCheck
+    from guardrails_lite.schemas.enforcement import Explanation
     from guardrails_lite.schemas.fields import FieldRule, FieldText, Shape
     from guardrails_lite.schemas.finding import Candidate
     from guardrails_lite.schemas.models import ModelCheck
     from guardrails_lite.schemas.outline import Outline
     from guardrails_lite.schemas.plans import Plans
-    from guardrails_lite.schemas.strict import Explanation
 
 __all__ = [
     "Code",
@@ -319,7 +319,7 @@ def explain_schema(declared: object) -> Explanation:
     Args:
         declared: What `Schema.of` takes.
     """
-    from guardrails_lite.schemas.strict import explain
+    from guardrails_lite.schemas.enforcement import explain
 
     return explain(Schema.of(declared).json_schema)
 
@@ -361,8 +361,9 @@ def typed_part(adapter: Any, json_schema: dict[str, Any]) -> Schema[Any]:
 def _of_dict(
     declared: dict[str, Any], documents: Mapping[str, Any] | None, *, assert_formats: bool = True
 ) -> Schema[Any]:
+    from guardrails_lite.schemas.closing import close
     from guardrails_lite.schemas.dialects import compile_schema
-    from guardrails_lite.schemas.strict import close, is_object, to_send
+    from guardrails_lite.schemas.strict import to_send
 
     check = compile_schema(declared, documents=documents, assert_formats=assert_formats)
     schema = check.json_schema
@@ -385,7 +386,7 @@ def _of_dict(
 def _of_type(declared: Any) -> Schema[Any]:
     from guardrails_lite.schemas.fields import field_rules, shape_of
     from guardrails_lite.schemas.models import adapt, name_of
-    from guardrails_lite.schemas.strict import is_object, to_send
+    from guardrails_lite.schemas.strict import to_send
 
     check = adapt(declared)
     shape = shape_of(declared)

@@ -177,7 +177,7 @@ def arguments_schema(name: str, declared: Any) -> Schema[Any]:
     Raises:
         ConfigError: it cannot be compiled, or is not the schema of an object.
     """
-    from guardrails_lite.schemas.strict import is_object
+    from guardrails_lite.schemas.wrapping import is_object
 
     schema = _compiled(declared, f"the arguments of tool {name!r}")
     if not is_object(schema.json_schema):

@@ -19,7 +19,7 @@ from guardrails_lite._tools._signatures import parameters_of
 
 if TYPE_CHECKING:
     from guardrails_lite._schema import Schema
-    from guardrails_lite.schemas.strict import Explanation
+    from guardrails_lite.schemas.enforcement import Explanation
 
 Approve = Callable[[ToolCall], "bool | Awaitable[bool]"] | Literal["deny"]
 """Asked before a call is let through; ``"deny"`` lets none through."""
@@ -84,7 +84,7 @@ class Tool:
 
         None for a ``custom`` tool: its grammar, if it has one, is the provider's business alone.
         """
-        from guardrails_lite.schemas.strict import explain
+        from guardrails_lite.schemas.enforcement import explain
 
         return None if self.arguments is None else explain(self.arguments.json_schema)
 

@@ -21,7 +21,7 @@ from guardrails_lite.schemas.keywords import Memo, Node, Part
 from guardrails_lite.schemas.outline import Outline
 from guardrails_lite.schemas.patterns import Pattern, UnsupportedPattern, compile_pattern
 from guardrails_lite.schemas.problems import Pointer
-from guardrails_lite.schemas.strict import WRAPPER
+from guardrails_lite.schemas.wrapping import WRAPPER
 
 if TYPE_CHECKING:
     from referencing import Registry

@@ -23,7 +23,7 @@ from guardrails_lite.schemas.cores import nodes
 from guardrails_lite.schemas.defects import MAX_DEFECTS, Defect, best_branch
 from guardrails_lite.schemas.outline import Outline
 from guardrails_lite.schemas.problems import Code, Pointer, child
-from guardrails_lite.schemas.strict import WRAPPER
+from guardrails_lite.schemas.wrapping import WRAPPER
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

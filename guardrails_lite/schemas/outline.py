@@ -15,6 +15,7 @@ _IN_PLACE = ("allOf", "anyOf", "oneOf")
 _MAX_FORMS = 200
 _MAX_PHRASE = 300
 _MAX_DEPTH = 30
+_MAX_CHAIN = 20
 _NOUNS = {
     "null": "null",
     "boolean": "true or false",
@@ -73,6 +74,14 @@ class Outline:
             name = part.replace("~1", "/").replace("~0", "~")
             found = found[int(name)] if isinstance(found, list) and name.isdigit() else child(found, name)
         return found
+
+    def chain(self, schema: object) -> Iterator[object]:
+        """*schema*, what it refers to, what that refers to, and so on; a circle is left after some rounds."""
+        for _ in range(_MAX_CHAIN):
+            yield schema
+            if not isinstance(schema, dict) or "$ref" not in schema:
+                return
+            schema = self.resolve(schema["$ref"])
 
     # -- names ---------------------------------------------------------------------------------------
 
@@ -199,6 +208,11 @@ class Outline:
                 words += " with " + ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
             words += _between(schema, "minProperties", "maxProperties", "properties")
         return words
+
+
+def escaped(name: str) -> str:
+    """A property's name as one step of a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _under(forms: list[dict[str, Any]], name: str | int) -> Iterator[dict[str, Any]]:

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite.schemas.outline import ALL_TYPES, Outline
-from guardrails_lite.schemas.strict import WRAPPER
+from guardrails_lite.schemas.outline import ALL_TYPES, Outline, escaped
+from guardrails_lite.schemas.wrapping import WRAPPER
 
 if TYPE_CHECKING:
     from guardrails_lite._schema import Schema
@@ -70,7 +70,7 @@ class Plan:
         if key not in self._members:
             keyword = "additionalProperties" if isinstance(name, str) else "items"
             if declared:
-                under, place = self.properties[str(name)], f"/properties/{_escaped(str(name))}"
+                under, place = self.properties[str(name)], f"/properties/{escaped(str(name))}"
             else:
                 under, place = self._schema.get(keyword, True), f"/{keyword}"
             core = self._core.member(name) if self._core is not None else None
@@ -293,7 +293,3 @@ def _narrowed(schema: Any) -> Any:
     if "properties" in out and "additionalProperties" not in out:
         out["additionalProperties"] = False
     return out
-
-
-def _escaped(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")

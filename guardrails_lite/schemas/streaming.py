@@ -22,7 +22,7 @@ from guardrails_lite.schemas.outline import Outline, type_of
 from guardrails_lite.schemas.plans import Plan, plans_of
 from guardrails_lite.schemas.problems import Parsed, Pointer, Problem, child, step
 from guardrails_lite.schemas.reading import MAX_CHARS
-from guardrails_lite.schemas.strict import WRAPPER
+from guardrails_lite.schemas.wrapping import WRAPPER
 
 if TYPE_CHECKING:
     from guardrails_lite._schema import Schema

@@ -10,7 +10,8 @@ from hypothesis import given
 from pydantic import BaseModel, ConfigDict, Field
 
 from guardrails_lite._schema import Schema, explain_schema
-from guardrails_lite.schemas.strict import convert, provider_limits
+from guardrails_lite.schemas.provider_limits import provider_limits
+from guardrails_lite.schemas.strict import convert
 from schema.test_dialects import SCHEMAS
 
 
@@ -161,6 +162,16 @@ def test_what_has_no_strict_form_says_why(declared: object, reason: str) -> None
 def test_a_circle_of_references_ends(schema: dict[str, Any]) -> None:
     """What only refers to itself has no strict form, and is no endless way."""
     assert not sent(schema)["strict"]
+
+
+def test_what_parts_of_allof_narrow_is_told_beside_a_description() -> None:
+    """The subset has no keyword for it, so it is in the words, after those of the schema itself."""
+    name = {"description": "A name.", "allOf": [{"type": "string", "minLength": 2}]}
+    form = sent({"type": "object", "properties": {"name": name}, "required": ["name"]})["schema"]
+    assert form["properties"]["name"] == {
+        "type": "string",
+        "description": 'A name. Constraints: {"minLength": 2}',
+    }
 
 
 def test_a_reference_that_stands_alone_in_allof_is_a_reference() -> None:
