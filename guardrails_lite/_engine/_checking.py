@@ -21,7 +21,7 @@ from guardrails_lite._engine._asking import (
 )
 from guardrails_lite._engine._effects import Ask
 from guardrails_lite._engine._request import choices_asked
-from guardrails_lite._engine._screen import Groups, Tallies, screen, screened
+from guardrails_lite._engine._screen import Checks, Groups, Round, Tallies, screened
 from guardrails_lite._engine._tally import Stop, Tally
 from guardrails_lite._errors import Blocked, DeadlineExceeded
 from guardrails_lite._messages import Choice, Reply, ToolCall
@@ -100,7 +100,7 @@ async def _as_it_runs(attempt: Attempt, choice: Choice, call: ToolCall) -> ToolC
     side = attempt.plan.output
     tallies = attempt.story.unbooked(side)
     try:
-        left = await _call_screened(attempt, call, side.groups("assistant", tallies))
+        left = await _call_screened(attempt, call, side.checks("assistant", tallies))
     except Stop as stop:
         attempt.story.steps += tallies
         if stop.verb == "reask":
@@ -209,7 +209,7 @@ async def _fields_screened(attempt: Attempt, choice: Choice, parsed: Parsed) -> 
             attempt.story.metered.append(tally)
         text = new.get(found.pointer, found.text)
         try:
-            left = await screened([[tally]], text, attempt.call)
+            left = await screened(Groups([[tally]]), text, attempt.call)
         except Stop as stop:
             if stop.verb == "reask":
                 raise about_field(found.path, stop) from None
@@ -238,7 +238,8 @@ def refuse(attempt: Attempt, invalid: Invalid) -> None:
 async def screened_reply(attempt: Attempt, reply: Reply) -> Reply:
     """Run the output rules over every text of the reply; itself where no text changed."""
     side = attempt.plan.output
-    groups = side.groups("assistant", attempt.story.tallies(side))
+    tallies = attempt.story.tallies(side)
+    checks = tallies if isinstance(tallies, Round) else side.checks("assistant", tallies)
     choices: list[Choice] = []
     changed = False
     for choice in reply.choices:
@@ -247,10 +248,10 @@ async def screened_reply(attempt: Attempt, reply: Reply) -> Reply:
         try:
             beside = choice.refusal or choice.reasoning or choice.tool_calls or choice.transcript
             if beside or attempt.plan.schema is not None:
-                left = await _choice_screened(attempt, choice, groups)
+                left = await _choice_screened(attempt, choice, checks)
             else:
                 left = choice
-                text = screen(groups, choice.text, attempt.call) if choice.text else choice.text
+                text = checks.screen(choice.text, attempt.call) if choice.text else choice.text
                 if text is not None and not isinstance(text, str):
                     text = await text
                 if text != choice.text:
@@ -264,16 +265,16 @@ async def screened_reply(attempt: Attempt, reply: Reply) -> Reply:
     return replace(reply, choices=tuple(choices)) if changed else reply
 
 
-async def _choice_screened(attempt: Attempt, choice: Choice, groups: Groups) -> Choice:
-    text = choice.text and await screened(groups, choice.text, attempt.call)
+async def _choice_screened(attempt: Attempt, choice: Choice, checks: Checks) -> Choice:
+    text = choice.text and await screened(checks, choice.text, attempt.call)
     if text and attempt.plan.schema is not None and "\\" in text:
-        text = await _json_screened(attempt, text, groups)
-    refusal = choice.refusal and await screened(groups, choice.refusal, attempt.call)
-    reasoning = choice.reasoning and await screened(groups, choice.reasoning, attempt.call)
+        text = await _json_screened(attempt, text, checks)
+    refusal = choice.refusal and await screened(checks, choice.refusal, attempt.call)
+    reasoning = choice.reasoning and await screened(checks, choice.reasoning, attempt.call)
     calls = choice.tool_calls
     if calls:
-        calls = tuple([await _call_screened(attempt, call, groups) for call in calls])
-    spoken = choice.transcript and await screened(groups, choice.transcript, attempt.call)
+        calls = tuple([await _call_screened(attempt, call, checks) for call in calls])
+    spoken = choice.transcript and await screened(checks, choice.transcript, attempt.call)
     before = (choice.text, choice.refusal, choice.reasoning, choice.tool_calls, choice.transcript)
     if before == (text, refusal, reasoning, calls, spoken):
         return choice
@@ -284,9 +285,9 @@ async def _choice_screened(attempt: Attempt, choice: Choice, groups: Groups) -> 
 
 async def screened_rest(attempt: Attempt, reply: Reply, tallies: Tallies) -> Reply:
     """Run the output rules over what no gate has seen: refusals, and the arguments of tool calls."""
-    groups = attempt.plan.output.groups("assistant", tallies)
+    checks = attempt.plan.output.checks("assistant", tallies)
     choices = [
-        replace(await _choice_screened(attempt, replace(choice, text=None), groups), text=choice.text)
+        replace(await _choice_screened(attempt, replace(choice, text=None), checks), text=choice.text)
         for choice in reply.choices
     ]
     return replace(reply, choices=tuple(choices))
@@ -299,10 +300,10 @@ def capture(attempt: Attempt, reply: Reply) -> None:
     ]
 
 
-async def _call_screened(attempt: Attempt, call: ToolCall, groups: Groups) -> ToolCall:
+async def _call_screened(attempt: Attempt, call: ToolCall, checks: Checks) -> ToolCall:
     if not call.arguments:
         return call
-    text = await _json_screened(attempt, call.arguments, groups)
+    text = await _json_screened(attempt, call.arguments, checks)
     if text == call.arguments:
         return call
     if call.tool is None:
@@ -310,13 +311,13 @@ async def _call_screened(attempt: Attempt, call: ToolCall, groups: Groups) -> To
     return call.tool.rewritten(call, text)
 
 
-async def _json_screened(attempt: Attempt, text: str, groups: Groups) -> str:
+async def _json_screened(attempt: Attempt, text: str, checks: Checks) -> str:
     strings = json_strings(text)
     if strings is None:
-        return await screened(groups, text, attempt.call)
+        return await screened(checks, text, attempt.call)
     replaced: dict[int | None, str] = {}
     for nth, string in enumerate(strings):
-        left = await screened(groups, string, attempt.call)
+        left = await screened(checks, string, attempt.call)
         if left != string:
             replaced[nth] = left
     return with_json_strings(text, replaced) if replaced else text

@@ -40,7 +40,6 @@ class Climb:
 
     target: Target | Primary
     fallbacks_left: int
-    _prepared: tuple[Call, str | None, Admission]
     # Slots: an attribute that is a default of the class is slow to read.
     __slots__ = (
         "_asked",
@@ -48,7 +47,6 @@ class Climb:
         "_gave_up",
         "_invalid",
         "_lost",
-        "_prepared",
         "answerless",
         "begun",
         "failed",
@@ -72,6 +70,8 @@ class Climb:
         )
         self.place = -1
         """Which target is asked."""
+        self.target = primary
+        self.fallbacks_left = len(fallback)
         self.parts: Parts | None = None
         """What is asked for, where it is not a whole reply."""
         self.begun: Begun | None = None
@@ -96,14 +96,15 @@ class Climb:
 
     def next_target(self) -> bool:
         """Go on to the next target that is for what has happened; False: there is none."""
+        if self.place < 0:  # the primary, which is always asked
+            self.place = 0
+            return True
         for place in range(self.place + 1, len(self.targets)):
             target = self.targets[place]
-            if place and not self._is_wanted(target):
-                continue
-            self.place, self.target, self.fallbacks_left = place, target, len(self.targets) - place - 1
-            if place:
+            if self._is_wanted(target):
+                self.place, self.target, self.fallbacks_left = place, target, len(self.targets) - place - 1
                 self._start_over()
-            return True
+                return True
         return False
 
     def _is_wanted(self, target: Target | Primary) -> bool:
@@ -119,8 +120,8 @@ class Climb:
         self.failed, self.waited_s, self.answerless, self.second_try = 0, 0.0, None, None
         self._lost = ()
 
-    def prepare(self) -> bool:
-        """Make the request for the target, and have it admitted; False: the target cannot take it.
+    def attempt(self) -> Attempt | None:
+        """The next attempt at the target, admitted; None: the target cannot take the request.
 
         Raises:
             DeadlineExceeded, BudgetExceeded: it is not admitted.
@@ -140,14 +141,15 @@ class Climb:
             if cut.lacks is not None:
                 story.note("not asked", f"{target.name}: {cut.lacks}")
                 self._gave_up.append((target, not_asked(cut.lacks)))
-                return False
+                return None
             request, self._lost = cut.call, cut.lost
         model = request.model
         admission: Admission | Refusal
         if place and target.kind == "answer":
             model, admission = None, story.ledger.admit_answer()
         else:
-            story.bill_checks()
+            if story.metered:
+                story.bill_checks()
             admission = story.ledger.admit(
                 now_s=story.plan.clock(),
                 model=model,
@@ -157,16 +159,11 @@ class Climb:
             )
         if isinstance(admission, Refusal):
             raise with_cause(admission.error(), self._gave_up)
-        self._prepared = request, model, admission
-        return True
-
-    def attempt(self) -> Attempt:
-        """The attempt that was prepared."""
-        attempt = Attempt(self.story, self.target, *self._prepared)
-        if self.failed or self.story.reasks or self.place:
+        attempt = Attempt(story, target, request, model, admission)
+        if self.failed or story.reasks or place:
             attempt.waited_s, attempt.parts, attempt.begun = self.waited_s, self.parts, self.begun
         if self._lost:
-            self.story.note("sent without", f"{self.target.name}: {', '.join(self._lost)}")
+            story.note("sent without", f"{target.name}: {', '.join(self._lost)}")
         return attempt
 
     # --- what follows; True: the same target is asked again ---

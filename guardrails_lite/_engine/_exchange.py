@@ -132,10 +132,9 @@ async def _climb(
     plan = story.plan
     climb = Climb(story, call, primary, past_primary)
     while climb.next_target():
-        while climb.prepare():
+        while (attempt := climb.attempt()) is not None:
             if story.withdrawn_for is not None:
-                await retract(story)
-            attempt = climb.attempt()
+                await retract(attempt)
             try:
                 if plan.has_upstreams:
                     await attempt.admit(climb.second_try)
@@ -174,11 +173,11 @@ async def check_text(
     story.id = call_id or story.id
     story.input_chars = len(text)
     rules = plan.input if side == "input" else plan.output
-    groups = rules.groups(role, story.tallies(rules))
+    checks = rules.checks(role, story.tallies(rules))
     left: str | None = None
     stopped: Stop | None = None
     try:
-        left = await screened(groups, text, call)
+        left = await screened(checks, text, call)
         story.output_chars = len(left)
     except Stop as stop:
         stopped = stop

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from guardrails_lite._engine._screen import Groups, in_order, screened
+from guardrails_lite._engine._screen import Checks, in_order
 from guardrails_lite._engine._tally import Stop, Tally, look, stop_of_broken, stops
 
 if TYPE_CHECKING:
@@ -32,38 +32,25 @@ if TYPE_CHECKING:
 class Gate:
     """All rules of one side over one growing text."""
 
-    def __init__(self, groups: Groups, call: Call, *, hold: bool) -> None:
-        self._call = call
-        self._groups = groups
-        if not hold:
-            for tally in (tally for group in groups for tally in group):
+    def __init__(self, checks: Checks, call: Call) -> None:
+        self._stages: list[_Stage | _Watch] = []
+        for group in checks:
+            for tally in group:
                 tally.texts += 1
-        self._held: list[str] | None = [] if hold else None
-        self._stages = [] if hold else [stage for group in groups for stage in _stages_of(group, call)]
+            self._stages += _stages_of(group, call)
 
-    async def feed(self, text: str) -> tuple[str, Stop | None]:
+    async def feed(self, text: str, *, last: bool = False) -> tuple[str, Stop | None]:
         """Take more text; return what may be released, and the rule that stops after it, if any."""
-        if self._held is not None:
-            self._held.append(text)
-            return "", None
-        return await self._through(text, last=False)
-
-    async def finish(self) -> tuple[str, Stop | None]:
-        """The text is complete: return the rest of it, and the rule that stops after it, if any."""
-        if self._held is None:
-            return await self._through("", last=True)
-        try:
-            return await screened(self._groups, "".join(self._held), self._call), None
-        except Stop as stop:
-            return "", stop
-
-    async def _through(self, text: str, *, last: bool) -> tuple[str, Stop | None]:
         stopped: Stop | None = None
         for stage in self._stages:
             text, stop = await stage.feed(text, last=last)
             if stop is not None:  # what follows sees the text before the stop, and may stop earlier
                 stopped, last = stop, False
         return text, stopped
+
+    async def finish(self) -> tuple[str, Stop | None]:
+        """The text is complete: return the rest of it, and the rule that stops after it, if any."""
+        return await self.feed("", last=True)
 
 
 def _stages_of(group: Sequence[Tally], call: Call) -> Iterator[_Stage | _Watch]:

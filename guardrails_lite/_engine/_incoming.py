@@ -178,8 +178,7 @@ class Incoming:
     def _gate(self) -> Gate | None:
         if self._hold:
             return None
-        groups = self._story.plan.output.groups("assistant", self.tallies)
-        return Gate(groups, self._call, hold=False)
+        return Gate(self._story.plan.output.checks("assistant", self.tallies), self._call)
 
     async def _release(self, chunk: Chunk, index: int, part: Part, text: str, stop: Stop | None) -> None:
         if text:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from guardrails_lite._engine._asking import about_schema
 from guardrails_lite._engine._gate import Gate
-from guardrails_lite._engine._screen import screened
+from guardrails_lite._engine._screen import Groups, acting, screened
 from guardrails_lite._engine._tally import Stop, Tally, stops
 from guardrails_lite._messages import Choice
 from guardrails_lite.schemas.fields import replaced_by, texts_at
@@ -119,14 +119,10 @@ class _Shown:
         self._parser = parser
         self._shape = plan.schema._shape if plan.enforce else None
         self._field_tallies: dict[int, Tally] = {}
-        self._groups = [
-            acting
-            for group in plan.output.groups("assistant", story.unbooked(plan.output))
-            if (acting := [tally for tally in group if tally.rule.rewrites or stops(tally.rule)])
-        ]
+        self._acting = acting(plan.output.checks("assistant", story.unbooked(plan.output)))
         self._gate: Gate | None = None
-        if self._groups:  # a second reader, of the text as the output rules leave it
-            self._gate = Gate(self._groups, call, hold=False)
+        if self._acting:  # a second reader, of the text as the output rules leave it
+            self._gate = Gate(self._acting, call)
             self._parser = StreamParser(plan.schema)
         self._ahead = ""
         """Text that has come and has not passed the gate, where masks must be noticed."""
@@ -201,19 +197,19 @@ class _Shown:
                     self._field_tallies[id(rule)] = tally
                     self._story.metered.append(tally)
                 said = new.get(pointer, text)
-                left = await screened([[tally]], said, self._call)
+                left = await screened(Groups([[tally]]), said, self._call)
                 if left != said:
                     new[pointer] = left
         if not new:
             return settled.value
         under = len(settled.pointer)
         value = replaced_by(settled.value, {pointer[under:]: text for pointer, text in new.items()})
-        may_show = not self._groups and settled.plan is not None and settled.plan.admits(value)
+        may_show = not self._acting and settled.plan is not None and settled.plan.admits(value)
         return value if may_show else _HELD
 
     async def _is_clean(self, string: str) -> bool:
         """Whether nothing would take something out of a string: read by itself, as escapes hide it."""
-        return not self._groups or await screened(self._groups, string, self._call) == string
+        return not self._acting or await screened(self._acting, string, self._call) == string
 
     def _put(self, settled: Settled, value: Any) -> Any:
         """Add a part to what is shown, or close it; the part as it is there."""

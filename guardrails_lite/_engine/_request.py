@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._engine._endings import blocked
-from guardrails_lite._engine._screen import all_passed, know, screen
+from guardrails_lite._engine._screen import Round
 from guardrails_lite._engine._tally import Stop
 from guardrails_lite._errors import Blocked
 from guardrails_lite._messages import Call, Message, Reply, get
@@ -31,9 +31,12 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
         Blocked: a rule stops it, and nothing has been sent.
     """
     plan = story.plan
-    messages = _all_said(call)
+    messages = _all_said(call) if call.params else call.messages
     pieces, unscreened = pieces_of(messages)
-    story.input_chars = sum([len(piece.text) for piece in pieces])
+    chars = 0
+    for piece in pieces:
+        chars += len(piece.text)
+    story.input_chars = chars
     if unscreened:
         story.unscreened = tuple(dict.fromkeys(unscreened))
     side = plan.input
@@ -47,14 +50,14 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
     newest = len(call.messages) - 1
     for piece in pieces:
         message, _, role, text, _ = piece
-        groups = side.groups(role, tallies)
-        if not groups:
+        checks = tallies if isinstance(tallies, Round) else side.checks(role, tallies)
+        if not checks:
             continue
         if message != newest and (role, text) in plan.memo:
-            know(groups)
+            checks.know()
             continue
         try:
-            screening = screen(groups, text, call)
+            screening = checks.screen(text, call)
             left = screening if isinstance(screening, str) else await screening
         except Stop as stop:
             if stop.verb != "fall_back":
@@ -62,7 +65,7 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
             fall_back, left = fall_back or stop, text
         if left != text:
             rewritten[piece] = left
-        elif side.remembers and all_passed(groups):
+        elif side.remembers and checks.all_passed:
             plan.memo.add((role, text))
     if plan.captures:
         story.texts += [("input", piece.role, rewritten.get(piece, piece.text)) for piece in pieces]
@@ -75,7 +78,7 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
 
 def _all_said(call: Call) -> tuple[Message, ...]:
     """The messages of a request, and what it predicts of the reply as one more: that is sent as well."""
-    predicted = get(call.params.get("prediction"), "content") if call.params else None
+    predicted = get(call.params.get("prediction"), "content")
     if predicted is None:
         return call.messages
     return (*call.messages, {"role": "assistant", "content": predicted})

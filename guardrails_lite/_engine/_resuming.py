@@ -23,8 +23,8 @@ from guardrails_lite._engine._effects import Release
 from guardrails_lite._engine._endings import Unanswered, interrupted
 from guardrails_lite._engine._incoming import TimedIncoming
 from guardrails_lite._engine._request import chars_of, screened_words
-from guardrails_lite._engine._screen import screened
-from guardrails_lite._engine._tally import Stop, stops
+from guardrails_lite._engine._screen import acting, screened
+from guardrails_lite._engine._tally import Stop
 from guardrails_lite._messages import Call, Reply, get
 from guardrails_lite._messages._seam import Misfit, Seam
 from guardrails_lite._messages._shapes import (
@@ -36,6 +36,7 @@ from guardrails_lite._messages._shapes import (
     without_content,
     write_chunk,
 )
+from guardrails_lite._record import NoteStep
 from guardrails_lite.reliability import Failure
 
 if TYPE_CHECKING:
@@ -121,12 +122,14 @@ async def after_release(attempt: Attempt, why: Unanswered | Invalid, asked: Call
     return begun
 
 
-async def retract(story: Story) -> None:
-    """Take back what was shown, now that another attempt is made."""
+async def retract(attempt: Attempt) -> None:
+    """Take back what was shown of the attempt before, now that *attempt* is made."""
+    story = attempt.story
     because, story.withdrawn_for = story.withdrawn_for or "", None
-    chars, story.released = story.released, 0
-    story.note("retracted", f"{chars} characters")
-    await Release(Retraction(chars, because, story.attempt))
+    chars, story.released, attempt.shown_from = story.released, 0, 0
+    number = story.attempt - 1
+    story.steps.append(NoteStep("retracted", f"{chars} characters", number))
+    await Release(Retraction(chars, because, number))
 
 
 async def _begun(attempt: Attempt, incoming: Incoming, asked: Call) -> Begun | str:
@@ -143,13 +146,10 @@ async def _begun(attempt: Attempt, incoming: Incoming, asked: Call) -> Begun | s
     text = "".join(part.text)
     if not text:
         return "none of its text had come"
-    groups = [
-        acting
-        for group in attempt.plan.output.groups("assistant", attempt.story.unbooked(attempt.plan.output))
-        if (acting := [tally for tally in group if tally.rule.rewrites or stops(tally.rule)])
-    ]
+    side = attempt.plan.output
+    checks = acting(side.checks("assistant", attempt.story.unbooked(side)))
     try:
-        left: str | None = await screened(groups, text, attempt.call)
+        left: str | None = await screened(checks, text, attempt.call)
     except Stop as stop:
         return f"{stop.rule!r} objects to the text so far"
     left = await screened_words(attempt.story, asked, left or "")

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _new = tuple.__new__
 """Makes a named tuple without the Python frame that its own constructor takes."""
-Groups = Iterable[Sequence[Tally]]
-"""The counts of the rules that apply to one text, group by group."""
+Checks = Union["Round", "Groups"]
+"""What runs the rules that apply to one text."""
 Tallies = Union["Round", Sequence[Tally]]
 """The counts of all rules of a side in one attempt, in the order of the rules."""
 
@@ -63,8 +63,8 @@ class Side:
         """Fresh counts, one for each rule."""
         return [Tally(rule, name, side, attempt, find) for rule, name, side, find in self.seats]
 
-    def groups(self, role: str, tallies: Tallies) -> Groups:
-        """The rules that apply to *role*, as the counts of each group in turn."""
+    def checks(self, role: str, tallies: Tallies) -> Checks:
+        """The rules that apply to *role*, ready to run over its texts and to be counted."""
         if isinstance(tallies, Round):
             return tallies  # as most guards have it: nothing to pick
         groups = self._by_role.get(role)
@@ -78,7 +78,7 @@ class Side:
             groups = self._groups(
                 place for group in groups for place in group if tallies[place].result != "skipped"
             )
-        return [[tallies[place] for place in group] for group in groups]
+        return Groups([tallies[place] for place in group] for group in groups)
 
     def _groups(self, places: Iterable[int]) -> tuple[tuple[int, ...], ...]:
         groups: list[list[int]] = []
@@ -111,8 +111,8 @@ class Round:
         """How long each rule has looked."""
         self.opened: list[Tally] | None = None
 
-    def screen(self, text: str) -> str:
-        """Run all rules over one whole text.
+    def screen(self, text: str, call: Call) -> str:
+        """Run all rules over one whole text: what is left of it.
 
         Raises:
             Stop: a rule stops it.
@@ -162,9 +162,24 @@ class Round:
                     tally.result = "passed"
         return self.opened
 
-    def __iter__(self) -> Iterator[list[Tally]]:
+    def __iter__(self) -> Iterator[Sequence[Tally]]:
+        return iter(self._groups())
+
+    def _groups(self) -> Groups:
         tallies = self.tallies()
-        return iter([[tallies[place] for place in places] for places in self.side.group_places])
+        return Groups([tallies[place] for place in places] for places in self.side.group_places)
+
+    def know(self) -> None:
+        """Count one text that all have passed before."""
+        if self.opened is None:
+            self.known += 1
+        else:
+            self._groups().know()
+
+    @property
+    def all_passed(self) -> bool:
+        """Whether every rule has let pass all that it has seen."""
+        return self.opened is None or self._groups().all_passed
 
     def steps(self) -> Sequence[CheckStep]:
         """What the record tells of it."""
@@ -184,56 +199,58 @@ def _at_once(rule: Rule) -> Callable[[str], Any] | None:
     return for_texts(rule.validator.find) if plain else None
 
 
-def screen(groups: Groups, text: str, call: Call) -> str | Coroutine[Any, Any, str]:
-    """Run all groups over one whole text.
+class Groups(list[Sequence[Tally]]):
+    """The counts of the rules that apply to one text, group by group."""
 
-    Returns:
-        What is left of it; or, from the first group on that needs a driver, something to await for it.
-        Most guards need none, and a coroutine costs more than their rules.
+    __slots__ = ()
+
+    def screen(self, text: str, call: Call) -> str | Coroutine[Any, Any, str]:
+        """Run all groups over one whole text.
+
+        Returns:
+            What is left of it; or, from the first group on that needs a driver, something to await for it.
+            Most guards need none, and a coroutine costs more than their rules.
+
+        Raises:
+            Stop: a rule stops it.
+        """
+        for place, group in enumerate(self):
+            for tally in group:
+                if tally.find is None:
+                    return _screen_on(self[place:], text, call)
+            text = _act(group, [look_now(tally, text) for tally in group], text)
+        return text
+
+    def know(self) -> None:
+        """Count one text that all have passed before."""
+        for group in self:
+            for tally in group:
+                tally.known += 1
+                tally.result = "passed" if tally.result == "not run" else tally.result
+
+    @property
+    def all_passed(self) -> bool:
+        """Whether every rule has let pass all that it has seen."""
+        return all(tally.result == "passed" for group in self for tally in group)
+
+
+def acting(checks: Checks) -> Groups:
+    """Those of *checks* that mask or stop, without what only takes note."""
+    groups = ([tally for tally in group if tally.rule.rewrites or stops(tally.rule)] for group in checks)
+    return Groups(filter(None, groups))
+
+
+async def screened(checks: Checks, text: str, call: Call) -> str:
+    """Run the rules over one whole text, to be awaited whatever they are: what is left of it.
 
     Raises:
         Stop: a rule stops it.
     """
-    if isinstance(groups, Round):
-        return groups.screen(text)
-    left = iter(groups)
-    for group in left:
-        for tally in group:
-            if tally.find is None:
-                return _screen_on([group, *left], text, call)
-        text = _act(group, [look_now(tally, text) for tally in group], text)
-    return text
-
-
-def know(groups: Groups) -> None:
-    """Count one text that all have passed before."""
-    if isinstance(groups, Round) and groups.opened is None:
-        groups.known += 1
-        return
-    for group in groups:
-        for tally in group:
-            tally.known += 1
-            tally.result = "passed" if tally.result == "not run" else tally.result
-
-
-def all_passed(groups: Groups) -> bool:
-    """Whether every rule has let pass all that it has seen."""
-    if isinstance(groups, Round) and groups.opened is None:
-        return True
-    for group in groups:
-        for tally in group:
-            if tally.result != "passed":
-                return False
-    return True
-
-
-async def screened(groups: Groups, text: str, call: Call) -> str:
-    """`screen`, to be awaited whatever the rules are."""
-    left = screen(groups, text, call)
+    left = checks.screen(text, call)
     return left if isinstance(left, str) else await left
 
 
-async def _screen_on(groups: Groups, text: str, call: Call) -> str:
+async def _screen_on(groups: Iterable[Sequence[Tally]], text: str, call: Call) -> str:
     for group in groups:
         text = _act(group, await look(group, text, call), text)
     return text
