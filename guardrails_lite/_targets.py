@@ -201,7 +201,7 @@ def target(
     if hasattr(getattr(getattr(subject, "chat", None), "completions", None), "create"):
         from guardrails_lite.clients.openai import identity, sender
 
-        send, blocks = sender(subject, tells_headers=upstream is not None, has_clocks=clocks is not None)
+        send, blocks = sender(subject, tells_headers=upstream is not None)
         account, endpoint = identity(subject)
         return Target(
             "client",

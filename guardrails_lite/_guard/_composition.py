@@ -77,8 +77,6 @@ def check_composition(
             found.append(_never_asked(target, "tools"))
         if target.can is not None and target.can.schema is False and has_schema and target.completion:
             found.append(_never_asked(target, "schema"))
-    if clocks is not None:
-        found += [_not_cut(target) for target in fallback if _needs_clocks_of_its_own(target, clocks)]
     if hedge is not None:
         found += _never_hedged(hedge, budget)
         found += [
@@ -147,22 +145,6 @@ def check_clocks(clocks: Clocks | None, what: str, *, can_wait: bool) -> None:
             "while it runs. Make it an `async def`, wrap the client, guard.wrap(client), or leave "
             "whole_reply_s out."
         )
-
-
-def _needs_clocks_of_its_own(target: Target, clocks: Clocks) -> bool:
-    """Whether its waits are ended in a thread, which costs so much that it must be asked for."""
-    if target.kind != "client" or target.clocks is not None or clocks.lengths().keys() == {"connect_s"}:
-        return False
-    from guardrails_lite.reliability import bound_of
-
-    return bound_of(target.subject) == "thread"
-
-
-def _not_cut(target: Target) -> str:
-    return (
-        f"{target!r} has an HTTP client of its own, which knows nothing of the guard's clocks=. Give it "
-        "some: target(client, clocks=Clocks(...)), and its waits are ended, in a thread."
-    )
 
 
 def _never_hedged(hedge: Hedge, budget: Budget) -> Iterator[str]:

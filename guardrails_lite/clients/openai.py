@@ -72,23 +72,17 @@ def wrap(guard: Guard[Any], client: C) -> C:
             f"Leave out http_client=, or use Async{type(client).__name__}",
         )
     kind = _guarded(cast("type[Any]", type(client)))  # type: ignore[arg-type]  # a class is hashable
-    punctual = _punctual(client, has_clocks=plan.has_clocks)
-    twin = twin_of(punctual, kind=kind, _guard=guard, _declarations=Declarations(guard))
+    twin = twin_of(_punctual(client), kind=kind, _guard=guard, _declarations=Declarations(guard))
     twin._client = sized(twin._client)
     return cast("C", twin)
 
 
-def _punctual(client: Any, *, has_clocks: bool) -> Any:
-    """The client over sockets that keep to the deadline, where the HTTP client is the SDK's own.
-
-    One that the user brought is left alone, and its calls are bounded by its own time-outs; unless there
-    are clocks, which those know nothing of: then a thread waits, and is left behind.
-    """
+def _punctual(client: Any) -> Any:
+    """The client with waits that end at the deadline, unless it has them already."""
     http_client = getattr(client, "_client", None)
-    if any(hasattr(http_client, f"guardrails_lite_{way}") for way in ("bounded", "passed_on")):
+    if any(hasattr(http_client, f"guardrails_lite_{way}") for way in ("bounded", "threaded")):
         return client
-    bound = bound_of(client)
-    return bounded_client(client) if bound == "socket" or (bound == "thread" and has_clocks) else client
+    return bounded_client(client)
 
 
 @lru_cache(maxsize=64)
@@ -197,13 +191,12 @@ class _AsyncDoor(_Door):
         return answer if passage.is_plain else await self._process_response(**passage.remade(answer))
 
 
-def sender(client: Any, *, tells_headers: bool = False, has_clocks: bool = False) -> tuple[Sender, bool]:
+def sender(client: Any, *, tells_headers: bool = False) -> tuple[Sender, bool]:
     """How a fallback sends to *client*, and whether that blocks the thread.
 
     Args:
         client: The client.
         tells_headers: Whether it says, where it can, under which headers an answer came.
-        has_clocks: Whether more than its deadline can end a call.
 
     Raises:
         ConfigError: the client is wrapped by a guard already.
@@ -218,7 +211,7 @@ def sender(client: Any, *, tells_headers: bool = False, has_clocks: bool = False
         patient = twin_of(client, max_retries=0)
     elif hasattr(client, "with_options"):
         patient = client.with_options(max_retries=0)
-    patient = _straight(_punctual(patient, has_clocks=has_clocks))
+    patient = _straight(_punctual(patient))
     create = patient.chat.completions.create
     is_async = inspect.iscoroutinefunction(inspect.unwrap(create))
     if tells_headers and hasattr(patient.chat.completions, "with_raw_response"):

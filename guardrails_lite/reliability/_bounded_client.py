@@ -15,15 +15,14 @@ import contextlib
 import importlib
 import ipaddress
 import socket
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from contextvars import copy_context
 from typing import Any, Literal, TypeVar, cast
 
-from guardrails_lite.reliability._deadline import clamped_s, time_left_s
+from guardrails_lite.reliability._deadline import clamped_s
 from guardrails_lite.reliability._tether import held, is_tethered
+from guardrails_lite.reliability._threaded_client import clamped_timeouts, close, in_thread, threaded
 from guardrails_lite.reliability._twins import twin_of
 
 C = TypeVar("C")
@@ -37,15 +36,15 @@ def bounded_client(client: C) -> C:
     """Return a copy of an OpenAI client that keeps to `time_limit`, or *client* where nothing can be done.
 
     The copy has connections of its own and must be closed like any client. A client that was given an HTTP
-    client of the user's own (a proxy, a certificate, a mock) keeps it: its requests then run in a thread
-    that is left behind at the deadline. `bound_of` says which of the two applies.
+    client of the user's own (a proxy, a certificate, a mock) keeps it: where there is a limit, its requests
+    run in a thread that is left behind at the deadline. `bound_of` says which of the two applies.
     """
     http_client = getattr(client, "_client", None)
     match bound_of(client):
         case "socket":
             return cast("C", twin_of(client, _client=_default_client(http_client)))
         case "thread":
-            return cast("C", twin_of(client, _client=_through_client(http_client)))
+            return cast("C", twin_of(client, _client=threaded(http_client)))
         case _:
             return client
 
@@ -115,24 +114,6 @@ def _end(transport: Any, client: Callable[[], Any]) -> None:
         transport.close_unused()
 
 
-def _through_client(http_client: Any) -> Any:
-    """An HTTP client that passes each request to the user's own, in a thread that can be left behind."""
-    family = _family(http_client)
-    assert family is not None  # `bound_of` has looked
-    httpx, _ = family
-
-    class PassedOnClient(httpx.Client):  # type: ignore[misc, name-defined]  # the module is chosen at run time
-        guardrails_lite_passed_on = True
-
-    return PassedOnClient(
-        base_url=http_client.base_url,
-        timeout=http_client.timeout,
-        follow_redirects=False,  # the user's own client follows them, or not
-        transport=_through(httpx, http_client),
-        trust_env=False,
-    )
-
-
 def _stays_on_its_host(httpx: Any) -> Callable[[Any], None]:
     def look(response: Any) -> None:
         """Stop a redirect to another host: it would carry the prompt there."""
@@ -182,7 +163,7 @@ def _transport(family: tuple[Any, Any], context: Any) -> Any:
                         ),
                         headers=request.headers.raw,
                         content=request.stream,
-                        extensions={**request.extensions, "timeout": _clamped(request)},
+                        extensions={**request.extensions, "timeout": clamped_timeouts(request)},
                     )
                 )
             return httpx.Response(
@@ -202,12 +183,6 @@ def _transport(family: tuple[Any, Any], context: Any) -> Any:
                     connection.close()
 
     return Transport()
-
-
-def _clamped(request: Any) -> dict[str, float | None]:
-    """The request's own time-outs, for the wait for a free connection too."""
-    given = request.extensions.get("timeout") or {}
-    return {name: clamped_s(given.get(name)) for name in ("connect", "read", "write", "pool")}
 
 
 def _error_pairs(httpx: Any, core: Any) -> list[tuple[Any, Any]]:
@@ -269,7 +244,7 @@ def _backend(core: Any) -> Any:
                 return self._stream.start_tls(ssl_context, server_hostname, time_s)
 
             if is_tethered():  # there is no telling which socket it waits at
-                return Stream(in_thread(shake_hands, time_s, core.ConnectTimeout, _close), self._began_s)
+                return Stream(in_thread(shake_hands, time_s, core.ConnectTimeout, close), self._began_s)
             return Stream(shake_hands(), self._began_s)
 
         def get_extra_info(self, info: str) -> Any:
@@ -296,7 +271,7 @@ def _backend(core: Any) -> Any:
             if not is_tethered() and (time_s is None or _is_address(host)):
                 return Stream(connect(), began_s)
             # Looking up a name has no time-out, and each address of a name would get its own.
-            return Stream(in_thread(connect, time_s, core.ConnectTimeout, _close), began_s)
+            return Stream(in_thread(connect, time_s, core.ConnectTimeout, close), began_s)
 
         def connect_unix_socket(
             self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
@@ -325,111 +300,3 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-# The way through an HTTP client of the user's own
-
-
-def _through(httpx: Any, http_client: Any) -> Any:
-    class Body(httpx.SyncByteStream):  # type: ignore[misc]  # the module is chosen at run time
-        def __init__(self, response: Any) -> None:
-            self._response = response
-            self._parts = response.iter_raw()
-
-        def __iter__(self) -> Iterator[bytes]:
-            done = object()
-            while True:
-                part = _bounded_call(
-                    lambda: next(self._parts, done), httpx.ReadTimeout, lambda _: self.close()
-                )
-                if part is done:
-                    return
-                yield part
-
-        def close(self) -> None:
-            self._response.close()
-
-    class Through(httpx.BaseTransport):  # type: ignore[misc]  # as above
-        def handle_request(self, request: Any) -> Any:
-            inner = httpx.Request(
-                request.method,
-                request.url,
-                headers=request.headers,
-                content=request.read(),
-                extensions={**request.extensions, "timeout": _clamped(request)},
-            )
-            response = _bounded_call(lambda: http_client.send(inner, stream=True), httpx.ReadTimeout, _close)
-            return httpx.Response(
-                response.status_code,
-                headers=response.headers.raw,
-                stream=Body(response),
-                extensions=response.extensions,
-            )
-
-        def close(self) -> None:
-            http_client.close()
-
-    return Through()
-
-
-def _bounded_call(
-    work: Callable[[], Any], late: Callable[[str], Exception], discard: Callable[[Any], None]
-) -> Any:
-    left = time_left_s()
-    if left is None:
-        return work()
-    if left <= 0:
-        raise late("the deadline has passed")
-    return in_thread(work, left, late, discard)
-
-
-def _close(opened: Any) -> None:
-    opened.close()
-
-
-def in_thread(
-    work: Callable[[], Any],
-    timeout_s: float | None,
-    late: Callable[[str], BaseException],
-    discard: Callable[[Any], None],
-) -> Any:
-    """Do *work* in a thread and stop waiting after *timeout_s*, or when nobody wants it any more.
-
-    Python cannot stop the thread. When it finishes too late, what it brings is given to *discard*.
-    """
-    lock = threading.Lock()
-    finished = threading.Event()
-    given_up = False
-    box: list[Any] = []
-    context = copy_context()
-
-    def body() -> None:
-        try:
-            found, error = context.run(work), None
-        except BaseException as raised:  # handed over to the waiting thread, whatever it is
-            found, error = None, raised
-        with lock:
-            if not given_up:
-                box.extend((found, error))
-                finished.set()
-                return
-        if error is None:
-            discard(found)
-
-    threading.Thread(target=body, name="guardrails-lite-bounded", daemon=True).start()
-    try:
-        held(finished.set, finished.wait, timeout_s)
-    except BaseException:  # it is not wanted any more, whether it has come or not
-        with lock:
-            given_up = True
-        if box and box[1] is None:
-            discard(box[0])
-        raise
-    with lock:
-        given_up = not box
-    if not box:
-        raise late("the deadline has passed")
-    found, error = box
-    if error is not None:
-        raise error
-    return found

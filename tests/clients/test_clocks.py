@@ -14,7 +14,6 @@ import pytest
 from guardrails_lite import (
     Budget,
     Clocks,
-    ConfigError,
     Exhausted,
     Guard,
     Hedge,
@@ -252,17 +251,24 @@ def test_a_fallback_that_cannot_be_reached_is_given_up_soon(written: list[Any]) 
         answer(client, "chat", stream=False)
 
 
-def test_an_http_client_of_ones_own_waits_in_a_thread(written: list[Any]) -> None:
-    """With clocks, so that a wait can be ended; as a fallback it must be given clocks of its own."""
-    with (
-        LoopbackServer(then=Provider("alive")) as server,
-        httpx2.Client() as http_client,
-        guard_of(written, "first content").wrap(client_of(server, http_client=http_client)) as client,
-    ):
-        assert answer(client.with_options(timeout=LONG_S), "chat", stream=True) == "Oslo."
-        check(written, "first content")
-        with pytest.raises(ConfigError, match="has an HTTP client of its own, which knows nothing"):
-            guard_of(written, "rate", fallback=[target(client_of(server, http_client=http_client))])
+@pytest.mark.parametrize("place", ["primary", "fallback"])
+def test_an_http_client_of_ones_own_waits_in_a_thread(written: list[Any], place: str) -> None:
+    """So that its waits can be ended, a fallback's too."""
+    with LoopbackServer(then=Provider("alive")) as server, httpx2.Client() as http_client:
+        own = client_of(server, http_client=http_client, timeout=LONG_S)
+        if place == "primary":
+            with guard_of(written, "first content").wrap(own) as client:
+                assert answer(client, "chat", stream=True) == "Oslo."
+            check(written, "first content")
+            return
+        failing = LoopbackServer(then=HttpReply.error(500))
+        fallback = [target(own, model="m"), target("Sorry.")]
+        with (
+            failing,
+            guard_of(written, "first content", fallback=fallback).wrap(client_of(failing)) as client,
+        ):
+            assert answer(client, "chat", stream=True) == "Sorry."
+    assert [step.error for step in written[0].attempts][1] == "first content"
 
 
 def test_two_sends_of_a_hedge_have_their_own_clocks(written: list[Any]) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from guardrails_lite.reliability._bounded_client import in_thread
 from guardrails_lite.reliability._tether import Tether, held, is_tethered
+from guardrails_lite.reliability._threaded_client import in_thread
 
 
 def tied(tether: Tether, work: Any) -> Any:

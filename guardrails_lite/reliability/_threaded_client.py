@@ -1,0 +1,147 @@
+"""A synchronous HTTP client of the user's own, whose every wait can be left behind.
+
+Its connections are none of ours, and its own time-outs are per read: a body that drips is never cut. So
+where there is a deadline, it waits in a thread, and the caller waits for the thread, for just so long.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextvars import copy_context
+from typing import Any
+
+from guardrails_lite.reliability._deadline import clamped_s, time_left_s
+from guardrails_lite.reliability._tether import held
+
+
+def threaded(http_client: Any) -> Any:
+    """A twin of *http_client*, with its connections, headers and cookies, that keeps to `time_limit`."""
+    twin: Any = object.__new__(_threaded_of(type(http_client)))  # type: ignore[arg-type]  # a class is hashable
+    twin.__dict__ = http_client.__dict__
+    twin.twin_of = http_client  # whoever made it may close its connections when it is gone
+    return twin
+
+
+@functools.lru_cache(maxsize=64)
+def _threaded_of(kind: type) -> type:
+    return type(f"Threaded{kind.__name__}", (Threaded, kind), {"__slots__": ("twin_of",)})
+
+
+class Threaded:
+    """Mixed into a sync HTTP client."""
+
+    guardrails_lite_threaded = True
+
+    def send(self, request: Any, *, stream: bool = False, **how: Any) -> Any:
+        """Send as the client does."""
+        send: Callable[..., Any] = super().send  # type: ignore[misc]  # of the client mixed in
+        if time_left_s() is None and not stream:
+            return send(request, **how)
+        http = sys.modules[type(request).__module__.partition(".")[0]]
+        request.extensions = {**request.extensions, "timeout": clamped_timeouts(request)}
+        response = _bounded_call(lambda: send(request, stream=True, **how), http.ReadTimeout, close)
+        if not response.is_stream_consumed:
+            response.stream = _body(http)(response.stream)
+        if not stream:
+            try:
+                response.read()
+            except BaseException:
+                response.close()
+                raise
+        return response
+
+    def __del__(self) -> None:
+        """Nothing: what it is the twin of has connections to close, and says when."""
+
+
+@functools.lru_cache(maxsize=4)
+def _body(http: Any) -> Any:
+    class Body(http.SyncByteStream):  # type: ignore[misc]  # the package is known at run time only
+        def __init__(self, stream: Any) -> None:
+            self._stream = stream
+
+        def __iter__(self) -> Iterator[bytes]:
+            parts, done = iter(self._stream), object()
+            while True:
+                part = _bounded_call(lambda: next(parts, done), http.ReadTimeout, lambda _: self.close())
+                if part is done:
+                    return
+                yield part
+
+        def close(self) -> None:
+            self._stream.close()
+
+    return Body
+
+
+def clamped_timeouts(request: Any) -> dict[str, float | None]:
+    """The request's own time-outs, and that for a free connection, within the time that is left."""
+    given = request.extensions.get("timeout") or {}
+    return {name: clamped_s(given.get(name)) for name in ("connect", "read", "write", "pool")}
+
+
+def _bounded_call(
+    work: Callable[[], Any], late: Callable[[str], Exception], discard: Callable[[Any], None]
+) -> Any:
+    left = time_left_s()
+    if left is None:
+        return work()
+    if left <= 0:
+        raise late("the deadline has passed")
+    return in_thread(work, left, late, discard)
+
+
+def close(opened: Any) -> None:
+    """Close what came when nobody waited for it any more."""
+    opened.close()
+
+
+def in_thread(
+    work: Callable[[], Any],
+    timeout_s: float | None,
+    late: Callable[[str], BaseException],
+    discard: Callable[[Any], None],
+) -> Any:
+    """Do *work* in a thread and stop waiting after *timeout_s*, or when nobody wants it any more.
+
+    Python cannot stop the thread. When it finishes too late, what it brings is given to *discard*.
+    """
+    lock = threading.Lock()
+    finished = threading.Event()
+    given_up = False
+    box: list[Any] = []
+    context = copy_context()
+
+    def body() -> None:
+        try:
+            found, error = context.run(work), None
+        except BaseException as raised:  # handed over to the waiting thread, whatever it is
+            found, error = None, raised
+        with lock:
+            if not given_up:
+                box.extend((found, error))
+                finished.set()
+                return
+        if error is None:
+            discard(found)
+
+    threading.Thread(target=body, name="guardrails-lite-bounded", daemon=True).start()
+    try:
+        held(finished.set, finished.wait, timeout_s)
+    except BaseException:  # it is not wanted any more, whether it has come or not
+        with lock:
+            given_up = True
+        if box and box[1] is None:
+            discard(box[0])
+        raise
+    with lock:
+        given_up = not box
+    if not box:
+        raise late("the deadline has passed")
+    found, error = box
+    if error is not None:
+        raise error
+    return found
