@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -113,15 +113,20 @@ def _field(place: str, spelled: str, told: object, fields: set[str]) -> Test:
         return _exists(place, name, told, fields)
     fields.add(name)
     ones = [_value(place, kind, modifiers, value) for value in values]
-    every, negated = "all" in modifiers, "neq" in modifiers
+    wanted, of_several = (_all if "all" in modifiers else _any), [_in(one) for one in ones]
+    of_one, of_list, negated = wanted(ones), wanted(of_several), "neq" in modifiers
 
     def test(held: Mapping[str, Any]) -> bool:
         value = held.get(name)
-        several = value if isinstance(value, (list, tuple)) and value else (value,)
-        hits = (any(one(each) for each in several) for one in ones)
-        return (all(hits) if every else any(hits)) is not negated
+        if isinstance(value, (list, tuple)) and value:
+            return of_list(value) is not negated
+        return of_one(value) is not negated
 
     return test
+
+
+def _in(one: _One) -> Callable[[Sequence[Any]], bool]:
+    return lambda several: any(map(one, several))
 
 
 def _exists(place: str, name: str, told: object, fields: set[str]) -> Test:
@@ -297,9 +302,21 @@ class _Condition:
         return ConfigError(f"detection.condition {self._text!r}: {why}")
 
 
-def _all(tests: list[Test]) -> Test:
-    return tests[0] if len(tests) == 1 else lambda held: all(test(held) for test in tests)
+def _all(tests: Sequence[Callable[[Any], bool]]) -> Callable[[Any], bool]:
+    def test(held: Any) -> bool:
+        for each in tests:  # noqa: SIM110  # a month of a log is a million tests
+            if not each(held):
+                return False
+        return True
+
+    return tests[0] if len(tests) == 1 else test
 
 
-def _any(tests: list[Test]) -> Test:
-    return tests[0] if len(tests) == 1 else lambda held: any(test(held) for test in tests)
+def _any(tests: Sequence[Callable[[Any], bool]]) -> Callable[[Any], bool]:
+    def test(held: Any) -> bool:
+        for each in tests:  # noqa: SIM110  # as above
+            if each(held):
+                return True
+        return False
+
+    return tests[0] if len(tests) == 1 else test

@@ -8,8 +8,7 @@ No fact has text of a call, because neither the log nor its index has any.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 PRODUCT: Final = "guardrails-lite"
 """``logsource.product`` of every rule."""
@@ -40,8 +39,7 @@ _OPEN: Final = {"call": "tag.", "check": "tag.", "send": "tag.", "event": "data.
 """The beginning of fields that are named by whoever wrote them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """Something that happened, as rules see it."""
 
     service: str

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from guardrails_lite.audit.alerts._facts import Fact, flat
+from guardrails_lite.audit.alerts._facts import SERVICES, Fact, flat
 from guardrails_lite.audit.alerts._hours import hours
 from guardrails_lite.audit.index import Call, Filter
 from guardrails_lite.audit.index._schema import BLOCKED, HOUR_NS, UNFINISHED
@@ -28,8 +29,9 @@ _BETWEEN_HOURS_NS: Final = 60 * 10**9
 _MOST_KNOWN: Final = 100_000
 
 _ANY: Final = Filter()
-_OTHERWISE: Final = ("row", "id", "at", "ended", "segment", "offset")
-"""Columns of a call that are no field of its fact, or are called otherwise there."""
+_COLUMNS: Final = tuple(part.name for part in fields(Call) if part.name in SERVICES["call"])
+_columns_of: Final = attrgetter(*_COLUMNS)
+"""Of a call, what is a field of its fact."""
 _WHO: Final = ("guard", "digest", "mode", "style", "model", "outcome", "user", "key", "tenant")
 _STEPS: Final = {
     "check": "call, step, rule, side, attempt, result, action, us, error FROM checks",
@@ -67,6 +69,7 @@ class Gatherer:
         self._index = index
         self._position = position
         self._asks = asks
+        self._tagged = any(name.startswith("tag.") for asked in asks.values() for name in asked)
         self._hours: set[int] = set()
         self._hours_at = 0
         self._first: dict[tuple[str, str], str] = {}
@@ -123,39 +126,45 @@ class Gatherer:
     def _facts(self, calls: list[Call]) -> Iterator[Fact]:
         """The facts of *calls*, which are in the order of their rows, sorted by time."""
         found: list[Fact] = []
-        who: dict[int, dict[str, Any]] = {}
-        for call in calls:
-            told = self._told(call)
-            who[call.row] = {name: told[name] for name in told if name in _WHO or name[:4] == "tag."}
-            if "call" in self._asks:
-                found.append(Fact("call", call.at, f"{call.stream} {call.n}", told))
-        by_row = {call.row: call for call in calls}
+        told = {call.row: (call, each) for call, each in zip(calls, self._told(calls), strict=True)}
+        if "call" in self._asks:
+            found += [Fact("call", call.at, f"{call.stream} {call.n}", each) for call, each in told.values()]
         for service, columns in _STEPS.items():
             if service in self._asks and calls:
                 bounds = [calls[0].row, calls[-1].row]
                 answer = self._index.sql(f"SELECT {columns} WHERE call BETWEEN ? AND ?", bounds)
+                names, last, who = answer.columns[2:], -1, {}
                 for row, step, *values in answer.rows:
-                    if row in by_row:
-                        call = by_row[row]
-                        told = {"call": call.id, **dict(zip(answer.columns[2:], values, strict=True))}
-                        place = f"{call.stream} {call.n} {service} {step}"
-                        found.append(Fact(service, call.at, place, {**who[row], **told}))
+                    if row not in told:
+                        continue
+                    call, each = told[row]
+                    if row != last:
+                        last, who = row, {name: each[name] for name in ("call", *_WHO)}
+                        if self._tagged:
+                            who |= {name: each[name] for name in each if name.startswith("tag.")}
+                    of_step = who | dict(zip(names, values, strict=True))
+                    found.append(Fact(service, call.at, f"{call.stream} {call.n} {service} {step}", of_step))
         return iter(sorted(found, key=lambda fact: fact.at))
 
-    def _told(self, call: Call) -> dict[str, Any]:
-        told = {name: value for name, value in call.to_dict().items() if name not in _OTHERWISE}
-        told |= {"call": call.id, "blocked": call.outcome in BLOCKED}
+    def _told(self, calls: list[Call]) -> Iterator[dict[str, Any]]:
+        """The fields of each of *calls*."""
         asked = self._asks.get("call", set())
-        for name in asked:
-            if name.startswith("new_"):
-                told[name] = self._is_first(name[4:], told[name[4:]], call.id)
-        if "log_age_s" in asked:
+        new = [name[4:] for name in asked if name.startswith("new_")]
+        began = 0
+        if "log_age_s" in asked and calls:
             ((began,),) = self._index.sql("SELECT at FROM calls ORDER BY at LIMIT 1").rows
-            told["log_age_s"] = (call.at - began) / 10**9
-        if any(name.startswith("tag.") for asked in self._asks.values() for name in asked):
-            who = self._index.entry(call).data.get("who")
-            told |= {f"tag.{name}": value for name, value in who.items()} if isinstance(who, Mapping) else {}
-        return told
+        for call in calls:
+            told = dict(zip(_COLUMNS, _columns_of(call), strict=True))
+            told |= {"call": call.id, "blocked": call.outcome in BLOCKED}
+            for name in new:
+                told[f"new_{name}"] = self._is_first(name, told[name], call.id)
+            if "log_age_s" in asked:
+                told["log_age_s"] = (call.at - began) / 10**9
+            if self._tagged:
+                who = self._index.entry(call).data.get("who")
+                if isinstance(who, Mapping):
+                    told |= {f"tag.{name}": value for name, value in who.items()}
+            yield told
 
     def _is_first(self, column: str, value: str, call: str) -> bool:
         """Whether *call* is the first of all calls that has *value*."""

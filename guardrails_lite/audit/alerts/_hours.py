@@ -8,7 +8,10 @@ The present hour counts as far as it has come.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from guardrails_lite.audit.alerts._facts import Fact
@@ -26,69 +29,75 @@ _BLOCKED: Final = (
 )
 
 _SUMMED: Final = f"""
-SELECT {{value}}, min(hour), {{sums}} FROM (
-  SELECT {{value}}, hour, calls, {_BLOCKED.format("calls")} AS blocked,
-    tokens_in + tokens_out AS tokens, cost
-  FROM hours WHERE hour BETWEEN :hour - {BASELINE_H} AND :hour
-) AS week GROUP BY 1 HAVING max(hour) = :hour
+SELECT {{value}}, hour, sum(calls), sum({_BLOCKED.format("calls")}), sum(tokens_in + tokens_out), sum(cost)
+FROM hours WHERE hour BETWEEN :first - {BASELINE_H} AND :last GROUP BY 1, 2 ORDER BY 1, 2
 """
 _COUNTED: Final = f"""
-SELECT {{value}}, min(hour), {{sums}} FROM (
-  SELECT {{value}}, at / :ns AS hour, 1 AS calls, {_BLOCKED.format(1)} AS blocked,
-    tokens, coalesce(cost_usd, 0) AS cost
-  FROM calls WHERE at >= (:hour - {BASELINE_H}) * :ns AND at < (:hour + 1) * :ns AND outcome <> '{UNFINISHED}'
-    AND {{value}} IN (
-      SELECT {{value}} FROM calls WHERE at >= :hour * :ns AND at < (:hour + 1) * :ns AND {{value}} <> '')
-) AS week GROUP BY 1 HAVING max(hour) = :hour
+SELECT {{value}}, at / :ns, count(*), sum({_BLOCKED.format(1)}), sum(tokens), sum(coalesce(cost_usd, 0))
+FROM calls WHERE at >= (:first - {BASELINE_H}) * :ns AND at < (:last + 1) * :ns
+  AND outcome <> '{UNFINISHED}' AND {{value}} IN (
+    SELECT {{value}} FROM calls WHERE at >= :first * :ns AND at < (:last + 1) * :ns AND {{value}} <> '')
+GROUP BY 1, 2 ORDER BY 1, 2
 """
-_MEASURES: Final = ("calls", "blocked", "tokens", "cost")
-_SUMS: Final = ", ".join(
-    f"sum(CASE WHEN hour {sign} :hour THEN {name} ELSE 0 END)" for name in _MEASURES for sign in "=<"
-)
 _QUESTIONS: Final = {
-    "log": _SUMMED.format(value="''", sums=_SUMS),
-    "model": _SUMMED.format(value="model", sums=_SUMS),
-    "guard": _SUMMED.format(value="guard", sums=_SUMS),
-    **{field: _COUNTED.format(value=field, sums=_SUMS) for field in ("key", "user", "tenant")},
+    "log": _SUMMED.format(value="''"),
+    "model": _SUMMED.format(value="model"),
+    "guard": _SUMMED.format(value="guard"),
+    **{field: _COUNTED.format(value=field) for field in ("key", "user", "tenant")},
 }
-"""What an hour can be of, and the question that tells."""
+"""What an hour can be of, and the question that tells: a value's hours, with what was in each."""
 
 
 def hours(index: Index | ShippedIndex, asked: Iterable[int], *, now_ns: int) -> Iterator[Fact]:
-    """The facts of the hours *asked*, which are counted from the epoch."""
-    for hour in sorted(set(asked)):
+    """The facts of the hours *asked*, which are counted from the epoch, in their order."""
+    waiting = sorted(set(asked))
+    while waiting:
+        # A week of them at once, so that its hours are read twice at most and two weeks of them held.
+        some = waiting[: bisect_left(waiting, waiting[0] + BASELINE_H)]
+        waiting = waiting[len(some) :]
+        due: dict[int, list[tuple[str, tuple[Any, ...], int]]] = {hour: [] for hour in some}
+        bounds = {"first": some[0], "last": some[-1], "ns": HOUR_NS}
         for of, question in _QUESTIONS.items():
-            for row in index.sql(question, {"hour": hour, "ns": HOUR_NS}).rows:
-                yield Fact(
-                    "hour", hour * HOUR_NS, f"hour {hour} {of} {row[0]}", _fields(of, row, hour, now_ns)
-                )
+            for _, rows in groupby(index.sql(question, bounds).rows, key=itemgetter(0)):
+                columns = tuple(zip(*rows, strict=True))
+                for place, hour in enumerate(columns[1]):
+                    if hour in due:
+                        due[hour].append((of, columns, place))
+        for hour, places in due.items():
+            complete = now_ns >= (hour + 1) * HOUR_NS
+            for of, columns, place in places:
+                told = {"of": of, "complete": complete, **_fields(columns, place)}
+                yield Fact("hour", hour * HOUR_NS, f"hour {hour} {of} {told['value']}", told)
 
 
-def _fields(of: str, row: tuple[Any, ...], hour: int, now_ns: int) -> dict[str, Any]:
-    value, first, *sums = row
-    before = hour - int(first)
-    calls, calls_b, blocked, blocked_b, tokens, tokens_b, cost, cost_b = sums
-    usual = {
-        "calls": calls_b / before if before else 0.0,
-        "block_rate": blocked_b / calls_b if calls_b else 0.0,
-        "tokens": tokens_b / before if before else 0.0,
-        "cost_usd": cost_b / before if before else 0.0,
-    }
-    now = {
+def _fields(columns: tuple[Any, ...], place: int) -> dict[str, Any]:
+    """The hour of a value at *place* in the *columns* of its hours, oldest first."""
+    values, at, *sums = columns
+    begin = bisect_left(at, at[place] - BASELINE_H)
+    hours_before = at[place] - at[begin]
+    calls, blocked, tokens, cost = [each[place] for each in sums]
+    calls_before, blocked_before, tokens_before, cost_before = [sum(each[begin:place]) for each in sums]
+    block_rate = blocked / calls if calls else 0.0
+    usual_calls = calls_before / hours_before if hours_before else 0.0
+    usual_block_rate = blocked_before / calls_before if calls_before else 0.0
+    usual_tokens = tokens_before / hours_before if hours_before else 0.0
+    usual_cost_usd = cost_before / hours_before if hours_before else 0.0
+    return {
+        "value": values[place],
+        "hours_before": hours_before,
+        "blocked": blocked,
         "calls": calls,
-        "block_rate": blocked / calls if calls else 0.0,
+        "block_rate": block_rate,
         "tokens": tokens,
         "cost_usd": cost,
-    }
-    return {
-        "of": of,
-        "value": value,
-        "hours_before": before,
-        "complete": now_ns >= (hour + 1) * HOUR_NS,
-        "blocked": blocked,
-        **now,
-        **{f"usual_{name}": mean for name, mean in usual.items()},
-        **{f"{name.partition('_')[0]}_ratio": _ratio(now[name], usual[name]) for name in usual},
+        "usual_calls": usual_calls,
+        "usual_block_rate": usual_block_rate,
+        "usual_tokens": usual_tokens,
+        "usual_cost_usd": usual_cost_usd,
+        "calls_ratio": _ratio(calls, usual_calls),
+        "block_ratio": _ratio(block_rate, usual_block_rate),
+        "tokens_ratio": _ratio(tokens, usual_tokens),
+        "cost_ratio": _ratio(cost, usual_cost_usd),
     }
 
 
