@@ -50,8 +50,8 @@ def hidden_text(*, kinds: Iterable[str] = KINDS) -> Validator:
         window=2 * _NEAR + 66,
         params={} if set(chosen) == set(KINDS) else {"kinds": sorted(chosen)},
     )
-    def find(text: str) -> Iterator[Finding]:
-        yield from outermost(
+    def find(text: str) -> list[Finding]:
+        return outermost(
             Finding(
                 _MESSAGES[kind], span=span, category=f"HIDDEN_{kind.upper()}", score=0.9, replacement=shown
             )
@@ -64,10 +64,13 @@ def hidden_text(*, kinds: Iterable[str] = KINDS) -> Validator:
 
 def hidden_parts(text: str) -> Iterator[tuple[str, tuple[int, int], str]]:
     """Each hidden part: its kind, its span, and what a reader would have seen there."""
+    is_ascii = text.isascii()
+    if is_ascii and not text.encode("ascii").translate(None, _IN_SIGHT):
+        return
     tables = _tables()
     for found in tables.control.finditer(text):
         yield "control", found.span(), ""
-    if text.isascii():
+    if is_ascii:
         return
     first = tables.any_suspect.search(text)
     for found in tables.suspect.finditer(text, first.start()) if first is not None else ():
@@ -85,6 +88,10 @@ def hidden_parts(text: str) -> Iterator[tuple[str, tuple[int, int], str]]:
             shown = word.translate(tables.lookalikes)
             if 3 <= len(word) <= _LONGEST_WORD and shown.isascii() and _imitates(text, word, start, done):
                 yield "confusable", (start, done), shown
+
+
+_IN_SIGHT = bytes((*range(9, 14), *range(32, 127)))
+"""The characters of ASCII that show, or that lay text out; a text of these alone is done with one look."""
 
 
 def _imitates(text: str, word: str, start: int, end: int) -> bool:
