@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import mul
+
 _LUHN_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
@@ -22,7 +24,8 @@ def iso7064_mod97_10(text: str) -> bool:
 
 def weighted(digits: str, weights: tuple[int, ...]) -> int:
     """The sum of each digit times its weight."""
-    return sum((ord(char) - 48) * weight for char, weight in zip(digits, weights, strict=False))
+    total: int = sum(map(mul, map(ord, digits), weights))
+    return total - 48 * sum(weights[: len(digits)])
 
 
 def iso7064_mod11_10(digits: str) -> bool:

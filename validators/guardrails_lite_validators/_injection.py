@@ -7,13 +7,14 @@ tools, the schema and the egress rules of a guard.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._rules import Finding, Validator, validator
 from guardrails_lite_validators._fold import Reading
 from guardrails_lite_validators._injection_model import shipped_model
-from guardrails_lite_validators._injection_rules import FAMILIES, Phrase, evidence, passages
+from guardrails_lite_validators._injection_rules import FAMILIES, Phrase, evidence, pairs_asked, passages
 from guardrails_lite_validators._readings import Readings, readings_of
 from guardrails_lite_validators._wording import Wording, wording_of
 
@@ -46,38 +47,44 @@ def injection(*, source: str = "user", threshold: float | None = None) -> Valida
         params=params if threshold is None else {**params, "threshold": threshold},
         version="4",
     )
-    def find(text: str) -> Iterator[Finding]:
+    def find(text: str) -> list[Finding]:
         readings = readings_of(text)
+        findings: list[Finding] = []
         if readings.goes_on:
-            yield Finding(
-                "is encoded in more layers than are decoded",
-                span=(0, len(text)),
-                category="INJECTION_ENCODED",
-                score=1.0,
-            )
+            says, category = "is encoded in more layers than are decoded", "INJECTION_ENCODED"
+            findings.append(Finding(says, span=(0, len(text)), category=category, score=1.0))
         highest = 0.0
         shown: set[tuple[str, tuple[int, int]]] = set()
         for reading, wording in _each(readings):
-            for score, phrases in _judged(wording):
+            for score, phrases in _judged(wording, least):
                 if score >= least:
                     highest = max(highest, score)
                     shown.update((family, reading.span(*span)) for family, span in phrases)
         score = round(highest, 3)
         for family, span in sorted(shown):
             category = f"INJECTION_{family.upper()}"
-            yield Finding(FAMILIES[family], span=span, category=category, score=score)
+            findings.append(Finding(FAMILIES[family], span=span, category=category, score=score))
         if highest and not shown:
-            yield Finding("reads like an attack", span=(0, len(text)), category="INJECTION", score=score)
+            says = "reads like an attack"
+            findings.append(Finding(says, span=(0, len(text)), category="INJECTION", score=score))
+        return findings
 
     return find
 
 
-def _judged(wording: Wording) -> Iterator[tuple[float, list[Phrase]]]:
+def _judged(wording: Wording, least: float) -> Iterator[tuple[float, list[Phrase]]]:
     """The score of the whole text and of each passage with a phrase, and the phrases there."""
-    model, phrases = shipped_model(), list(evidence(wording))
-    yield model.score(wording, [family for family, _ in phrases]), phrases
+    model, pairs = shipped_model(), wording.paired(_pairs_asked())
+    phrases = list(evidence(wording, pairs=pairs))
+    yield model.score(wording, [family for family, _ in phrases], pairs=pairs, least=least), phrases
     for passage, within in passages(wording.text, phrases):
-        yield model.score(wording_of(passage), [family for family, _ in within]), within
+        yield model.score(wording_of(passage), [family for family, _ in within], least=least), within
+
+
+@functools.cache
+def _pairs_asked() -> frozenset[tuple[str, str]]:
+    """The pairs of words that the model or a phrase asks for: the words are gone through once for both."""
+    return shipped_model().pairs | pairs_asked()
 
 
 def _each(readings: Readings) -> Iterator[tuple[Reading, Wording]]:

@@ -32,7 +32,7 @@ class Model:
     """By word, or by two words in a row."""
     _words: Mapping[str, int] = field(init=False, repr=False, compare=False)
     _pairs: Mapping[tuple[str, str], int] = field(init=False, repr=False, compare=False)
-    _known: tuple[Set[str], Set[tuple[str, str]]] = field(init=False, repr=False, compare=False)
+    _known: tuple[frozenset[str], frozenset[tuple[str, str]]] = field(init=False, repr=False, compare=False)
     """The terms as sets, which remember the hashes of pairs; a mapping works them out each time."""
 
     def __post_init__(self) -> None:
@@ -42,15 +42,43 @@ class Model:
         object.__setattr__(self, "_pairs", pairs)
         object.__setattr__(self, "_known", (frozenset(words), frozenset(pairs)))
 
-    def score(self, wording: Wording, families: Collection[str]) -> float:
-        """How much a text of these words, with phrases of these families, sounds like an attack: 0 to 1."""
-        said, pairs = wording.said, wording.pairs
-        words_known, pairs_known = self._known
+    @property
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        """The pairs of words that it weighs."""
+        return self._known[1]
+
+    def score(
+        self,
+        wording: Wording,
+        families: Collection[str],
+        *,
+        pairs: Set[tuple[str, str]] | None = None,
+        least: float = 0.0,
+    ) -> float:
+        """How much a text of these words, with phrases of these families, sounds like an attack: 0 to 1.
+
+        Args:
+            wording: The text.
+            families: The families of its phrases.
+            pairs: Its pairs of words, where they are at hand; those that it does not weigh may be missing.
+            least: A score of less than this may come out as 0, which is quicker.
+        """
+        said, (words_known, pairs_known) = wording.said, self._known
         told = sum(map(self._words.__getitem__, words_known & said))
-        told += sum(map(self._pairs.__getitem__, pairs_known & pairs))
-        shown = sum(self.families.get(family, 0) for family in set(families)) if families else 0
-        total = self.bias + shown + told / math.sqrt(max(len(said) + len(pairs), FEWEST))
-        return 1 / (1 + math.exp(-max(min(total / SCALE, 30), -30)))
+        paired = wording.paired(pairs_known) if pairs is None else pairs_known & pairs
+        told += sum(map(self._pairs.__getitem__, paired))
+        total = self.bias
+        if families:
+            total += sum(self.families.get(family, 0) for family in set(families))
+        # How many pairs there are is counted only where the best that it could be is enough.
+        best = len(said) - 1 if told > 0 else len(wording.words)
+        if least > 0 and _logistic(total + told / math.sqrt(max(len(said) + best, FEWEST))) < least:
+            return 0.0
+        return _logistic(total + told / math.sqrt(max(len(said) + len(wording.pairs), FEWEST)))
+
+
+def _logistic(total: float) -> float:
+    return 1 / (1 + math.exp(-max(min(total / SCALE, 30), -30)))
 
 
 def terms_of(words: Sequence[str]) -> Set[str | tuple[str, str]]:

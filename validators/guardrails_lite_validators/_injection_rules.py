@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
 from guardrails_lite_validators._fold import fold
@@ -62,9 +62,16 @@ Phrase = tuple[str, tuple[int, int]]
 """The family of a phrase, and its span."""
 
 
-def evidence(wording: Wording) -> Iterator[Phrase]:
-    """The family and span of each phrase in a folded text."""
-    text, said, pairs = wording.text, wording.said, wording.pairs
+def evidence(wording: Wording, *, pairs: Set[tuple[str, str]] | None = None) -> Iterator[Phrase]:
+    """The family and span of each phrase in a folded text.
+
+    Args:
+        wording: The text.
+        pairs: Its pairs of words, where they are at hand; any but `pairs_asked` may be missing.
+    """
+    text, said = wording.text, wording.said
+    if pairs is None:
+        pairs = wording.pairs
     by_anchor, anchors = _by_anchor()
     spoken = anchors & said
     missing = _missing(said) if spoken else 0
@@ -406,6 +413,13 @@ def _by_anchor() -> tuple[dict[str, tuple[_Tried, ...]], frozenset[str]]:
             beside = frozenset((anchor, word) if side == ">" else (word, anchor) for word in words)
             table[anchor] = (*table.get(anchor, ()), (needs, beside, rule))
     return table, frozenset(table)
+
+
+@functools.cache
+def pairs_asked() -> frozenset[tuple[str, str]]:
+    """The pairs of words that some rule asks for."""
+    tried = itertools.chain.from_iterable(_by_anchor()[0].values())
+    return frozenset().union(*(beside for _, beside, _ in tried))
 
 
 def _missing(said: frozenset[str]) -> int:

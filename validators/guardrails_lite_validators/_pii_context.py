@@ -70,7 +70,5 @@ class Around:
 
 def _without_first(part: str) -> str:
     """Leave out a word that may have been cut."""
-    at = 0
-    while at < len(part) and part[at].isalnum():
-        at += 1
-    return part[at:]
+    cut = _WORD.match(part)
+    return part[cut.end() :] if cut is not None else part

@@ -10,22 +10,35 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Set
-from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True, slots=True)
 class Wording:
     """A text and its words: runs of letters and digits."""
 
-    text: str
-    words: list[str] = field(repr=False)
-    """In order."""
-    said: frozenset[str] = field(repr=False)
-    """The same words, each once."""
-    pairs: Set[tuple[str, str]] = field(repr=False)
-    """Each two words in a row, once."""
-    _apart: bytes | None = field(repr=False)
-    """A text in ASCII with blanks for all but letters and digits, and a blank on either side."""
+    __slots__ = ("_apart", "_pairs", "said", "text", "words")
+
+    def __init__(self, text: str, words: list[str], apart: bytes | None) -> None:
+        self.text = text
+        self.words = words
+        """In order."""
+        self.said = frozenset(words)
+        """The same words, each once."""
+        self._pairs: Set[tuple[str, str]] | None = None
+        self._apart = apart
+        """A text in ASCII with blanks for all but letters and digits, and a blank on either side."""
+
+    @property
+    def pairs(self) -> Set[tuple[str, str]]:
+        """Each two words in a row, once; `paired` is quicker where a few are asked for."""
+        if self._pairs is None:
+            self._pairs = set(itertools.pairwise(self.words))
+        return self._pairs
+
+    def paired(self, asked: frozenset[tuple[str, str]]) -> Set[tuple[str, str]]:
+        """Those of the pairs *asked* for that stand in a row."""
+        if self._pairs is not None:
+            return asked & self._pairs
+        return asked.intersection(itertools.pairwise(self.words))
 
     def places(self, word: str) -> list[int]:
         """Where *word* begins, each time it is said."""
@@ -45,10 +58,8 @@ def wording_of(text: str) -> Wording:
     """Take *text* apart into words."""
     if text.isascii():
         apart = text.encode("ascii").translate(_AS_WORDS)
-        words = apart.decode("ascii").split()
-        return Wording(text, words, frozenset(words), set(itertools.pairwise(words)), b" %b " % apart)
-    words = _WORD.findall(text)
-    return Wording(text, words, frozenset(words), set(itertools.pairwise(words)), None)
+        return Wording(text, apart.decode("ascii").split(), b" %b " % apart)
+    return Wording(text, _WORD.findall(text), None)
 
 
 def words_of(text: str) -> list[str]:
