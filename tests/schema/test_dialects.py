@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._schema import Schema
-from guardrails_lite.schemas.dialects import DRAFTS, compile_schema
+from guardrails_lite.schemas.dialects import compile_schema
+from guardrails_lite.schemas.drafts import DRAFTS
 from guardrails_lite.schemas.patterns import UnsupportedPattern, compile_pattern
 from schema.values import VALUES
 
