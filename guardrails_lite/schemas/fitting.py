@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from guardrails_lite.schemas.defects import Defect
-from guardrails_lite.schemas.mending import unquote
 from guardrails_lite.schemas.outline import Outline
 from guardrails_lite.schemas.problems import Edit, EditKind, Pointer
-from guardrails_lite.schemas.reading import MAX_SAFE_INTEGER, Refused, Span, read, spans
+from guardrails_lite.schemas.reading import MAX_SAFE_INTEGER, Refused, read, unquote
+from guardrails_lite.schemas.spans import Span, spans
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})\Z")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,15})?\Z")

@@ -19,10 +19,7 @@ from typing import NoReturn
 
 from guardrails_lite._nesting import MAX_DEPTH
 from guardrails_lite.schemas.problems import Code, Edit, EditKind, Pointer
-from guardrails_lite.schemas.reading import Fault, Refused
-
-TOKEN = re.compile(r'[ \t\r\n]*([\[\]{},:]|"(?:[^"\\]|\\.)*"|[^\s\[\]{},:"]+)', re.DOTALL)
-"""One token of a text that is known to be strict JSON."""
+from guardrails_lite.schemas.reading import Fault, Refused, unquote
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _OTHER_SPACE = re.compile(r"[\f\v\u0085\u00a0\u2000-\u200b\u2028\u2029\u3000\ufeff]+")
@@ -77,11 +74,6 @@ def mend(text: str, start: int = 0) -> Mended:
         Refused: there is no value there that can be read without inventing something.
     """
     return _Mender(text, start).value()
-
-
-def unquote(token: str) -> str:
-    """The string that a strict JSON string token stands for."""
-    return str(json.loads(token))
 
 
 @dataclass(slots=True)

@@ -18,11 +18,11 @@ Why a text was refused is worked out only then, by the slower reader in `mending
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
-from guardrails_lite.schemas.problems import Code, Edit, Pointer
+from guardrails_lite.schemas.problems import Code, Edit
 
 MAX_CHARS = 2_000_000
 """Characters of one text."""
@@ -112,53 +112,6 @@ def is_json(text: str) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Where a value stands in a text."""
-
-    start: int
-    end: int
-    key_start: int
-    """Where its property begins; the value's own start in an array."""
-
-
-def spans(text: str, wanted: set[Pointer]) -> dict[Pointer, Span]:
-    """Where in *text*, which `read` has accepted, the values at some places stand."""
-    from guardrails_lite.schemas.mending import TOKEN, unquote
-
-    found: dict[Pointer, Span] = {}
-    pointer: list[str | int] = []
-    opened: list[tuple[Pointer, int, int]] = []
-    in_object: list[bool] = []
-    key_next = False
-    key_start = -1
-    depths = {len(place) for place in wanted}
-    for match in TOKEN.finditer(text):
-        token = match.group(1)
-        start, end = match.span(1)
-        first = token[0]
-        if first == ",":
-            if in_object[-1]:
-                key_next = True
-            else:
-                pointer[-1] = cast(int, pointer[-1]) + 1
-        elif first in "]}":
-            pointer.pop()
-            in_object.pop()
-            place, opened_at, key_start = opened.pop()
-            if place in wanted:
-                found[place] = Span(opened_at, end, key_start)
-            key_next = False
-        elif key_next:
-            pointer[-1] = unquote(token)
-            key_start = start
-            key_next = False
-        elif first in "[{":
-            place = tuple(pointer) if len(pointer) in depths else (None,)  # type: ignore[assignment]
-            opened.append((place, start, key_start if in_object and in_object[-1] else start))
-            in_object.append(first == "{")
-            pointer.append("" if first == "{" else 0)
-            key_next = first == "{"
-        elif first != ":" and len(pointer) in depths and tuple(pointer) in wanted:
-            found[tuple(pointer)] = Span(start, end, key_start if in_object and in_object[-1] else start)
-    return found
+def unquote(token: str) -> str:
+    """The string that a strict JSON string token stands for."""
+    return str(json.loads(token))

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardrails_lite._nesting import MAX_DEPTH
-from guardrails_lite.schemas.reading import MAX_CHARS, Refused, is_json, read, spans
+from guardrails_lite.schemas.reading import MAX_CHARS, Refused, is_json, read
+from guardrails_lite.schemas.spans import spans
 from schema.values import VALUES
 
 
