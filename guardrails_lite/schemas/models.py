@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 
+_TOO_NESTED = Defect((), "too deep", "nesting that can be checked")
+
+
 class ModelCheck:
     """A Python type, compiled once."""
 
@@ -56,7 +59,7 @@ class ModelCheck:
         except self.error as error:
             return None, defects_of(error, plain)
         except RecursionError:
-            return None, [Defect((), "too deep", "nesting that can be checked")]
+            return None, [_TOO_NESTED]
         return value, [] if self.extra is not None else self.undeclared(plain)
 
     def accepts(self, plain: object) -> bool:
@@ -73,6 +76,8 @@ class ModelCheck:
         except self.error as error:
             found = defects_of(error, plain)
             return None, [replace(one, pointer=one.pointer[1:]) for one in found]
+        except RecursionError:
+            return None, [_TOO_NESTED]
         return value[WRAPPER], [] if self.extra is not None else self.undeclared(plain[WRAPPER])
 
     def code(self) -> list[str]:

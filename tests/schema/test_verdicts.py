@@ -15,7 +15,7 @@ import pytest
 import typing_extensions
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._schema import Edit, Parsed, Problem, Schema, feedback, fingerprint
@@ -407,6 +407,17 @@ def test_what_cannot_be_compiled_is_a_config_error(declared: object, message: st
     """It is said when the guard is built, with the remedy."""
     with pytest.raises(ConfigError, match=message):
         Schema.of(declared)
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"value": [1]}'])
+def test_a_model_that_recurs_without_end_is_a_problem_of_the_reply(text: str) -> None:
+    """A validator of the user's own may fill Python's stack; the verdict does not raise for it."""
+
+    def endless(value: list[int]) -> list[int]:
+        return endless(value)
+
+    [problem] = Schema.of(Annotated[list[int], AfterValidator(endless)]).parse(text).problems
+    assert problem.code == "too deep"
 
 
 def test_check_judges_a_value_that_is_already_parsed() -> None:
