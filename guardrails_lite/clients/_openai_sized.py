@@ -14,7 +14,7 @@ import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
-from guardrails_lite.clients._openai_handshake import watch_handshake
+from guardrails_lite.clients._openai_handshake import shaken
 
 MOST_BYTES = 32 * 2**20
 """Of a whole reply, or of one event of a stream, unpacked."""
@@ -82,8 +82,7 @@ class AsyncSized:
         if not asks_model(request):
             return await send(request, stream=stream, **how)
         request.headers["accept-encoding"] = _PACKED
-        watch_handshake(request)
-        response = await send(request, stream=True, **how)
+        response = await shaken(request, send(request, stream=True, **how))
         try:
             _bound(response, _async_body, in_events=stream)
             if not stream:

@@ -41,8 +41,7 @@ class Clocks:
 
     connect_s: float | None = None
     """Seconds until there is a connection, its TLS included. For clients: how a function connects nobody
-    sees, so a guard's does not apply to a fallback that is one. An async client gives the TLS as much time
-    once more."""
+    sees, so a guard's does not apply to a fallback that is one."""
     first_content_s: float | None = None
     """Seconds until a stream shows content, from the send on. Models that think in secret need long."""
     between_content_s: float | None = None

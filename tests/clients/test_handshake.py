@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpcore2
 import httpx2
 import openai
 import pytest
@@ -116,6 +117,60 @@ def test_an_http_client_of_ones_own_is_left_in_its_thread(mute: LoopbackServer) 
             answer(client, "chat", stream=False)
         assert time.monotonic() - began_s < OWN_S - 1
         assert mute.wait_idle(2 * OWN_S)
+
+
+CONNECTS_S, CONNECT_S = 1.0, 1.25
+"""How long a connection takes without its TLS, and how long it may take with it."""
+
+
+class SlowBackend(httpcore2.AnyIOBackend):
+    """Connects as a server does that is far away."""
+
+    async def connect_tcp(self, *args: Any, **more: Any) -> Any:
+        """Connect, and take long over it."""
+        await asyncio.sleep(CONNECTS_S)
+        return await super().connect_tcp(*args, **more)
+
+
+class SlowTransport(httpx2.AsyncBaseTransport):
+    """Sends over such connections."""
+
+    def __init__(self) -> None:
+        self._pool = httpcore2.AsyncConnectionPool(network_backend=SlowBackend())
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send; nothing ever comes back."""
+        url = request.url
+        origin = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+        try:
+            await self._pool.handle_async_request(
+                httpcore2.Request("POST", origin, content=b"", extensions=request.extensions)
+            )
+        except httpcore2.ConnectTimeout as error:
+            raise httpx2.ConnectTimeout(str(error)) from error
+        raise AssertionError("a server that is mute has answered")
+
+
+def test_an_async_handshake_has_what_is_left_of_the_time_to_connect(mute: LoopbackServer) -> None:
+    """And not as much once more."""
+    written: list[Any] = []
+    guard: Guard[Any] = Guard(clocks=Clocks(connect_s=CONNECT_S), retry=Retry(attempts=1), log=written.append)
+
+    async def call() -> None:
+        async with (
+            httpx2.AsyncClient(transport=SlowTransport()) as http_client,
+            openai.AsyncOpenAI(
+                api_key="k", base_url=f"https://127.0.0.1:{mute.port}/v1", http_client=http_client
+            ) as bare,
+        ):
+            with pytest.raises(Exhausted):
+                await aanswer(guard.wrap(bare), "chat", False)
+            assert await asyncio.to_thread(mute.wait_idle, OWN_S)
+
+    asyncio.run(call())
+    [step] = written[0].attempts
+    assert (step.result, step.error, step.blame) == ("timeout", "connect", "network")
+    assert CONNECT_S - 0.01 <= step.duration_us / 1e6 < CONNECTS_S + CONNECT_S - 0.1
 
 
 # --- with a server that shakes hands ---
