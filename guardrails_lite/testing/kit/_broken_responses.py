@@ -1,17 +1,17 @@
-"""Broken replies as OpenAI's Responses API can tell them: objects with items, and streams of events.
+"""Broken replies as OpenAI's Responses API can tell them whole: what can be wrong with its items and states.
 
 What can be wrong with a completion is retold, and there is more that only this API can do: it says how a
-response ended in three places, and each text and each call up to five times.
+response ended in three places. What can be wrong with its events is in `_broken_events`.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from guardrails_lite.testing._responses import response_events, response_of
 from guardrails_lite.testing._shapes import JsonDict, completion, tool_call
+from guardrails_lite.testing.kit import _broken_events
 from guardrails_lite.testing.kit._reply import SMUGGLED, BrokenReply
 
 _ENDS = frozenset({"completed", "incomplete", "failed"})
@@ -37,9 +37,9 @@ def of_text(text: str, *, is_good: bool) -> Iterator[BrokenReply]:
     good = response_of(completion(text))
     yield from _whole(good, [*_of_state(good), *_of_items(good)], is_good=is_good)
     events = response_events(good, size=max(_SIZE, len(text) // 8))
-    for name, told, mends in (*_of_order(events), *_of_text_events(events)):
+    for name, told, mends in (*_broken_events.of_order(events), *_broken_events.of_text(events)):
         if is_good or not mends:
-            yield _streamed(name, good, told, mends)
+            yield BrokenReply(f"events: {name}", good, mends, frames=tuple(told))
 
 
 def of_call(name: str, arguments: str) -> Iterator[BrokenReply]:
@@ -47,8 +47,8 @@ def of_call(name: str, arguments: str) -> Iterator[BrokenReply]:
     good = response_of(completion(tool_calls=[tool_call(name, arguments, id="call_kit")]))
     yield from _whole(good, _of_call_items(good), is_good=True)
     events = response_events(good, size=max(1, len(arguments) // 4))
-    for what, told, mends in _of_call_events(events):
-        yield _streamed(what, good, told, mends)
+    for what, told, mends in _broken_events.of_call(events):
+        yield BrokenReply(f"events: {what}", good, mends, frames=tuple(told))
 
 
 def _whole(
@@ -66,13 +66,6 @@ def _whole(
         mends = mends or (status == "completed" and not response.get("output"))
         if is_good or not mends:
             yield BrokenReply(f"response: in the end {name}", good, mends, frames=(*events, last))
-
-
-def _streamed(name: str, good: JsonDict, events: Any, mends: bool) -> BrokenReply:
-    return BrokenReply(f"events: {name}", good, mends, frames=tuple(events))
-
-
-# --- whole ---
 
 
 def _of_state(good: JsonDict) -> Broken:
@@ -182,333 +175,3 @@ def _of_call_items(good: JsonDict) -> Broken:
     yield output("beside a refusal", call, refusal)
     yield output("without an id of its item", without("id"), mends=True)
     yield output("without a state", without("status"), mends=True)
-
-
-# --- streamed ---
-
-
-def _of_order(events: Sequence[JsonDict]) -> Broken:
-    """Events missing, too many, or in no order."""
-    first = next(place for place, event in enumerate(events) if "delta" in event)
-    created, last = events[0], events[-1]
-    other = {**created, "response": {**created["response"], "id": "resp_other"}}
-    error = {"code": "server_error", "message": SMUGGLED}
-    failed = {
-        **last,
-        "type": "response.failed",
-        "response": {**last["response"], "status": "failed", "output": []},
-    }
-    cut = {**last["response"], "status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
-
-    yield "nothing", [], False
-    yield "no end", events[:-1], False
-    yield "stops in the text", events[: first + 1], False
-    yield "stops before the text", events[:1], False
-    yield (
-        "stops when the text is done",
-        [*events[: first + 1], *(e for e in events[first + 1 : -3] if "delta" in e)],
-        False,
-    )
-    yield "an error", [*events[: first + 1], {"type": "error", **error, "param": None}], False
-    yield "an error object", [*events[: first + 1], {"error": error}], False
-    yield (
-        "failed",
-        [*events[: first + 1], {**failed, "response": {**failed["response"], "error": error}}],
-        False,
-    )
-    yield "failed without an error", [*events[:-1], failed], False
-    yield "incomplete", [*events[:-1], {**last, "type": "response.incomplete", "response": cut}], False
-    yield (
-        "incomplete told of a completed response",
-        [*events[:-1], {**last, "type": "response.incomplete"}],
-        False,
-    )
-    yield "completed told of an incomplete response", [*events[:-1], {**last, "response": cut}], False
-    yield "completed with null", [*events[:-1], {**last, "response": None}], False
-    yield "completed with nothing", [*events[:-1], {"type": "response.completed"}], False
-    yield "completed with a text", [*events[:-1], {**last, "response": SMUGGLED}], False
-    yield "the end first", [created, last, *events[1:-1]], False
-    yield "the end twice", [*events, last], False
-    yield "text after the end", [*events, events[first]], False
-    yield "two replies", [*events[: first + 1], other, *events[1:]], False
-    yield "two replies, each whole", [*events, other, *events[1:]], False
-    yield "an event without a type", [*events[:-1], {"delta": SMUGGLED}, last], True
-    yield (
-        "an event whose type is no word",
-        [*events[:-1], {"type": {"of": "tomorrow"}, "delta": SMUGGLED}, last],
-        True,
-    )
-    yield "an event that is a number", [*events[:-1], 7, last], True
-    yield "an event that is null", [*events[:-1], None, last], True
-    yield "an event that is a text", [*events[:-1], SMUGGLED, last], True
-    yield "an event that is a list", [*events[:-1], [SMUGGLED], last], True
-    yield "numbers repeated", [{**event, "sequence_number": 3} for event in events], True
-    yield (
-        "numbers backwards",
-        [{**event, "sequence_number": 99 - event["sequence_number"]} for event in events],
-        True,
-    )
-    yield "no numbers", [_without(event, "sequence_number") for event in events], True
-    yield "no first event", events[1:], True
-    yield "item ids changing", list(_renamed(events)), True
-    yield "no item ids", [_without(event, "item_id") for event in events], True
-
-
-def _of_text_events(events: Sequence[JsonDict]) -> Broken:
-    """Text that is told in several ways."""
-    deltas = [place for place, event in enumerate(events) if event["type"].endswith("_text.delta")]
-    first, last = deltas[0], deltas[-1]
-    at = events[first]
-
-    def changed(kind: str, change: Callable[[JsonDict], None]) -> list[JsonDict]:
-        told = copy.deepcopy(list(events))
-        for event in told:
-            if event["type"] == f"response.{kind}":
-                change(event)
-        return told
-
-    def says(key: str) -> Callable[[JsonDict], None]:
-        return lambda source: source.update({key: SMUGGLED})
-
-    yield "the text done is another", changed("output_text.done", says("text")), False
-    yield (
-        "the part done says another text",
-        changed("content_part.done", lambda e: says("text")(e["part"])),
-        False,
-    )
-    yield (
-        "the item done says another text",
-        changed("output_item.done", lambda e: says("text")(e["item"]["content"][0])),
-        False,
-    )
-    yield (
-        "the response says another text",
-        changed("completed", lambda e: says("text")(e["response"]["output"][0]["content"][0])),
-        False,
-    )
-    yield (
-        "the item done is unfinished",
-        changed("output_item.done", lambda e: e["item"].update(status="incomplete")),
-        False,
-    )
-    yield "a delta lost", [*events[:first], *events[first + 1 :]], False
-    yield "a delta twice", [*events[: first + 1], at, *events[first + 1 :]], False
-    if at["delta"] != events[last]["delta"]:
-        swapped = list(events)
-        swapped[first], swapped[last] = swapped[last], swapped[first]
-        yield "deltas in another order", swapped, False
-    yield (
-        "text of an item never added",
-        [
-            *events[: first + 1],
-            {**at, "output_index": 7, "item_id": "msg_other", "delta": SMUGGLED},
-            *events[first + 1 :],
-        ],
-        False,
-    )
-    yield (
-        "text of a part never added",
-        [*events[: first + 1], {**at, "content_index": 7, "delta": SMUGGLED}, *events[first + 1 :]],
-        False,
-    )
-    yield (
-        "a delta that is no text",
-        [*events[:first], {**at, "delta": {"of": "tomorrow"}}, *events[first:]],
-        False,
-    )
-    yield "a delta that is null", [*events[:first], {**at, "delta": None}, *events[first + 1 :]], False
-    refusal = {
-        **_without(at, "logprobs"),
-        "type": "response.refusal.delta",
-        "content_index": 1,
-        "delta": "I cannot.",
-    }
-    yield "a refusal among the text", [*events[: last + 1], refusal, *events[last + 1 :]], False
-    nothing_more = [event for event in events if "content_part" not in event["type"]]
-    yield (
-        "a message nobody streamed",
-        changed("completed", lambda e: e["response"]["output"].insert(0, _saying(e))),
-        False,
-    )
-    yield "parts never begun", nothing_more, True
-    yield (
-        "a text of tomorrow",
-        [
-            *events[:first],
-            {**at, "type": "response.text_of_tomorrow.delta", "delta": SMUGGLED},
-            *events[first:],
-        ],
-        True,
-    )
-    yield (
-        "thoughts",
-        [
-            *events[:first],
-            {**at, "type": "response.reasoning_text.delta", "output_index": 3, "delta": SMUGGLED},
-            *events[first:],
-        ],
-        True,
-    )
-    yield (
-        "a beginning that says it all",
-        changed("created", lambda e: e["response"]["output"].append(_saying(e))),
-        True,
-    )
-    yield (
-        "an item added with its text",
-        changed(
-            "output_item.added",
-            lambda e: e["item"]["content"].append(
-                {"type": "output_text", "text": SMUGGLED, "annotations": []}
-            ),
-        ),
-        True,
-    )
-    yield "a part added with its text", changed("content_part.added", lambda e: says("text")(e["part"])), True
-
-
-def _of_call_events(events: Sequence[JsonDict]) -> Broken:
-    """A call that is told in several ways."""
-    deltas = [place for place, event in enumerate(events) if "delta" in event]
-    first = deltas[0]
-    at, added = events[first], next(e for e in events if e["type"] == "response.output_item.added")
-    start = list(events).index(added)
-
-    def changed(kind: str, change: Callable[[JsonDict], None]) -> list[JsonDict]:
-        told = copy.deepcopy(list(events))
-        for event in told:
-            if event["type"] == f"response.{kind}":
-                change(event)
-        return told
-
-    def item(key: str, value: Any) -> Callable[[JsonDict], None]:
-        return lambda event: event["item"].update({key: value})
-
-    def final(key: str, value: Any) -> Callable[[JsonDict], None]:
-        return lambda event: event["response"]["output"][0].update({key: value})
-
-    other = {**added["item"], "id": "fc_other", "call_id": "call_other", "name": "nothing_like_it_by_kit"}
-    yield "call: no end", events[:-1], False
-    yield "call: cut off", events[: first + 1], False
-    yield (
-        "call: the arguments done are others",
-        changed("function_call_arguments.done", lambda e: e.update(arguments=f'{{"{SMUGGLED}": 1}}')),
-        False,
-    )
-    yield (
-        "call: the item done has other arguments",
-        changed("output_item.done", item("arguments", f'{{"{SMUGGLED}": 1}}')),
-        False,
-    )
-    yield (
-        "call: the response has other arguments",
-        changed("completed", final("arguments", f'{{"{SMUGGLED}": 1}}')),
-        False,
-    )
-    yield (
-        "call: the item done has another name",
-        changed("output_item.done", item("name", "nothing_like_it_by_kit")),
-        False,
-    )
-    yield (
-        "call: the response has another name",
-        changed("completed", final("name", "nothing_like_it_by_kit")),
-        False,
-    )
-    yield (
-        "call: the item added has another name",
-        changed("output_item.added", item("name", "nothing_like_it_by_kit")),
-        False,
-    )
-    yield (
-        "call: the item done has another call_id",
-        changed("output_item.done", item("call_id", "call_other")),
-        False,
-    )
-    yield (
-        "call: the item done is unfinished",
-        changed("output_item.done", item("status", "incomplete")),
-        False,
-    )
-    yield (
-        "call: the item done is of another kind",
-        changed("output_item.done", item("type", "custom_tool_call")),
-        False,
-    )
-    yield "call: without call_id", changed("output_item.added", lambda e: e["item"].pop("call_id")), False
-    yield "call: call_id no text", changed("output_item.added", item("call_id", {"of": "tomorrow"})), False
-    yield "call: added twice", [*events[: start + 1], added, *events[start + 1 :]], False
-    yield "call: never added", [*events[:start], *events[start + 1 :]], False
-    yield "call: a delta lost", [*events[:first], *events[first + 1 :]], False
-    yield "call: a delta twice", [*events[: first + 1], at, *events[first + 1 :]], False
-    yield "call: a delta that is no text", [*events[:first], {**at, "delta": {}}, *events[first:]], False
-    yield (
-        "call: arguments of an item never added",
-        [*events[: first + 1], {**at, "output_index": 7, "delta": "{}"}, *events[first + 1 :]],
-        False,
-    )
-    yield (
-        "call: free text among the arguments",
-        [
-            *events[: first + 1],
-            {**at, "type": "response.custom_tool_call_input.delta", "delta": "{}"},
-            *events[first + 1 :],
-        ],
-        False,
-    )
-    yield (
-        "call: another at its place",
-        [*events[: first + 1], {**added, "item": other}, *events[first + 1 :]],
-        False,
-    )
-    yield (
-        "call: one that nobody streamed",
-        changed(
-            "completed",
-            lambda e: e["response"]["output"].append({**e["response"]["output"][0], "call_id": "call_other"}),
-        ),
-        False,
-    )
-    yield (
-        "call: one that the response has not",
-        changed("completed", lambda e: e["response"].update(output=[_saying(e)])),
-        False,
-    )
-    yield (
-        "call: all in its first event",
-        [
-            *changed(
-                "output_item.added", item("arguments", events[-1]["response"]["output"][0]["arguments"])
-            )[: start + 1],
-            events[-1],
-        ],
-        False,
-    )
-    yield (
-        "call: a place that is no number",
-        [{**e, "output_index": {"of": 1}} if "output_index" in e else e for e in events],
-        True,
-    )
-
-
-def _saying(event: JsonDict) -> JsonDict:
-    return {
-        "type": "message",
-        "id": "msg_other",
-        "role": "assistant",
-        "status": "completed",
-        "content": [{"type": "output_text", "text": SMUGGLED, "annotations": []}],
-    }
-
-
-def _renamed(events: Iterable[JsonDict]) -> Iterator[JsonDict]:
-    for number, event in enumerate(copy.deepcopy(list(events))):
-        if "item_id" in event:
-            event["item_id"] = f"msg_{number}"
-        if "item" in event:
-            event["item"]["id"] = f"msg_{number}"
-        yield event
-
-
-def _without(event: JsonDict, key: str) -> JsonDict:
-    return {name: value for name, value in event.items() if name != key}
