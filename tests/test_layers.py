@@ -38,6 +38,7 @@ LAYERS = [
 """Lowest first. Modules of one layer may import one another. A folder is a module, or its files are named."""
 
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
+OUTSIDE = {"__init__", "__main__"}
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
 
 
@@ -54,6 +55,18 @@ def test_a_module_imports_only_from_its_own_layer_or_below(file: str) -> None:
     ]
 
     assert upward == []
+
+
+def test_the_design_draws_these_layers() -> None:
+    """Every module and folder of the package stands in the drawing, none below what it may import."""
+    page = Path(__file__).parents[1] / "docs" / "explanation" / "design.md"
+    drawing = page.read_text(encoding="utf-8").partition("## The packages")[2].split("```")[1]
+    rows = [line.partition("    ")[0].split() for line in drawing.splitlines()[1:]]
+    drawn = [name for row in rows for name in row]
+    heights = [HEIGHT[name] for name in drawn]
+
+    assert heights == sorted(heights, reverse=True)
+    assert sorted(drawn) == sorted({file.split("/")[0].removesuffix(".py") for file in FILES} - OUTSIDE)
 
 
 def _module(file: str) -> str:
