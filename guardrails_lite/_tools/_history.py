@@ -46,25 +46,28 @@ class History:
 
     @classmethod
     def of(cls, messages: Sequence[Message]) -> History:
-        """Read *messages*. A tool message belongs to the nearest assistant message above it.
+        """Read *messages*. A tool message belongs to the nearest turn of the assistant above it.
 
-        Refused calls need an answer like any other, and are then passed over: they did not happen.
+        A turn may be several messages: the Responses API has an item for each of its calls. Refused calls
+        need an answer like any other, and are then passed over: they did not happen.
         """
         calls: list[PastCall] = []
         strays: list[int] = []
         repeats: list[int] = []
         last_user = -1
         open_calls: dict[str, int] = {}
+        role = None
         for place, message in enumerate(messages):
-            role = get(message, "role")
+            before, role = role, get(message, "role")
             if role == "user":
                 last_user = place
             if role == "assistant":
-                open_calls = {}
+                if before != "assistant":
+                    open_calls = {}
                 for past in _calls_of(place, message):
                     open_calls[past.id] = len(calls)
                     calls.append(past)
-            elif role == "tool":
+            elif role == "tool" and not _is_of_the_provider(message):
                 identity = get(message, "tool_call_id")
                 at = open_calls.get(identity) if isinstance(identity, str) else None
                 if at is None:
@@ -83,6 +86,11 @@ class History:
             tuple(repeats),
             last_user,
         )
+
+
+def _is_of_the_provider(message: Message) -> bool:
+    """Whether it tells what a tool of the provider has returned: such an item has a type of its own."""
+    return get(message, "tool_call_id") is None and isinstance(get(message, "type"), str)
 
 
 def _calls_of(place: int, message: Message) -> Iterator[PastCall]:

@@ -249,7 +249,9 @@ def _message_of(item: Any) -> dict[str, Any]:
     texts = [{"type": "text", "text": text} for text in _strings(item)]
     if kind == "item_reference":
         texts = [{"type": "item_reference"}]
-    return {"role": "assistant" if _is_of_the_model(str(kind)) else "tool", "content": texts}
+    if _is_of_the_model(str(kind)):
+        return {"role": "assistant", "content": texts}
+    return {"role": "tool", "type": kind, "content": texts}
 
 
 def _beside(message: Any) -> dict[str, Any]:

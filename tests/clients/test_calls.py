@@ -909,3 +909,43 @@ def test_citations_of_earlier_answers_are_not_sent_to_a_fallback() -> None:
     assert second.requests[0].body["messages"] == [
         {"role": "assistant", "content": [{"type": "text", "text": "[KEY]"}]}
     ]
+
+
+_CALLS: list[Any] = [
+    {"type": "function_call", "call_id": each, "name": "find", "arguments": "{}"} for each in ("a", "b")
+]
+_OUTPUTS: list[Any] = [
+    {"type": "function_call_output", "call_id": each, "output": "found"} for each in ("a", "b")
+]
+_THOUGHT: Any = {"type": "reasoning", "id": "r", "summary": []}
+_SHELL: list[Any] = [
+    {"type": "local_shell_call", "id": "l", "call_id": "l", "action": {"type": "exec", "command": ["ls"]}},
+    {"type": "local_shell_call_output", "id": "l", "output": "a.txt"},
+]
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        pytest.param([*_CALLS, *_OUTPUTS], id="side by side"),
+        pytest.param([_THOUGHT, _CALLS[0], _THOUGHT, _CALLS[1], *_OUTPUTS], id="with thoughts between"),
+        pytest.param([_CALLS[0], _OUTPUTS[0], _CALLS[1], _OUTPUTS[1]], id="one after another"),
+        pytest.param(_SHELL, id="a tool of the provider"),
+    ],
+)
+def test_an_input_with_several_tool_calls_goes_on(items: list[Any]) -> None:
+    """Each call is an item of its own, and its result comes after those of its turn."""
+    find: Any = {"type": "function", "name": "find", "parameters": {"type": "object"}, "strict": False}
+    said = [{"role": "user", "content": "hi"}, *items]
+    with LoopbackServer(then="ok") as server:
+        ask: Do = lambda c: c.responses.create(model="m", input=said, tools=[find])  # noqa: E731
+        assert using(openai.OpenAI, server, ask).output_text == "ok"
+        assert server.requests[0].body["input"] == said
+
+
+def test_a_result_that_answers_no_call_of_an_input_is_refused() -> None:
+    """What the tool is said to have returned must be linked to a call of it."""
+    find: Any = {"type": "function", "name": "find", "parameters": {"type": "object"}, "strict": False}
+    said = [{"role": "user", "content": "hi"}, _CALLS[0], _OUTPUTS[1]]
+    with LoopbackServer(then="ok") as server, pytest.raises(Blocked, match="a result of a call"):
+        using(openai.OpenAI, server, lambda c: c.responses.create(model="m", input=said, tools=[find]))
