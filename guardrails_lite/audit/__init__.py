@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from guardrails_lite.audit._sample import Sample, Stratum, sample
     from guardrails_lite.audit._schema import entry_schema, entry_types
     from guardrails_lite.audit._vault import Erased
+    from guardrails_lite.audit._verdicts import Verdicts, decide, read_verdicts, undo
     from guardrails_lite.audit._verify import Report, StreamReport, verify
     from guardrails_lite.audit._witness import read_heads, witness_command, witness_file, witness_syslog
 
@@ -88,6 +89,10 @@ _HOMES = {
     "sample": "_sample",
     "release": "_privacy",
     "reveal": "_privacy",
+    "Verdicts": "_verdicts",
+    "decide": "_verdicts",
+    "read_verdicts": "_verdicts",
+    "undo": "_verdicts",
     "verify": "_verify",
     "witness_command": "_witness",
     "witness_file": "_witness",
@@ -116,10 +121,12 @@ __all__ = [
     "Stratum",
     "StreamReport",
     "Undecided",
+    "Verdicts",
     "bundle",
     "check_bundle",
     "check_proof",
     "close_off",
+    "decide",
     "diagnose",
     "diff_policy",
     "entry_schema",
@@ -136,12 +143,14 @@ __all__ = [
     "read",
     "read_heads",
     "read_lines",
+    "read_verdicts",
     "release",
     "replay",
     "restrict",
     "restrictions",
     "reveal",
     "sample",
+    "undo",
     "verify",
     "witness_command",
     "witness_file",

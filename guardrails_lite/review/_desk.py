@@ -11,12 +11,12 @@ from typing import Any, Final
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit import Report, verify
+from guardrails_lite.audit._verdicts import Verdicts, read_verdicts
 from guardrails_lite.audit.alerts import Rules, read_rules
 from guardrails_lite.audit.index import Filter, Index
 from guardrails_lite.audit.index._schema import DAY_NS, HOUR_NS
 from guardrails_lite.audit.postgres import ShippedIndex
 from guardrails_lite.review._place import Place
-from guardrails_lite.review._verdicts import DECIDED, UNDONE, Verdicts
 
 SPANS: Final = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "1y": "1 year", "all": "all time"}
 _DAYS: Final = {"7d": 7, "30d": 30, "1y": 365}
@@ -160,8 +160,7 @@ class Visit:
 
     def verdicts(self) -> Verdicts:
         """What reviewers decided, over all time."""
-        events = self.index.events(type=(DECIDED, UNDONE), limit=2**62, order="oldest")
-        return Verdicts.read(events, needs=self.desk.needs)
+        return read_verdicts(self.index, needs=self.desk.needs)
 
     def asked(self, name: str) -> str:
         """One value of the form, trimmed.

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from guardrails_lite.audit._verdicts import VERDICTS, Verdicts
 from guardrails_lite.audit.index import Event, Found
 from guardrails_lite.audit.index._rows import text, whole
 from guardrails_lite.review._desk import Visit
-from guardrails_lite.review._verdicts import VERDICTS, Verdicts
 
 SAMPLED: Final = "review.sampled"
 _LOOKED_UP: Final = 200

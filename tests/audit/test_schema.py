@@ -32,10 +32,10 @@ from guardrails_lite.audit import (
     reveal,
     sample,
 )
+from guardrails_lite.audit._verdicts import DECIDED, UNDONE
 from guardrails_lite.audit.alerts import Watch, command, read_rules
 from guardrails_lite.audit.export import take
 from guardrails_lite.audit.index import Filter, Index
-from guardrails_lite.review._verdicts import DECIDED, UNDONE
 from tests.audit.calls import intent, record
 from tests.engine.conftest import word
 

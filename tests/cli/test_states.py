@@ -28,6 +28,7 @@ ARGUMENTS: Final[dict[str, list[str]]] = {
     "spend": [],
     "latency": [],
     "rules": [],
+    "review": ["--as", "ada"],
     "verify": [],
     "doctor": [],
     "repair": [],
@@ -49,10 +50,10 @@ ARGUMENTS: Final[dict[str, list[str]]] = {
     "sample": ["--size", "2", "--by", "ada"],
     "alerts": ["--once"],
 }
-"""What each action is asked; the first eighteen only read."""
+"""What each action is asked; the first nineteen only read."""
 
-READING: Final = list(ARGUMENTS)[:18]
-WRITING: Final = list(ARGUMENTS)[18:]
+READING: Final = list(ARGUMENTS)[:19]
+WRITING: Final = list(ARGUMENTS)[19:]
 OTHERS: Final = {"check-proof", "check-bundle", "schema", "ship", "fetch"}
 """Those that take no log's directory, or a database too."""
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from guardrails_lite.audit import AuditLog, bundle, hold, read, release, restrict
+from guardrails_lite.audit._verdicts import DECIDED, UNDONE
 from guardrails_lite.audit.alerts import read_rules
 from guardrails_lite.audit.export import take
 from guardrails_lite.review._app import MENU
-from guardrails_lite.review._verdicts import DECIDED, UNDONE
 from tests.review.browser import Browser, Page
 from tests.review.conftest import Serve
 from tests.review.test_alerts import RULES, watched

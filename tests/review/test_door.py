@@ -9,9 +9,9 @@ import pytest
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit import read
+from guardrails_lite.audit._verdicts import DECIDED
 from guardrails_lite.review._app import ACTS
 from guardrails_lite.review._door import Door, Session, read_tokens
-from guardrails_lite.review._verdicts import DECIDED
 from tests.review.conftest import Serve
 
 TOKENS = {"ada": "a" * 16, "bob": "b" * 16}

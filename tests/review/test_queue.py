@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from guardrails_lite._rates import wilson
 from guardrails_lite.audit import entry_schema, read, read_lines, verify
+from guardrails_lite.audit._verdicts import DECIDED, UNDONE, VERDICTS, Verdicts, spell, unspell
 from guardrails_lite.audit.index import Event
 from guardrails_lite.review._door import Door
-from guardrails_lite.review._verdicts import DECIDED, UNDONE, VERDICTS, Verdicts, spell, unspell
 from tests.review.conftest import Serve
 from tests.review.test_pages import post
 

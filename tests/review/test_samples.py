@@ -12,8 +12,8 @@ import pytest
 
 from guardrails_lite._rates import wilson
 from guardrails_lite.audit import AuditLog, Sample, read, sample
+from guardrails_lite.audit._verdicts import DECIDED
 from guardrails_lite.audit.index import Index
-from guardrails_lite.review._verdicts import DECIDED
 from tests.audit.calls import call_id, record
 from tests.review.conftest import Serve
 from tests.review.test_pages import HOSTILE, post

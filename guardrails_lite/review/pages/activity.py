@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from guardrails_lite.audit._verdicts import DECIDED, UNDONE
 from guardrails_lite.review._desk import Visit
-from guardrails_lite.review._verdicts import DECIDED, UNDONE
 from guardrails_lite.review._view import View
 
 _KINDS: Final = (

@@ -9,14 +9,13 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from guardrails_lite.audit import prove, reveal
+from guardrails_lite.audit._verdicts import QUIET, found_in, spell
 from guardrails_lite.audit.index import Call
 from guardrails_lite.review import _numbers
 from guardrails_lite.review._charts import Piece, waterfall
 from guardrails_lite.review._desk import Visit
-from guardrails_lite.review._verdicts import spell
 from guardrails_lite.review._view import View
 
-_QUIET: Final = ("passed", "not run", "skipped")
 _COLUMNS: Final = ("step", "attempt", "what", "result", "did", "us")
 
 
@@ -94,11 +93,6 @@ def find(visit: Visit) -> Call:
     return found[0]
 
 
-def found_in(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The checks of a record that found something, or broke."""
-    return [check for check in _list(record.get("checks")) if check.get("result") not in _QUIET]
-
-
 def timeline(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The steps of a call in their order: the input's checks, then each attempt with what followed it."""
     steps: list[dict[str, Any]] = []
@@ -128,7 +122,7 @@ def timeline(record: Mapping[str, Any]) -> list[dict[str, Any]]:
                 steps.append(_step(number, kind, f"tool {name}", tool.get("verdict"), _repairs(tool), None))
         for check in checks:
             if check.get("attempt") == number:
-                kind = "check" if check.get("result") in _QUIET else "bad"
+                kind = "check" if check.get("result") in QUIET else "bad"
                 did, us = check.get("action") or "", check.get("duration_us")
                 steps.append(
                     _step(

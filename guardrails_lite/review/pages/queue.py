@@ -13,14 +13,13 @@ from itertools import islice
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from guardrails_lite._errors import ConfigError
+from guardrails_lite.audit import _verdicts
+from guardrails_lite.audit._verdicts import VERDICTS, Key, Verdicts, finding_of, spell, unspell
 from guardrails_lite.audit.index import Filter, Found
 from guardrails_lite.audit.index._rows import text
 from guardrails_lite.review._desk import Visit
 from guardrails_lite.review._samples import SAMPLED, Sampled, sampled
-from guardrails_lite.review._verdicts import DECIDED, UNDONE, VERDICTS, Key, Verdicts, spell, unspell
 from guardrails_lite.review._view import View
-from guardrails_lite.review.pages.call import found_in
 
 KEYS: Final = {
     "true positive": "t",
@@ -40,7 +39,6 @@ SHOWN: Final = {
 }
 """The piles that can be worked through."""
 
-_LONGEST_NOTE: Final = 500
 _LISTED: Final = 200
 _OFFERED: Final = 5
 _COLUMNS: Final = ("at", "call", "rule", "standing")
@@ -100,15 +98,14 @@ def decide(visit: Visit) -> str:
         ConfigError: the verdict is none, or the note is too long.
     """
     key = unspell(visit.asked("finding"))
-    verdict, note = visit.asked("verdict"), visit.form.get("note", "").strip()
-    if verdict not in VERDICTS:
-        raise ConfigError(f"verdict={verdict!r}: expected one of {', '.join(VERDICTS)}")
-    if len(note) > _LONGEST_NOTE:
-        raise ConfigError(f"a note has at most {_LONGEST_NOTE} characters; this one has {len(note)}")
-    _finding(visit, visit.verdicts(), key)
-    told = {"call": key[0], "rule": key[1], "verdict": verdict, "note": note}
-    decision = visit.desk.place.log().event(
-        DECIDED, {**told, "reviewer": visit.reviewer, "needs": visit.desk.needs}
+    decision = _verdicts.decide(
+        visit.desk.place.log(),
+        visit.index,
+        *key,
+        visit.asked("verdict"),
+        reviewer=visit.reviewer,
+        note=visit.form.get("note", "").strip(),
+        needs=visit.desk.needs,
     )
     return _link(visit, at=visit.form.get("next") or None, did=decision)
 
@@ -122,8 +119,7 @@ def undo(visit: Visit) -> str:
     decision = visit.verdicts().newest(visit.reviewer)
     if decision is None or decision.id != visit.asked("decision"):
         raise LookupError("This verdict is not your newest, or was taken back already.")
-    told = {"call": decision.call, "rule": decision.rule, "decision": decision.id, "reviewer": visit.reviewer}
-    visit.desk.place.log().event(UNDONE, told)
+    _verdicts.undo(visit.desk.place.log(), visit.index, reviewer=visit.reviewer)
     return _link(visit, at=spell((decision.call, decision.rule)))
 
 
@@ -177,17 +173,12 @@ def _finding(visit: Visit, verdicts: Verdicts, key: Key) -> dict[str, Any]:
     Raises:
         LookupError: the call is not there, or its record has no such finding.
     """
-    calls = visit.index.find(key[0])
-    if len(calls) != 1 or calls[0].id != key[0]:
-        raise LookupError("The call of this finding is not in the log.")
-    checks = [check for check in found_in(visit.index.entry(calls[0]).data) if check.get("rule") == key[1]]
-    if not checks:
-        raise LookupError("The record of this call has no such finding.")
+    call, checks = finding_of(visit.index, key)
     decisions, standing = verdicts.of(key), verdicts.standing(key)
     blind = standing == "waiting" and visit.reviewer not in {decision.reviewer for decision in decisions}
     return {
         "word": spell(key),
-        "call": calls[0].to_dict(),
+        "call": call.to_dict(),
         "rule": key[1],
         "checks": checks,
         "standing": standing,

@@ -1,4 +1,4 @@
-"""What reviewers decided: entries of the log, and the standing of each finding that follows from them.
+"""What reviewers decide: entries of the log, and the standing of each finding that follows from them.
 
 A reviewer's newest decision on a finding counts until it is undone. A finding is settled when as many
 reviewers as the desk asks for decided the same and nobody decided otherwise; then, and only then, it counts
@@ -10,12 +10,18 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from guardrails_lite._errors import ConfigError
 from guardrails_lite._rates import wilson
 from guardrails_lite.audit.index import Event
+
+if TYPE_CHECKING:
+    from guardrails_lite.audit._log import AuditLog
+    from guardrails_lite.audit.index import Call, Index
+    from guardrails_lite.audit.postgres import ShippedIndex
 
 DECIDED: Final = "review.decided"
 UNDONE: Final = "review.undone"
@@ -28,6 +34,10 @@ VERDICTS: Final = {
     "escalated": "somebody else has to look",
 }
 """What a reviewer may decide, and what it means."""
+
+_LONGEST_NOTE: Final = 500
+QUIET: Final = ("passed", "not run", "skipped")
+"""Results of a check of which nobody has to decide anything."""
 
 Key = tuple[str, str]
 """A finding: the id of the call and the rule."""
@@ -154,3 +164,100 @@ class Verdicts:
         )
         right = words["true positive"] + words["benign"]
         return Score(right, words["benign"], words["false positive"], words["unsure"] + words["escalated"])
+
+
+def read_verdicts(index: Index | ShippedIndex, *, needs: int = 1) -> Verdicts:
+    """What reviewers decided, over all time.
+
+    Raises:
+        ConfigError: *needs* is less than 1.
+    """
+    _check_needs(needs)
+    events = index.events(type=(DECIDED, UNDONE), limit=2**62, order="oldest")
+    return Verdicts.read(events, needs=needs)
+
+
+def decide(
+    log: AuditLog,
+    index: Index | ShippedIndex,
+    call: str,
+    rule: str,
+    verdict: str,
+    *,
+    reviewer: str,
+    note: str = "",
+    needs: int = 1,
+) -> str:
+    """Record in *log* what *reviewer* says of what *rule* found in *call*, as ``review.decided``.
+
+    Args:
+        log: The log.
+        index: Its index, up to date.
+        call: The call's id.
+        rule: As the record prints it.
+        verdict: One of `VERDICTS`.
+        reviewer: Who decides.
+        note: Up to 500 characters, which stay as long as the log does: quote nobody in it.
+        needs: How many reviewers have to agree.
+
+    Returns:
+        The id of the entry.
+
+    Raises:
+        ConfigError: an argument is none of these.
+        LookupError: the call has no such finding.
+    """
+    if verdict not in VERDICTS:
+        raise ConfigError(f"verdict={verdict!r}: expected one of {', '.join(VERDICTS)}")
+    _check_needs(needs)
+    if not reviewer:
+        raise ConfigError("decide(...) needs reviewer=: who decides is itself recorded")
+    if len(note) > _LONGEST_NOTE:
+        raise ConfigError(f"a note has at most {_LONGEST_NOTE} characters; this one has {len(note)}")
+    finding_of(index, (call, rule))
+    told = {"call": call, "rule": rule, "verdict": verdict, "note": note}
+    return log.event(DECIDED, {**told, "reviewer": reviewer, "needs": needs})
+
+
+def undo(log: AuditLog, index: Index | ShippedIndex, *, reviewer: str) -> Decision:
+    """Take the newest decision of *reviewer* back, by an entry of *log*, ``review.undone``.
+
+    Returns:
+        What no longer counts.
+
+    Raises:
+        LookupError: there is none.
+    """
+    decision = read_verdicts(index).newest(reviewer)
+    if decision is None:
+        raise LookupError(f"there is no verdict of {reviewer} to take back")
+    told = {"call": decision.call, "rule": decision.rule, "decision": decision.id, "reviewer": reviewer}
+    log.event(UNDONE, told)
+    return decision
+
+
+def _check_needs(needs: int) -> None:
+    if needs < 1:
+        raise ConfigError(f"needs={needs!r}: at least one reviewer has to decide")
+
+
+def finding_of(index: Index | ShippedIndex, key: Key) -> tuple[Call, list[dict[str, Any]]]:
+    """The call of a finding, and the checks of its record that are meant.
+
+    Raises:
+        LookupError: the call is not there, or its record has no such finding.
+    """
+    calls = index.find(key[0])
+    if len(calls) != 1 or calls[0].id != key[0]:
+        raise LookupError("The call of this finding is not in the log.")
+    checks = [check for check in found_in(index.entry(calls[0]).data) if check.get("rule") == key[1]]
+    if not checks:
+        raise LookupError("The record of this call has no such finding.")
+    return calls[0], checks
+
+
+def found_in(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The checks of a record that found something, or broke."""
+    checks = record.get("checks")
+    told = [one for one in checks if isinstance(one, dict)] if isinstance(checks, list) else []
+    return [check for check in told if check.get("result") not in QUIET]
