@@ -7,13 +7,16 @@ by what has come since its last event ended, for that is what its reader keeps.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import sys
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
+from weakref import ref
 
+from guardrails_lite._errors import ConfigError
 from guardrails_lite.clients._openai_handshake import shaken
 
 MOST_BYTES = 32 * 2**20
@@ -24,6 +27,12 @@ _PIECE = 65_536
 _PACKINGS = {"gzip": (16 + zlib.MAX_WBITS,), "deflate": (zlib.MAX_WBITS, -zlib.MAX_WBITS)}
 """What can be bounded. The second of deflate is what some servers take it for."""
 _PACKED = ", ".join(_PACKINGS)
+
+
+_OF_ANOTHER_LOOP = (
+    "an async client was used in a second event loop, and its connections are those of the first. Make a "
+    "client in each loop, guard.wrap(AsyncOpenAI()), and close it there; they can share the guard."
+)
 
 
 class TooLargeError(Exception):
@@ -47,7 +56,7 @@ def sized(http_client: Any) -> Any:
 @functools.lru_cache(maxsize=64)
 def _sized_of(kind: type) -> type:
     own = AsyncSized if inspect.iscoroutinefunction(getattr(kind, "send", None)) else Sized
-    return type(f"{own.__name__}{kind.__name__}", (own, kind), {"__slots__": ("twin_of",)})
+    return type(f"{own.__name__}{kind.__name__}", (own, kind), {"__slots__": ("first_loop", "twin_of")})
 
 
 class Sized:
@@ -76,13 +85,22 @@ class Sized:
 class AsyncSized:
     """`Sized` for an event loop."""
 
+    first_loop: ref[asyncio.AbstractEventLoop]
+    """In which it sent first, and has connections."""
+
     async def send(self, request: Any, *, stream: bool = False, **how: Any) -> Any:
         """Send as the client does."""
         send: Callable[..., Any] = super().send  # type: ignore[misc]  # of the client mixed in
         if not asks_model(request):
             return await send(request, stream=stream, **how)
         request.headers["accept-encoding"] = _PACKED
-        response = await shaken(request, send(request, stream=True, **how))
+        is_elsewhere = self._is_elsewhere()
+        try:
+            response = await shaken(request, send(request, stream=True, **how))
+        except RuntimeError as error:
+            if not is_elsewhere:
+                raise
+            raise ConfigError(_OF_ANOTHER_LOOP, outcome="transport failed") from error
         try:
             _bound(response, _async_body, in_events=stream)
             if not stream:
@@ -91,6 +109,19 @@ class AsyncSized:
             await response.aclose()
             raise
         return response
+
+    def _is_elsewhere(self) -> bool:
+        """Whether it sent first in another event loop, which is over, and its connections may be with it.
+
+        Raises:
+            ConfigError: that loop still runs, and would read what is meant for this one.
+        """
+        loop = asyncio.get_running_loop()
+        self.first_loop = getattr(self, "first_loop", ref(loop))
+        first = self.first_loop()
+        if first is not None and first is not loop and first.is_running():
+            raise ConfigError(_OF_ANOTHER_LOOP, outcome="transport failed")
+        return first is not loop
 
     def __del__(self) -> None:
         """Nothing: what it is the twin of has connections to close, and says when."""
