@@ -10,13 +10,17 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guardrails_lite._errors import ConfigError, LogUnavailable
 from guardrails_lite.audit import AuditLog, Clock, Disk, read, verify
+from guardrails_lite.audit._format import _spellings, encoder
 from tests.audit.calls import call_id, intent, record
 
 
@@ -163,6 +167,36 @@ def test_values_json_cannot_hold_never_fail_a_call(tmp_path: Path) -> None:
     assert entry.data["degraded"] is True
     assert entry.data["odd"]["big"] == 2**70
     assert log.verify().ok
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+)
+
+
+@given(data=st.dictionaries(st.text(), JSON))
+def test_every_way_to_json_tells_the_same(data: dict[str, Any]) -> None:
+    """Whichever package spells an entry, it reads back as it was; one refuses integers beyond 64 bits."""
+    ways = _spellings()
+    assert len(ways) == 2
+    for spelled in ways:
+        try:
+            line = spelled(data)
+        except TypeError:
+            assert any(abs(number) >= 2**63 for number in _integers(data))
+        else:
+            assert json.loads(line) == data
+            assert b"\n" not in line
+    assert json.loads(encoder()(data)) == data
+
+
+def _integers(data: Any) -> Iterator[int]:
+    if isinstance(data, dict | list):
+        for each in data.values() if isinstance(data, dict) else data:
+            yield from _integers(each)
+    elif isinstance(data, int):
+        yield data
 
 
 def test_hostile_text_stays_one_line(tmp_path: Path) -> None:
