@@ -11,6 +11,7 @@ from guardrails_lite import _rules
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard import Guard
 from guardrails_lite._plugins import load, parameters
+from guardrails_lite.cli._parser import share
 from guardrails_lite.cli._terminal import fail, print_json, print_table, progress, safe
 
 if TYPE_CHECKING:
@@ -42,15 +43,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--target-fpr",
-        type=_share,
+        type=share,
         metavar="RATE",
         help="also find, for each of --validators with a threshold, the lowest that flags no more than this "
         "share of the benign examples",
     )
     parser.add_argument("--html", metavar="FILE", help="also write a report with plots")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--min-recall", type=_share, metavar="RATE", help="exit with 1 below it")
-    parser.add_argument("--max-fpr", type=_share, metavar="RATE", help="exit with 1 above it")
+    parser.add_argument("--min-recall", type=share, metavar="RATE", help="exit with 1 below it")
+    parser.add_argument("--max-fpr", type=share, metavar="RATE", help="exit with 1 above it")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -83,13 +84,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print(evaluations, calibrations)
     return max(_missed(each, arguments) for each in evaluations)
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is no share from 0 to 1")
-    return value
 
 
 def _guards(arguments: argparse.Namespace) -> list[Guard[Any]]:

@@ -29,3 +29,11 @@ class Parser(argparse.ArgumentParser):
         if self.takes_a_database and any(each.partition("=")[0] == "--db" for each in args or ()):
             args = ["", *args]
         return super().parse_known_args(args, namespace)
+
+
+def share(text: str) -> float:
+    """A share as an option says it, from 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share from 0 to 1")
+    return value

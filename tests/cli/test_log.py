@@ -419,3 +419,19 @@ def test_a_running_stream_cut_below_its_head_is_told(log: Path, capsys: pytest.C
         running.write_bytes(b"".join(running.read_bytes().splitlines(keepends=True)[:3]))
         assert main(["log", "stats", str(short)]) == 0
     assert f"the stream {path.parent.name} has 3 entries" in capsys.readouterr().err
+
+
+def test_a_pipeline_may_allow_some_decisions_to_change(log: Path, tmp_path: Path, run: Run) -> None:
+    """As many as it says, and a call that cannot be told counts as one that changes."""
+    guard = tmp_path / "guard.toml"
+    guard.write_text('name = "other"\n[[input]]\nblock = "keywords"\nwords = ["hello"]\n')
+    asked = (log, guard, "--reader", "ada", "--reason", "policy 7")
+    found = run("diff-policy", *asked, "--json", code=1)
+    changed, unknown = len(found["changes"]), len(found["undecided"])
+    assert changed
+    assert unknown
+    share = (changed + unknown) / (found["compared"] + unknown)
+    run("diff-policy", *asked, "--allow", share)
+    run("diff-policy", *asked, "--allow", share - 0.01, code=1)
+    with pytest.raises(SystemExit):
+        run("diff-policy", *asked, "--allow", "1.5")

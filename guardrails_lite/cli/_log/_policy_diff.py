@@ -9,6 +9,7 @@ from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard import Guard
 from guardrails_lite.cli._log._action import Action, writing
 from guardrails_lite.cli._log._replay import declare_reading, finished_calls
+from guardrails_lite.cli._parser import share
 from guardrails_lite.cli._terminal import Bar, fail, print_json, print_table
 
 if TYPE_CHECKING:
@@ -36,6 +37,13 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against", metavar="OLD", help="hold it against this guard, not against what was decided"
     )
+    parser.add_argument(
+        "--allow",
+        type=share,
+        metavar="SHARE",
+        help="exit with 0 while no more than this share of the calls changes, from 0 to 1, unknown ones "
+        "counted as changed; default: exit with 1 at any change that is known",
+    )
     declare_reading(parser)
 
 
@@ -62,7 +70,11 @@ def _run(arguments: argparse.Namespace) -> int:
         print_json(found.to_dict())
     else:
         _print(found, len(calls))
-    return 1 if found.changes or not found.compared else 0
+    if not found.compared:
+        return 1
+    if arguments.allow is None:
+        return 1 if found.changes else 0
+    return 1 if len(found.changes) + len(found.undecided) > arguments.allow * len(calls) else 0
 
 
 def _print(found: PolicyDiff, calls: int) -> None:
