@@ -24,16 +24,22 @@ class Decision:
 
 def decisions(db: Database, asked: Filter) -> list[Decision]:
     """What rules did in the calls asked for: together, then each, in the order of their names."""
-    where, parameters = joined(conditions(asked))
+    parts = conditions(asked)
+    bounds = [("f.at >= ?", [asked.since])] if asked.since is not None else []
+    bounds += [("f.at < ?", [asked.until])] if asked.until is not None else []
+    where, parameters = joined([*bounds, *parts])
     # A check that did something is in `found`, which has few rows beside `checks`: it leads, as a cross join
-    # has it in SQLite.
-    source = (
-        "FROM found f CROSS JOIN calls c CROSS JOIN checks k WHERE c.row = f.call AND k.call = f.call "
-        f"AND k.rule = f.rule AND k.action <> '' AND {where}"
-    )
-    together = f"SELECT '', '', k.action, count(DISTINCT k.call) {source} GROUP BY k.action"
-    each = (
-        f"SELECT k.rule, k.side, k.action, count(DISTINCT k.call) {source} GROUP BY k.rule, k.side, k.action"
-    )
-    rows = [row for sql in (together, each) for row in db.execute(sql, parameters)]
+    # has it in SQLite, and where all calls are asked for these need not be looked at.
+    source = "found f CROSS JOIN calls c CROSS JOIN checks k WHERE c.row = f.call AND"
+    if not parts:
+        source = "found f CROSS JOIN checks k WHERE"
+    sql = f"""
+        WITH done AS (
+          SELECT k.rule, k.side, k.action, k.call
+          FROM {source} k.call = f.call AND k.rule = f.rule AND k.action <> '' AND {where})
+        SELECT '', '', action, count(DISTINCT call) FROM done GROUP BY action
+        UNION ALL
+        SELECT rule, side, action, count(DISTINCT call) FROM done GROUP BY rule, side, action
+    """
+    rows = db.execute(sql, parameters)
     return sorted((Decision(*row) for row in rows), key=lambda one: (one.rule, one.side, one.action))
