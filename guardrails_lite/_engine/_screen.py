@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union
 from guardrails_lite._engine._tally import Stop, Tally, booked, look, look_now, stop_of_broken, stops, worst
 from guardrails_lite._record import CheckStep
 from guardrails_lite._rules import Finding, Rule, for_texts
+from guardrails_lite._sharing import clear_desk, open_desk
 
 if TYPE_CHECKING:
     from guardrails_lite._messages import Call
@@ -117,6 +118,15 @@ class Round:
         Raises:
             Stop: a rule stops it.
         """
+        if len(self.ns) < 2:
+            return self._screen(text)
+        open_desk()
+        try:
+            return self._screen(text)
+        finally:
+            clear_desk()
+
+    def _screen(self, text: str) -> str:
         if self.opened is not None:
             return self._act_on(text, ())
         ns = self.ns

@@ -1,4 +1,4 @@
-"""Where a text has long pieces between blanks, and where groups of digits.
+"""Where a text has long pieces between blanks, and where groups of digits: `Pieces` looks once for each.
 
 With every character of one sort turned into one and the same, a row of them is found without a step of
 Python for each letter. Bytes make that quick, for text in ASCII; other text is searched.
@@ -9,7 +9,42 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from guardrails_lite._sharing import shared
+
 _BLANK = 32
+
+
+LONG = 12
+
+
+def pieces_of(text: str) -> Pieces:
+    """The pieces of *text*, shared by the validators that look at it together."""
+    return shared(text, Pieces)
+
+
+class Pieces:
+    """What more than one question about a text begins with, each looked for when it is first asked for."""
+
+    __slots__ = ("_digits", "_long", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._digits: list[tuple[int, int]] | None = None
+        self._long: list[tuple[int, int]] | None = None
+
+    @property
+    def digits(self) -> list[tuple[int, int]]:
+        """The `digit_groups`."""
+        if self._digits is None:
+            self._digits = digit_groups(self.text)
+        return self._digits
+
+    @property
+    def long(self) -> list[tuple[int, int]]:
+        """The `long_pieces`, of `LONG` characters and more."""
+        if self._long is None:
+            self._long = long_pieces(self.text, LONG)
+        return self._long
 
 
 def long_pieces(text: str, least: int) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Generator, Iterator
 
 from guardrails_lite_validators._identifiers import named
-from guardrails_lite_validators._pieces import digit_groups
+from guardrails_lite_validators._pieces import pieces_of
 from guardrails_lite_validators._pii_accounts import cards, ibans, wallets
 from guardrails_lite_validators._pii_addresses import emails, ipv4s, ipv6s, links, macs
 from guardrails_lite_validators._pii_dates import births
@@ -44,7 +44,7 @@ def candidates(text: str) -> Iterator[Candidate]:
     if ":" in text:
         yield from ipv6s(text)
     yield from macs(text)
-    groups = digit_groups(text)
+    groups = pieces_of(text).digits
     if not groups:
         return
     yield from births(text, groups)

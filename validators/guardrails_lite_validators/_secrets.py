@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from guardrails_lite._rules import Finding, Validator, validator
-from guardrails_lite_validators._pieces import long_pieces
+from guardrails_lite_validators._pieces import pieces_of
 from guardrails_lite_validators._spans import outermost
 
 LONGEST = 440
@@ -66,7 +66,7 @@ _SCORES = {
 
 
 def _candidates(text: str) -> Iterator[Candidate]:
-    long = long_pieces(text, 16)
+    long = [(start, end) for start, end in pieces_of(text).long if end - start >= _SHORTEST_KEY]
     if long:
         yield from _vendor_keys(text, long)
         if any(end - start >= 64 for start, end in long):
@@ -76,6 +76,9 @@ def _candidates(text: str) -> Iterator[Candidate]:
     if ":" in text and "://" in text:  # one character is far quicker to look for than three
         yield from _url_passwords(text)
     yield from _assigned(text)
+
+
+_SHORTEST_KEY = 16
 
 
 # --- forms of vendors -------------------------------------------------------------------------------
