@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from guardrails_lite_validators._fold import Edit, Reading, plain, replaced
-from guardrails_lite_validators._pieces import digit_groups, long_pieces
+from guardrails_lite_validators._pieces import LONG, Pieces
 
 MOST_LAYERS = 4
 
@@ -32,19 +32,21 @@ class Decoded:
     """Under `MOST_LAYERS` layers there is another one: nobody encodes so often for an honest reason."""
 
 
-def decoded(text: str, *, shown: Reading | None = None) -> Decoded | None:
+def decoded(text: str, *, shown: Reading | None = None, pieces: Pieces | None = None) -> Decoded | None:
     """Decode *text*, which need not be folded; None if nothing in it is encoded.
 
     Args:
         text: What to decode.
         shown: `plain` of it, where that is at hand.
+        pieces: Those of what is shown, where they are at hand.
     """
     reading, layers = shown or plain(text), 0
     if not text.isascii() and (edits := list(_carried(text))):
         carried, layers = replaced(text, edits), 1
         reading = carried.then(plain(carried.text))
     while layers <= MOST_LAYERS:
-        inner = _layer(reading.text)
+        pieces = Pieces(reading.text) if pieces is None else _pieces_of(reading, pieces)
+        inner = _layer(pieces)
         if inner is None:
             break
         if layers == MOST_LAYERS:
@@ -54,14 +56,29 @@ def decoded(text: str, *, shown: Reading | None = None) -> Decoded | None:
     return Decoded(reading, layers) if layers else None
 
 
-def _layer(text: str) -> Reading | None:
-    reading = None
-    for is_possible, edits in _CODES:
-        current = reading.text if reading is not None else text
-        if is_possible(current) and (found := list(edits(current))):
-            inner = replaced(current, found)
-            reading = inner if reading is None else reading.then(inner)
-    return reading
+def _layer(pieces: Pieces) -> Reading | None:
+    text = pieces.text
+    reading = Reading(text)
+    if "%" in text or "&" in text or "\\" in text:
+        for is_possible, edits in _CODES:
+            if is_possible(reading.text):
+                reading = _edited(reading, edits(reading.text))
+            pieces = _pieces_of(reading, pieces)
+    if _has_numbers(pieces):
+        reading = _edited(reading, _numbers(reading.text))
+        pieces = _pieces_of(reading, pieces)
+    if pieces.long:
+        reading = _edited(reading, _tokens(pieces))
+    return reading if reading.text is not text else None
+
+
+def _pieces_of(reading: Reading, pieces: Pieces) -> Pieces:
+    return pieces if reading.text is pieces.text else Pieces(reading.text)
+
+
+def _edited(reading: Reading, edits: Iterator[Edit]) -> Reading:
+    found = list(edits)
+    return reading.then(replaced(reading.text, found)) if found else reading
 
 
 # --- letter by letter -------------------------------------------------------------------------------
@@ -130,12 +147,17 @@ def _char(point: int) -> str:
 # --- whole tokens -----------------------------------------------------------------------------------
 
 
-def _tokens(text: str) -> Iterator[Edit]:
+def _tokens(pieces: Pieces) -> Iterator[Edit]:
+    text = pieces.text
     done = tried = tries = 0
-    for start, end in long_pieces(text, _SHORTEST):
+    for start, end in pieces.long:
         piece = text[start:end]
-        if piece[1:].islower() and not any(map(str.isdigit, piece)):
+        if piece[1:].islower() and not _has_digit(piece):
             continue  # without digits, and capitals at most at its beginning: a word
+        if _CODED.search(piece) is None and text[end : end + 1] not in ("\r", "\n"):
+            continue  # a date or a telephone number, and no line of something longer
+        if piece[0] == "[" and _MASK.fullmatch(piece) is not None:
+            continue
         for found in _TOKEN.finditer(text, start, end):
             if found.start() < done:
                 continue
@@ -150,9 +172,18 @@ def _tokens(text: str) -> Iterator[Edit]:
                     break
 
 
-_SHORTEST = 12
+def _has_digit(piece: str) -> bool:
+    if piece.isascii():
+        return _DIGIT.search(piece) is not None
+    return any(map(str.isdigit, piece))
+
+
+_MASK = re.compile(r"\[[A-Z]+(?:_[A-Z]+)+\]\W{0,3}")
+"""What `redact` writes. Neither base32 nor hexadecimal has the bar, and base64 has more than capitals."""
+_DIGIT = re.compile("[0-9]")
+_CODED = re.compile(f"[A-Za-z]|[0-9]{{{LONG}}}")
 _MOST_TRIES = 1000
-_TOKEN = re.compile(rf"(?<![A-Za-z0-9+/_=-])={{0,6}}[A-Za-z0-9+/_-]{{{_SHORTEST},}}={{0,6}}")
+_TOKEN = re.compile(rf"(?<![A-Za-z0-9+/_=-])={{0,6}}[A-Za-z0-9+/_-]{{{LONG},}}={{0,6}}")
 _LINES = re.compile(r"={0,6}[A-Za-z0-9+/_-]+(?:\r?\n[A-Za-z0-9+/_-]{4,})*={0,6}")
 
 
@@ -239,11 +270,14 @@ _BREAKS = str.maketrans("", "", "\r\n\t")
 # --- numbers ----------------------------------------------------------------------------------------
 
 
-def _has_numbers(text: str) -> bool:
-    groups = digit_groups(text)
+def _has_numbers(pieces: Pieces) -> bool:
+    text, groups = pieces.text, pieces.digits
     if not groups or sum(end - start for start, end in groups) <= 10:
         return False
-    return any(_ROW_BEGINS.match(text, start) for start, _ in groups) and _NUMBERS.search(text) is not None
+    for start, _ in groups:
+        if _ROW_BEGINS.match(text, start) is not None:
+            return _NUMBERS.search(text) is not None
+    return False
 
 
 _ROW_BEGINS = re.compile(
@@ -296,10 +330,8 @@ _CODES: tuple[tuple[Callable[[str], bool], Callable[[str], Iterator[Edit]]], ...
     (lambda text: "&" in text, _entities),
     (lambda text: "\\" in text and "\\x" in text, _escapes),
     (lambda text: "\\" in text and ("\\u" in text or "\\U" in text), _points),
-    (_has_numbers, _numbers),
-    (lambda text: len(text) >= _SHORTEST, _tokens),
 )
-"""A quick look that spares most texts each search, and the search."""
+"""A quick look that spares most texts each search, and the search; none without one of three signs."""
 
 
 # --- bytes in characters that do not show ---------------------------------------------------------

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from guardrails_lite_validators._hidden_text import LOOKALIKES
 
@@ -23,21 +23,20 @@ Edit = tuple[int, int, str]
 """Start, end, and the text that takes the place of what stands there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One way of reading a text."""
 
     text: str
-    _back: Back | None = field(default=None, repr=False)
+    back: Back | None = None
     """None: every character stands where it stood."""
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where ``text[start:end]``, which is not empty, came from in the original."""
-        return (start, end) if self._back is None else self._back(start, end)
+        return (start, end) if self.back is None else self.back(start, end)
 
     def then(self, inner: Reading) -> Reading:
         """*inner*, which is a reading of this one's text, as a reading of the original."""
-        back, outer = inner._back, self._back
+        back, outer = inner.back, self.back
         if back is None or outer is None:
             return Reading(inner.text, back or outer)
         return Reading(inner.text, lambda start, end: outer(*back(start, end)))
@@ -47,7 +46,7 @@ class Reading:
         lowered = self.text.lower()
         if len(lowered) != len(self.text):  # one capital, U+0130, becomes two characters
             lowered = "".join(map(_lower, self.text))
-        return Reading(lowered, self._back)
+        return Reading(lowered, self.back)
 
 
 def _lower(char: str) -> str:

@@ -15,7 +15,7 @@ from guardrails_lite._rules import Finding, Validator, validator
 from guardrails_lite_validators._fold import Reading
 from guardrails_lite_validators._injection_model import shipped_model
 from guardrails_lite_validators._injection_rules import FAMILIES, Phrase, evidence, pairs_asked, passages
-from guardrails_lite_validators._readings import Readings, readings_of
+from guardrails_lite_validators._readings import SINGLES, Readings, readings_of
 from guardrails_lite_validators._wording import Wording, wording_of
 
 THRESHOLDS = {"user": 0.8, "tool": 0.6, "retrieved": 0.6}
@@ -48,7 +48,7 @@ def injection(*, source: str = "user", threshold: float | None = None) -> Valida
         version="4",
     )
     def find(text: str) -> list[Finding]:
-        readings = readings_of(text)
+        readings = readings_of(text, asked=_pairs_asked())
         findings: list[Finding] = []
         if readings.goes_on:
             says, category = "is encoded in more layers than are decoded", "INJECTION_ENCODED"
@@ -84,7 +84,7 @@ def _judged(wording: Wording, least: float) -> Iterator[tuple[float, list[Phrase
 @functools.cache
 def _pairs_asked() -> frozenset[tuple[str, str]]:
     """The pairs of words that the model or a phrase asks for: the words are gone through once for both."""
-    return shipped_model().pairs | pairs_asked()
+    return shipped_model().pairs | pairs_asked() | SINGLES
 
 
 def _each(readings: Readings) -> Iterator[tuple[Reading, Wording]]:

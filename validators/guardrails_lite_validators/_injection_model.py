@@ -65,8 +65,8 @@ class Model:
         """
         said, (words_known, pairs_known) = wording.said, self._known
         told = sum(map(self._words.__getitem__, words_known & said))
-        paired = wording.paired(pairs_known) if pairs is None else pairs_known & pairs
-        told += sum(map(self._pairs.__getitem__, paired))
+        paired = wording.paired(pairs_known) if pairs is None else pairs
+        told += sum(map(self._pairs.get, paired, itertools.repeat(0)))
         total = self.bias
         if families:
             total += sum(self.families.get(family, 0) for family in set(families))

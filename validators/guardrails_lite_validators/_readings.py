@@ -13,22 +13,23 @@ import functools
 import itertools
 import math
 import re
+import string
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from importlib.resources import files
+from typing import NamedTuple
 
 from guardrails_lite_validators._decode import ROT13, decoded
 from guardrails_lite_validators._fold import Edit, Reading, plain, replaced
+from guardrails_lite_validators._pieces import pieces_of
 from guardrails_lite_validators._wording import Wording, wording_of, words_of
 
 
-@dataclass(frozen=True, slots=True)
-class Readings:
+class Readings(NamedTuple):
     """The readings of one text, all of them in lower case."""
 
     plain: Reading
     """As it stands, folded."""
-    wording: Wording = field(repr=False)
+    wording: Wording
     """The words of the plain reading."""
     others: tuple[Reading, ...]
     """Readings of what was encoded, misspelled or turned around."""
@@ -36,19 +37,30 @@ class Readings:
     """It is encoded in more layers than are decoded."""
 
 
-def readings_of(text: str) -> Readings:
-    """Read *text* in every way that something in it speaks for."""
+def readings_of(text: str, *, asked: frozenset[tuple[str, str]] | None = None) -> Readings:
+    """Read *text* in every way that something in it speaks for.
+
+    Args:
+        text: Any text.
+        asked: The pairs of words that its wording will be asked for, with `SINGLES` among them: they are
+            looked for once.
+    """
     shown = plain(text)
     first = shown.lower()
     wording = wording_of(first.text)
     others: list[Reading] = []
-    opened = decoded(text, shown=shown)
+    pieces = pieces_of(shown.text)
+    opened = decoded(text, shown=shown, pieces=pieces)
     best, told = first, wording
     if opened is not None:
         best = opened.reading.then(plain(opened.reading.text)).lower()
         told = wording_of(best.text)
         others.append(best)
-    mended = _mended(best, told.words)
+    spaced = not first.text.isascii() or not SINGLES.isdisjoint(wording.paired(asked or SINGLES))
+    if spaced or opened is not None or any(end - start >= _LONG for start, end in pieces.long):
+        mended = _mended(best, told.words)
+    else:
+        mended = _unspelled(best, told.words, pieces.digits)
     if mended is not None:
         others.append(mended)
         best, told = mended, wording_of(mended.text)
@@ -77,11 +89,18 @@ def _mended(reading: Reading, words: Sequence[str]) -> Reading | None:
         edits = list(_parted(reading.text, words))
         mended = reading.then(replaced(reading.text, edits)) if edits else mended
         reading = mended or reading
-    if _has_leet(reading.text, words):
+    return _unspelled(reading, words) or mended
+
+
+def _unspelled(
+    reading: Reading, words: Sequence[str], digits: Sequence[tuple[int, int]] | None = None
+) -> Reading | None:
+    """With letters for the digits and signs that stand for them, where there are such."""
+    if _has_leet(reading.text, words, digits):
         edits = list(_unleeted(reading.text))
         if sum(end - start > 2 for start, end, _ in edits) >= 2:
-            mended = reading.then(replaced(reading.text, edits))
-    return mended
+            return reading.then(replaced(reading.text, edits))
+    return None
 
 
 def _lengths(words: Sequence[str]) -> bytes:
@@ -92,6 +111,9 @@ def _lengths(words: Sequence[str]) -> bytes:
         return bytes([min(len(word), 255) for word in words])
 
 
+_ALONE = string.ascii_lowercase + string.digits
+SINGLES = frozenset((first, second) for first in _ALONE for second in _ALONE)
+"""Two letters that stand apart: a text in ASCII without any is not spaced."""
 _LONG = 16
 _SHORT = bytes(range(_LONG))
 _MOST_LETTERS = 4000
@@ -172,7 +194,13 @@ def _word_costs() -> dict[str, float]:
     return {word: math.log(rank + 3) + 1 for word, rank in common_words().items()}
 
 
-def _has_leet(text: str, words: Sequence[str]) -> bool:
+def _has_leet(text: str, words: Sequence[str], digits: Sequence[tuple[int, int]] | None) -> bool:
+    """Whether digits and signs may stand for letters; *digits* are the groups of them, where at hand."""
+    if digits is not None and text.isascii():
+        beside = "".join([text[start - 1 : start] + text[end : end + 1] for start, end in digits])
+        signs = sum(text.count(sign) for sign in "@$|!" if sign in text)
+        if signs <= 2 and not any(map(str.isalpha, beside)):
+            return False  # with few signs, a letter must stand beside a digit
     known = text.encode("ascii", "replace")
     marks = known.translate(None, _NO_LEET)
     if len(marks) < 3:

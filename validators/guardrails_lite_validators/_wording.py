@@ -15,7 +15,7 @@ from collections.abc import Iterator, Set
 class Wording:
     """A text and its words: runs of letters and digits."""
 
-    __slots__ = ("_apart", "_pairs", "said", "text", "words")
+    __slots__ = ("_apart", "_asked", "_paired", "_pairs", "said", "text", "words")
 
     def __init__(self, text: str, words: list[str], apart: bytes | None) -> None:
         self.text = text
@@ -24,6 +24,8 @@ class Wording:
         self.said = frozenset(words)
         """The same words, each once."""
         self._pairs: Set[tuple[str, str]] | None = None
+        self._asked: frozenset[tuple[str, str]] | None = None
+        self._paired: Set[tuple[str, str]] = frozenset()
         self._apart = apart
         """A text in ASCII with blanks for all but letters and digits, and a blank on either side."""
 
@@ -35,10 +37,10 @@ class Wording:
         return self._pairs
 
     def paired(self, asked: frozenset[tuple[str, str]]) -> Set[tuple[str, str]]:
-        """Those of the pairs *asked* for that stand in a row."""
-        if self._pairs is not None:
-            return asked & self._pairs
-        return asked.intersection(itertools.pairwise(self.words))
+        """Those of the pairs *asked* for that stand in a row. The last answer is kept."""
+        if self._asked is not asked:
+            self._asked, self._paired = asked, asked.intersection(itertools.pairwise(self.words))
+        return self._paired
 
     def places(self, word: str) -> list[int]:
         """Where *word* begins, each time it is said."""
