@@ -71,6 +71,9 @@ class Validator:
     it prints without parentheses."""
     version: str = ""
     """Changes whenever its findings may change; part of the digest."""
+    private: Mapping[str, object] | None = field(default=None, repr=False)
+    """Arguments of which records and logs say only how much they are; part of the digest. One that is not
+    in `params` too is not printed either."""
 
     def __call__(self, text: str, call: Call | None = None) -> list[Finding]:
         """Find in *text*, for a test or an interactive look.
@@ -86,7 +89,24 @@ class Validator:
         return list(found)  # type: ignore[arg-type]  # only async ones return anything else
 
     def __repr__(self) -> str:
-        return self.name if self.params is None else f"{self.name}({_arguments(self.params)})"
+        return self._called({**self._amounts, **(self.params or {})})
+
+    @property
+    def told(self) -> str:
+        """How records tell of it: as it prints, but what is private is counted."""
+        return self._called(self.params_told)
+
+    @property
+    def params_told(self) -> dict[str, object]:
+        """The arguments, but what is private is counted."""
+        return {**(self.params or {}), **self._amounts}
+
+    @property
+    def _amounts(self) -> dict[str, object]:
+        return {name: amount_of(value) for name, value in (self.private or {}).items()}
+
+    def _called(self, arguments: Mapping[str, object]) -> str:
+        return self.name if self.params is None else f"{self.name}({_arguments(arguments)})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Validator) and self.fingerprint == other.fingerprint
@@ -96,10 +116,18 @@ class Validator:
 
     @property
     def fingerprint(self) -> str:
-        """Names this validator's behaviour: its name, arguments, version and code."""
+        """Names this validator's behaviour: its name, arguments, version and code. For comparing only: what
+        is private is in it as a plain digest, so it may not be written down."""
         code = getattr(inspect.unwrap(self.find), "__code__", None)
         body = _code_digest(code) if code is not None else ""
-        return "\0".join((repr(self), str(self.window), self.kind, self.version, body))
+        return "\0".join((repr(self), str(self.window), self.kind, self.version, self._secrets, body))
+
+    @property
+    def _secrets(self) -> str:
+        import hashlib
+
+        told = repr(sorted(self.private.items())) if self.private else ""
+        return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest() if told else ""
 
 
 def _code_digest(code: Any) -> str:
@@ -122,6 +150,7 @@ def validator(
     name: str | None = None,
     params: Mapping[str, object] | None = None,
     version: str = "",
+    private: Mapping[str, object] | None = None,
 ) -> Callable[[FindFunction], Validator]: ...
 def validator(
     function: FindFunction | None = None,
@@ -132,6 +161,7 @@ def validator(
     name: str | None = None,
     params: Mapping[str, object] | None = None,
     version: str = "",
+    private: Mapping[str, object] | None = None,
 ) -> Validator | Callable[[FindFunction], Validator]:
     """Make a validator of a function that takes a text and yields findings.
 
@@ -145,8 +175,12 @@ def validator(
         blocking: It waits (a file, a database, a model), so under an async guard it runs in a thread.
         name: How it prints; default: the function's name.
         params: The arguments that made it, when it is built by a function; ``{}`` when there were none.
-            They print, and changing one changes the guard's digest. Leave out what must not be printed.
-        version: Change it when the findings change though code and arguments do not (new data).
+            They print, they stand in the log, and changing one changes the guard's digest.
+        version: Change it when the findings change though code and arguments do not (new data). It stands
+            in the log, so it is no digest of private texts.
+        private: The arguments whose texts must stay out of the log: lists of words, hosts, a prompt. It says
+            how much each is (``words=3``), and changing one changes the guard's digest. One that is not in
+            *params* too does not print either.
 
     Raises:
         ConfigError: the function cannot be called with a text, or the window is not positive.
@@ -160,6 +194,7 @@ def validator(
             name=str(getattr(function, "__name__", type(function).__name__)) if name is None else name,
             params=params,
             version=version,
+            private=private,
         )
 
     return make if function is None else make(function)
@@ -173,6 +208,7 @@ def _validator_of(
     name: str,
     params: Mapping[str, object] | None,
     version: str,
+    private: Mapping[str, object] | None,
 ) -> Validator:
     if isinstance(function, _OfText):
         function = function.__wrapped__
@@ -185,6 +221,11 @@ def _validator_of(
     if params is not None and not isinstance(params, Mapping):
         raise ConfigError(
             f"params={params!r} of validator {name!r} must be a mapping of argument names to values"
+        )
+    if private is not None and not isinstance(private, Mapping):
+        raise ConfigError(
+            f"private= of validator {name!r} must be a mapping of argument names to values, "
+            f"not {type(private).__name__}"
         )
     if window is not None and (isinstance(window, bool) or not isinstance(window, int) or window < 1):
         raise ConfigError(
@@ -211,9 +252,19 @@ def _validator_of(
         window=window,
         kind="async" if is_async else "blocking" if blocking else "plain",
         wants_call=len(required) == 2,
-        params=None if params is None else dict(params),
+        params=dict(params) if params is not None else {} if private else None,
         version=version,
+        private=dict(private) if private else None,
     )
+
+
+def amount_of(value: object) -> object:
+    """How much a private value is: all that a repr or a log says of it."""
+    if isinstance(value, str):
+        return f"{len(value)} characters"
+    if isinstance(value, (list, tuple, set, frozenset, Mapping)):
+        return len(value)
+    return type(value).__name__
 
 
 class _OfText:
@@ -277,6 +328,14 @@ class Rule:
         return self.validator.window is None or self.verb in ("reask", "fall_back")
 
     def __repr__(self) -> str:
+        return self._around(repr(self.validator))
+
+    @property
+    def told(self) -> str:
+        """How records tell of it: as it prints, but what is private to its validator is counted."""
+        return self._around(self.validator.told)
+
+    def _around(self, validator: str) -> str:
         options = _arguments(
             {
                 name: value
@@ -290,7 +349,7 @@ class Rule:
                 if value != default
             }
         )
-        return f"{self.verb}({self.validator!r}{', ' if options else ''}{options})"
+        return f"{self.verb}({validator}{', ' if options else ''}{options})"
 
 
 class MakesRule(Protocol):
@@ -414,4 +473,17 @@ def warn() -> None:
 
 
 def _arguments(params: Mapping[str, object]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in params.items())
+    return ", ".join(f"{name}={_printed(value)}" for name, value in params.items())
+
+
+def _printed(value: object) -> str:
+    """*value* as an argument is printed: without an address, which is another in each process."""
+    if callable(value) and not isinstance(value, type):
+        return name_of(value)
+    told = repr(value)
+    return name_of(value) if " at 0x" in told else told
+
+
+def name_of(value: object) -> str:
+    """What a function or an object that is no plain value is called where it may be read by others."""
+    return str(getattr(value, "__qualname__", type(value).__name__))

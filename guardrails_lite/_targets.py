@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 On = Literal["any", "failure", "validation"]
 Sender = Callable[[Call, float | None], Any]
 
+_SECRET = frozenset({"extra_headers", "extra_query", "extra_body", "api_key"})
+"""Overrides that carry keys, and print as ``...``."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
@@ -87,7 +90,7 @@ class Target:
 
     def __repr__(self) -> str:
         parts = [] if self.subject is None else [self._subject_repr()]
-        parts += [f"{name}={value!r}" for name, value in self.overrides.items()]
+        parts += [f"{name}={_printed(name, value)}" for name, value in self.overrides.items()]
         if self.on != "any":
             parts.append(f"on={self.on!r}")
         if self.can is not None:
@@ -191,13 +194,13 @@ def target(
     if subject is None:
         if not overrides:
             raise ConfigError("target() names nothing: give a client, a function, an answer or model=...")
-        name = ", ".join(f"{key}={_short(value)}" for key, value in overrides.items())
+        name = ", ".join(f"{key}={_short(key, value)}" for key, value in overrides.items())
         return Target("override", name, overrides=overrides, on=on, can=can, upstream=upstream, clocks=clocks)
     if isinstance(subject, str):
         if overrides or can is not None:
             raise ConfigError("target(<fixed answer>) takes no parameters: nothing is asked")
         return Target("answer", "fixed answer", overrides={}, on=on, subject=subject)
-    model = f"(model={_short(overrides['model'])})" if "model" in overrides else ""
+    model = f"(model={_short('model', overrides['model'])})" if "model" in overrides else ""
     if hasattr(getattr(getattr(subject, "chat", None), "completions", None), "create"):
         from guardrails_lite.clients.openai import identity, sender
 
@@ -290,7 +293,12 @@ def accepted(function: Callable[..., Any]) -> frozenset[str] | None:
     )
 
 
-def _short(value: object) -> str:
-    if isinstance(value, (int, float)):
+def _printed(key: str, value: object) -> str:
+    return repr(value) if key not in _SECRET else "..."
+
+
+def _short(key: str, value: object) -> str:
+    """What a record says of an override: headers and the like may hold keys, and names of people."""
+    if isinstance(value, (int, float)) or (key == "model" and isinstance(value, str) and len(value) <= 64):
         return str(value)
-    return value if isinstance(value, str) and len(value) <= 64 else type(value).__name__
+    return type(value).__name__

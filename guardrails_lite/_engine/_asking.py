@@ -174,8 +174,8 @@ def _about_findings(stop: Stop, lead: str, where: str, echo: str, end: str) -> I
     reasons = "\n".join(said) or f"{lead}it could not be checked"
     return Invalid(
         _turn(echo, f"Your last reply was not accepted:\n{reasons}\n{end}"),
-        fingerprint=f"{stop.rule!r}\0{reasons}",
-        what=f"{stop.rule!r} found something in {where}",
+        fingerprint=f"{stop.rule.told}\0{reasons}",
+        what=f"{stop.rule.told} found something in {where}",
         because="rule",
         kind="blocked",
     )

@@ -203,7 +203,7 @@ async def _fields_screened(attempt: Attempt, choice: Choice, parsed: Parsed) -> 
         rule = found.rule if attempt.plan.enforce else replace(found.rule, mode="monitor")
         tally = tallies.get((found.path, id(found.rule)))
         if tally is None:
-            name = f"{rule!r} at {found.path}"
+            name = f"{rule.told} at {found.path}"
             tally = tallies[found.path, id(found.rule)] = Tally(rule, name, "field", attempt.story.attempt)
             attempt.story.steps.append(tally)
             attempt.story.metered.append(tally)

@@ -131,7 +131,7 @@ def blocked(stop: Stop, where: str) -> Blocked:
             f"it could not be checked ({stop.broken}), which counts as found; "
             "on_error='open' would let it pass"
         )
-    return Blocked(f"{stop.rule!r} stopped {where}: {what}", outcome="blocked", findings=stop.findings)
+    return Blocked(f"{stop.rule.told} stopped {where}: {what}", outcome="blocked", findings=stop.findings)
 
 
 def exhausted(

@@ -193,7 +193,7 @@ class _Shown:
             if rule.rewrites or stops(rule):
                 tally = self._field_tallies.get(id(rule))
                 if tally is None:
-                    tally = Tally(rule, repr(rule), "field", self._story.attempt)
+                    tally = Tally(rule, rule.told, "field", self._story.attempt)
                     self._field_tallies[id(rule)] = tally
                     self._story.metered.append(tally)
                 said = new.get(pointer, text)

@@ -151,7 +151,7 @@ async def _begun(attempt: Attempt, incoming: Incoming, asked: Call) -> Begun | s
     try:
         left: str | None = await screened(checks, text, attempt.call)
     except Stop as stop:
-        return f"{stop.rule!r} objects to the text so far"
+        return f"{stop.rule.told} objects to the text so far"
     left = await screened_words(attempt.story, asked, left or "")
     if not left:
         return "an input rule keeps the text so far from the model"

@@ -50,7 +50,7 @@ class Side:
         self.sampled = any(rule.share < 1 for rule in rules)
         self.remembers = not self.sampled and not any(rule.validator.wants_call for rule in rules)
         """Whether a text that passed once passes again, whatever else is said in the call."""
-        self.seats = [(rule, repr(rule), name, _at_once(rule)) for rule in self.rules]
+        self.seats = [(rule, rule.told, name, _at_once(rule)) for rule in self.rules]
         self.waits = any(find is None for *_, find in self.seats)
         """Whether a check may have to be waited for."""
         self._by_role: dict[str, tuple[tuple[int, ...], ...]] = {}

@@ -28,7 +28,7 @@ class Stop(Exception):  # a signal inside the engine, not an error
     """A rule says that this text may not pass."""
 
     def __init__(self, rule: Rule, findings: Sequence[Finding], *, broken: str = "") -> None:
-        super().__init__(repr(rule))
+        super().__init__(rule.told)
         self.rule = rule
         self.findings = tuple(findings)
         self.broken = broken

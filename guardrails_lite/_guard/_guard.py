@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,9 +25,11 @@ from guardrails_lite._engine._exchange import Outcome, check_text, exchange
 from guardrails_lite._engine._plan import Plan
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard._composition import asked_of
+from guardrails_lite._guard._config import policy_from
 from guardrails_lite._guard._decorating import ClientStream, Decorator, decorate, one_call
-from guardrails_lite._guard._settings import Accepted, ToolCalls, checked, digest_of, plan_of
+from guardrails_lite._guard._settings import Accepted, ToolCalls, checked, plan_of
 from guardrails_lite._messages import Call
+from guardrails_lite._policy import Policy, canonical
 from guardrails_lite._rules import Finding, Mode, Role, Rule
 from guardrails_lite._targets import Primary, Target
 from guardrails_lite.reliability import Budget, Retry
@@ -131,10 +134,10 @@ class Guard(Generic[T]):
         ConfigError: a setting that cannot work: what, where, what was expected, and the remedy.
     """
 
-    __slots__ = ("__weakref__", "_digest", "_plan", "_settings")
+    __slots__ = ("__weakref__", "_plan", "_policy", "_settings")
     _settings: dict[str, Any]
     _plan: Plan
-    _digest: str | None
+    _policy: Policy | None
 
     _DEFAULTS: Mapping[str, Any] = {
         "name": None,
@@ -202,7 +205,7 @@ class Guard(Generic[T]):
             }
         )
         object.__setattr__(self, "_settings", settings)
-        object.__setattr__(self, "_digest", None)
+        object.__setattr__(self, "_policy", None)
         object.__setattr__(self, "_plan", plan_of(settings, self))
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -443,9 +446,20 @@ class Guard(Generic[T]):
     @property
     def digest(self) -> str:
         """Names the policy: equal for guards that decide alike, other as soon as a rule changes."""
-        if self._digest is None:
-            object.__setattr__(self, "_digest", digest_of(self._settings))
-        return self._digest or ""
+        return self._decides_by().digest
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What `digest` names, as the log tells it: JSON, with private texts counted and not shown."""
+        told: dict[str, Any] = json.loads(canonical(self._decides_by().config))
+        return told
+
+    def _decides_by(self) -> Policy:
+        policy = self._policy
+        if policy is None:
+            policy = policy_from(self._settings)
+            object.__setattr__(self, "_policy", policy)
+        return policy
 
     def __or__(self, other: Guard[Any]) -> Guard[Any]:
         """This guard with *other* added: rules, tools, fallbacks and sinks joined, the rest replaced."""

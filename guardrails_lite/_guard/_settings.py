@@ -1,10 +1,8 @@
-"""What the settings of a guard come to: valid values, a plan for the engine, a digest."""
+"""What the settings of a guard come to: valid values, and a plan for the engine."""
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -240,28 +238,3 @@ def _check_answers(fallback: tuple[Target | Primary, ...], schema: Any) -> None:
                     f"the fixed answer {each!r} does not fit the schema ({problems[0]}), so it could never "
                     "be returned. Give JSON that fits, or leave it out."
                 )
-
-
-def digest_of(settings: Mapping[str, Any]) -> str:
-    """Names what the settings decide; the same for any that decide alike."""
-    parts: dict[str, Any] = {"version": 1}
-    for side in ("input", "output"):
-        parts[side] = [
-            [repr(rule), rule.validator.fingerprint] for rule in settings[side] if isinstance(rule, Rule)
-        ]
-    if settings["schema"] is not None:
-        from guardrails_lite._schema import Schema
-
-        parts["schema"] = Schema.of(settings["schema"]).fingerprint
-    if settings["tools"]:
-        from guardrails_lite._tools import Toolbox
-
-        parts["tools"] = Toolbox.of(settings["tools"]).fingerprint
-    for key in ("retry", "fallback", "budget", "mode", "accept"):
-        parts[key] = repr(settings[key])
-    if settings["tool_calls"] != "together":
-        parts["tool_calls"] = settings["tool_calls"]
-    for key in ("clocks", "upstream", "hedge"):
-        if settings[key] is not None:
-            parts[key] = repr(settings[key])
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

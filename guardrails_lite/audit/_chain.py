@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from guardrails_lite._policy import is_bound
 from guardrails_lite.audit._format import NO_LEAF, BadLine, checkpoint_line, leaf_hash, line_start, parse
 from guardrails_lite.audit._keys import HmacKey, PublicKey
 from guardrails_lite.audit._merkle import Frontier
@@ -159,6 +160,8 @@ class Chain:
             self._checkpoint(line)
         elif self.name == REGISTRY or kind.startswith((b'segment.sealed"', b'log.closed"')):
             self._told(line)
+        elif kind.startswith(b'policy.loaded"'):
+            self._check_policy(line)
         self._accept(line)
 
     def _accept(self, line: bytes) -> None:
@@ -186,6 +189,15 @@ class Chain:
             if self.size == 0:
                 self.created = entry.data.get("config")
             note_entry(self.known, entry.type, entry.data, self.checkpoints)
+
+    def _check_policy(self, line: bytes) -> None:
+        try:
+            entry = parse(line)
+        except BadLine as error:
+            self.problem("tampered", self.size, str(error))
+            return
+        if entry.id != entry.data.get("digest") or not is_bound(entry.data):
+            self.problem("tampered", self.size, "it tells of a policy that is not the one its digest names")
 
     def _checkpoint(self, line: bytes) -> None:
         self._plant()

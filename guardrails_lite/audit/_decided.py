@@ -72,9 +72,11 @@ class Policy:
         self.digest = guard.digest
         self._plan = checking_plan(guard)
         self._tails: dict[tuple[SideName, int], Plan] = {}
-        self.versions = {
-            finder_of(repr(rule)): rule.validator.fingerprint for side in SIDES for rule in self.rules(side)
-        }
+        self.versions: dict[str, str] = {}
+        """By what a rule finds, as records tell it; empty where several rules are told alike and are not."""
+        for rule in (rule for side in SIDES for rule in self.rules(side)):
+            name, version = finder_of(rule.told), rule.validator.fingerprint
+            self.versions[name] = version if self.versions.get(name, version) == version else ""
 
     def rules(self, side: SideName) -> tuple[Rule, ...]:
         """The rules of a side, in order."""
@@ -103,10 +105,17 @@ class Decider:
 
     Args:
         policies: All that are at hand: of the calls that one of them made, the versions of rules are known.
+        alike: For each of them, which of its private rules the policy of a given digest had too.
     """
 
-    def __init__(self, policies: Iterable[Policy]) -> None:
+    def __init__(
+        self,
+        policies: Iterable[Policy],
+        *,
+        alike: Mapping[str, Callable[[str], frozenset[str]]] | None = None,
+    ) -> None:
         self._versions = {policy.digest: policy.versions for policy in policies}
+        self._alike = alike or {}
 
     def recorded(self, entry: Entry, texts: Texts | Why) -> Verdict:
         """What was decided, which the record always tells."""
@@ -122,9 +131,11 @@ class Decider:
             return self.recorded(entry, texts)
         all_of_it = screenings(entry, texts)
         if not all_of_it:
-            rules = [f"{side} {rule!r}" for side in SIDES for rule in policy.rules(side)]
+            rules = [f"{side} {rule.told}" for side in SIDES for rule in policy.rules(side)]
             return Unknown("no text", tuple(rules))
-        one = _One(policy, entry.id, self._versions.get(str(entry.data.get("digest"))))
+        made_by = str(entry.data.get("digest"))
+        alike = self._alike[policy.digest](made_by) if policy.digest in self._alike else frozenset[str]()
+        one = _One(policy, entry.id, self._versions.get(made_by), alike)
         return _along(all_of_it, one.decide, policy.word)
 
 
@@ -145,6 +156,8 @@ class _One:
     call: str
     versions: Mapping[str, str] | None
     """Of the rules that made the record; None where they are not known."""
+    alike: frozenset[str]
+    """Which private rules made it too, where the versions are not known."""
 
     def decide(self, screening: Screening) -> _Part | Unknown:
         """By texts where they are what the policy would see, else by the record."""
@@ -163,7 +176,7 @@ class _One:
 
     def _start(self, rules: Sequence[Rule], screening: Screening) -> int | None:
         """Behind which rules the texts are as they were kept; None: nowhere, for one that masked is gone."""
-        names = [finder_of(repr(rule)) if rule.rewrites and self._counts(rule) else "" for rule in rules]
+        names = [finder_of(rule.told) if rule.rewrites and self._counts(rule) else "" for rule in rules]
         if not screening.maskers <= set(names):
             return None
         return max((place + 1 for place, name in enumerate(names) if name in screening.maskers), default=0)
@@ -172,7 +185,9 @@ class _One:
         """Whether what the record says of such a rule holds for this one."""
         if not self.policy.may_act(rule, self.call):
             return False
-        return self.versions is None or self.versions.get(finder_of(repr(rule))) == rule.validator.fingerprint
+        if self.versions is None:
+            return not rule.validator.private or finder_of(rule.told) in self.alike
+        return self.versions.get(finder_of(rule.told)) == rule.validator.fingerprint
 
     def _by_record(self, rules: Sequence[Rule], screening: Screening) -> _Part | Unknown:
         masked: set[str] = set()
@@ -182,18 +197,18 @@ class _One:
         for rule in acting:
             found = screening.found(rule, masked) if self._counts(rule) else None
             if found is None:
-                open_rules[f"{screening.side} {rule!r}"] = rule.verb
+                open_rules[f"{screening.side} {rule.told}"] = rule.verb
             elif found:
-                acts[f"{screening.side} {rule!r}"] = rule.verb
+                acts[f"{screening.side} {rule.told}"] = rule.verb
                 if rule.verb == "redact":
-                    masked.add(finder_of(repr(rule)))
+                    masked.add(finder_of(rule.told))
         stops = {verb for verb in acts.values() if verb != "redact"}
         if stops and {*stops, *open_rules.values()} == stops and len(stops) == 1:
             return _Part(acts, "record")  # whatever else might stop it would do the same
         if not acting or not (open_rules or stops or screening.stopped):
             return _Part(acts, "record")
         why: Reason = screening.texts if isinstance(screening.texts, str) else "masked"
-        return Unknown(why, tuple(open_rules) or tuple(f"{screening.side} {rule!r}" for rule in acting))
+        return Unknown(why, tuple(open_rules) or tuple(f"{screening.side} {rule.told}" for rule in acting))
 
     def _by_text(self, start: int, acts: Mapping[str, str], screening: Screening) -> _Part | Unknown:
         assert not isinstance(screening.texts, str)
@@ -211,7 +226,7 @@ class _One:
             left.append(text if each.left is None else each.left)
         if not screening.in_full:
             rules = self.policy.rules(side)[start:]
-            open_rules = [f"{side} {rule!r}" for rule in rules if self.policy.may_act(rule, self.call)]
+            open_rules = [f"{side} {rule.told}" for rule in rules if self.policy.may_act(rule, self.call)]
             if open_rules:
                 return Unknown("partly kept", tuple(open_rules))
         return _Part(all_acts, "texts", tuple(left))

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from guardrails_lite._errors import ConfigError, LogUnavailable
+from guardrails_lite._policy import alive
 from guardrails_lite.audit import _disk
 from guardrails_lite.audit._disk import Clock, Disk
 from guardrails_lite.audit._format import Entry, encoder
@@ -185,7 +186,7 @@ class AuditLog:
         self._holds = -1
         self._parent = parent
         self._writing = False
-        self._deferred: deque[tuple[str, str, bytes]] = deque()
+        self._deferred: deque[tuple[str, str, bytes, str]] = deque()
         self._lost = 0
         self._trouble: str | None = None
         self._counts = {"call.intent": 0, "call.completed": 0}
@@ -201,12 +202,12 @@ class AuditLog:
         wait = self.mode == "strict" or (self.mode == "commit" and _is_remarkable(data))
         if self.capture in ("redacted", "sealed") and record.texts:
             data["content"] = self._sealed(record)
-        self._put("call.completed", record.id, self._encode(data), wait)
+        self._put("call.completed", record.id, self._encode(data), wait, policy=record.digest)
 
     def intent(self, intent: Intent) -> None:
         """Write that a call is about to be made."""
         data = intent.to_dict(pseudonym=self._pseudonyms.of)
-        self._put("call.intent", intent.id, self._encode(data), self.mode == "strict")
+        self._put("call.intent", intent.id, self._encode(data), self.mode == "strict", policy=intent.digest)
 
     def _sealed(self, record: Record) -> dict[str, str]:
         user = record.who.get("user")
@@ -356,16 +357,18 @@ class AuditLog:
 
     # -- writing --------------------------------------------------------------------------------------
 
-    def _put(self, kind: str, ident: str, body: bytes, wait: bool, *, must: bool = False) -> None:
+    def _put(
+        self, kind: str, ident: str, body: bytes, wait: bool, *, policy: str = "", must: bool = False
+    ) -> None:
         try:
             with self._lock:
                 if self._writing:
                     # The garbage collector ended an abandoned stream while this thread was in here.
-                    self._deferred.append((kind, ident, body))
+                    self._deferred.append((kind, ident, body, policy))
                     return
                 self._writing = True
                 try:
-                    stream, size = self._write(kind, ident, body)
+                    stream, size = self._write(kind, ident, body, policy)
                     while self._deferred:
                         self._write(*self._deferred.popleft())
                 finally:
@@ -374,9 +377,9 @@ class AuditLog:
                 self.vault.sync()
                 stream.sync(size)
         except (OSError, ConfigError) as error:
-            self._failed(kind, ident, body, error, must)
+            self._failed(kind, ident, body, error, policy, must)
 
-    def _write(self, kind: str, ident: str, body: bytes) -> tuple[Stream, int]:
+    def _write(self, kind: str, ident: str, body: bytes, policy: str) -> tuple[Stream, int]:
         stream = self._stream
         if stream is None or stream.broken is not None:
             stream = self._open()
@@ -384,6 +387,8 @@ class AuditLog:
             gap = {"lost": self._lost, "why": self._trouble, "policy": self.on_failure}
             stream.append("gap", NO_ID, self._encode(gap))
             self._lost, self._trouble = 0, None
+        if policy and policy not in stream.explained:
+            self._explain(stream, policy)
         size = stream.append(kind, ident, body)
         if kind in self._counts:
             self._counts[kind] += 1
@@ -394,7 +399,26 @@ class AuditLog:
                 self._note_trouble(error)
         return stream, size
 
-    def _failed(self, kind: str, ident: str, body: bytes, error: Exception, must: bool) -> None:
+    def _explain(self, stream: Stream, digest: str) -> None:
+        """Write what the policy of that digest is, before the first call that is decided by it.
+
+        Each segment says so anew: retention takes segments one by one, and one that is left explains itself.
+        """
+        policy = alive(digest)
+        if policy is not None:
+            told = {
+                "digest": digest,
+                "config": policy.config,
+                "rest": policy.rest,
+                "withheld": {
+                    place: self._pseudonyms.of("withheld", text) for place, text in policy.withheld.items()
+                },
+                "capture": self.capture,
+            }
+            stream.append("policy.loaded", digest, self._encode(told))
+        stream.explained.add(digest)
+
+    def _failed(self, kind: str, ident: str, body: bytes, error: Exception, policy: str, must: bool) -> None:
         with self._lock:
             self._note_trouble(error)
             self._lost += 1
@@ -402,7 +426,7 @@ class AuditLog:
             if self.on_failure == "open":
                 return
             if self._spill is not None:
-                self._spill._put(kind, ident, body, True)
+                self._spill._put(kind, ident, body, True, policy=policy)
                 return
         raise self._unavailable(error) from error
 

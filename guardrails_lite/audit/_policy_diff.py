@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._rates import wilson
+from guardrails_lite.audit._alike import Alike
 from guardrails_lite.audit._decided import (
     SEVERITY,
     Basis,
@@ -181,7 +182,9 @@ def diff_policy(
     """
     new = Policy(guard)
     old = None if against is None else Policy(against)
-    decider = Decider([new] if old is None else [old, new])
+    guards = [guard] if against is None else [against, guard]
+    alike = {each.digest: Alike(log, each).rules for each in guards}
+    decider = Decider([new] if old is None else [old, new], alike=alike)
     opener = Opener(log, reader=reader, reason=reason)
     known: Counter[Basis] = Counter()
     changes: list[DecisionChange] = []

@@ -72,7 +72,7 @@ class Screening:
         None where the record does not tell: it did not run, it broke, or it saw other texts.
         """
         before: set[str] = set()
-        name = finder_of(repr(rule))
+        name = finder_of(rule.told)
         for check in self.checks:
             finder = finder_of(str(check.get("rule")))
             if finder == name and before == masked:

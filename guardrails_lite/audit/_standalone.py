@@ -303,6 +303,8 @@ class _Chain:
         kind = line[len(start) : len(start) + 20]
         if kind.startswith(b'checkpoint"'):
             self._checkpoint(line, start)
+        elif kind.startswith(b'policy.loaded"'):
+            self._policy(json.loads(line))
         elif kind.startswith(self.TELLS):
             self._entry(json.loads(line)["t"], json.loads(line)["d"])
         leaf = sha256(b"\0" + line)
@@ -312,6 +314,18 @@ class _Chain:
 
     def _entry(self, kind: str, data: dict[str, Any]) -> None:
         self._next_key = data["next_key"]
+
+    def _policy(self, entry: dict[str, Any]) -> None:
+        """What a policy consists of must be what its digest was made of."""
+        told = entry["d"]
+        meant = json.dumps(
+            {"config": told["config"], "rest": told["rest"]},
+            sort_keys=True,
+            separators=(",", ":"),
+            allow_nan=False,
+        )
+        if entry["id"] != told["digest"] or sha256(meant.encode()).hexdigest()[:32] != told["digest"]:
+            self.problem("tampered", self.size, "it tells of a policy that is not the one its digest names")
 
     def _checkpoint(self, line: bytes, start: bytes) -> None:
         note = json.loads(line)["d"]["note"]

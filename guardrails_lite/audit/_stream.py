@@ -51,6 +51,8 @@ class Stream:
         """The leaf of the last one, in hex."""
         self.sealed = 0
         """How many of them a checkpoint covers."""
+        self.explained: set[str] = set()
+        """The digests of policies that this segment has told the meaning of."""
         self.broken: str | None = None
         """Why nothing more can be written to it."""
         self._key = key
@@ -202,5 +204,6 @@ class Stream:
     def _open_segment(self) -> None:
         self._segment += 1
         self._bytes = 0
+        self.explained.clear()
         path = self.directory / segment_name(self._segment)
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)

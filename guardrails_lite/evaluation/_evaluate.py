@@ -179,7 +179,7 @@ def evaluate(
         name = guard.name or "guard"
     rules = (guard._plan.input if side == "input" else guard._plan.output).rules
     seen: list[Seen] = []
-    spent: dict[str, float] = {repr(rule): 0.0 for rule in rules}
+    spent: dict[str, float] = {rule.told: 0.0 for rule in rules}
     looked_at: dict[str, int] = dict.fromkeys(spent, 0)
     for place, example in enumerate(examples):
         if place == 0:

@@ -37,12 +37,13 @@ def competitors(names: Iterable[str], /, *, also_words: Iterable[str] = ()) -> V
     anyhow = _pattern([name for name in listed if name not in exact], re.IGNORECASE)
     as_written = _pattern(words, 0)
     longest = max(3 * len(name) for name in (*listed, *words))  # two signs after each word
-    params: dict[str, object] = {"names": list(listed)}
+    params = {"names": list(listed)} | ({"also_words": list(words)} if words else {})
 
     @validator(
         name="competitors",
         window=longest + 4,
-        params=params | ({"also_words": list(words)} if words else {}),
+        params=params,
+        private=params,
     )
     def find(text: str) -> Iterator[Finding]:
         yield from outermost(

@@ -53,8 +53,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 def egress(*, values: Iterable[str] = (), prompt: str | None = None) -> Validator:
     """Find registered secrets, canaries and pieces of a prompt in what is about to leave.
 
-    The values are held in memory and never printed: the validator's repr and digest name only how many
-    there are.
+    The values are held in memory and never printed: repr and log say only how many there are.
 
     Args:
         values: Secrets, canaries, names: at least six letters or digits each.
@@ -82,23 +81,15 @@ def egress(*, values: Iterable[str] = (), prompt: str | None = None) -> Validato
     shingles = functools.cache(lambda: _shingles(prompt) if prompt is not None else frozenset())
     longest = max((16 * len(value) for value in listed), default=0)
     window = min(max(longest, 4 * SHINGLE if prompt is not None else 0) + 64, _WIDEST)
-    params: dict[str, object] = {"values": len(listed)} if listed else {}
+    private: dict[str, object] = {"values": listed} if listed else {}
     if prompt is not None:
-        params["prompt"] = f"{len(prompt)} characters"
+        private["prompt"] = prompt
 
-    @validator(name="egress", window=window, params=params, version=_version(listed, prompt))
+    @validator(name="egress", window=window, private=private)
     def find(text: str) -> list[Finding]:
         return outermost(_found(text, needles(), shingles(), window - 2))
 
     return find
-
-
-def _version(values: tuple[str, ...], prompt: str | None) -> str:
-    """Changes with what is protected, and cannot be turned back into it by trying short values."""
-    import hashlib
-
-    secret = "\0".join((*values, prompt or "")).encode("utf-8", "surrogatepass")
-    return hashlib.scrypt(secret, salt=b"guardrails-lite egress", n=2**12, r=8, p=1, dklen=8).hex()
 
 
 def _found(text: str, needles: frozenset[str], shingles: frozenset[str], widest: int) -> Iterator[Finding]:

@@ -46,7 +46,12 @@ def exfiltration(*, allow: Iterable[str] = (), threshold: float = 0.5) -> Valida
     if threshold != 0.5:
         params["threshold"] = threshold
 
-    @validator(name="exfiltration", window=_BEFORE + LONGEST + 40, params=params)
+    @validator(
+        name="exfiltration",
+        window=_BEFORE + LONGEST + 40,
+        params=params,
+        private={"allow": allowed} if allowed else None,
+    )
     def find(text: str) -> list[Finding]:
         return outermost(
             Finding("links to an address that carries data", span=span, category="EXFILTRATION", score=score)

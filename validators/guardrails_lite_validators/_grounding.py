@@ -96,11 +96,9 @@ def grounding(context: Iterable[str] | None = None, /, *, kinds: Iterable[str] |
             f"kinds={sorted(chosen)!r} of grounding(...): expected some of {', '.join(sorted(KINDS))}"
         )
     texts = None if context is None else tuple(context)
-    params: dict[str, object] = {} if texts is None else {"context": len(texts)}
-    if kinds is not None:
-        params["kinds"] = sorted(chosen)
+    params = {} if kinds is None else {"kinds": sorted(chosen)}
 
-    @validator(name="grounding", params=params, version="" if texts is None else _digest(texts))
+    @validator(name="grounding", params=params, private=None if texts is None else {"context": texts})
     def find(text: str, call: Call) -> Iterator[Finding]:
         claims = [claim for claim in _claims(text) if claim[0] in chosen]
         if not claims:
@@ -111,12 +109,6 @@ def grounding(context: Iterable[str] | None = None, /, *, kinds: Iterable[str] |
                 yield Finding(KINDS[kind], span=(start, end), category=f"UNGROUNDED_{kind.upper()}")
 
     return find
-
-
-def _digest(texts: tuple[str, ...]) -> str:
-    import hashlib
-
-    return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _said(call: Call) -> Iterator[str]:

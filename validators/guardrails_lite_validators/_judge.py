@@ -58,6 +58,7 @@ def judge(
     if not 0 <= threshold <= 1:
         raise ConfigError(f"threshold={threshold!r} of judge(...) must be from 0 to 1")
     params = {"ask": getattr(ask, "__qualname__", type(ask).__name__), "question": question}
+    private = {"question": question}
     if threshold != 0.5:
         params["threshold"] = str(threshold)
 
@@ -72,13 +73,13 @@ def judge(
 
     if inspect.iscoroutinefunction(ask):
 
-        @validator(name="judge", params=params)
+        @validator(name="judge", params=params, private=private)
         async def asked(text: str) -> list[Finding]:
             return findings(await ask(prompt(text)))
 
         return asked
 
-    @validator(name="judge", params=params, blocking=True)
+    @validator(name="judge", params=params, private=private, blocking=True)
     def find(text: str) -> list[Finding]:
         return findings(ask(prompt(text)))
 

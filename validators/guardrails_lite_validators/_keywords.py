@@ -44,6 +44,7 @@ def keywords(
         name="keywords",
         window=word_window(listed),
         params={key: value for key, value in given.items() if value != defaults.get(key, ...)},
+        private={"words": listed},
     )
     def find(text: str) -> Iterator[Finding]:
         yield from outermost(

@@ -84,6 +84,7 @@ def profanity(
         name="profanity",
         window=_LONGEST + 2,
         params={key: value for key, value in given.items() if value != defaults[key]},
+        private={key: given[key] for key in ("more", "allow") if given[key]},
     )
     def find(text: str) -> Iterator[Finding]:
         words, stems, heads = _lists(codes, own)

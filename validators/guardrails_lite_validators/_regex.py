@@ -62,6 +62,7 @@ def regex(
         window=window,
         params={"patterns": list(sources)}
         | {key: value for key, value in given.items() if value != defaults[key]},
+        private={"patterns": sources},
     )
     def find(text: str) -> Iterator[Finding]:
         yield from outermost(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator
 
@@ -35,12 +34,11 @@ def similarity(texts: Iterable[str], /, *, threshold: float = 0.5, words: int = 
     known = [runs for text in given if (runs := frozenset(_runs(text, words)))]
     if not known:
         raise ConfigError(f"texts of similarity(...) has no text of {words} words or more")
-    version = hashlib.sha256("\0".join(given).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     @validator(
         name="similarity",
-        params={"texts": len(given), "threshold": threshold, "words": words},
-        version=version,
+        params={"threshold": threshold, "words": words},
+        private={"texts": given},
     )
     def find(text: str) -> Iterator[Finding]:
         runs = set(_runs(text, words))

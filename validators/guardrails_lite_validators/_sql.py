@@ -62,6 +62,7 @@ def sql(
         name="sql",
         params={key: value for key, value in given.items() if value is not None and value != ["select"]},
         version=version("sqlglot"),
+        private=None if named is None else {"tables": sorted(named)},
     )
     def find(text: str) -> Iterator[Finding]:
         for start, end in _scripts(text):

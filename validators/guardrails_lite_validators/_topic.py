@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from collections import Counter
@@ -40,12 +39,11 @@ def topic(examples: Iterable[str], /, *, threshold: float = 0.9) -> Validator:
     in_how_many = Counter(piece for each in counts for piece in each)
     rare = {piece: math.log(1 + len(counts) / times) for piece, times in in_how_many.items()}
     vectors = [_vector(each, rare) for each in counts]
-    version = hashlib.sha256("\0".join(given).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     @validator(
         name="topic",
-        params={"examples": len(given)} | ({"threshold": threshold} if threshold != 0.9 else {}),
-        version=version,
+        params={"threshold": threshold} if threshold != 0.9 else {},
+        private={"examples": given},
     )
     def find(text: str) -> Iterator[Finding]:
         if len(_WORD.findall(text)) < FEWEST_WORDS:

@@ -52,12 +52,13 @@ def urls(
     named = tuple_of_words("urls", "schemes", schemes)
     permitted = frozenset(scheme.lower().rstrip(":/") for scheme in named)
     closed = bool(allowed) or not denied
+    hosts = {key: list(value) for key, value in (("allow", allowed), ("deny", denied)) if value}
 
     @validator(
         name="urls",
         window=LONGEST_URL + 320,
-        params={key: value for key, value in (("allow", list(allowed)), ("deny", list(denied))) if value}
-        | ({"schemes": list(named)} if permitted != {"http", "https"} else {}),
+        params=hosts | ({"schemes": list(named)} if permitted != {"http", "https"} else {}),
+        private=hosts,
     )
     def find(text: str) -> Iterator[Finding]:
         yield from outermost(_found(text))
