@@ -6,7 +6,8 @@ from the segments (`Index.entry`), so the index saves work and adds nothing. Sig
 registry's word are what `guardrails_lite.audit.verify` is for.
 
 `_schema` says which tables there are, `_rows` what an entry becomes, `_follow` how the segments are followed,
-`_filter` what can be asked for, `_pages`, `_findings`, `_decisions` and `_measures` how it is answered.
+`_filter` what can be asked for, `_pages`, `_findings`, `_decisions`, `_loaded` and `_measures` how it
+is answered.
 """
 
 from guardrails_lite.audit.index._decisions import Decision
@@ -14,6 +15,7 @@ from guardrails_lite.audit.index._filter import Filter
 from guardrails_lite.audit.index._findings import Found
 from guardrails_lite.audit.index._follow import Source
 from guardrails_lite.audit.index._index import Index
+from guardrails_lite.audit.index._loaded import ConfigChange, Loaded, changes
 from guardrails_lite.audit.index._measures import Latency, Policy, RuleUse, Spend, Totals, Volume
 from guardrails_lite.audit.index._pages import Call, Event, Facet, Page
 from guardrails_lite.audit.index._sql import Answer
@@ -22,6 +24,7 @@ from guardrails_lite.audit.index._when import when
 __all__ = [
     "Answer",
     "Call",
+    "ConfigChange",
     "Decision",
     "Event",
     "Facet",
@@ -29,6 +32,7 @@ __all__ = [
     "Found",
     "Index",
     "Latency",
+    "Loaded",
     "Page",
     "Policy",
     "RuleUse",
@@ -36,5 +40,6 @@ __all__ = [
     "Spend",
     "Totals",
     "Volume",
+    "changes",
     "when",
 ]

@@ -7,12 +7,13 @@ from typing import Final
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit._format import Entry, parse
-from guardrails_lite.audit.index import _decisions, _findings, _measures, _pages
+from guardrails_lite.audit.index import _decisions, _findings, _loaded, _measures, _pages
 from guardrails_lite.audit.index._database import Database
 from guardrails_lite.audit.index._decisions import Decision
 from guardrails_lite.audit.index._filter import Filter
 from guardrails_lite.audit.index._findings import Found
 from guardrails_lite.audit.index._follow import Source, sources
+from guardrails_lite.audit.index._loaded import Loaded
 from guardrails_lite.audit.index._measures import Latency, Policy, RuleUse, Spend, Totals, Volume
 from guardrails_lite.audit.index._pages import Call, Event, Facet, Order, Page
 
@@ -161,3 +162,11 @@ class Questions:
     def policies(self, *, limit: int = 100) -> list[Policy]:
         """Which policies were in force, the last first."""
         return _measures.policies(self._db, limit=limit)
+
+    def loaded(self, digests: str | Iterable[str]) -> dict[str, Loaded]:
+        """What the log tells of the policies of these digests. It may tell nothing of some."""
+        return _loaded.loaded(self._db, (digests,) if isinstance(digests, str) else digests)
+
+    def find_policies(self, beginning: str, *, limit: int = 2) -> list[str]:
+        """The digests that begin with *beginning* and of which the log tells what they mean."""
+        return _loaded.beginning(self._db, beginning.lower(), limit=limit)

@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from guardrails_lite._errors import ConfigError
 from guardrails_lite.cli._log._action import Action, declare_filters, filter_of, index_of
+from guardrails_lite.cli._log._policies import POLICY, show_policy
 from guardrails_lite.cli._terminal import fail, print_json, print_json_line, print_table, safe
 
 if TYPE_CHECKING:
@@ -67,10 +69,19 @@ def shown_time(ns: int) -> str:
 
 
 def _declare_show(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", help="the call's id, or the beginning of it")
+    parser.add_argument(
+        "id", help="the call's id, or the beginning of it; or policy:DIGEST, for what a policy says"
+    )
+    parser.add_argument(
+        "--against", metavar="DIGEST", help="of a policy: only the settings in which it differs from this one"
+    )
 
 
 def _show(arguments: argparse.Namespace) -> int:
+    if arguments.id.startswith(POLICY):
+        return show_policy(arguments)
+    if arguments.against is not None:
+        raise ConfigError("--against goes with a policy: log show DIR policy:DIGEST --against DIGEST")
     with index_of(arguments) as index:
         call = the_call(index, arguments.id)
         record = dict(index.entry(call).data)
@@ -167,6 +178,12 @@ def _print_call(call: Call, as_json: bool) -> None:
 
 ACTIONS = (
     Action("ls", "list calls, newest last", _ls, _declare_ls, on="a log or a database"),
-    Action("show", "one call, with every step", _show, _declare_show, on="a log or a database"),
+    Action(
+        "show",
+        "one call, with every step, or what a policy says",
+        _show,
+        _declare_show,
+        on="a log or a database",
+    ),
     Action("tail", "print calls as they end", _tail, _declare_tail, on="a log or a database"),
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from guardrails_lite.cli._log._action import Action, declare_filters, filter_of, index_of
 from guardrails_lite.cli._log._calls import shown_time
+from guardrails_lite.cli._log._policies import list_policies
 from guardrails_lite.cli._terminal import print_json, print_table, safe
 
 _BY = ("key", "user", "tenant", "model", "guard", "digest", "outcome")
@@ -88,7 +89,16 @@ def _latency(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _declare_rules(parser: argparse.ArgumentParser) -> None:
+    declare_filters(parser)
+    parser.add_argument(
+        "--policies", action="store_true", help="instead, which policies the rules belonged to, and when"
+    )
+
+
 def _rules(arguments: argparse.Namespace) -> int:
+    if arguments.policies:
+        return list_policies(arguments)
     asked = filter_of(arguments)
     with index_of(arguments) as index:
         rules = index.rules(asked)
@@ -128,7 +138,7 @@ ACTIONS = (
         "rules",
         "what each rule found, and how long it took",
         _rules,
-        declare_filters,
+        _declare_rules,
         on="a log or a database",
     ),
 )

@@ -1,0 +1,108 @@
+"""Policies: which were in force, what one says, and in what two differ."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from guardrails_lite.cli._log._action import index_of
+from guardrails_lite.cli._terminal import print_json, print_table, safe
+
+if TYPE_CHECKING:
+    from guardrails_lite.audit.index import Index, Loaded, Policy
+    from guardrails_lite.audit.postgres import ShippedIndex
+
+POLICY: Final = "policy:"
+"""What a digest begins with where a call's id could stand too."""
+
+
+def list_policies(arguments: argparse.Namespace) -> int:
+    """Print which policies were in force, the last first."""
+    with index_of(arguments) as index:
+        policies = index.policies(limit=1_000)
+        told = index.loaded(policy.digest for policy in policies)
+    if arguments.json:
+        print_json([{**asdict(policy), **_config(told.get(policy.digest))} for policy in policies])
+        return 0
+    head = ("guard", "policy", "first", "last", "calls", "blocked", "USD", "rules")
+    print_table(head, [_row(policy, told.get(policy.digest)) for policy in policies])
+    return 0
+
+
+def _config(told: Loaded | None) -> dict[str, Any]:
+    return {"config": told.config if told is not None and told.bound else None}
+
+
+def _row(policy: Policy, told: Loaded | None) -> tuple[object, ...]:
+    from guardrails_lite.cli._log._calls import shown_time
+
+    rules: object = "not told" if told is None else "forged"
+    if told is not None and told.bound:
+        rules = sum(len(told.config[side]) for side in ("input", "output"))
+    times = (shown_time(policy.first), shown_time(policy.last))
+    digest = policy.digest[:12] or "-"
+    return (
+        policy.guard or "-",
+        digest,
+        *times,
+        policy.calls,
+        policy.blocked,
+        f"{policy.cost_usd:.6f}",
+        rules,
+    )
+
+
+def show_policy(arguments: argparse.Namespace) -> int:
+    """Print what a policy says, or in what it differs from another; 2 where it does not fit its digest."""
+    from guardrails_lite.audit.index import changes
+
+    with index_of(arguments) as index:
+        one = the_policy(index, arguments.id.removeprefix(POLICY))
+        against = arguments.against
+        other = the_policy(index, against.removeprefix(POLICY)) if against is not None else None
+        used = [policy for policy in index.policies(limit=1_000) if policy.digest == one.digest]
+    forged = not one.bound or (other is not None and not other.bound)
+    if other is not None:
+        found = changes(other, one)
+        if arguments.json:
+            told = {"before": other.digest, "after": one.digest, "bound": not forged}
+            print_json({**told, "changes": [asdict(each) for each in found]})
+        else:
+            head = ("setting", "before", "after", "change")
+            print_table(head, [(c.setting, _cell(c.before), _cell(c.after), c.change) for c in found])
+    elif arguments.json:
+        print_json({**asdict(one), "used": [asdict(policy) for policy in used]})
+    else:
+        _print(one, used)
+    if forged:
+        print("this is not what the digest names: `guardrails-lite log verify` says where it stands")
+    return 2 if forged else 0
+
+
+def _print(one: Loaded, used: list[Policy]) -> None:
+    from guardrails_lite.cli._log._calls import shown_time
+
+    print(f"{'policy:':10}{safe(one.digest)}")
+    for policy in used:
+        span = f"{shown_time(policy.first)} to {shown_time(policy.last)}"
+        print(f"{'guard:':10}{safe(policy.guard or '-')}, {policy.calls} calls, {span}")
+    print(f"{'captured:':10}{safe(one.capture)}\n")
+    print_table(("setting", "value"), [(name, _cell(value)) for name, value in one.settings().items()])
+
+
+def _cell(value: object) -> object:
+    return "-" if value is None else value
+
+
+def the_policy(index: Index | ShippedIndex, beginning: str) -> Loaded:
+    """What the log tells of the one policy whose digest begins so.
+
+    Raises:
+        LookupError: it tells of none, or of several.
+    """
+    found = index.find_policies(beginning)
+    if len(found) != 1:
+        which = "several policies begin" if found else "the log tells of no policy that begins"
+        raise LookupError(f"{which} with {beginning!r}")
+    return index.loaded(found)[found[0]]
