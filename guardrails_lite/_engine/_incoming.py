@@ -22,6 +22,7 @@ from guardrails_lite._messages._shapes import (
     Chunk,
     Delta,
     MalformedError,
+    beside_content,
     read_chunk,
     without_content,
     write_chunk,
@@ -108,8 +109,8 @@ class Incoming:
                 self._take_id(chunk.id)
             self._last = raw if chunk.deltas or self._last is None else self._last
             if not chunk.deltas:
-                if not isinstance(raw, str):
-                    self._tail.append(raw)
+                if (told := beside_content(raw)) is not None:
+                    self._tail.append(told)
                 continue
             for delta in chunk.deltas:
                 await self._take(chunk, delta)

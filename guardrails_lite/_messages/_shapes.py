@@ -448,8 +448,19 @@ def _write_tool_call(nth: int, call: ToolCall, like: Any) -> Any:
 
 def without_content(raw: Any) -> Any:
     """A chunk like *raw* whose choices carry neither text nor calls: for usage and other bookkeeping."""
-    if isinstance(raw, str) or not get(raw, "choices"):
+    return raw if isinstance(raw, str) or not get(raw, "choices") else _with_no_choice(raw)
+
+
+def beside_content(raw: Any) -> Any:
+    """A chunk without any choice as its reader can go through it; None: it says nothing, as a ping does."""
+    if isinstance(raw, str):
+        return None
+    if is_event(raw) or isinstance(get(raw, "choices"), (list, tuple)):
         return raw
+    return None if get(raw, "usage") is None else _with_no_choice(raw)
+
+
+def _with_no_choice(raw: Any) -> Any:
     if hasattr(raw, "model_copy"):
         return raw.model_copy(update={"choices": []})
     return {**plain(raw), "choices": []}

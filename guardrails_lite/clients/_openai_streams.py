@@ -49,8 +49,7 @@ class HeedfulStream(Stream[T]):
         if not _is_json(self.response):
             for event in super()._iter_events():
                 if event.data:
-                    refuse_depth(event.data)
-                    yield event
+                    yield _heeded(event)
             return
         body = b""
         for part in self.response.iter_bytes():
@@ -89,8 +88,7 @@ class AsyncHeedfulStream(AsyncStream[T]):
         self._reading.append(events)
         async for event in events:
             if event.data:
-                refuse_depth(event.data)
-                yield event
+                yield _heeded(event)
 
     async def _errors(self) -> AsyncIterator[ServerSentEvent]:
         body = b""
@@ -100,6 +98,28 @@ class AsyncHeedfulStream(AsyncStream[T]):
                 return
         for event in _error_in(body):
             yield event
+
+
+def _heeded(event: ServerSentEvent) -> ServerSentEvent:
+    """*event* as the client can take it.
+
+    Raises:
+        ValueError: its data is a text, which the client would pass on as a chunk.
+    """
+    refuse_depth(event.data)
+    if event.data.startswith('"'):
+        raise json.JSONDecodeError("a text instead of an object", "", 0)
+    if event.event == "error" and (told := _object_of(event.data)) and not told.keys() & {"error", "type"}:
+        return ServerSentEvent(event="error", data=json.dumps({"error": told}))
+    return event
+
+
+def _object_of(data: str | bytes) -> dict[str, Any] | None:
+    try:
+        told = loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return told if isinstance(told, dict) else None
 
 
 class _Held:
@@ -128,11 +148,7 @@ def _is_json(response: Any) -> bool:
 
 def _error_in(body: bytes) -> Iterator[ServerSentEvent]:
     """An error object told as an event, from which the client makes its own exception."""
-    try:
-        told = loads(body)
-    except (ValueError, RecursionError):
-        return
-    if isinstance(told, dict) and told.get("error"):
+    if (told := _object_of(body)) and told.get("error"):
         yield ServerSentEvent(data=json.dumps({"error": told["error"]}))
 
 

@@ -36,6 +36,9 @@ _OPENING = frames()[:4]
 _ERROR = frame(error_body("overloaded", code="server_error", type="server_error"))
 _QUOTA = frame(error_body("nothing left", code="insufficient_quota"))
 _VLLM = frame({"object": "error", "message": "engine dead", "type": "InternalServerError", "code": 500})
+_NAMED_ERROR = b'event: error\ndata: {"message": "engine dead"}\n\n'
+_PING = b"event: ping\ndata: {}\n\n"
+_USAGE = {"object": "chat.completion.chunk", "usage": {"prompt_tokens": 9, "completion_tokens": 3}}
 _CUT = ("FALL", "RETRY", LATE)
 _BROKEN_OFF = (FAILED, "FAIL truncated", LATE, "RETRY", "FALL")
 _ACCENTED = "Grüße 🦊"
@@ -131,10 +134,22 @@ STREAM_FAULTS = (
             Variant("server error", sse(_ERROR)),
             Variant("server error, [DONE]", sse(_ERROR, DONE)),
             Variant("quota", sse(_QUOTA), ("FALL", FAILED)),
+            Variant("by its event's name alone", sse(_NAMED_ERROR, *_GOOD, DONE)),
+            Variant("a text", sse(b'data: "Internal error"\n\n', *frames(), DONE)),
         ),
         streamed=True,
     ),
-    fault("S05", "an error after text", _BROKEN_OFF, sse(*_OPENING, _ERROR), streamed=True),
+    fault(
+        "S05",
+        "an error after text",
+        _BROKEN_OFF,
+        {
+            "server error": sse(*_OPENING, _ERROR),
+            "by its event's name alone": sse(*_OPENING, _NAMED_ERROR, *frames()[4:], DONE),
+            "a text": sse(*_OPENING, b'data: "Internal error"\n\n', *frames()[4:], DONE),
+        },
+        streamed=True,
+    ),
     fault(
         "S06",
         "vLLM's error frame",
@@ -214,12 +229,17 @@ STREAM_FAULTS = (
         "S17",
         "frames without choices",
         "DELIVER",
-        sse(
-            frame({**json.loads(_GOOD[0][6:]), "choices": [], "prompt_filter_results": []}),
-            *_GOOD,
-            frame({**json.loads(_GOOD[0][6:]), "choices": []}),
-            DONE,
-        ),
+        {
+            "annotations": sse(
+                frame({**json.loads(_GOOD[0][6:]), "choices": [], "prompt_filter_results": []}),
+                *_GOOD,
+                frame({**json.loads(_GOOD[0][6:]), "choices": []}),
+                DONE,
+            ),
+            "usage with null": sse(*_GOOD, frame({**_USAGE, "choices": None}), DONE),
+            "usage alone": sse(*_GOOD, frame(_USAGE), DONE),
+            "pings": sse(_PING, *_GOOD[:1], _PING, *_GOOD[1:], _PING, DONE),
+        },
         streamed=True,
     ),
     fault("S18", "tool calls interleaved", "DELIVER", sse(*_interleaved()), params=_TOOLS, streamed=True),
