@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal
 
 from guardrails_lite._errors import ConfigError
@@ -37,11 +38,14 @@ class Opener:
         return restricts(entry, self._restricted) is not None
 
     def open(
-        self, calls: Sequence[Entry], *, needed: Callable[[Entry], bool] = lambda call: True
+        self, calls: Iterable[Entry], *, needed: Callable[[Entry], bool] = lambda call: True
     ) -> Iterator[tuple[Entry, Texts | Why]]:
-        """Each call with its texts, or why there are none: it may also not be *needed* to open them."""
-        for start in range(0, len(calls), _BATCH):
-            batch = [(entry, self._box(entry, needed)) for entry in calls[start : start + _BATCH]]
+        """Each call with its texts, or why there are none: it may also not be *needed* to open them.
+
+        *calls* are taken some hundred at a time: a log of any length is gone through in little memory.
+        """
+        waiting = iter(calls)
+        while batch := [(entry, self._box(entry, needed)) for entry in islice(waiting, _BATCH)]:
             # Recorded before the first is opened, and the disk is waited for once: that takes the longest.
             self._log.events("log.read", [{"call": entry.id, **self._told} for entry, box in batch if box])
             for entry, box in batch:

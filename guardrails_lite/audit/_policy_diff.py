@@ -174,7 +174,7 @@ def diff_policy(
             the calls it made itself that is the same, and its rules are then compared by version too.
         reader: Who asks.
         reason: Why. It goes into the log as it is.
-        calls: Entries of finished calls; default: all of the log's.
+        calls: Entries of finished calls, taken as they are needed; default: all of the log's.
         on_progress: Told how many calls are done, after each.
 
     Raises:
@@ -194,7 +194,7 @@ def diff_policy(
         made_by = call.data.get("digest")
         return made_by != new.digest or (old is not None and made_by != old.digest)
 
-    opened = opener.open(tuple(log.records() if calls is None else calls), needed=needed)
+    opened = opener.open(log.records() if calls is None else calls, needed=needed)
     for done, (entry, texts) in enumerate(opened, 1):
         pair = (
             Unknown("restricted", ()) if opener.restricts(entry) else _pair(decider, entry, texts, old, new)

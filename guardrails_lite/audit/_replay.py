@@ -79,7 +79,7 @@ def replay(
         guard: The guard that might come. Its rules see one text at a time and no earlier ones.
         reader: Who replays.
         reason: Why. It goes into the log as it is.
-        calls: Entries of finished calls; default: all of the log's.
+        calls: Entries of finished calls, taken as they are needed; default: all of the log's.
         on_progress: Told how many calls are done, after each.
 
     Raises:
@@ -90,7 +90,7 @@ def replay(
     changes: list[Change] = []
     left_out: Counter[Why] = Counter()
     done = 0
-    for entry, texts in opener.open(tuple(log.records() if calls is None else calls)):
+    for entry, texts in opener.open(log.records() if calls is None else calls):
         if isinstance(texts, str):
             left_out[texts] += 1
         else:

@@ -55,8 +55,11 @@ def _run(arguments: argparse.Namespace) -> int:
         against = None if arguments.against is None else Guard.from_file(arguments.against)
     except ConfigError as error:
         return fail(error, 2)
-    calls = finished_calls(arguments)
-    with writing(arguments) as log, Bar("calls compared") as bar:
+    with (
+        finished_calls(arguments) as (count, calls),
+        writing(arguments) as log,
+        Bar("calls compared") as bar,
+    ):
         found = diff_policy(
             log,
             guard,
@@ -64,17 +67,18 @@ def _run(arguments: argparse.Namespace) -> int:
             reader=arguments.reader,
             reason=arguments.reason,
             calls=calls,
-            on_progress=lambda done: bar(done, len(calls)),
+            on_progress=lambda done: bar(done, count),
         )
+    looked_at = found.compared + len(found.undecided)
     if arguments.json:
         print_json(found.to_dict())
     else:
-        _print(found, len(calls))
+        _print(found, looked_at)
     if not found.compared:
         return 1
     if arguments.allow is None:
         return 1 if found.changes else 0
-    return 1 if len(found.changes) + len(found.undecided) > arguments.allow * len(calls) else 0
+    return 1 if len(found.changes) + len(found.undecided) > arguments.allow * looked_at else 0
 
 
 def _print(found: PolicyDiff, calls: int) -> None:

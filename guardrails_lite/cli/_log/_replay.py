@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -37,11 +39,13 @@ def declare_reading(parser: argparse.ArgumentParser) -> None:
     declare_filters(parser)
 
 
-def finished_calls(arguments: argparse.Namespace) -> list[Entry]:
-    """The records of the calls that are meant."""
+@contextlib.contextmanager
+def finished_calls(arguments: argparse.Namespace) -> Iterator[tuple[int, Iterator[Entry]]]:
+    """How many calls are meant, and their records, each read when it is asked for."""
     asked = filter_of(arguments)
     with index_of(arguments) as index:
-        return [index.entry(call) for call in index.calls(asked) if call.outcome != "unfinished"]
+        finished = (call for call in index.calls(asked) if call.outcome != "unfinished")
+        yield index.totals(asked).calls, (index.entry(call) for call in finished)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -51,15 +55,18 @@ def _run(arguments: argparse.Namespace) -> int:
         guard = Guard.from_file(arguments.file)
     except ConfigError as error:
         return fail(error, 2)
-    calls = finished_calls(arguments)
-    with writing(arguments) as log, Bar("calls replayed") as bar:
+    with (
+        finished_calls(arguments) as (count, calls),
+        writing(arguments) as log,
+        Bar("calls replayed") as bar,
+    ):
         found = replay(
             log,
             guard,
             reader=arguments.reader,
             reason=arguments.reason,
             calls=calls,
-            on_progress=lambda done: bar(done, len(calls)),
+            on_progress=lambda done: bar(done, count),
         )
     if arguments.json:
         print_json({**asdict(found), "rules": found.rules})
