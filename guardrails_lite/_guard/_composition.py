@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -145,6 +146,32 @@ def check_clocks(clocks: Clocks | None, what: str, *, can_wait: bool) -> None:
             "while it runs. Make it an `async def`, wrap the client, guard.wrap(client), or leave "
             "whole_reply_s out."
         )
+
+
+def check_held(fallback: Sequence[Target]) -> None:
+    """Refuse clocks of fallbacks by which these cannot be held where a call blocks its thread.
+
+    Raises:
+        ConfigError: nothing could end one of them when its clock has run out.
+    """
+    for target in fallback:
+        if target.clocks is None or target.clocks.whole_reply_s is None or not target.blocks:
+            continue
+        if _is_opaque(target):
+            raise ConfigError(
+                f"Clocks.whole_reply_s={target.clocks.whole_reply_s:g} of {target!r}: nothing can end it "
+                "while it runs, in a call that is not async. Give target() a client of the openai package, "
+                "call with arun, or leave whole_reply_s out."
+            )
+
+
+def _is_opaque(target: Target) -> bool:
+    """Whether nobody sees where it waits."""
+    if target.kind == "function":
+        return not inspect.isgeneratorfunction(target.subject)
+    from guardrails_lite.reliability import bound_of
+
+    return target.kind == "client" and bound_of(target.subject) == "cooperative"
 
 
 def _never_hedged(hedge: Hedge, budget: Budget) -> Iterator[str]:

@@ -12,7 +12,7 @@ from guardrails_lite._engine._drivers import AsyncLive, Live, abegin, begin
 from guardrails_lite._engine._exchange import Outcome, exchange
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard._binding import Binding, messages_of
-from guardrails_lite._guard._composition import check_clocks, check_hedged, check_style
+from guardrails_lite._guard._composition import check_clocks, check_hedged, check_held, check_style
 from guardrails_lite._messages import Call
 from guardrails_lite._targets import Primary, is_blocking
 
@@ -116,6 +116,7 @@ def decorate(guard: Guard[Any], function: Callable[..., Any], *, prompt: str | N
         return coroutine
 
     check_hedged(guard._plan.hedge, f"{binding.name}()", _INSTEAD)
+    check_held(guard._plan.fallback)
     plan = guard._plan_for("run")
 
     @functools.wraps(function)
@@ -148,6 +149,8 @@ def one_call(
     check_clocks(guard._plan.clocks, f"{name}()", can_wait=can_wait or not blocks)
     if blocks:
         check_hedged(guard._plan.hedge, f"{name}()", _INSTEAD)
+    if not can_wait and guard._plan.has_clocks:
+        check_held(guard._plan.fallback)
     if isinstance(messages, str):
         prompt = Binding(function, "prompt", 0, True, {}, {}, True, False, None, "prompt")
         call = Call(messages_of(messages), params)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from openai import AsyncOpenAI, NotGiven, OpenAI
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite._guard._composition import check_hedged, check_style
+from guardrails_lite._guard._composition import check_hedged, check_held, check_style
 from guardrails_lite._messages import Call, get
 from guardrails_lite._messages._texts import plain
 from guardrails_lite._targets import Answered, Sender
@@ -65,6 +65,8 @@ def wrap(guard: Guard[Any], client: C) -> C:
         )
     plan = guard._plan
     check_style(plan.retry, "guard.wrap(...)")
+    if isinstance(client, OpenAI):
+        check_held(plan.fallback)
     if bound_of(client) == "thread":
         check_hedged(
             plan.hedge,

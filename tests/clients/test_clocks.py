@@ -14,6 +14,7 @@ import pytest
 from guardrails_lite import (
     Budget,
     Clocks,
+    ConfigError,
     Exhausted,
     Guard,
     Hedge,
@@ -283,6 +284,47 @@ def test_two_sends_of_a_hedge_have_their_own_clocks(written: list[Any]) -> None:
         ("timeout", "first content"),
         ("answered", None),
     ]
+
+
+class Foreign:
+    """A client of another package, which nobody sees connect."""
+
+    @property
+    def chat(self) -> Any:
+        """Where `completions` is."""
+        return self
+
+    completions = chat
+
+    def create(self, **params: Any) -> Any:
+        """Answer."""
+        return completion("Oslo.")
+
+
+def plain(messages: Any) -> str:
+    """Answer."""
+    return "Oslo."
+
+
+@pytest.mark.parametrize("subject", [Foreign(), plain], ids=["client", "function"])
+def test_a_fallback_that_nothing_can_end_is_given_no_clock_to_end_by(subject: Any) -> None:
+    """Unless the call is async, where it waits in a thread."""
+    late = target(subject, clocks=Clocks(whole_reply_s=SOON_S))
+    guard: Guard[Any] = Guard(retry=Retry(attempts=1), fallback=[late])
+    refused = pytest.raises(ConfigError, match="nothing can end it while it runs, in a call that is not")
+    with refused:
+        guard(plain)
+    with refused:
+        guard.run(plain, "Hello.")
+    with refused, openai.OpenAI(api_key="k") as client:
+        guard.wrap(client)
+    assert asyncio.run(guard.arun(_offline, "Hello.")).reply.text == "Oslo."
+    with pytest.raises(ConfigError, match="how it connects nobody sees"):
+        target(Foreign(), clocks=Clocks(connect_s=1))
+
+
+async def _offline(messages: Any) -> str:
+    raise ConnectionError
 
 
 # --- functions ---
