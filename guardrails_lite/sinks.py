@@ -52,19 +52,31 @@ def structlog_sink(logger: Any = None) -> Sink:
     """
 
     def log(record: Record) -> None:
-        target = logger
-        if target is None:
-            import structlog
-
-            target = structlog.wrap_logger(
-                _logger,
-                processors=[structlog.stdlib.render_to_log_kwargs],
-                wrapper_class=structlog.stdlib.BoundLogger,
-            )
         level = "info" if record.outcome in _LEVELS else "warning"
-        getattr(target, level)("guarded call", **_event(record))
+        target = _over_standard() if logger is None else logger
+        if target is None:
+            getattr(_logger, level)("guarded call", extra=_event(record))
+        else:
+            getattr(target, level)("guarded call", **_event(record))
 
     return log
+
+
+def _over_standard() -> Any:
+    """A structlog logger over the standard one; None while this very thread is importing structlog.
+
+    A stream that nobody closed is recorded when it is collected, and that may happen in the middle of it.
+    """
+    import structlog
+
+    try:
+        return structlog.wrap_logger(
+            _logger,
+            processors=[structlog.stdlib.render_to_log_kwargs],
+            wrapper_class=structlog.stdlib.BoundLogger,
+        )
+    except AttributeError:
+        return None
 
 
 def _event(record: Record) -> dict[str, Any]:
