@@ -41,8 +41,7 @@ def candidates(text: str) -> Iterator[Candidate]:
         yield from emails(text)
     if ("/" in text and "://" in text) or "www." in text:
         yield from links(text)
-    if ":" in text:
-        yield from ipv6s(text)
+    yield from ipv6s(text)
     yield from macs(text)
     groups = pieces_of(text).digits
     if not groups:
