@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import guardrails_lite_validators as detectors
 from benchmarks.install import import_ms
-from guardrails_lite import Validator
+from guardrails_lite import Guard, Validator, block, redact
 
 Row = tuple[str, float, str, float | None, bool]
 
@@ -16,7 +16,7 @@ TOGETHER_US = 150
 TIMES_FASTER = 50
 IMPORT_MS = 50
 EACH_US = {"pii": 60, "secrets": 50, "injection": 300, "hidden_text": 40, "exfiltration": 40}
-OTHERS = ("output_injection", "profanity", "refusal", "code")
+OTHERS = ("output_injection", "code", "refusal", "profanity")
 MESSAGE = (
     "Hello, I bought the blue kettle last week and it does not heat up any more. Could you tell me how I "
     "can send it back, and whether the shop pays for the parcel? I have looked at the page about returns,"
@@ -30,14 +30,20 @@ MESSAGE = (
     " a small spring comes off when it gets hot. Many thanks for your help, and all the best to everybody"
     " in the shop. Yours, Ada"
 )
+NOTHING_FOUND = MESSAGE.replace("ada@example.org", "my usual address").replace(
+    "212-555-0123", "my old number"
+)
 
 
 def rows() -> list[Row]:
     """The least processor time of many runs each, in turns; other work on the machine only adds to it."""
-    made: dict[str, Validator] = {name: getattr(detectors, name)() for name in (*EACH_US, *OTHERS)}
-    least = _least_us(made, ROUNDS)
+    made: dict[str, Validator] = {name: getattr(detectors, name)() for name in EACH_US}
+    others: dict[str, Validator] = {name: getattr(detectors, name)() for name in OTHERS}
+    others["competitors"] = detectors.competitors(["Acme", "Globex", "Initech", "Umbrella"])
+    others |= {"language": detectors.language(["en"]), "readability": detectors.readability(max_grade=9)}
+    least = _least_us(made, ROUNDS) | _least_us(others, ROUNDS)
     per_kb = len(MESSAGE) / 1000
-    together = sum(least[name] for name in EACH_US)
+    together = {"nothing found": _together_us(NOTHING_FOUND), "two things masked": _together_us(MESSAGE)}
     told: list[Row] = [
         (
             f"{name}(), for each 1,000 characters",
@@ -46,17 +52,18 @@ def rows() -> list[Row]:
             bound,
             bound is None or least[name] / per_kb <= bound,
         )
-        for name, bound in ((name, EACH_US.get(name)) for name in made)
+        for name, bound in ((name, EACH_US.get(name)) for name in least)
     ]
-    told.append(
+    told += [
         (
-            f"{', '.join(EACH_US)} together, a message of 1 kB",
-            together,
+            f"a guard of {', '.join(EACH_US)}, over one of none, a message of 1 kB, {what}",
+            took,
             "µs",
             TOGETHER_US,
-            together <= TOGETHER_US,
+            took <= TOGETHER_US,
         )
-    )
+        for what, took in together.items()
+    ]
     if find_spec("presidio_analyzer") is not None:
         pair = {"presidio": detectors.presidio(), "pii": made["pii"]}
         in_turns = _least_us(pair, 10)
@@ -70,6 +77,21 @@ def rows() -> list[Row]:
     over = import_ms("guardrails_lite_validators")
     told.append(("import guardrails_lite_validators", over, "ms", IMPORT_MS, over <= IMPORT_MS))
     return told
+
+
+def _together_us(message: str) -> float:
+    """What the five detectors add to a guard's look at a message: what they find is acted on, too."""
+    rules = [redact(detectors.pii()), redact(detectors.secrets()), block(detectors.injection())]
+    rules += [redact(detectors.hidden_text()), block(detectors.exfiltration())]
+    guards = {"five": Guard(input=rules, log=[]), "none": Guard(log=[])}
+    least = dict.fromkeys(guards, float("inf"))
+    for turn in range(ROUNDS + 1):
+        for name, guard in guards.items():
+            began = time.thread_time()
+            guard.check(message)
+            if turn:
+                least[name] = min(least[name], (time.thread_time() - began) * 1e6)
+    return least["five"] - least["none"]
 
 
 def _least_us(made: dict[str, Validator], rounds: int) -> dict[str, float]:
