@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from guardrails_lite import Budget, Finding, Guard, Retry, block, reask, redact, target, tool, validator
 from guardrails_lite._messages import Usage
 from guardrails_lite._record import AttemptStep, CheckStep, FindingCount, NoteStep, Record, ToolStep
 from guardrails_lite.audit import AuditLog, Clock
+from guardrails_lite_validators import injection, pii, secrets
 from tests.audit.calls import intent
 
 DAY_NS = 86_400 * 10**9
@@ -23,6 +26,35 @@ SAYS = {
     "redact(secrets())": FindingCount("holds a credential", "API_KEY", 0.99, 1),
     "reask(no_rivals)": FindingCount("names a competitor", "BRAND", None, 1),
 }
+
+
+@validator(window=12)
+def no_rivals(text: str) -> Iterator[Finding]:
+    """Names of competitors."""
+    yield from ()
+
+
+def refund(order: str, amount: float) -> str:
+    """Give money back."""
+    return order
+
+
+BEFORE = Guard(
+    input=[redact(pii()), block(injection())],
+    output=[redact(secrets()), reask(no_rivals)],
+    tools=[refund],
+    fallback=[target(model="gpt-5-mini"), target("Sorry, try later.")],
+)
+"""What was in force at first."""
+AFTER = Guard(
+    input=[redact(pii()), block(injection())],
+    output=[redact(secrets()), reask(no_rivals)],
+    tools=[tool(refund, effects="write", approve="deny")],
+    fallback=[target(model="gpt-5-mini"), target("Sorry, we are busy.")],
+    retry=Retry(attempts=2),
+    budget=Budget(deadline_s=20),
+)
+"""What came after it."""
 
 
 class Time:
@@ -99,7 +131,7 @@ def drawn(number: int, started: float, chance: random.Random) -> Record:
     return Record(
         id=f"{chance.getrandbits(128):032x}",
         guard=chance.choices(["support", "invoices"], (3, 1))[0],
-        digest=("5f0c" if started < NOW_NS / 1e9 - 9 * 86_400 else "a91e") * 8,
+        digest=(BEFORE if started < NOW_NS / 1e9 - 9 * 86_400 else AFTER).digest,
         mode="enforce",
         style=chance.choice(["sync", "async", "stream"]),
         model=model,

@@ -175,6 +175,19 @@ def test_hostile_text_runs_nowhere(browser: Browser, tmp_path: Path, serve: Serv
         assert page.complaints() == []
 
 
+def test_what_a_policy_says_is_one_link_away(browser: Browser, address: str) -> None:
+    """Its settings are a table with a name, with scripts and without."""
+    for scripts in (True, False):
+        with browser.page(scripts=scripts) as page:
+            page.open(f"{address}/policies")
+            page.click("td a[href*='says=']")
+            page.wait_for("location.search.startsWith('?says=') && document.readyState === 'complete'")
+            assert "budget.deadline_s" in page.run("document.querySelector('#says').textContent")
+            assert page.run("document.documentElement.scrollWidth <= innerWidth")
+            assert page.complaints() == []
+            assert page.nameless() == []
+
+
 def test_a_narrow_screen_and_print(browser: Browser, address: str) -> None:
     """On a telephone nothing sticks out; on paper the menu and the forms are gone."""
     with browser.page(width=390, height=800) as page:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
+from guardrails_lite import Finding, Guard, Retry, Validator, block, validator
 from guardrails_lite._rates import wilson
 from guardrails_lite._record import CheckStep
-from guardrails_lite.audit import AuditLog, read
+from guardrails_lite.audit import AuditLog, Clock, read
 from tests.audit.calls import record
 from tests.review.conftest import Serve
 
@@ -138,3 +140,101 @@ def test_the_sums_of_rules_know_the_policy(tmp_path: Path, ask: Callable[..., ht
             ran = [step["result"] for step in steps if step["rule"] == change["name"]]
             assert (change[f"{prefix}_of"] or 0) == len(ran)
             assert (change[f"{prefix}_hits"] or 0) == ran.count("found")
+
+
+def guards() -> tuple[Guard[Any], Guard[Any]]:
+    """Two policies of one guard, with markup and formulas for names and arguments."""
+
+    def named(name: str, **shown: Any) -> Validator:
+        @validator(name=name, params=shown, private={"words": ["falcon"]})
+        def find(text: str) -> list[Finding]:
+            return []
+
+        return find
+
+    hostile = "<script>alert(1)</script>"
+    return (
+        Guard(name="support", input=[block(named(hostile, note="=1+1"))]),
+        Guard(
+            name="support",
+            input=[block(named(hostile, note='"><img src=x>\x1b[2J'))],
+            retry=Retry(attempts=2),
+        ),
+    )
+
+
+@pytest.fixture
+def asked(tmp_path: Path, serve: Serve) -> Callable[..., httpx.Response]:
+    """A desk on a log of two guards that are at hand."""
+    times = iter(range(10**18, 10**19, 3_600 * 10**9))
+    clock = Clock(wall_ns=lambda: next(times), mono_ns=lambda: next(times))
+    with AuditLog(tmp_path / "log", heartbeat_s=None, clock=clock) as log:
+        for number, guard in enumerate(guards()):
+            log(record(number, digest=guard.digest, started=1_764_000_000.0 + number * 7_200))
+    address = serve(tmp_path / "log")
+    return lambda path, **query: httpx.get(address + path, params=query, timeout=60)
+
+
+def test_each_policy_says_what_it_is(asked: Callable[..., httpx.Response]) -> None:
+    """The newest one, or that of the address, with first and last use, calls and settings."""
+    old, new = guards()
+    told = asked("/policies.json").json()
+    assert [policy["told"] for policy in told["policies"]] == ["yes", "yes"]
+    assert (told["says"]["digest"], told["says"]["config"]) == (new.digest, new.config)
+    says = asked("/policies.json", says=old.digest).json()["says"]
+    assert (says["config"], says["capture"]) == (old.config, "metadata")
+    assert [(used["guard"], used["calls"]) for used in says["used"]] == [("support", 1)]
+    assert says["settings"]["retry.attempts"] == 3
+    assert "falcon" not in asked("/policies", says=old.digest).text
+    assert asked("/policies", says="f" * 32).status_code == 404
+
+
+def test_the_settings_of_two_policies_are_compared(asked: Callable[..., httpx.Response]) -> None:
+    """Beside what they decided: on the page, as JSON and as CSV."""
+    compared = asked("/policies.json").json()["compared"]
+    found = {each["name"]: each for each in compared["changes"] if each["kind"] == "setting"}
+    assert compared["settings_known"]
+    assert {name.rpartition(".")[2] for name in found} == {"note", "attempts"}
+    assert (found["retry.attempts"]["before"], found["retry.attempts"]["after"]) == (3, 2)
+    rows = list(csv.DictReader(asked("/policies.csv").text.splitlines()))
+    settings = {row["name"]: row for row in rows if row["kind"] == "setting"}
+    assert (settings["retry.attempts"]["before"], settings["retry.attempts"]["after"]) == ("3", "2")
+    assert {row["kind"] for row in rows} == {"setting", "rule", "outcome"}
+    assert "retry.attempts" in asked("/policies").text
+
+
+def test_what_a_policy_says_is_harmless(asked: Callable[..., httpx.Response]) -> None:
+    """Markup is text, an escape code is a name, a formula is no formula."""
+    old, _ = guards()
+    for page in (asked("/policies").text, asked("/policies", says=old.digest).text):
+        assert "<script>alert" not in page
+        assert "<img" not in page
+        assert "\x1b" not in page
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    values = [cell for row in csv.reader(asked("/policies.csv").text.splitlines()) for cell in row]
+    assert "'=1+1" in values
+    assert "=1+1" not in values
+
+
+def test_what_an_older_log_does_not_tell_is_said(ask: Callable[..., httpx.Response]) -> None:
+    """Its policies are listed and compared by what they did."""
+    told = ask("/policies.json").json()
+    assert {policy["told"] for policy in told["policies"]} == {"no"}
+    assert told["says"] is None
+    assert not told["compared"]["settings_known"]
+    assert "The log does not tell the settings of both." in ask("/policies").text
+    assert "does not tell the settings of this policy" in ask("/policies", says=OLD).text
+
+
+def test_what_is_not_its_digests_is_not_shown(tmp_path: Path, serve: Serve) -> None:
+    """The page says so, and where to look."""
+    history(tmp_path / "log")
+    with AuditLog(tmp_path / "log", heartbeat_s=None) as log:
+        told = {"digest": NEW, "config": {"mode": "monitor"}, "rest": "", "withheld": {}, "capture": "none"}
+        log.append("policy.loaded", NEW, told)
+    address = serve(tmp_path / "log")
+    says = httpx.get(f"{address}/policies.json", params={"says": NEW}, timeout=60).json()["says"]
+    assert (says["told"], says["config"], says["settings"]) == ("forged", None, {})
+    page = httpx.get(f"{address}/policies", params={"says": NEW}, timeout=60).text
+    assert "is not what its digest names" in page
+    assert "not its digest's" in page
