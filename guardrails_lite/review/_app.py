@@ -17,12 +17,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardrails_lite._errors import ConfigError, GuardrailsError
 from guardrails_lite.cli._terminal import safe
 from guardrails_lite.review._desk import SPANS, Desk, Visit
-from guardrails_lite.review._door import COOKIE, HEADERS, LOOPBACK, Door, Session
+from guardrails_lite.review._door import COOKIE, LOOPBACK, Door, Session, Threshold
 from guardrails_lite.review._place import Directory, Shipped
 from guardrails_lite.review._view import HERE, View, environment
 from guardrails_lite.review.pages import (
@@ -176,38 +175,8 @@ def application(held: Desk, door: Door) -> Starlette:
         held.close()
 
     made = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: app.missing})
-    made.add_middleware(_Guarded, door=door)
+    made.add_middleware(Threshold, door=door)
     return made
-
-
-class _Guarded:
-    """Around everything: the names it answers to, and the headers of every answer."""
-
-    def __init__(self, app: ASGIApp, door: Door) -> None:
-        self._app = app
-        self._door = door
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def told(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                held = {name.lower() for name, _ in message["headers"]}
-                message["headers"] += [
-                    (name.lower().encode(), value.encode())
-                    for name, value in HEADERS.items()
-                    if name.lower().encode() not in held
-                ]
-            await send(message)
-
-        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-        if self._door.answers_to(host):
-            await self._app(scope, receive, told)
-        else:
-            refusal = PlainTextResponse("This desk does not answer to that name; see --host-name.\n", 421)
-            await refusal(scope, receive, told)
 
 
 class _App:

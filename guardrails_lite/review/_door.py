@@ -17,13 +17,16 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote
 
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 from guardrails_lite._errors import ConfigError
 
 COOKIE: Final = "guardrails_lite_desk"
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _SHORTEST: Final = 16
 
-HEADERS: Final = {
+_HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -129,3 +132,33 @@ def read_tokens(path: str) -> dict[str, str]:
     if len(tokens) != len(lines) or len(set(tokens.values())) != len(lines):
         raise ConfigError(f"{path}: a name or a token is there twice")
     return tokens
+
+
+class Threshold:
+    """Around everything: the names it answers to, and the headers of every answer."""
+
+    def __init__(self, app: ASGIApp, door: Door) -> None:
+        self._app = app
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                held = {name.lower() for name, _ in message["headers"]}
+                message["headers"] += [
+                    (name.lower().encode(), value.encode())
+                    for name, value in _HEADERS.items()
+                    if name.lower().encode() not in held
+                ]
+            await send(message)
+
+        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+        if self._door.answers_to(host):
+            await self._app(scope, receive, told)
+        else:
+            refusal = PlainTextResponse("This desk does not answer to that name; see --host-name.\n", 421)
+            await refusal(scope, receive, told)
