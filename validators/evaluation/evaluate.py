@@ -27,6 +27,8 @@ from hidden import HONEST, hidden
 from hiding import hidden_attacks
 from links import honest, leaks
 from payloads import payloads
+from tongues import ATTACKS, tongues
+from tongues import HONEST as HONEST_TONGUES
 
 from guardrails_lite._rules import Validator
 from guardrails_lite_validators import exfiltration, hidden_text, injection, output_injection, pii, secrets
@@ -253,6 +255,12 @@ def report(prompts: Path, seed: int) -> None:
     clear = [row["text"] for row in rows if row["label"] and 30 < len(row["text"]) < 1500]
     clear = [text for text in clear if text.isascii() and find(text)]
     by_kind("injection: attacks found in clear text, hidden", find, hidden_attacks(draw, clear, each=50))
+    by_kind("injection: attacks by language", find, tongues(ATTACKS))
+    by_kind("injection: honest requests by language", find, tongues(HONEST_TONGUES))
+    tool = injection(source="tool")
+    by_kind("injection as a tool's: attacks by language", tool, tongues(ATTACKS))
+    by_kind("injection as a tool's: honest requests by language", tool, tongues(HONEST_TONGUES))
+    by_kind("injection as a tool's: pieces of code and its documents flagged", tool, code(draw, pieces=800))
     inside = surrounded(draw, [text for text in clear if len(text) < 300], benign, each=60)
     by_kind("injection: attacks found alone, inside benign prompts", find, inside)
     print("benign prompts flagged, and cost in µs per kB")

