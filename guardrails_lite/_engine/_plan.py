@@ -31,11 +31,11 @@ class Memo:
         self._new: set[int] = set()
         self._old: set[int] = set()
 
-    def __contains__(self, text: tuple[str, str]) -> bool:
+    def __contains__(self, text: tuple[str, str | bytes]) -> bool:
         key = hash(text)
         return key in self._new or key in self._old
 
-    def add(self, text: tuple[str, str]) -> None:
+    def add(self, text: tuple[str, str | bytes]) -> None:
         """Remember a role's text; what was not added again for a generation is forgotten."""
         if len(self._new) >= _MEMO_SIZE:
             self._old, self._new = self._new, set()

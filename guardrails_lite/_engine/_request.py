@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,20 @@ from guardrails_lite._engine._endings import blocked
 from guardrails_lite._engine._screen import Round
 from guardrails_lite._engine._tally import Stop
 from guardrails_lite._errors import Blocked
-from guardrails_lite._messages import Call, Message, Reply, get
-from guardrails_lite._messages._texts import Piece, pieces_of, plain, rewrite
+from guardrails_lite._messages import Call, Reply, get
+from guardrails_lite._messages._params import (
+    BESIDE,
+    DECLARATIONS,
+    PARAMS,
+    SETTINGS,
+    content_of,
+    declares,
+    is_given,
+    pieces_beside,
+    rewritten,
+    role_of,
+)
+from guardrails_lite._messages._texts import Piece, pieces_of, rewrite
 
 if TYPE_CHECKING:
     from guardrails_lite._engine._asking import Invalid
@@ -21,7 +34,7 @@ if TYPE_CHECKING:
     from guardrails_lite.schemas.parts import Parts
 
 
-async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
+def screen_request(story: Story, call: Call) -> Coroutine[Any, Any, tuple[Call, Stop | None]]:
     """Run the input rules over every text of the request.
 
     Returns:
@@ -31,21 +44,31 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
         Blocked: a rule stops it, and nothing has been sent.
     """
     plan = story.plan
-    messages = _all_said(call) if call.params else call.messages
-    pieces, unscreened = pieces_of(messages)
+    pieces, unscreened = pieces_of(call.messages)
     chars = 0
     for piece in pieces:
         chars += len(piece.text)
     story.input_chars = chars
+    declarations: list[Declaration] = []
+    if plan.toolbox is not None or call.beside or not SETTINGS.issuperset(call.params):
+        call = _with_lists(call)
+        pieces += _pieces_beside(plan, call, declarations, unscreened)
     if unscreened:
         story.unscreened = tuple(dict.fromkeys(unscreened))
+    return _screen(story, call, pieces, declarations)
+
+
+async def _screen(
+    story: Story, call: Call, pieces: Sequence[Piece], declarations: Sequence[Declaration]
+) -> tuple[Call, Stop | None]:
+    plan = story.plan
     side = plan.input
     if not side.rules:
         if plan.captures:
-            story.texts += [("input", piece.role, piece.text) for piece in pieces]
+            story.texts += [("input", piece.role, piece.text) for piece in pieces if not declares(piece)]
         return call, None
     tallies = story.tallies(side)
-    rewritten: dict[Piece, str] = {}
+    changed: dict[Piece, str] = {}
     fall_back: Stop | None = None
     newest = len(call.messages) - 1
     for piece in pieces:
@@ -61,37 +84,84 @@ async def screen_request(story: Story, call: Call) -> tuple[Call, Stop | None]:
             left = screening if isinstance(screening, str) else await screening
         except Stop as stop:
             if stop.verb != "fall_back":
-                raise blocked(stop, piece.path if message <= newest else "prediction.content") from None
+                raise blocked(stop, _place_of(piece, stop)) from None
             fall_back, left = fall_back or stop, text
         if left != text:
-            rewritten[piece] = left
+            changed[piece] = left
         elif side.remembers and checks.all_passed:
             plan.memo.add((role, text))
+    for declaration in declarations:
+        checks = tallies if isinstance(tallies, Round) else side.checks(declaration[0], tallies)
+        if declaration in plan.memo:
+            checks.know()
+        elif side.remembers and checks.all_passed:
+            plan.memo.add(declaration)
     if plan.captures:
-        story.texts += [("input", piece.role, rewritten.get(piece, piece.text)) for piece in pieces]
+        story.texts += [
+            ("input", piece.role, changed.get(piece, piece.text))
+            for piece in pieces
+            if piece in changed or not declares(piece)
+        ]
     if fall_back is not None and not plan.fallback:
         raise blocked(fall_back, "the request")
-    if rewritten:
-        call = _saying(call, rewrite(messages, rewritten))
+    if changed:
+        call = _saying(plan, call, changed)
     return call, fall_back
 
 
-def _all_said(call: Call) -> tuple[Message, ...]:
-    """The messages of a request, and what it predicts of the reply as one more: that is sent as well."""
-    predicted = get(call.params.get("prediction"), "content")
-    if predicted is None:
-        return call.messages
-    return (*call.messages, {"role": "assistant", "content": predicted})
+def _place_of(piece: Piece, stop: Stop) -> str:
+    masks = stop.rule.rewrites and not stop.broken
+    return f"{piece.path}, where nothing can be masked" if masks else piece.path
 
 
-def _saying(call: Call, said: tuple[Message, ...]) -> Call:
-    """The call once more, with what `_all_said` told of it as it is in *said*."""
-    own = len(call.messages)
+Declaration = tuple[str, bytes]
+"""Whose words a declaration counts as, and its content. One that has passed is remembered as a whole."""
+_OF_THE_GUARD: Declaration = ("tool", b"")
+"""The tools that a guard declares by dicts: always the same, so their content need not be looked at."""
+
+
+def _pieces_beside(
+    plan: Plan, call: Call, declarations: list[Declaration], unscreened: list[str]
+) -> Iterator[Piece]:
+    """The texts beside the messages, less those of declarations that have passed every rule before."""
+    for place, params in ((PARAMS, call.params), (BESIDE, call.beside)):
+        for name, value in params.items():
+            if name in SETTINGS or not is_given(value):
+                continue
+            if name in DECLARATIONS and (content := content_of(value)) is not None:
+                declarations.append((role_of(name), content))
+                if declarations[-1] in plan.memo:
+                    continue
+            yield from pieces_beside(place, name, value, unscreened)
+    if plan.toolbox is not None and not is_given(call.params.get("tools")):
+        described = plan.toolbox.described
+        if any(described):
+            declarations.append(_OF_THE_GUARD)
+            if _OF_THE_GUARD not in plan.memo:
+                yield from pieces_beside(PARAMS, "tools", described, unscreened)
+
+
+def _with_lists(call: Call) -> Call:
+    """The call, with what can be read but once made a list."""
+    if not any(isinstance(value, Iterator) for value in call.params.values()):
+        return call
+    params = {
+        name: list(value) if isinstance(value, Iterator) else value for name, value in call.params.items()
+    }
+    return replace(call, params=params)
+
+
+def _saying(plan: Plan, call: Call, texts: Mapping[Piece, str]) -> Call:
+    """The call with the *texts* in place of their pieces."""
+    said: dict[int, dict[Piece, str]] = {0: {}, PARAMS: {}, BESIDE: {}}
+    for piece, text in texts.items():
+        said[min(piece.message, 0)][piece] = text
     params = call.params
-    for predicted in said[own:]:
-        told = {**plain(params["prediction"]), "content": get(predicted, "content")}
-        params = {**params, "prediction": told}
-    return replace(call, messages=said[:own], params=params)
+    if plan.toolbox is not None and not is_given(params.get("tools")) and any(map(declares, said[PARAMS])):
+        params = {**params, "tools": plan.toolbox.definitions}
+    return Call(
+        rewrite(call.messages, said[0]), rewritten(params, said[PARAMS]), rewritten(call.beside, said[BESIDE])
+    )
 
 
 def declared(plan: Plan, call: Call, primary: Target | Primary) -> tuple[Offered | None, Call]:
@@ -175,7 +245,7 @@ async def _screened(story: Story, call: Call, messages: tuple[Any, ...]) -> tupl
         return messages
     story.attempt, attempt = 0, story.attempt
     try:
-        added, _ = await screen_request(story, Call(messages, call.params))
+        added, _ = await _screen(story, Call(messages, call.params), pieces_of(messages)[0], ())
     except Blocked:
         return None
     finally:

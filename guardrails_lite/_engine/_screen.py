@@ -12,6 +12,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 from guardrails_lite._engine._tally import Stop, Tally, booked, look, look_now, stop_of_broken, stops, worst
+from guardrails_lite._messages._params import Fixed
 from guardrails_lite._record import CheckStep
 from guardrails_lite._rules import Finding, Rule, for_texts
 from guardrails_lite._sharing import clear_desk, open_desk
@@ -276,7 +277,10 @@ def _act(group: Sequence[Tally], seen: Sequence[Sequence[Finding] | None], text:
                 stopped = [*(stopped or ()), broken]
         elif findings:
             tally.found(findings)
-            if tally.rule.rewrites:
+            if tally.rule.rewrites and isinstance(text, Fixed):
+                tally.action = "block"
+                stopped = [*(stopped or ()), Stop(tally.rule, findings)]
+            elif tally.rule.rewrites:
                 text = masked(text, findings)
             elif stops(tally.rule):
                 stopped = [*(stopped or ()), Stop(tally.rule, findings)]

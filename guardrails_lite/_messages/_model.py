@@ -80,6 +80,8 @@ class Call:
     """What is said, oldest first."""
     params: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Everything else of the request: ``model``, ``tools``, ``temperature``, …"""
+    beside: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Parameters that only the request's own API has, so that no fallback is sent them."""
 
     @property
     def model(self) -> str | None:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from guardrails_lite._messages import Message, get
-from guardrails_lite._nesting import loads
+from guardrails_lite._nesting import MAX_DEPTH, loads
 
 _CONTENT = ("content",)
 _new = tuple.__new__
@@ -30,14 +30,15 @@ _KNOWN_FIELDS = frozenset(
     ]
 )
 """Fields of a message that are looked at by name, or hold an id and no text."""
-_TOLD_AGAIN = frozenset({"parsed", "annotations"})
-"""Fields of a reply that some applications send back: what its text is parsed to, and what it cites."""
+_UNREAD = re.compile(r"(.*_)?(id|url|uri|data|b64_json)")
+"""Fields of a part in which an image, a sound or a file is, or where it is."""
 
 
 class Piece(NamedTuple):
     """One text of one message. A named tuple, for there are many and they are short-lived."""
 
     message: int
+    """Its number; less than nothing where the text stands in a parameter beside the messages (`_params`)."""
     where: tuple[str | int, ...]
     """The path inside the message, such as ``("content", 0, "text")``."""
     role: str
@@ -50,9 +51,31 @@ class Piece(NamedTuple):
 
     @property
     def path(self) -> str:
-        """The path as people read it: ``messages[2].content[0].text``."""
+        """The path as people read it: ``messages[2].content[0].text``, ``metadata["ticket"]``."""
+        if self.message < 0:
+            return _path_beside(*self.where)
         steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.where)
         return f"messages[{self.message}]{steps}"
+
+
+_DOCUMENTED = frozenset(
+    {"tools", "functions", "response_format", "prediction", "web_search_options", "text", "prompt"}
+)
+"""Parameters whose fields are the API's, not the caller's own words."""
+_TELLABLE = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.-]{0,63}")
+"""A key that may stand in an error: it reads as a name, not as a text."""
+
+
+def _path_beside(name: str | int, *steps: str | int) -> str:
+    path = str(name)
+    for step in steps:
+        if isinstance(step, int):
+            path += f"[{step}]"
+        elif not _TELLABLE.fullmatch(step):
+            path += "[...]"
+        else:
+            path += f".{step}" if name in _DOCUMENTED and step.isidentifier() else f'["{step}"]'
+    return path
 
 
 def pieces_of(messages: Sequence[Message]) -> tuple[list[Piece], list[str]]:
@@ -99,10 +122,8 @@ def _pieces_of_message(index: int, message: Message, unscreened: list[str]) -> I
     for key, value in _fields_sent(message):  # what a compatible server takes beside, such as reasoning
         if key not in _KNOWN_FIELDS and isinstance(value, str):
             yield Piece(index, (key,), role, value)
-        elif key in _TOLD_AGAIN and value:
-            yield from _pieces_of_object(index, (key,), role, value, unscreened)
         elif key not in _KNOWN_FIELDS and value and not isinstance(value, (bool, int, float)):
-            unscreened.append(_shown(key))
+            yield from _pieces_of_object(index, (key,), role, value, unscreened)
 
 
 def _fields_sent(message: Any) -> Iterator[tuple[Any, Any]]:
@@ -152,16 +173,37 @@ def _pieces_of_part(index: int, nth: int, role: str, part: Any, unscreened: list
     key = _TEXT_KEYS.get(kind) if isinstance(kind, str) else None
     text = get(part, key) if key else None
     if not key or not isinstance(text, str):
-        unscreened.append(_shown(kind))
+        unread: list[str] = []
+        pieces = list(_pieces_inside(index, ("content", nth), role, part, unread))
+        if unread or not pieces:
+            unscreened.append(_shown(kind))
+        yield from pieces
         return
     yield Piece(index, ("content", nth, key), role, text)
     for name, value in _fields_sent(part):  # a title, say
         if name not in ("type", key) and isinstance(value, str):
             yield Piece(index, ("content", nth, name), role, value)
-        elif name in _TOLD_AGAIN and value:
-            yield from _pieces_of_object(index, ("content", nth, name), role, value, unscreened)
         elif name not in ("type", key) and value and not isinstance(value, (bool, int, float)):
-            unscreened.append(_shown(name))
+            yield from _pieces_of_object(index, ("content", nth, name), role, value, unscreened)
+
+
+def _pieces_inside(
+    index: int, where: tuple[str | int, ...], role: str, part: Any, unread: list[str]
+) -> Iterator[Piece]:
+    """The texts of a part that is no text itself: a file's name, a document that a server takes whole."""
+    if len(where) > MAX_DEPTH:
+        unread.append("deep")
+    elif isinstance(part, str):
+        yield Piece(index, where, role, part)
+    elif isinstance(part, (list, tuple)):
+        for nth, each in enumerate(part):
+            yield from _pieces_inside(index, (*where, nth), role, each, unread)
+    elif isinstance(part, Mapping) or hasattr(part, "__dict__"):
+        for name, value in _fields_sent(part):
+            if not isinstance(name, str) or (_UNREAD.fullmatch(name) and isinstance(value, str)):
+                unread.append(_shown(name))
+            elif name != "type":
+                yield from _pieces_inside(index, (*where, name), role, value, unread)
 
 
 def _pieces_of_json(index: int, where: tuple[str | int, ...], role: str, text: str) -> Iterator[Piece]:
@@ -184,7 +226,7 @@ def rewrite(messages: Sequence[Message], texts: Mapping[Piece, str]) -> tuple[Me
         message = changed[index]
         if whole is None:
             whole = _with_strings(_at(message, where), replaced)
-        changed[index] = _with(message, where, whole)
+        changed[index] = with_text(message, where, whole)
     return tuple(changed)
 
 
@@ -200,17 +242,19 @@ def _at(source: Any, where: tuple[str | int, ...]) -> Any:
     return source
 
 
-def _with(source: Any, where: tuple[str | int, ...], text: Any) -> Any:
+def with_text(source: Any, where: tuple[str | int, ...], text: Any) -> Any:
     """Copy *source* with *text* at *where*; objects become dicts, as the provider takes either."""
     if not where:
         return text
     step, rest = where[0], where[1:]
     if isinstance(step, int):
         items = list(source)
-        items[step] = _with(items[step], rest, text)
+        items[step] = with_text(items[step], rest, text)
         return items
     fields = plain(source)
-    fields[step] = _with(fields[step], rest, text)
+    if step not in fields:  # a key that JSON will make a string
+        fields = {str(name): value for name, value in fields.items()}
+    fields[step] = with_text(fields[step], rest, text)
     return fields
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import functools
 import json
-import marshal
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Choice, Message, ToolCall
+from guardrails_lite._messages._params import content_of, is_given
 from guardrails_lite._messages._texts import plain
 from guardrails_lite._nesting import loads
 from guardrails_lite._tools._declare import arguments_schema, body_of, parameters_schema, tool
@@ -78,6 +78,11 @@ class Toolbox:
         return [dict(made.definition) for made in self.tools]
 
     @property
+    def described(self) -> list[Mapping[str, Any]]:
+        """The definitions that were given as dicts, a tool server's maybe; for code of one's own ``{}``."""
+        return [made.definition if isinstance(made.declared, Mapping) else {} for made in self.tools]
+
+    @property
     def fingerprint(self) -> str:
         """Names these tools and their terms, whatever their order."""
         return "\0".join(sorted(made.fingerprint for made in self.tools))
@@ -89,19 +94,19 @@ class Toolbox:
             ConfigError: it uses ``functions``, offers a tool twice, or declares one that cannot be checked.
         """
         for legacy in ("functions", "function_call"):
-            if _is_given(params.get(legacy)):
+            if is_given(params.get(legacy)):
                 raise ConfigError(
                     f"{legacy}= is the form from before tool calls, which a guard does not check. "
                     "Pass tools=[{'type': 'function', 'function': {...}}] and tool_choice= instead."
                 )
         own = params.get("tools")
-        given = _is_given(own)
+        given = is_given(own)
         if given and (isinstance(own, (str, Mapping)) or not isinstance(own, Iterable)):
             raise ConfigError(f"tools= of the request must be a list of tool dicts, not {type(own).__name__}")
         own = tuple(own) if given else None  # type: ignore[arg-type]  # checked above
-        choice = params.get("tool_choice") if _is_given(params.get("tool_choice")) else None
+        choice = params.get("tool_choice") if is_given(params.get("tool_choice")) else None
         parallel = params.get("parallel_tool_calls") is not False
-        key = _content(own, choice, parallel)
+        key = content_of(own, choice, parallel)
         if key is not None and (known := self._seen.get(key)) is not None:
             return known
         offered = _offered(self, copy.deepcopy(own), choice, parallel)
@@ -131,19 +136,6 @@ class _Requests:
 
     def __len__(self) -> int:
         return len(self._found)
-
-
-def _content(*parts: object) -> bytes | None:
-    """The content of plain data as bytes; None for a client's objects. Quicker than JSON by far."""
-    try:
-        return marshal.dumps(parts, 2)  # type: ignore[arg-type]  # what it cannot take is caught
-    except ValueError:
-        return None
-
-
-def _is_given(value: object) -> bool:
-    """Whether a parameter was passed: not None, and not a client's own word for "leave it out"."""
-    return value is not None and type(value).__name__ not in ("NotGiven", "Omit")
 
 
 _EMPTY = Toolbox()

@@ -44,10 +44,16 @@ _SHARED = frozenset(
 _RETOLD = _SHARED | {"tools", "tool_choice"}
 _ELSEWHERE = ("previous_response_id", "conversation")
 """Parameters that bring texts before the model which are not in the request."""
+_TOLD = frozenset({"input", "instructions", "prompt", *_ELSEWHERE, *_RETOLD})
+"""Parameters that are told as messages, or as parameters of chat."""
 _PARTS = {"input_text": "text", "output_text": "text", "text": "text", "refusal": "refusal"}
 _OF_MESSAGE = frozenset({"type", "role", "content", "id", "status", "phase"})
-_ENTRUSTED = shapes.NO_TEXT | {"image_url", "file_id", "file_data", "file_url", "detail", "filename"}
-"""Fields of an input item that are no text: identifiers, images, files."""
+_INSIDE = frozenset({"type", "id", "image_url", "file_id", "file_data", "file_url", "encrypted_content"})
+"""Fields inside an input item that are no text: identifiers, images, files."""
+_ENTRUSTED = (shapes.NO_TEXT - {"name", "environment"}) | _INSIDE
+"""Fields of an input item itself that are none."""
+_OWN_NAMES = frozenset({"variables", "env", "attributes"})
+"""Fields whose own fields are named by whoever fills them."""
 
 
 class ResponsesRequest:
@@ -77,7 +83,12 @@ class ResponsesRequest:
             params["max_completion_tokens"] = limit
         if (format := get(body.get("text"), "format")) is not None:
             params["response_format"] = _chat_format(format)
-        self.call = Call(self._told, {**params, **self._tools.params, **extras})
+        beside = {name: value for name, value in body.items() if name not in _TOLD}
+        if (text := body.get("text")) is not None:
+            beside["text"] = {name: value for name, value in plain(text).items() if name != "format"}
+        if any(self._tools.more):
+            beside["tools"] = self._tools.more
+        self.call = Call(self._told, {**params, **self._tools.params, **extras}, beside)
 
     @staticmethod
     @lru_cache(maxsize=1)
@@ -87,8 +98,11 @@ class ResponsesRequest:
 
     def body_of(self, call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
         """The body to send for *call*; *params* are those of its parameters that belong there."""
-        params = dict(params)
-        body = {**self._kept, **self._tools.body(params.pop("tools", None), params.pop("tool_choice", None))}
+        params, beside = dict(params), dict(call.beside)
+        tools = self._tools.body(
+            params.pop("tools", None), params.pop("tool_choice", None), beside.pop("tools", self._tools.more)
+        )
+        body = {**self._kept, **beside, **tools}
         if (limit := params.pop("max_completion_tokens", None)) is not None:
             body["max_output_tokens"] = limit
         if (format := params.pop("response_format", None)) is not None:
@@ -274,15 +288,25 @@ def _chat_content(content: Any) -> Any:
 def _chat_part(part: Any) -> Any:
     if isinstance(part, str):
         return part
-    kind = get(part, "type")
+    kind, fields = get(part, "type"), plain(part)
     if kind in _PARTS:
         key = _PARTS[kind]
-        fields = plain(part).items()
-        beside = {name: value for name, value in fields if value and name not in ("type", key, "logprobs")}
+        beside = {
+            name: value for name, value in fields.items() if value and name not in ("type", key, "logprobs")
+        }
         return {"type": "refusal" if key == "refusal" else "text", key: get(part, key), **beside}
-    if kind == "input_image" and isinstance(url := get(part, "image_url"), str):
-        return {"type": "image_url", "image_url": {"url": url}}
+    if kind == "input_image" and isinstance(url := fields.pop("image_url", None), str):
+        image = {"url": url} if fields.get("detail") is None else {"url": url, "detail": fields["detail"]}
+        beside = {name: value for name, value in fields.items() if name not in ("type", "detail", "file_id")}
+        return {"type": "image_url", "image_url": image, **beside}
     return plain(part)
+
+
+def _beside_image(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told of a part that is no text, less the image of it, which chat tells in another way."""
+    beside = {name: value for name, value in told.items() if name not in ("type", "image_url")}
+    detail = get(told.get("image_url"), "detail")
+    return beside if detail is None else {**beside, "detail": detail}
 
 
 def _content(content: Any, told: Any) -> Any:
@@ -292,8 +316,11 @@ def _content(content: Any, told: Any) -> Any:
     changed = []
     for part, new in zip(content, told, strict=True):
         kind = get(part, "type")
-        if isinstance(part, str) or kind not in _PARTS:
-            changed.append(new if isinstance(part, str) else part)
+        if isinstance(part, str):
+            changed.append(new)
+            continue
+        if kind not in _PARTS:
+            changed.append({**plain(part), **_beside_image(new)})
             continue
         told = {**plain(part), **new, "type": kind}
         if told.get("logprobs") and new[_PARTS[kind]] != get(part, _PARTS[kind]):
@@ -302,31 +329,35 @@ def _content(content: Any, told: Any) -> Any:
     return changed
 
 
-def _strings(source: Any) -> Iterator[str]:
+def _strings(source: Any, no_text: frozenset[str] = _ENTRUSTED) -> Iterator[str]:
     """Every text inside an item that is no message, in a fixed order."""
     if isinstance(source, str):
         yield source
     elif isinstance(source, (list, tuple)):
         for value in source:
-            yield from _strings(value)
+            yield from _strings(value, _INSIDE)
     elif isinstance(source, Mapping) or hasattr(source, "model_dump"):
         for name, value in plain(source).items():
-            if name not in _ENTRUSTED:
-                yield from _strings(value)
+            if name not in no_text:
+                yield from _strings(value, _no_text_in(name))
 
 
-def _with_strings(source: Any, texts: Iterator[str]) -> Any:
+def _with_strings(source: Any, texts: Iterator[str], no_text: frozenset[str] = _ENTRUSTED) -> Any:
     """*source* with its strings replaced, in the order of `_strings`."""
     if isinstance(source, str):
         return next(texts)
     if isinstance(source, (list, tuple)):
-        return [_with_strings(value, texts) for value in source]
+        return [_with_strings(value, texts, _INSIDE) for value in source]
     if isinstance(source, Mapping) or hasattr(source, "model_dump"):
         return {
-            name: value if name in _ENTRUSTED else _with_strings(value, texts)
+            name: value if name in no_text else _with_strings(value, texts, _no_text_in(name))
             for name, value in plain(source).items()
         }
     return source
+
+
+def _no_text_in(name: str) -> frozenset[str]:
+    return frozenset() if name in _OWN_NAMES else _INSIDE
 
 
 def _items_of(message: Any) -> Iterator[dict[str, Any]]:
@@ -354,26 +385,24 @@ class _Tools:
 
     def __init__(self, tools: Any, choice: Any) -> None:
         given = list(tools) if isinstance(tools, Iterable) and not isinstance(tools, (str, Mapping)) else []
-        self.hosted = [tool for tool in given if get(tool, "type") not in ("function", "custom")]
-        told = [_chat_tool(tool) for tool in given if get(tool, "type") in ("function", "custom")]
-        self._originals = [
-            (chat, tool)
-            for chat, tool in zip(
-                told, (tool for tool in given if get(tool, "type") in ("function", "custom")), strict=True
-            )
-        ]
+        told = [_chat_tool(tool) if _is_of_chat(tool) else None for tool in given]
+        self._given = list(zip(given, told, strict=True))
+        self.hosted = any(chat is None for chat in told)
+        self.more = [_more_than(tool, chat) for tool, chat in zip(given, told, strict=True)]
+        """What chat's declarations leave out: all of a tool that the provider runs."""
         self._choice = choice
         self._told_choice = _chat_choice(choice)
         self.params: dict[str, Any] = {}
-        if told:
-            self.params["tools"] = told
+        if any(told):
+            self.params["tools"] = [chat for chat in told if chat is not None]
         if self._told_choice is not None:
             self.params["tool_choice"] = self._told_choice
 
-    def body(self, tools: Any, choice: Any) -> dict[str, Any]:
-        """The parameters that declare what chat's *tools* and *choice* do."""
+    def body(self, tools: Any, choice: Any, more: Sequence[Any]) -> dict[str, Any]:
+        """The parameters that declare what chat's *tools* and *choice* do, and *more*."""
         body: dict[str, Any] = {}
-        declared = [*self.hosted, *(self._back(tool) for tool in tools or ())]
+        hosted = [tool for tool, (_, told) in zip(more, self._given, strict=True) if told is None]
+        declared = [*hosted, *(self._back(tool, more) for tool in tools or ())]
         if declared:
             body["tools"] = declared
         if choice is not None:
@@ -383,12 +412,30 @@ class _Tools:
             body["tool_choice"] = self._choice
         return body
 
-    def _back(self, tool: Any) -> Any:
-        original = next((given for told, given in self._originals if told is tool), None)
-        if original is not None:
-            return original
+    def _back(self, tool: Any, more: Sequence[Any]) -> Any:
         kind = get(tool, "type")
-        return {"type": kind, **plain(get(tool, kind))}
+        body = plain(get(tool, kind))
+        for (given, told), beside in zip(self._given, more, strict=True):
+            if told is tool and more is self.more:
+                return given
+            if told is not None and get(told.get(kind), "name") == body.get("name"):
+                return {"type": kind, **beside, **body}
+        return {"type": kind, **body}
+
+
+def _is_of_chat(tool: Any) -> bool:
+    return get(tool, "type") in ("function", "custom")
+
+
+def _more_than(tool: Any, told: Any) -> Any:
+    """What a tool declares beyond what is *told* of it; of such a thing the type is None."""
+    if told is None:
+        return tool
+    return {
+        name: value
+        for name, value in plain(tool).items()
+        if name not in told[told["type"]] and name != "type" and value is not None
+    }
 
 
 def _chat_tool(tool: Any) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from guardrails_lite import Blocked, Call, Finding, Guard, block, redact, validator
+from guardrails_lite import Blocked, Call, ConfigError, Finding, Guard, block, redact, validator
 from guardrails_lite._messages._texts import json_strings, pieces_of
 from guardrails_lite.testing import ScriptedModel
 from tests.engine.conftest import word
@@ -166,13 +167,21 @@ def test_params_reach_the_function(call: Callable[..., Any]) -> None:
 
 
 def test_text_in_other_fields_of_a_message_is_screened_too() -> None:
-    """A compatible server may read it: the reasoning of an earlier turn, say. What is no text is listed."""
-    said = {"role": "assistant", "content": "Hi.", "reasoning_content": "ada", "cache": {"kind": "b"}}
+    """A compatible server may read it: the reasoning of an earlier turn, say. What is no JSON is listed."""
+    beside = {"kind": ["ada"], "ada": 1}
+    said = {
+        "role": "assistant",
+        "content": "Hi.",
+        "reasoning_content": "ada",
+        "more": beside,
+        "cache": {"kind": object()},
+    }
     model = ScriptedModel(["ok"])
 
     outcome = Guard(input=[redact(word("ada"))]).run(model, [said, {"role": "user", "content": "go"}])
 
     assert model.calls[0].messages[0]["reasoning_content"] == MASKED
+    assert model.calls[0].messages[0]["more"] == {"kind": [MASKED], MASKED: 1}
     assert outcome.record.unscreened == ("cache",)
 
 
@@ -216,7 +225,7 @@ def test_a_client_s_object_is_screened_like_a_dict() -> None:
     got = model.calls[0].messages
     assert (got[0]["reasoning_content"], got[0]["audio"]["transcript"]) == (MASKED, MASKED)
     assert got[1] == {"role": "assistant", "content": MASKED}
-    assert outcome.record.unscreened == ("more",)
+    assert outcome.record.unscreened == ()
 
 
 def test_names_of_called_tools_and_titles_of_parts_are_screened() -> None:
@@ -237,7 +246,7 @@ def test_names_of_called_tools_and_titles_of_parts_are_screened() -> None:
     assert got[0]["content"][0] == {**titled, "title": MASKED}
     assert got[1]["tool_calls"][0]["function"]["name"] == MASKED
     assert got[1]["parsed"] == {"who": [MASKED, 1]}
-    assert outcome.record.unscreened == ("cache_control",)
+    assert outcome.record.unscreened == ()
 
 
 @pytest.mark.parametrize("content", ["ada", [{"type": "text", "text": "ada"}]], ids=["text", "parts"])
@@ -265,3 +274,102 @@ def test_a_result_that_is_an_object_is_screened() -> None:
     Guard(input=[redact(word("ada"))]).run(model, [said])
 
     assert model.calls[0].messages[0]["content"] == {"who": [MASKED, 1]}
+
+
+def _tools(description: str, kinds: list[str]) -> list[Any]:
+    properties = {"kind": {"enum": kinds, "description": description}}
+    parameters = {"type": "object", "properties": properties}
+    return [{"type": "function", "function": {"name": "find", "parameters": parameters}}]
+
+
+SAYING = [
+    pytest.param({"metadata": {"ticket": "ada"}}, 'metadata["ticket"]', id="metadata"),
+    pytest.param({"user": "ada"}, "user", id="user"),
+    pytest.param(
+        {"extra_body": {"documents": [{"body": "ada"}]}}, 'extra_body["documents"][0]["body"]', id="body"
+    ),
+    pytest.param(
+        {"tools": _tools("ada", [])}, "tools[0].function.parameters.properties.kind.description", id="tools"
+    ),
+    pytest.param({"stop": ["ada"]}, "stop[0], where nothing can be masked", id="stop"),
+    pytest.param({"metadata": {"ada": "x"}}, "metadata, where nothing can be masked", id="key"),
+    pytest.param(
+        {"tools": _tools("", ["ada"])},
+        "tools[0].function.parameters.properties.kind.enum[0], where nothing can be masked",
+        id="enum",
+    ),
+]
+
+
+@pytest.mark.parametrize(("params", "where"), SAYING)
+def test_what_stands_beside_the_messages_is_screened(params: dict[str, Any], where: str) -> None:
+    """A text is masked where that says the same of all the rest; where not, it stops the call."""
+    before, model = json.dumps(params), ScriptedModel(["ok"])
+    place, _, fixed = where.partition(",")
+
+    with pytest.raises(Blocked, match=re.escape(f"stopped {place}")):
+        Guard(input=[block(word("ada"))]).run(model, "go", **params)
+    if fixed:
+        with pytest.raises(Blocked, match=re.escape(f"stopped {where}: contains the word")) as stopped:
+            Guard(input=[redact(word("ada"))]).run(model, "go", **params)
+        assert stopped.value.record is not None
+        assert stopped.value.record.checks[0].action == "block"
+    else:
+        Guard(input=[redact(word("ada"))]).run(model, "go", **params)
+        assert json.loads(before.replace('"ada"', f'"{MASKED}"')) == model.calls[0].params
+    assert json.dumps(params) == before
+
+
+def test_tools_that_passed_are_not_screened_again() -> None:
+    """A declaration is remembered as a whole, so that what is always the same costs one look."""
+    guard, tools = Guard(input=[block(word("bad"))]), _tools("Finds.", ["a", "b"])
+
+    first = guard.run(ScriptedModel(["ok"]), "go", tools=tools).record.checks[0]
+    again = guard.run(ScriptedModel(["ok"]), "go", tools=tools).record.checks[0]
+
+    assert (first.texts, first.known) == (6, 0)
+    assert (again.texts, again.known) == (1, 1)
+    with pytest.raises(Blocked, match=r"tools\[0\]"):
+        guard.run(ScriptedModel(["no"]), "go", tools=_tools("bad", ["a", "b"]))
+
+
+def test_a_guard_s_own_tools_are_screened_where_they_came_as_dicts() -> None:
+    """A dict may be a tool server's; a function is the application's own code."""
+
+    def lookup(name: str) -> str:
+        """Looks bad up."""
+        return name
+
+    Guard(input=[block(word("bad"))], tools=[lookup]).run(ScriptedModel(["ok"]), "go")
+    with pytest.raises(Blocked, match=r"tools\[1\]"):
+        Guard(input=[block(word("bad"))], tools=[lookup, *_tools("bad", [])]).run(ScriptedModel(["no"]), "go")
+
+    model = ScriptedModel(["ok"])
+    Guard(input=[redact(word("ada"))], tools=_tools("ada", [])).run(model, "go")
+    sent = model.calls[0].params["tools"][0]["function"]["parameters"]["properties"]
+    assert sent["kind"]["description"] == MASKED
+
+
+def test_tools_that_can_be_read_but_once_are_screened_and_sent() -> None:
+    """An iterator is read here, so it is a list for whoever comes after."""
+    model = ScriptedModel(["ok"])
+
+    Guard(input=[redact(word("ada"))]).run(model, "go", tools=iter(_tools("ada", [])))
+
+    assert model.calls[0].params["tools"] == _tools(MASKED, [])
+
+
+def test_a_parameter_that_holds_itself_is_an_error_of_its_own() -> None:
+    """No recursion, and the parameter is named."""
+    metadata: dict[str, Any] = {}
+    metadata["again"] = metadata
+
+    with pytest.raises(ConfigError, match="metadata= of the request is nested deeper than 200"):
+        Guard(input=[block(word("ada"))]).run(ScriptedModel(["no"]), "go", metadata=metadata)
+
+
+def test_a_parameter_that_is_no_json_is_recorded_as_not_screened() -> None:
+    """Whoever reads the record knows that nobody looked."""
+    outcome = Guard(input=[block(word("ada"))]).run(ScriptedModel(["ok"]), "go", tenant=object())
+
+    assert outcome.record.unscreened == ("tenant",)
