@@ -22,23 +22,13 @@ from guardrails_lite.schemas.outline import Outline, type_of
 from guardrails_lite.schemas.plans import Plan, plans_of
 from guardrails_lite.schemas.problems import Parsed, Pointer, Problem, child, step
 from guardrails_lite.schemas.reading import MAX_CHARS
+from guardrails_lite.schemas.tokens import ATOM, BLANK, is_begun_escape, is_scalar, read_string, skip_blank
 from guardrails_lite.schemas.wrapping import WRAPPER
 
 if TYPE_CHECKING:
     from guardrails_lite._schema import Schema
 
-_PLAIN = re.compile(r'[^"\\\x00-\x1f\ud800-\udfff]+')
-_ATOM = re.compile(r"[A-Za-z0-9+.\-]+")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\Z")
-_MAX_NUMBER = 300
-_ESCAPE = re.compile(
-    r"""\\(?:["\\/bfnrt]|u(?:[0-9A-Ca-cE-Fe-f][0-9A-Fa-f]{3}|[Dd][0-7][0-9A-Fa-f]{2}"""
-    r"""|[Dd][89ABab][0-9A-Fa-f]{2}\\u[Dd][C-Fc-f][0-9A-Fa-f]{2}))"""
-)
-_ESCAPE_BEGUN = re.compile(r"\\(?:u[0-9A-Fa-f]{0,4}(?:\\(?:u[0-9A-Fa-f]{0,3})?)?)?")
-_BLANK = " \t\r\n"
 _BEGINNINGS = '{["-0123456789tfn'
-_WORDS: dict[str, object] = {"true": True, "false": False, "null": None}
 _FENCE = re.compile(r"```(?:json|JSON)?[ \t]*\r?\n")
 _MAX_FENCE = 12
 
@@ -160,7 +150,7 @@ class StreamParser:
 
     def begun_text(self) -> str:
         """What has been read, closed where it stands: JSON up to the mistake."""
-        text = "".join(self._chunks)[: self._taken].rstrip(_BLANK)
+        text = "".join(self._chunks)[: self._taken].rstrip(BLANK)
         if self._string is not None:
             text += '"'
         elif text.endswith(":"):
@@ -173,7 +163,7 @@ class StreamParser:
     # -- states: each takes the text and a position, and gives the position it has read up to -------------
 
     def _begin(self, text: str, at: int) -> int:
-        at = _blank(text, at)
+        at = skip_blank(text, at)
         if at >= len(text):
             return at
         here = text[at]
@@ -195,7 +185,7 @@ class StreamParser:
         return at
 
     def _value(self, text: str, at: int) -> int:
-        at = _blank(text, at)
+        at = skip_blank(text, at)
         if at >= len(text):
             return at
         here = text[at]
@@ -233,7 +223,7 @@ class StreamParser:
         return at + 1
 
     def _key(self, text: str, at: int) -> int:
-        at = _blank(text, at)
+        at = skip_blank(text, at)
         if at >= len(text):
             return at
         if text[at] == "}" and not self._levels[-1].value:
@@ -246,7 +236,7 @@ class StreamParser:
 
     def _in_key(self, text: str, at: int) -> int:
         at = self._run(text, at, self._key_pieces)
-        if at < len(text) and text[at] == '"' and not self._pending and not self._stopped:
+        if at < len(text):
             self._levels[-1].name = "".join(self._key_pieces)
             self._state = self._colon
             return at + 1
@@ -263,33 +253,21 @@ class StreamParser:
                 plan = self._plan_here()
                 self._give_up(Problem(self._path(), plan.phrase if plan else "", "wrong length"))
                 self._room = None
-        if at < len(text) and text[at] == '"' and not self._pending and not self._stopped:
+        if at < len(text):
             self._string = None
             self._hold("".join(pieces))
             return at + 1
         return at
 
     def _run(self, text: str, at: int, pieces: list[str]) -> int:
-        """Take what there is of a string: up to its quote, the end of the chunk, or what is not strict."""
-        while at < len(text):
-            plain = _PLAIN.match(text, at)
-            if plain is not None:
-                pieces.append(plain.group())
-                at = plain.end()
-                continue
-            if text[at] == '"':
-                return at
-            if text[at] != "\\":
-                return self._stop(text)
-            escape = _ESCAPE.match(text, at)
-            if escape is None:
-                if _ESCAPE_BEGUN.fullmatch(text, at):
-                    self._pending = text[at:]
-                    return len(text)
-                return self._stop(text)
-            pieces.append(json.loads(f'"{escape.group()}"'))
-            at = escape.end()
-        return at
+        """Take what there is of a string: up to its quote, or all of the chunk."""
+        at = read_string(text, at, pieces)
+        if at >= len(text) or text[at] == '"':
+            return at
+        if is_begun_escape(text, at):
+            self._pending = text[at:]
+            return len(text)
+        return self._stop(text)
 
     def _room_here(self) -> int | None:
         plan = self._plan_here() if self._judges else None
@@ -307,7 +285,7 @@ class StreamParser:
         return self.hopeless is not None
 
     def _colon(self, text: str, at: int) -> int:
-        at = _blank(text, at)
+        at = skip_blank(text, at)
         if at >= len(text):
             return at
         if text[at] != ":":
@@ -323,18 +301,15 @@ class StreamParser:
         return at + 1
 
     def _in_atom(self, text: str, at: int) -> int:
-        match = _ATOM.match(text, at)
+        match = ATOM.match(text, at)
         if match is not None:
             self._atom += match.group()
             at = match.end()
             if at >= len(text):
                 return at
-        if self._atom in _WORDS:
-            self._hold(_WORDS[self._atom])
-        elif len(self._atom) < _MAX_NUMBER and _NUMBER.match(self._atom):
-            self._hold(json.loads(self._atom))
-        else:
+        if not is_scalar(self._atom):
             return self._stop(text)
+        self._hold(json.loads(self._atom))
         return at
 
     def _hold(self, value: object) -> None:
@@ -347,7 +322,7 @@ class StreamParser:
         self._state = self._after
 
     def _after(self, text: str, at: int) -> int:
-        at = _blank(text, at)
+        at = skip_blank(text, at)
         if at >= len(text):
             return at
         if not self._levels:
@@ -451,9 +426,3 @@ class StreamParser:
             self._doomed = problem
             if self._begun:
                 self.hopeless = problem
-
-
-def _blank(text: str, at: int) -> int:
-    while at < len(text) and text[at] in _BLANK:
-        at += 1
-    return at
