@@ -196,7 +196,7 @@ def _word_costs() -> dict[str, float]:
 
 def _has_leet(text: str, words: Sequence[str], digits: Sequence[tuple[int, int]] | None) -> bool:
     """Whether digits and signs may stand for letters; *digits* are the groups of them, where at hand."""
-    if digits is not None and text.isascii():
+    if digits is not None and len(digits) <= _FEW and text.isascii():
         beside = "".join([text[start - 1 : start] + text[end : end + 1] for start, end in digits])
         signs = sum(text.count(sign) for sign in "@$|!" if sign in text)
         if signs <= 2 and not any(map(str.isalpha, beside)):
@@ -217,6 +217,8 @@ def _has_leet(text: str, words: Sequence[str], digits: Sequence[tuple[int, int]]
     return len(mixed) > 1 and (signs > 0 or sum(_spelled(word) is not None for word in mixed) > 1)
 
 
+_FEW = 50
+"""Of more groups of digits than this, the engine of patterns is quicker to find one beside a letter."""
 _NO_LEET = bytes(code for code in range(256) if code not in b"013457@$|!")
 _AS_LEET = bytes(
     ord("a" if "a" <= char <= "z" else "1" if "0" <= char <= "9" else "!" if char in "@$|!+" else " ")
