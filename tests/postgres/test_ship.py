@@ -37,6 +37,7 @@ SOME = (
     Filter(text="00000000000000000000000000000001"),
     Filter(tenant="acme", mode="monitor"),
     Filter(since=1_764_115_200_000_000_000),
+    Filter(user="nobody"),
 )
 
 

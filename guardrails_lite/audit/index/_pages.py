@@ -120,6 +120,8 @@ def page(db: Database, asked: Filter, *, after: str | None, limit: int, order: O
         keys |= set(db.execute(sql, [*parameters, limit + 1]))
     ordered = sorted(keys, reverse=order == "newest")
     rows = [row for _, row in ordered[:limit]]
+    if not rows:
+        return Page((), None)  # PostgreSQL takes no empty list
     marks = ",".join("?" * len(rows))
     found = {row[0]: row for row in db.execute(f"SELECT {_SELECT} FROM calls WHERE row IN ({marks})", rows)}
     more = f"{ordered[limit - 1][0]}.{ordered[limit - 1][1]}" if len(ordered) > limit else None
