@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guardrails_lite.audit import AuditLog
 from guardrails_lite.audit._format import Entry
@@ -16,11 +16,14 @@ from guardrails_lite.audit.index import Filter, Index
 from guardrails_lite.audit.index._rows import Batch, Place
 from guardrails_lite.audit.index._sums import add_sums
 
+if TYPE_CHECKING:
+    from guardrails_lite.audit.postgres import ShippedIndex
+
 CALLS = 1_000_000
 PART = 50_000
 EVERYTHING = Filter()
 DAYS = 30
-_BEGIN_S = 1_764_000_000
+BEGIN_S = 1_764_000_000
 _RULES = ("redact(pii())", "block(injection())", "block(secrets())")
 
 
@@ -32,10 +35,10 @@ def rows() -> list[tuple[str, float, str, float | None, bool]]:
         with Index(root) as index:
             index.update()
             built = fill(index) * CALLS / PART
-            lists = {name: _median_ms(ask) for name, ask in _lists(index).items()}
+            lists = {name: _median_ms(ask) for name, ask in questions(index).items()}
             slowest = max(lists, key=lambda name: lists[name])
             overview = _median_ms(lambda: _overview(index))
-            week = Filter(since=(_BEGIN_S + 20 * 86_400 + 77) * 10**9, until=(_BEGIN_S + 27 * 86_400) * 10**9)
+            week = Filter(since=(BEGIN_S + 20 * 86_400 + 77) * 10**9, until=(BEGIN_S + 27 * 86_400) * 10**9)
             of_a_week = _median_ms(lambda: _overview(index, week))
     return [
         _row("index: take in 1 M calls, two checks each", built, "s", None),
@@ -59,7 +62,7 @@ def fill(index: Index) -> float:
     batch = Batch(db, 1, 1)
     for number in range(PART):
         ident = f"{chance.getrandbits(128):032x}"
-        batch.add(Entry("s", number, "call.completed", ident, 0, 0, _data(number, chance)), Place("s", 0))
+        batch.add(Entry("s", number, "call.completed", ident, 0, 0, payload(number, chance)), Place("s", 0))
     batch.write()
     db.execute("COMMIT")
     taken = time.perf_counter() - began
@@ -82,7 +85,7 @@ def fill(index: Index) -> float:
     return taken
 
 
-def _data(number: int, chance: random.Random) -> dict[str, Any]:
+def payload(number: int, chance: random.Random) -> dict[str, Any]:
     """A call: one in fifty is blocked, most users are rare, five models, three guards."""
     blocked = chance.random() < 0.02
     checks: list[dict[str, Any]] = [
@@ -97,7 +100,7 @@ def _data(number: int, chance: random.Random) -> dict[str, Any]:
         "mode": "enforce",
         "style": "sync",
         "model": f"m-{min(4, int(chance.expovariate(1)))}",
-        "started": _BEGIN_S + number * DAYS * 86_400 / CALLS,
+        "started": BEGIN_S + number * DAYS * 86_400 / CALLS,
         "duration_us": chance.lognormvariate(13.5, 0.6),
         "outcome": "blocked" if blocked else chance.choices(("passed", "repaired", "refused"), (95, 4, 1))[0],
         "checks": checks,
@@ -113,7 +116,8 @@ def _data(number: int, chance: random.Random) -> dict[str, Any]:
     }
 
 
-def _lists(index: Index) -> dict[str, Callable[[], object]]:
+def questions(index: Index | ShippedIndex) -> dict[str, Callable[[], object]]:
+    """What lists and look-ups ask, by name."""
     middle = index.page(limit=1).calls[0].at - 12 * 86_400 * 10**9
     some = next(iter(index.page(Filter(until=middle), limit=1).calls))
     rule = _RULES[1]

@@ -26,7 +26,7 @@ from guardrails_lite.review._app import ACTS, PAGES
 from guardrails_lite.review._desk import Desk
 from guardrails_lite.review._door import Door
 from guardrails_lite.review._place import Directory, Place, Shipped
-from tests.postgres.conftest import PASSWORD
+from tests.postgres.server import PASSWORD
 from tests.postgres.test_ship import rounded
 from tests.review import story
 from tests.review.conftest import served

@@ -25,7 +25,7 @@ from tests.audit.calls import intent, record
 from tests.audit.test_index import varied
 from tests.audit.test_retention import Time, aged
 from tests.cli.test_states import DAMAGED, NO_LOG, content
-from tests.postgres.conftest import PASSWORD
+from tests.postgres.server import PASSWORD
 
 ROOT = Path(__file__).parents[2]
 SOME = (
