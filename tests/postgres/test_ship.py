@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -122,6 +123,27 @@ def test_what_is_fetched_is_what_was_written(tmp_path: Path, database: str) -> N
         assert (tmp_path / "back" / path).read_bytes() == (root / path).read_bytes()
     report = verify(tmp_path / "back", key=(root / "keys" / "verify.key").read_text())
     assert (report.state, report.key, report.records) == ("intact", "given", verify(root).records)
+
+
+def test_fetching_and_verifying_hold_a_part_at_a_time(tmp_path: Path, database: str) -> None:
+    """Memory does not grow with the log, and progress is told part by part, up to the whole."""
+    with AuditLog(tmp_path / "log") as log:
+        for _ in range(20):
+            log.append("application", "0" * 32, {"held": "x" * 400_000})
+    ship(tmp_path / "log", database)
+    told: list[tuple[int, int]] = []
+
+    tracemalloc.start()
+    try:
+        with fetched(database, on_progress=lambda done, total: told.append((done, total))) as back:
+            assert verify(back).ok
+        held = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert told[-1][0] == told[-1][1] > 8_000_000
+    assert len(told) > 30
+    assert held < 4_000_000
 
 
 def test_a_fetch_that_ends_early_leaves_nothing(tmp_path: Path, database: str) -> None:

@@ -76,6 +76,11 @@ class Connection:
             # The text is ours, and what comes from outside is a parameter; `ask` is for other questions.
             return self.raw.execute(translated(sql), parameters)
 
+    def execute_for_bytes(self, sql: str, parameters: Sequence[Any], /) -> psycopg.Cursor[Any]:
+        """The same for an answer that is mostly bytes, which then come as they are and not in hexadecimal."""
+        with self._told():
+            return self.raw.execute(translated(sql), parameters, binary=True)
+
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> None:
         """Run one statement for each of *rows*; a plain ``INSERT`` goes by COPY, ten times as fast."""
         with self._told(), self.raw.cursor() as cursor:

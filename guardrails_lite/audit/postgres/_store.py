@@ -151,7 +151,7 @@ def bytes_of(db: Connection, path: str, begin: int, end: int) -> Iterator[bytes]
     """The bytes of a file from *begin* to *end*, in parts, as far as they are there without a gap."""
     at = begin
     while at < end:
-        row = db.execute(
+        row = db.execute_for_bytes(
             "SELECT at, bytes FROM pieces WHERE path = ? AND at <= ? ORDER BY at DESC LIMIT 1", [path, at]
         ).fetchone()
         part = bytes(row[1])[at - row[0] : end - row[0]] if row is not None else b""
