@@ -129,7 +129,7 @@ class Attempt:
         turnstile = self._turnstile()
         if turnstile is None:
             return
-        from guardrails_lite.reliability import TurnedAway
+        from guardrails_lite.reliability._turnstile import TurnedAway
 
         ends_at_s = self.admission.ends_at_s
         left_s = None if ends_at_s is None else max(ends_at_s - self.plan.clock(), 0.0)

@@ -47,6 +47,7 @@ class Climb:
         "_gave_up",
         "_invalid",
         "_lost",
+        "_primary",
         "answerless",
         "begun",
         "failed",
@@ -65,9 +66,8 @@ class Climb:
         self.story = story
         self._call = self._asked = call
         fallback = story.plan.fallback
-        self.targets: tuple[Target | Primary, ...] = (
-            (primary, *[target.behind(primary) for target in fallback]) if fallback else (primary,)
-        )
+        self.targets: tuple[Target | Primary, ...] = (primary, *fallback) if fallback else (primary,)
+        self._primary = primary
         self.place = -1
         """Which target is asked."""
         self.target = primary
@@ -101,8 +101,9 @@ class Climb:
             return True
         for place in range(self.place + 1, len(self.targets)):
             target = self.targets[place]
-            if self._is_wanted(target):
-                self.place, self.target, self.fallbacks_left = place, target, len(self.targets) - place - 1
+            if isinstance(target, Target) and self._is_wanted(target):
+                self.target = target.behind(self._primary)
+                self.place, self.fallbacks_left = place, len(self.targets) - place - 1
                 self._start_over()
                 return True
         return False
