@@ -212,7 +212,7 @@ def _validator_of(
 ) -> Validator:
     if isinstance(function, _OfText):
         function = function.__wrapped__
-    if not callable(function):
+    if not callable(function) or inspect.isclass(function):
         raise ConfigError(f"@validator takes a function from text to findings, not {function!r}")
     if not isinstance(name, str):
         raise ConfigError(f"name={name!r} of a validator must be a str")
@@ -412,12 +412,7 @@ def _rule_of(
     share: float,
 ) -> Rule:
     if not isinstance(validator, Validator):
-        hint = " Decorate the function with @validator."
-        if inspect.isfunction(validator) and "Validator" in str(validator.__annotations__.get("return")):
-            hint = f" Did you forget to call it: {verb}({validator.__name__}())?"
-        elif isinstance(validator, str):
-            hint = " Names are for guards in files; in Python import the function, and call it."
-        raise ConfigError(f"{verb}(...) takes a validator, not {validator!r}.{hint}")
+        raise ConfigError(f"{verb}(...) takes a validator, not {validator!r}.{hint_for(validator, verb)}")
     only: tuple[str, ...] | None = None
     if roles is not None:
         if isinstance(roles, str):
@@ -439,6 +434,24 @@ def _rule_of(
     if not (type(share) in (int, float) and 0 <= share <= 1):
         raise ConfigError(f"share={share!r} of {verb}({validator!r}) must be from 0 to 1")
     return Rule(verb, validator, only, on_error, timeout_s, mode, share)
+
+
+def hint_for(given: object, verb: str = "block") -> str:
+    """What to do about something that is no validator, where one or a rule around one is expected."""
+    if isinstance(given, Rule):
+        return " It is a rule already; use it as it is."
+    if isinstance(given, (list, tuple)):
+        return f" Make a rule of each: [{verb}(first), {verb}(second)]."
+    if isinstance(given, str):
+        return " Names are for guards in files; in Python import the function, and call it."
+    if not inspect.isfunction(given):
+        return " Decorate a function with @validator."
+    returns = str(given.__annotations__.get("return"))
+    if "Validator" in returns:
+        return f" Did you forget to call it: {verb}({given.__name__}())?"
+    if given.__module__ == __name__:
+        return f" Give it what it acts on: {given.__name__}(validator)."
+    return f" Decorate the function with @validator, and say what to do about it: {verb}({given.__name__})."
 
 
 @_verb

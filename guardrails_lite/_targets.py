@@ -196,6 +196,11 @@ def target(
             raise ConfigError("target() names nothing: give a client, a function, an answer or model=...")
         name = ", ".join(f"{key}={_short(key, value)}" for key, value in overrides.items())
         return Target("override", name, overrides=overrides, on=on, can=can, upstream=upstream, clocks=clocks)
+    if inspect.isclass(subject):
+        raise ConfigError(
+            f"target({subject.__name__}): that is a class. Make a client of it first: "
+            f"target({subject.__name__}(...))."
+        )
     if isinstance(subject, str):
         if overrides or can is not None:
             raise ConfigError("target(<fixed answer>) takes no parameters: nothing is asked")

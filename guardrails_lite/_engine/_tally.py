@@ -180,11 +180,17 @@ def _is_sound(tally: Tally, findings: Sequence[Finding], text: str) -> bool:
     for finding in findings:
         if not isinstance(finding, Finding):
             return _broke(tally, "not a Finding")
-        if finding.span is not None:
-            start, end = finding.span
-            if not 0 <= start <= end <= len(text):
-                return _broke(tally, "span outside the text")
+        if finding.span is not None and not _is_inside(finding.span, len(text)):
+            return _broke(tally, "span outside the text")
     return True
+
+
+def _is_inside(span: Any, length: int) -> bool:
+    try:
+        start, end = span
+        return 0 <= start <= end <= length  # type: ignore[no-any-return]
+    except (TypeError, ValueError):  # it is no pair of numbers
+        return False
 
 
 def _broke(tally: Tally, error: str, *, timed_out: bool = False) -> bool:

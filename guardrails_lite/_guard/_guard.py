@@ -27,10 +27,10 @@ from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard._composition import asked_of
 from guardrails_lite._guard._config import policy_from
 from guardrails_lite._guard._decorating import ClientStream, Decorator, decorate, one_call
-from guardrails_lite._guard._settings import Accepted, ToolCalls, checked, plan_of
+from guardrails_lite._guard._settings import Accepted, ToolCalls, checked, plan_of, refuse_unknown
 from guardrails_lite._messages import Call
 from guardrails_lite._policy import Policy, canonical
-from guardrails_lite._rules import Finding, Mode, Role, Rule
+from guardrails_lite._rules import ROLES, Finding, Mode, Role, Rule
 from guardrails_lite._targets import Primary, Target
 from guardrails_lite.reliability import Budget, Retry
 
@@ -157,6 +157,13 @@ class Guard(Generic[T]):
         "mode": "enforce",
         "accept": (),
     }
+
+    if not TYPE_CHECKING:  # a checker reads what __init__ takes
+
+        def __new__(cls, *given: object, **settings: object) -> Guard[Any]:
+            """Refuse what `__init__` would in words that say nothing of the way out."""
+            refuse_unknown(given, settings, cls._DEFAULTS)
+            return super().__new__(cls)
 
     @overload
     def __init__(self: Guard[Same], *, schema: None = None, **settings: Unpack[Settings]) -> None: ...
@@ -362,6 +369,8 @@ class Guard(Generic[T]):
     ) -> Decision:
         if side not in ("input", "output"):
             raise ConfigError(f"side={side!r} of check(...) must be 'input' or 'output'")
+        if role is not None and role not in ROLES:
+            raise ConfigError(f"role={role!r} of check(...): expected one of {', '.join(sorted(ROLES))}")
         if not isinstance(text, str):
             raise TypeError(f"check(...) takes a str, not {type(text).__name__}")
         left, stop, record = await check_text(plan, text, side, role)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from guardrails_lite._engine._plan import HasDigest, Plan
 from guardrails_lite._engine._screen import Side
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard._composition import check_composition
-from guardrails_lite._rules import Rule, Validator
+from guardrails_lite._rules import Rule, Validator, hint_for
 from guardrails_lite._targets import Primary, Target
 from guardrails_lite.reliability import Budget, Retry
 from guardrails_lite.sinks import default_sink
@@ -56,6 +57,32 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
+def refuse_unknown(
+    given: Sequence[object], settings: Mapping[str, object], known: Mapping[str, object]
+) -> None:
+    """See to it that a guard is made of settings, by their names.
+
+    Raises:
+        ConfigError: it is not; with the name that may have been meant.
+    """
+    for each in given[:1]:
+        way = f"name them: Guard(input=[...]), not Guard({_brief(each)})"
+        if isinstance(each, (Rule, Validator)):
+            way = f"say which side it is for: Guard(input=[{each!r}]) or Guard(output=[{each!r}])"
+        elif callable(each):
+            way = "make a guard first, and decorate with it: guard = Guard(input=[...]), then @guard"
+        raise ConfigError(f"Guard(...) takes settings by name only; {way}")
+    for name in settings:
+        if name not in known:
+            near = get_close_matches(name, known, 1, 0.6)
+            meant = f"did you mean {near[0]}=?" if near else f"it takes {', '.join(sorted(known))}"
+            raise ConfigError(f"Guard has no setting {name}=; {meant}")
+
+
+def _brief(value: object) -> str:
+    return "[...]" if isinstance(value, (list, tuple)) else f"{type(value).__name__} object"
+
+
 def _name(name: object) -> str | None:
     if name is not None and not isinstance(name, str):
         raise ConfigError(f"name={name!r} of Guard must be a str")
@@ -78,7 +105,9 @@ def _rules(side: str, rules: Any) -> tuple[Rule, ...]:
                 f"redact({rule!r}), warn({rule!r})"
             )
         if not isinstance(rule, Rule):
-            raise ConfigError(f"{side}= of Guard takes rules such as block(...), not {type(rule).__name__}")
+            raise ConfigError(
+                f"{side}= of Guard takes rules such as block(...), not {type(rule).__name__}.{hint_for(rule)}"
+            )
         if side == "input" and rule.verb == "reask":
             raise ConfigError(
                 f"{rule!r} cannot be an input rule: there is no reply to ask again about. "

@@ -58,6 +58,11 @@ def wrap(guard: Guard[Any], client: C) -> C:
         raise ConfigError(
             f"{type(client).__name__} is guarded already. Merge the guards: (first | second).wrap(client)."
         )
+    if inspect.isclass(client):
+        raise ConfigError(
+            f"guard.wrap({client.__name__}): that is a class. Make a client of it first: "
+            f"guard.wrap({client.__name__}(...))."
+        )
     if not isinstance(client, (OpenAI, AsyncOpenAI)):
         raise ConfigError(
             f"guard.wrap({type(client).__name__} object): expected OpenAI, AsyncOpenAI, AzureOpenAI or "

@@ -1,0 +1,81 @@
+"""What a newcomer may get wrong, and what is said: what, where, what was expected, the remedy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import openai
+import pytest
+
+from guardrails_lite import ConfigError, Finding, Guard, block, redact, target, validator
+from guardrails_lite_validators import pii
+from tests.engine.conftest import word
+
+ADA = word("ada")
+anything: Any = Guard
+"""A guard, for what no type checker lets through."""
+
+
+def asks(messages: list[Any]) -> str:
+    """A function that calls a model."""
+    return "ok"
+
+
+MISTAKES: list[tuple[str, Callable[[], Any], str]] = [
+    ("decorate with the class", lambda: anything(asks), "make a guard first, and decorate with it"),
+    ("a rule without a side", lambda: anything(block(ADA)), "Guard(input=[block(word(text='ada'))]) or"),
+    (
+        "a list without a side",
+        lambda: anything([block(ADA)]),
+        "Guard(input=[...]), not Guard([...])",
+    ),
+    ("a name without a keyword", lambda: anything("support"), "Guard(...) takes settings by name only"),
+    ("a typing error", lambda: anything(imput=[block(ADA)]), "no setting imput=; did you mean input=?"),
+    ("a plural", lambda: anything(fallbacks=[]), "did you mean fallback=?"),
+    (
+        "another library's word",
+        lambda: anything(validators=[ADA]),
+        "validators=; it takes accept, ",
+    ),
+    ("a validator for a rule", lambda: anything(input=[ADA]), "say what to do about it: block("),
+    ("a rule for a validator", lambda: block(block(ADA)), "It is a rule already"),  # type: ignore[arg-type]
+    ("no list", lambda: anything(input=block(ADA)), "takes a list of rules: input=["),
+    ("a word for a list", lambda: anything(input="pii"), "takes a list, not str"),
+    ("a word for a rule", lambda: anything(input=["pii"]), "in Python import the function, and call it"),
+    ("a factory for a rule", lambda: anything(input=[pii]), "Did you forget to call it: block(pii())?"),
+    ("a verb for a rule", lambda: anything(input=[block]), "Give it what it acts on: block(validator)"),
+    ("a function for a rule", lambda: anything(input=[asks]), "Decorate the function with @validator, and"),
+    ("several validators", lambda: redact([ADA]), "[redact(first), redact(second)]"),  # type: ignore[arg-type]
+    ("a pattern", lambda: block(re.compile("a")), "Decorate a function with @validator"),  # type: ignore[arg-type]
+    ("a class for a validator", lambda: validator(dict), "takes a function from text to findings"),  # type: ignore[call-overload]
+    ("wrap a class", lambda: Guard().wrap(openai.OpenAI), "guard.wrap(OpenAI(...))"),
+    ("wrap a function", lambda: Guard().wrap(asks), "decorate the function that calls it: @guard"),
+    ("fall back to a class", lambda: target(openai.OpenAI), "target(OpenAI(...))"),
+    ("guard a client", lambda: anything()(openai.OpenAI(api_key="k")), "@guard takes a function, not OpenAI"),
+    ("a role that is none", lambda: anything().check("hi", role="bot"), "expected one of assistant, "),
+]
+
+
+@pytest.mark.parametrize(
+    ("mistake", "says"), [pytest.param(mistake, says, id=name) for name, mistake, says in MISTAKES]
+)
+def test_a_mistake_is_told_with_the_way_out(mistake: Callable[[], Any], says: str) -> None:
+    """Never a bare TypeError that only says how Python counts arguments."""
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        mistake()
+
+
+@pytest.mark.parametrize("span", [3, "ab", (1, "x"), (3, 1), (1,)], ids=repr)
+def test_a_finding_at_no_place_is_a_broken_check(span: Any) -> None:
+    """What a validator says wrongly counts as found, whatever it says."""
+
+    @validator
+    def points_nowhere(text: str) -> list[Finding]:
+        return [Finding("is there", span=span)]
+
+    decision = Guard(input=[redact(points_nowhere)]).check("hello")
+
+    assert decision.verdict == "blocked"
+    assert decision.record.checks[0].result == "broken"
