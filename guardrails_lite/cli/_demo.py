@@ -14,6 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,9 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Tell the story; 0 when every step came out as told, else 1."""
-    try:
-        import guardrails_lite_validators  # noqa: F401  # only to say clearly that it is missing
-    except ImportError:
+    if find_spec("guardrails_lite_validators") is None:
         return fail("the demo uses the shipped validators: pip install guardrails-lite-validators")
     if arguments.live and not (os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL")):
         return fail("--live needs OPENAI_API_KEY, or OPENAI_BASE_URL of a compatible server")

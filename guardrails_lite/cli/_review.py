@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from guardrails_lite._errors import ConfigError
@@ -50,11 +51,10 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until it is interrupted."""
-    try:
-        import starlette  # noqa: F401  # only to say clearly what is missing
-        import uvicorn
-    except ImportError:
+    if find_spec("starlette") is None or find_spec("uvicorn") is None:
         return fail("the review desk needs the extra [review]: pip install 'guardrails-lite[review]'")
+    import uvicorn
+
     from guardrails_lite.review._door import read_tokens
 
     if arguments.db is not None and arguments.keys is not None:
