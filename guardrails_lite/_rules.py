@@ -119,7 +119,7 @@ class Validator:
         """Names this validator's behaviour: its name, arguments, version and code. For comparing only: what
         is private is in it as a plain digest, so it may not be written down."""
         code = getattr(inspect.unwrap(self.find), "__code__", None)
-        body = _code_digest(code) if code is not None else ""
+        body = code_digest(code) if code is not None else ""
         return "\0".join((repr(self), str(self.window), self.kind, self.version, self._secrets, body))
 
     @property
@@ -130,12 +130,12 @@ class Validator:
         return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest() if told else ""
 
 
-def _code_digest(code: Any) -> str:
+def code_digest(code: Any) -> str:
     import hashlib  # it loads OpenSSL, which takes longer than all the rest of this module
 
     parts = hashlib.sha256(code.co_code)
     for const in code.co_consts:
-        parts.update((_code_digest(const) if hasattr(const, "co_code") else repr(const)).encode())
+        parts.update((code_digest(const) if hasattr(const, "co_code") else repr(const)).encode())
     parts.update(repr(code.co_names).encode())
     return parts.hexdigest()[:16]
 

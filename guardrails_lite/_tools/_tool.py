@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from guardrails_lite._errors import Blocked, ConfigError
 from guardrails_lite._messages import ToolCall
 from guardrails_lite._nesting import loads
-from guardrails_lite._rules import _code_digest
+from guardrails_lite._rules import code_digest
 from guardrails_lite._tools._ledger import Effect, EffectLedger, MemoryLedger, effect_key
 from guardrails_lite._tools._signatures import parameters_of
 
@@ -276,7 +276,7 @@ def _number(text: str) -> float:
 
 def _code(function: Any) -> str:
     code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
-    return "" if code is None else _code_digest(code)
+    return "" if code is None else code_digest(code)
 
 
 def _shown(value: object) -> str:
