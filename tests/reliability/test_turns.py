@@ -305,8 +305,9 @@ class Turns(RuleBasedStateMachine):
             self.gate.settle(caller.permit, CANCELLED)
         self.inside, self.dead = [], []
         for _ in range(len(self.queue)):
-            head = next(caller for caller in self.queue if caller.is_rung)
-            assert self.look(head)
+            # Who was woken may have had somebody step before it since, who knows of it.
+            rung = [caller for caller in self.queue if caller.is_rung]
+            head = next(caller for caller in rung if self.look(caller))
             assert head.permit is not None
             self.gate.settle(head.permit)
             self.inside.clear()
