@@ -131,6 +131,7 @@ class Validator:
 
 
 def code_digest(code: Any) -> str:
+    """Names what compiled code does, wherever it stands: its constants, names and inner functions with it."""
     import hashlib  # it loads OpenSSL, which takes longer than all the rest of this module
 
     parts = hashlib.sha256(code.co_code)
