@@ -100,6 +100,20 @@ class NoteStep(NamedTuple):
 Step = CheckStep | AttemptStep | ToolStep | NoteStep
 
 
+class Original(NamedTuple):
+    """One text as it was said, before any rule rewrote or stopped it. It is in no record."""
+
+    side: str
+    """``"input"`` or ``"output"``."""
+    role: str
+    text: str
+    attempt: int | None
+    """0 for the input, then the number of the attempt whose reply it is; None: not told."""
+
+    def __repr__(self) -> str:
+        return f"Original({self.side!r}, {self.role!r}, {len(self.text)} characters)"
+
+
 class Told(Protocol):
     """What can still be told as steps."""
 

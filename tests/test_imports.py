@@ -48,6 +48,7 @@ def test_importing_is_light_and_opens_nothing(module: str, heavy: list[str]) -> 
     ("missing", "code", "extra"),
     [
         ("cryptography", "AuditLog('log', capture='redacted')", "audit"),
+        ("cryptography", "AuditLog('log', capture='sealed')", "audit"),
         ("cryptography", "AuditLog('log', signing='ed25519')", "audit"),
         ("jinja2", "from guardrails_lite.review import desk", "review"),
         ("psycopg", "ship('log', 'postgresql://host/db')", "postgres"),

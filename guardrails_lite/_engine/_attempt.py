@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -296,10 +296,12 @@ class Attempt:
                 raise Unanswered(classify_body_error(frame.error)) from None
             except UnreadableError as unreadable:
                 raise Unanswered(_unreadable(unreadable, self.target)) from None
-            except (Stop, Unanswered):
+            except Unanswered:
                 raise
-            except Invalid:
-                incoming.ended_early = True
+            except (Stop, Invalid) as ended:
+                if plan.seals:
+                    self.story.said("output", (("assistant", text) for text in incoming.texts()))
+                incoming.ended_early = isinstance(ended, Invalid)
                 raise
             except Exception as error:
                 raise self._missed(error) from None
@@ -364,6 +366,8 @@ class Attempt:
     def _judge(self, reply: Reply) -> None:
         """Is the reply whole? Nothing else is looked at before that."""
         failure = self.fault(reply)
+        if self.plan.seals and (failure is None or not self.plan.enforce):
+            self.story.said("output", _said(reply))
         if failure is None:
             if self.offered is None and self.target.completion:
                 self.offered = nothing_offered(self.call, reply)
@@ -478,6 +482,11 @@ def _unreadable(unreadable: UnreadableError, target: Target | Primary) -> Failur
     if target.completion or target.kind == "client" or isinstance(unreadable, MalformedError):
         return Failure.of("malformed reply", error_type=str(unreadable), maybe_billed=True)
     return Failure.of("own bug", error_type=str(unreadable))
+
+
+def _said(reply: Reply) -> Iterator[tuple[str, str]]:
+    """The texts that can be kept of a reply."""
+    return (("assistant", choice.text or choice.transcript or "") for choice in reply.choices)
 
 
 def chars_in(reply: Reply) -> int:

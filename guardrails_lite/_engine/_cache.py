@@ -93,6 +93,8 @@ class Cache:
         reply, value = copy.deepcopy((entry.reply, entry.value))
         if story.plan.captures:
             story.texts += [("output", "assistant", choice.text or "") for choice in reply.choices]
+        if story.plan.seals:  # as it was kept: what the model had said before is the other call's
+            story.said("output", (("assistant", choice.text or "") for choice in reply.choices))
         return reply, value
 
     async def _lead(self, key: str, story: Story, climb: Coroutine[Any, Any, Answer]) -> Answer:

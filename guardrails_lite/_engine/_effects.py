@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from guardrails_lite._messages import Call, ToolCall
-    from guardrails_lite._record import Intent, Record
+    from guardrails_lite._record import Intent, Original, Record
     from guardrails_lite._rules import Finding, Rule, Validator
     from guardrails_lite._targets import Primary, Target
     from guardrails_lite._tools import Tool
@@ -488,6 +488,8 @@ class Write(Effect[None]):
     entry: Intent | Record = field(repr=False)
     after: Write | None = field(default=None, repr=False)
     """What comes before it. A thread may still be at it: who waited for that may have been cancelled."""
+    originals: tuple[Original, ...] = field(default=(), repr=False)
+    """For those sinks alone that seal them; everybody else gets the entry, which has none."""
     under_way: tuple[threading.Event, ...] = field(default=(), init=False, repr=False)
     """Set when a thread has written it: one for each sink that waits for the disk."""
 
@@ -495,7 +497,7 @@ class Write(Effect[None]):
         for written in self._before():
             written.wait(_ORDER_S)
         for sink in self.sinks:
-            given = sink(self.entry)
+            given = self._tell(sink)
             if given is not None and inspect.isawaitable(given):
                 _discard(given)
                 raise TypeError(
@@ -520,7 +522,7 @@ class Write(Effect[None]):
             work = partial(copy_context().run, self._give_in_thread, sink, written)
             given = await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, work))
         else:
-            given = sink(self.entry)
+            given = self._tell(sink)
         if given is not None and inspect.isawaitable(given):
             await given
 
@@ -528,9 +530,14 @@ class Write(Effect[None]):
         for earlier in self._before():  # its thread was asked for before this one, so it is no later
             earlier.wait()
         try:
-            return sink(self.entry)
+            return self._tell(sink)
         finally:
             written.set()
+
+    def _tell(self, sink: Any) -> Any:
+        if self.originals and getattr(sink, "capture", "") == "sealed":
+            return sink.sealed(self.entry, self.originals)
+        return sink(self.entry)
 
     def _before(self) -> tuple[threading.Event, ...]:
         return self.after.under_way if self.after is not None else ()

@@ -111,9 +111,9 @@ async def exchange(
         if isinstance(error, GuardrailsError):
             error.record = record
         if isinstance(error, GeneratorExit):  # collected as garbage: nothing can be awaited any more
-            Write(plan.sinks, record, intent).run()
+            Write(plan.sinks, record, intent, story.originals).run()
             raise
-        await Write(plan.sinks, record, intent)
+        await Write(plan.sinks, record, intent, story.originals)
         raise
     story.output_chars = chars_in(reply)
     late_s = -story.ledger.time_left_s(plan.clock())
@@ -121,7 +121,7 @@ async def exchange(
         story.note("answered late", f"{late_s:.3f} s after the deadline")
     record = story.end(story.success, None)
     if plan.sinks and not (plan.sinks == _DEFAULT_SINKS and is_silent(record)):
-        await Write(plan.sinks, record, intent)
+        await Write(plan.sinks, record, intent, story.originals)
     return Outcome(value, reply, record)
 
 

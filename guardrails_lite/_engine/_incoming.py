@@ -195,6 +195,10 @@ class Incoming:
         if stop is not None:
             raise stop
 
+    def texts(self) -> list[str]:
+        """What each choice has said so far."""
+        return ["".join(part.text) for _, part in sorted(self.parts.items())]
+
     def _reply(self) -> Reply:
         return Reply(
             tuple(

@@ -82,6 +82,8 @@ class Plan:
     """Whether any target has one."""
     captures: bool
     """Some sink asks for the texts."""
+    seals: bool
+    """Some sink asks for the originals too: what was said before any rule rewrote or stopped it."""
     each_call: bool
     """The right tool calls of a turn are let through also where others are refused."""
     effects: EffectLedger | None

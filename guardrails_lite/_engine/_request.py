@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Container, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,7 @@ async def _screen(
     side = plan.input
     if not side.rules:
         if plan.captures:
-            story.texts += [("input", piece.role, piece.text) for piece in pieces if not declares(piece)]
+            _capture(story, pieces, {})
         return call, None
     tallies = story.tallies(side)
     changed: dict[Piece, str] = {}
@@ -84,6 +84,8 @@ async def _screen(
             left = screening if isinstance(screening, str) else await screening
         except Stop as stop:
             if stop.verb != "fall_back":
+                if plan.seals:
+                    _seal(story, pieces, {*changed, piece})
                 raise blocked(stop, _place_of(piece, stop)) from None
             fall_back, left = fall_back or stop, text
         if left != text:
@@ -97,16 +99,29 @@ async def _screen(
         elif side.remembers and checks.all_passed:
             plan.memo.add(declaration)
     if plan.captures:
-        story.texts += [
-            ("input", piece.role, changed.get(piece, piece.text))
-            for piece in pieces
-            if piece in changed or not declares(piece)
-        ]
+        _capture(story, pieces, changed)
     if fall_back is not None and not plan.fallback:
         raise blocked(fall_back, "the request")
     if changed:
         call = _saying(plan, call, changed)
     return call, fall_back
+
+
+def _capture(story: Story, pieces: Sequence[Piece], changed: Mapping[Piece, str]) -> None:
+    """Keep the texts for the sinks that store them: of what is declared beside them only what was changed."""
+    story.texts += [
+        ("input", piece.role, changed.get(piece, piece.text))
+        for piece in pieces
+        if piece in changed or not declares(piece)
+    ]
+    if story.plan.seals:
+        _seal(story, pieces, changed)
+
+
+def _seal(story: Story, pieces: Sequence[Piece], touched: Container[Piece]) -> None:
+    """Keep the same texts as they were said."""
+    said = [piece for piece in pieces if piece in touched or not declares(piece)]
+    story.said("input", ((piece.role, piece.text) for piece in said))
 
 
 def _place_of(piece: Piece, stop: Stop) -> str:

@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from guardrails_lite._engine._screen import Round, Side, Tallies
 from guardrails_lite._engine._tally import Tally
 from guardrails_lite._errors import GuardrailsError, OutcomeName
-from guardrails_lite._record import AttemptStep, Intent, NoteStep, Record, Step, Style, ToolStep
+from guardrails_lite._record import (
+    AttemptStep,
+    Intent,
+    NoteStep,
+    Original,
+    Record,
+    Step,
+    Style,
+    ToolStep,
+)
 from guardrails_lite._who import who_calls
 from guardrails_lite.reliability._metering import billed
 
@@ -44,6 +53,7 @@ class Story:
         "metered",
         "offered",
         "opened",
+        "originals",
         "output_chars",
         "partials",
         "plan",
@@ -76,6 +86,8 @@ class Story:
         self.who = who_calls(account)
         self.steps: list[Step | Round | Tally] = []
         self.texts: list[tuple[str, str, str]] = []
+        self.originals: tuple[Original, ...] = ()
+        """What was said, in order; empty unless a sink seals it."""
         self.attempt = 0
         """The attempt under way, counted over all targets; 0 before the first."""
         self.reasks = 0
@@ -146,6 +158,10 @@ class Story:
             name = verdict.call.name if verdict.reason != "unknown name" else None
             self.steps.append(ToolStep(name, self.attempt, verdict.reason or "passed", len(verdict.edits)))
             self.repaired = self.repaired or bool(verdict.ok and verdict.edits)
+
+    def said(self, side: Literal["input", "output"], texts: Iterable[tuple[str, str]]) -> None:
+        """Add *texts*, each with its role, as they came: before any rule."""
+        self.originals += tuple(Original(side, role, text, self.attempt) for role, text in texts)
 
     def attempted(
         self,

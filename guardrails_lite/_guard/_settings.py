@@ -243,6 +243,7 @@ def plan_of(settings: Mapping[str, Any], guard: HasDigest) -> Plan:
         intent_sinks=tuple(sink.intent for sink in sinks if hasattr(sink, "intent")),
         accept=frozenset(settings["accept"]),
         captures=any(getattr(sink, "capture", "") in ("redacted", "sealed") for sink in sinks),
+        seals=any(hasattr(sink, "sealed") and getattr(sink, "capture", "") == "sealed" for sink in sinks),
         each_call=settings["tool_calls"] == "each",
         effects=next((sink.effects for sink in sinks if toolbox and hasattr(sink, "effects")), None),
         needs_loop=next(_needing_a_loop(both, toolbox if enforce else None), None),

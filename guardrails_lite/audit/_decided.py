@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from guardrails_lite._engine._screen import Side
 from guardrails_lite._engine._story import chance_of
-from guardrails_lite.audit._opening import Why
+from guardrails_lite.audit._opening import Opened, Why
 from guardrails_lite.audit._replay import checking_plan, ident_of, judged
 from guardrails_lite.audit._screenings import SIDES, Screening, SideName, finder_of, screenings
 
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
 DecisionName = Literal["passed", "redacted", "re-asked", "fell back", "blocked"]
 Reason = Why | Literal["masked", "partly kept", "broken"]
-Basis = Literal["policy", "record", "texts"]
+Basis = Literal["policy", "record", "texts", "originals"]
 
 SEVERITY: Final[tuple[DecisionName, ...]] = ("passed", "redacted", "re-asked", "fell back", "blocked")
+_BASES: Final[tuple[Basis, ...]] = ("policy", "record", "texts", "originals")
 _WORDS: Final[Mapping[str, DecisionName]] = {
     "redact": "redacted",
     "reask": "re-asked",
@@ -51,7 +52,7 @@ class Verdict:
     rules: tuple[str, ...]
     """The rules that decide so, each with its side."""
     basis: Basis
-    """How it is known: the record's guard decides like this one, or what its checks found, or texts."""
+    """How it is known: the record's guard decides like this one, or what its checks found, or kept texts."""
     left: tuple[str, ...] | None = field(default=None, repr=False)
     """What is left of the texts; None where they are not at hand."""
 
@@ -117,19 +118,19 @@ class Decider:
         self._versions = {policy.digest: policy.versions for policy in policies}
         self._alike = alike or {}
 
-    def recorded(self, entry: Entry, texts: Texts | Why) -> Verdict:
+    def recorded(self, entry: Entry, opened: Opened | Why) -> Verdict:
         """What was decided, which the record always tells."""
-        found = _along(screenings(entry, texts), _as_recorded, _word)
+        found = _along(screenings(entry, opened), _as_recorded, _word)
         assert isinstance(found, Verdict)
         if found.decision == "fell back" and entry.data.get("outcome") == "blocked":
             return replace(found, decision="blocked")  # there was nothing to fall back to
         return found
 
-    def would(self, policy: Policy, entry: Entry, texts: Texts | Why) -> Verdict | Unknown:
+    def would(self, policy: Policy, entry: Entry, opened: Opened | Why) -> Verdict | Unknown:
         """What *policy* would decide."""
         if entry.data.get("digest") == policy.digest:
-            return self.recorded(entry, texts)
-        all_of_it = screenings(entry, texts)
+            return self.recorded(entry, opened)
+        all_of_it = screenings(entry, opened)
         if not all_of_it:
             rules = [f"{side} {rule.told}" for side in SIDES for rule in policy.rules(side)]
             return Unknown("no text", tuple(rules))
@@ -160,9 +161,14 @@ class _One:
     """Which private rules made it too, where the versions are not known."""
 
     def decide(self, screening: Screening) -> _Part | Unknown:
-        """By texts where they are what the policy would see, else by the record."""
+        """By what was said, else by texts where they are what the policy would see, else by the record."""
         rules = self.policy.rules(screening.side)
         told = self._by_record(rules, screening)
+        if screening.said is not None:
+            checked = self._by_text(0, {}, screening, screening.said)
+            if isinstance(checked, Unknown):
+                return told if isinstance(told, _Part) else checked
+            return replace(checked, basis="originals")
         if isinstance(screening.texts, str) or screening.stopped:
             return told
         start = self._start(rules, screening)
@@ -171,7 +177,7 @@ class _One:
             return told
         if {finder_of(rule.partition(" ")[2]) for rule in head.acts} != screening.maskers:
             return told
-        checked = self._by_text(start, head.acts, screening)
+        checked = self._by_text(start, head.acts, screening, screening.texts)
         return told if isinstance(checked, Unknown) and isinstance(told, _Part) else checked
 
     def _start(self, rules: Sequence[Rule], screening: Screening) -> int | None:
@@ -210,10 +216,11 @@ class _One:
         why: Reason = screening.texts if isinstance(screening.texts, str) else "masked"
         return Unknown(why, tuple(open_rules) or tuple(f"{screening.side} {rule.told}" for rule in acting))
 
-    def _by_text(self, start: int, acts: Mapping[str, str], screening: Screening) -> _Part | Unknown:
-        assert not isinstance(screening.texts, str)
+    def _by_text(
+        self, start: int, acts: Mapping[str, str], screening: Screening, every: Texts
+    ) -> _Part | Unknown:
         side = screening.side
-        texts = [each for each in screening.texts if side == "input" or each[2]]
+        texts = [each for each in every if side == "input" or each[2]]
         all_acts, left = dict(acts), []
         for (_, _, text), each in zip(
             texts, judged(self.policy.plan_from(side, start), self.call, texts), strict=False
@@ -261,8 +268,12 @@ def _along(
             break
     decision = word(acts.values())
     rules = tuple(rule for rule, act in acts.items() if word([act]) == decision)
-    basis: Basis = "texts" if "texts" in bases else "record" if "record" in bases else "policy"
-    return Verdict(decision, rules, basis, left)
+    return Verdict(decision, rules, furthest(bases), left)
+
+
+def furthest(bases: Iterable[Basis]) -> Basis:
+    """Of several ways in which parts are known, the one that had to look at most."""
+    return max(bases, key=_BASES.index, default="policy")
 
 
 def _word(acts: Iterable[str]) -> DecisionName:

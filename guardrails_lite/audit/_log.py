@@ -16,7 +16,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -33,7 +33,7 @@ from guardrails_lite.audit._stream import NO_ID, Stream
 from guardrails_lite.audit._vault import Vault
 
 if TYPE_CHECKING:
-    from guardrails_lite._record import Intent, Record
+    from guardrails_lite._record import Intent, Original, Record
     from guardrails_lite._tools import SQLiteLedger
     from guardrails_lite.audit._verify import Report
 
@@ -65,9 +65,11 @@ class AuditLog:
             `LogUnavailable`. ``"spill"``: its record goes to the log at *spill*. ``"open"``: it goes on,
             and the number of lost records is written as a ``gap`` as soon as writing works again.
         spill: The directory for ``on_failure="spill"``, best on another volume.
-        capture: What is kept of texts. ``"metadata"``: nothing but counts. ``"redacted"`` and
-            ``"sealed"``: what the record carries as its texts, in an encrypted vault, never in the log
-            itself; needs `cryptography`.
+        capture: What is kept of texts. ``"metadata"``, ``"none"``: nothing but counts. ``"redacted"``:
+            what was let through, as the rules left it, in an encrypted vault, never in the log itself.
+            ``"sealed"``: beside it in the vault also the originals, what was asked and answered before any
+            rule rewrote or stopped it, which is opened only where that is asked for by name. Both need
+            `cryptography`.
         signing: How checkpoints are signed; default: ``"ed25519"`` where `cryptography` is installed
             (extra ``[audit]``), otherwise ``"hmac-sha256"``. Decided when the log is made.
         keys: Where the keys live; default: ``keys`` in *directory*. Another volume or user is better.
@@ -198,10 +200,16 @@ class AuditLog:
 
     def __call__(self, record: Record) -> None:
         """Write the record of a finished call, and seal its texts where they are captured."""
+        self.sealed(record, ())
+
+    def sealed(self, record: Record, originals: Sequence[Original]) -> None:
+        """The same, with what was said before any rule: it is kept at level ``"sealed"`` only."""
         data = record.to_dict(pseudonym=self._pseudonyms.of)
         wait = self.mode == "strict" or (self.mode == "commit" and _is_remarkable(data))
-        if self.capture in ("redacted", "sealed") and record.texts:
-            data["content"] = self._sealed(record)
+        if self.capture == "sealed" and (record.texts or originals):
+            data["content"] = self._content(record, originals)
+        elif self.capture == "redacted" and record.texts:
+            data["content"] = self._content(record, ())
         self._put("call.completed", record.id, self._encode(data), wait, policy=record.digest)
 
     def intent(self, intent: Intent) -> None:
@@ -209,15 +217,21 @@ class AuditLog:
         data = intent.to_dict(pseudonym=self._pseudonyms.of)
         self._put("call.intent", intent.id, self._encode(data), self.mode == "strict", policy=intent.digest)
 
-    def _sealed(self, record: Record) -> dict[str, str]:
+    def _content(self, record: Record, originals: Sequence[Original]) -> dict[str, Any]:
+        as_kept = tuple(said[:3] for said in originals) == record.texts
         user = record.who.get("user")
         subject = self._pseudonyms.of("user", user) if user is not None else f"call:{record.id}"
         try:
-            box = self.vault.put(record.id, subject, record.texts)
+            content = self.vault.put(record.id, subject, record.texts, () if as_kept else originals)
         except OSError as error:
             # The record matters more than the texts: it is written, and says that they are missing.
             return {"capture": self.capture, "failed": type(error).__name__}
-        return {"capture": self.capture, "commit": box.commit, "ref": box.ref}
+        told: dict[str, Any] = {"capture": self.capture}
+        if content.kept is not None:
+            told |= content.kept.to_dict()
+        if originals:
+            told["original"] = None if content.original is None else content.original.to_dict()
+        return told
 
     def append(self, kind: str, ident: str, data: Mapping[str, Any]) -> None:
         """Write one entry of *kind* without waiting for the disk."""

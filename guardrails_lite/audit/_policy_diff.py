@@ -18,15 +18,16 @@ from guardrails_lite.audit._decided import (
     Reason,
     Unknown,
     Verdict,
+    furthest,
 )
-from guardrails_lite.audit._opening import Opener, Why
+from guardrails_lite.audit._opening import Opened, Opener, Why
 from guardrails_lite.audit._screenings import finder_of
 
 if TYPE_CHECKING:
     from guardrails_lite._guard import Guard
     from guardrails_lite.audit._format import Entry
     from guardrails_lite.audit._log import AuditLog
-    from guardrails_lite.audit._vault import Texts
+    from guardrails_lite.audit._vault import Form
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ class PolicyDiff:
     """That of the guard it is held against; None: what was decided when the calls were made."""
     known: Mapping[Basis, int]
     """Calls whose decisions are known, by how: ``"policy"``, the guard that made the record decides as this
-    one; ``"record"``, from what checks found then; ``"texts"``, by checking kept texts."""
+    one; ``"record"``, from what checks found then; ``"texts"``, by checking kept texts as the rules had left
+    them; ``"originals"``, by checking what was said before any rule."""
     changes: tuple[DecisionChange, ...]
     undecided: tuple[Undecided, ...]
 
@@ -160,6 +162,7 @@ def diff_policy(
     against: Guard[Any] | None = None,
     reader: str,
     reason: str,
+    texts: Form = "redacted",
     calls: Iterable[Entry] | None = None,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> PolicyDiff:
@@ -174,18 +177,21 @@ def diff_policy(
             the calls it made itself that is the same, and its rules are then compared by version too.
         reader: Who asks.
         reason: Why. It goes into the log as it is.
+        texts: ``"redacted"``: as the rules left them. ``"original"``: as they were said, in those calls of
+            which that was kept, so that what was stopped or masked is decided too.
         calls: Entries of finished calls, taken as they are needed; default: all of the log's.
         on_progress: Told how many calls are done, after each.
 
     Raises:
-        ConfigError: *reader* or *reason* is empty, or a rule of a guard is asynchronous.
+        ConfigError: *reader* or *reason* is empty, *texts* is no form of them, or a rule of a guard is
+            asynchronous.
     """
     new = Policy(guard)
     old = None if against is None else Policy(against)
     guards = [guard] if against is None else [against, guard]
     alike = {each.digest: Alike(log, each).rules for each in guards}
     decider = Decider([new] if old is None else [old, new], alike=alike)
-    opener = Opener(log, reader=reader, reason=reason)
+    opener = Opener(log, reader=reader, reason=reason, texts=texts)
     known: Counter[Basis] = Counter()
     changes: list[DecisionChange] = []
     undecided: list[Undecided] = []
@@ -195,15 +201,15 @@ def diff_policy(
         return made_by != new.digest or (old is not None and made_by != old.digest)
 
     opened = opener.open(log.records() if calls is None else calls, needed=needed)
-    for done, (entry, texts) in enumerate(opened, 1):
+    for done, (entry, found) in enumerate(opened, 1):
         pair = (
-            Unknown("restricted", ()) if opener.restricts(entry) else _pair(decider, entry, texts, old, new)
+            Unknown("restricted", ()) if opener.restricts(entry) else _pair(decider, entry, found, old, new)
         )
         if isinstance(pair, Unknown):
             undecided.append(Undecided(entry.id, pair.why, pair.rules))
         else:
             before, after = pair
-            known[_basis(before, after)] += 1
+            known[furthest((before.basis, after.basis))] += 1
             change = _change(entry.id, before, after)
             if change is not None:
                 changes.append(change)
@@ -213,19 +219,14 @@ def diff_policy(
 
 
 def _pair(
-    decider: Decider, entry: Entry, texts: Texts | Why, old: Policy | None, new: Policy
+    decider: Decider, entry: Entry, opened: Opened | Why, old: Policy | None, new: Policy
 ) -> tuple[Verdict, Verdict] | Unknown:
     """What is decided of a call before and after."""
-    before = decider.recorded(entry, texts) if old is None else decider.would(old, entry, texts)
+    before = decider.recorded(entry, opened) if old is None else decider.would(old, entry, opened)
     if isinstance(before, Unknown):
         return before
-    after = decider.would(new, entry, texts)
+    after = decider.would(new, entry, opened)
     return after if isinstance(after, Unknown) else (before, after)
-
-
-def _basis(before: Verdict, after: Verdict) -> Basis:
-    bases = (before.basis, after.basis)
-    return "texts" if "texts" in bases else "record" if "record" in bases else "policy"
 
 
 def _change(call: str, before: Verdict, after: Verdict) -> DecisionChange | None:

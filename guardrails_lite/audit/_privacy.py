@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit._format import Entry
-from guardrails_lite.audit._vault import Texts, box_of
+from guardrails_lite.audit._vault import Content, Form, Texts, content_of
 
 if TYPE_CHECKING:
     from guardrails_lite.audit._log import AuditLog
@@ -26,33 +26,69 @@ def find_subject(log: AuditLog, value: str, *, kind: str = "user") -> Iterator[E
             yield entry
 
 
-def reveal(log: AuditLog, call: str, *, reader: str, reason: str) -> Texts:
-    """The captured texts of the call with the id *call*. Reading them is recorded first.
+def reveal(log: AuditLog, call: str, *, reader: str, reason: str, texts: Form = "redacted") -> Texts:
+    """The captured texts of the call with the id *call*. Reading them is recorded first, and in which form.
 
     Args:
+        log: The log, opened.
+        call: The call's id, whole.
         reader: Who reads.
         reason: Why: a ticket, a complaint. It goes into the log as it is.
+        texts: ``"redacted"``: as the rules left them, nothing of a side that they stopped. ``"original"``: as
+            they were said, before any rule; only a log with ``capture="sealed"`` has them.
 
     Raises:
-        LookupError: there is no such call, nothing was captured, or it was erased (`Erased`).
-        ConfigError: *reader* or *reason* is empty, or what is about the person is restricted.
+        LookupError: there is no such call, nothing was captured in this form, or it was erased (`Erased`).
+        ConfigError: *reader* or *reason* is empty, *texts* is no form of them, or what is about the person is
+            restricted.
     """
+    check_form("reveal", texts)
     if not reader or not reason:
         raise ConfigError("reveal(...) needs reader= and reason=: opening captured text is itself recorded")
     for entry in log.records():
         if entry.id == call:
-            box = box_of(entry.data)
-            if box is None:
-                raise LookupError(f"call {call} has no captured text: the log's capture level was 'metadata'")
+            content = content_of(entry.data)
+            if not (content.kept if texts == "redacted" else content.has_originals):
+                raise LookupError(f"call {call} has {_nothing(content, texts)}")
             restriction = restricts(entry, restrictions(log))
             if restriction is not None:
                 raise ConfigError(
                     f"what is about this person is under restriction {restriction}: it is kept and not read; "
                     "lift it first"
                 )
-            log.event("log.read", {"call": call, "reader": reader, "reason": reason})
-            return log.vault.take(call, box)
+            log.event("log.read", {"call": call, "reader": reader, "reason": reason, "texts": texts})
+            kept = log.vault.take(call, content.kept) if content.kept is not None else ()
+            if texts == "redacted":
+                return kept
+            return tuple(said[:3] for said in log.vault.take_originals(call, content, kept))
     raise LookupError(f"no call {call} in {str(log.directory)!r}")
+
+
+def check_form(call: str, texts: str) -> None:
+    """Whether *texts* names a form of them.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if texts not in ("redacted", "original"):
+        raise ConfigError(
+            f"{call}(texts={texts!r}): expected 'redacted', as the rules left them, or 'original', as they "
+            "were said"
+        )
+
+
+def _nothing(content: Content, texts: Form) -> str:
+    if texts == "original":
+        return (
+            "no originals: only a log with capture='sealed' keeps them. Leave texts='original' (log reveal "
+            "--original) out for what the rules left"
+        )
+    if content.has_originals:
+        return (
+            "no text that the rules left: they stopped all of it. texts='original' (log reveal --original) "
+            "opens what was said"
+        )
+    return "no captured text: the log's capture level was 'metadata', or a rule stopped all that was said"
 
 
 def hold(log: AuditLog, value: str, *, owner: str, reason: str, kind: str = "user") -> str:

@@ -2,7 +2,10 @@
 
 A log keeps texts as its guard left them, and none of a side that it stopped. So a replay says what another
 guard would stop or change of what went through, rule by rule; it cannot say what it would let through of what
-was stopped. The same guard finds nothing to do in its own log.
+was stopped, nor find what was masked. The same guard finds nothing to do in its own log.
+
+Where a log has the originals too (`AuditLog(capture="sealed")`) and they are asked for, a replay says what a
+guard would stop or change of what was said. The same guard then finds what it found.
 """
 
 from __future__ import annotations
@@ -17,14 +20,14 @@ from guardrails_lite._engine._drivers import drive
 from guardrails_lite._engine._exchange import check_text
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._record import CheckStep
-from guardrails_lite.audit._opening import Opener, Why
+from guardrails_lite.audit._opening import Opened, Opener, Why
 
 if TYPE_CHECKING:
     from guardrails_lite._engine._plan import Plan
     from guardrails_lite._guard import Guard
     from guardrails_lite.audit._format import Entry
     from guardrails_lite.audit._log import AuditLog
-    from guardrails_lite.audit._vault import Texts
+    from guardrails_lite.audit._vault import Form
 
 Kind = Literal["stopped", "changed"]
 
@@ -55,6 +58,9 @@ class Replay:
     changes: tuple[Change, ...]
     left_out: dict[Why, int]
     """Calls that could not be replayed. ``"no text"``: none was kept, or all of it was stopped."""
+    originals: int = 0
+    """How many of the calls were checked by what was said; the others by what the rules had left of it, in
+    which another rule finds less."""
 
     @property
     def rules(self) -> dict[str, int]:
@@ -68,6 +74,7 @@ def replay(
     *,
     reader: str,
     reason: str,
+    texts: Form = "redacted",
     calls: Iterable[Entry] | None = None,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> Replay:
@@ -79,27 +86,31 @@ def replay(
         guard: The guard that might come. Its rules see one text at a time and no earlier ones.
         reader: Who replays.
         reason: Why. It goes into the log as it is.
+        texts: ``"redacted"``: as the rules left them. ``"original"``: as they were said, in those calls of
+            which that was kept.
         calls: Entries of finished calls, taken as they are needed; default: all of the log's.
         on_progress: Told how many calls are done, after each.
 
     Raises:
-        ConfigError: *reader* or *reason* is empty, or a rule of *guard* is asynchronous.
+        ConfigError: *reader* or *reason* is empty, *texts* is no form of them, or a rule of *guard* is
+            asynchronous.
     """
     plan = checking_plan(guard)
-    opener = Opener(log, reader=reader, reason=reason)
+    opener = Opener(log, reader=reader, reason=reason, texts=texts)
     changes: list[Change] = []
     left_out: Counter[Why] = Counter()
-    done = 0
-    for entry, texts in opener.open(log.records() if calls is None else calls):
-        if isinstance(texts, str):
-            left_out[texts] += 1
+    done = originals = 0
+    for entry, opened in opener.open(log.records() if calls is None else calls):
+        if isinstance(opened, str):
+            left_out[opened] += 1
         else:
             done += 1
-            change = _change(plan, entry.id, texts)
+            originals += opened.originals is not None
+            change = _change(plan, entry.id, opened)
             if change is not None:
                 changes.append(change)
         on_progress(done + left_out.total())
-    return Replay(guard.digest, done, tuple(changes), dict(left_out))
+    return Replay(guard.digest, done, tuple(changes), dict(left_out), originals)
 
 
 def checking_plan(guard: Guard[Any]) -> Plan:
@@ -145,7 +156,9 @@ def ident_of(call: str) -> str:
     return call if _ID.fullmatch(call) else _NO_CALL
 
 
-def _change(plan: Plan, call: str, texts: Texts) -> Change | None:
+def _change(plan: Plan, call: str, opened: Opened) -> Change | None:
+    said = opened.originals
+    texts = opened.kept if said is None else tuple(each[:3] for each in said)
     rules: dict[str, None] = {}
     kind: Kind | None = None
     for each in judged(plan, call, texts):

@@ -23,7 +23,7 @@ from guardrails_lite.audit._format import BadLine, Entry, parse
 from guardrails_lite.audit._privacy import holds, restrictions, subjects_of
 from guardrails_lite.audit._registry import Known, read_config
 from guardrails_lite.audit._scan import lines, segments
-from guardrails_lite.audit._vault import Box, box_of
+from guardrails_lite.audit._vault import Box, content_of
 from guardrails_lite.audit._verify import check_end, read_registry, stream_chain
 
 if TYPE_CHECKING:
@@ -231,6 +231,4 @@ class _Found:
             self.times = min(first, at), max(last, at)
         if entry.type == "segment.sealed":
             self.is_sealed, self.key = True, str(entry.data.get("next_key"))
-        box = box_of(entry.data)
-        if box is not None:
-            self.boxes.append(box)
+        self.boxes += content_of(entry.data).boxes

@@ -6,15 +6,16 @@ The entry may come from a log that somebody else made, so nothing in it is taken
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from guardrails_lite.audit._opening import Why
+from guardrails_lite.audit._opening import Opened, Why
 from guardrails_lite.audit._replay import ACTING
 
 if TYPE_CHECKING:
+    from guardrails_lite._record import Original
     from guardrails_lite._rules import Rule
     from guardrails_lite.audit._format import Entry
     from guardrails_lite.audit._vault import Texts
@@ -38,7 +39,9 @@ class Screening:
     texts: Texts | Why
     """As the rules left them; or why they are not at hand."""
     in_full: bool
-    """All that rules of this side would look at is among the texts."""
+    """All that rules of this side would look at is among the texts, or among what was said."""
+    said: Texts | None = None
+    """Before any rule; None where it is not at hand."""
 
     @property
     def acts(self) -> dict[str, str]:
@@ -82,8 +85,10 @@ class Screening:
         return None
 
 
-def screenings(entry: Entry, texts: Texts | Why) -> list[Screening]:
+def screenings(entry: Entry, opened: Opened | Why) -> list[Screening]:
     """All of a call, in order: the request, and each reply that came to the rules."""
+    texts = opened if isinstance(opened, str) else opened.kept
+    originals = None if isinstance(opened, str) else opened.originals
     data = entry.data
     checks = [each for each in _listed(data, "checks") if isinstance(each, dict)]
     kept: dict[str, Texts | Why] = {"input": texts, "output": texts}
@@ -94,27 +99,50 @@ def screenings(entry: Entry, texts: Texts | Why) -> list[Screening]:
     of_output = [check for check in checks if check.get("side") == "output"]
     found = []
     if of_input or data.get("style") != "check":  # a text that was checked by itself is of one side
-        found.append(Screening("input", of_input, kept["input"], in_full=True))
+        said = None if originals is None else tuple(each[:3] for each in originals if each.side == "input")
+        found.append(Screening("input", of_input, kept["input"], in_full=True, said=said or None))
     attempts = {_number(check) for check in of_output}
     if any(each.never_sent for each in found):
         attempts.add(1)  # the reply that was never asked for
     elif data.get("error") is None and data.get("style") != "check":
         answered = (_number(each, "number") for each in _listed(data, "attempts") if _answered(each))
         attempts.add(max((*attempts, *answered, 0)))
+    is_composed = _is_composed(data)
     for attempt in sorted(attempts):
         of_attempt = tuple(check for check in of_output if _number(check) == attempt)
         last = attempt == max(attempts)
-        screened = Screening("output", of_attempt, kept["output"] if last else "no text", in_full=True)
+        said = () if is_composed else _said_in(originals or (), attempt, last=last)
+        left = kept["output"] if last else "no text"
+        screened = Screening("output", of_attempt, left, in_full=True, said=said or None)
         found.append(replace(screened, in_full=_in_full(screened, data)))
     return found
 
 
+def _is_composed(data: Mapping[str, Any]) -> bool:
+    """Whether rules of a side saw another reply than the model's: put together, or masked in its fields."""
+    notes = [each for each in _listed(data, "notes") if isinstance(each, dict)]
+    checks = [each for each in _listed(data, "checks") if isinstance(each, dict)]
+    return any(note.get("what") == "merged parts" for note in notes) or any(
+        check.get("side") == "field" and check.get("action") == "redact" for check in checks
+    )
+
+
+def _said_in(originals: Iterable[Original], attempt: int, *, last: bool) -> Texts:
+    """What the model said in an attempt; where that is not told, there was one reply, the last."""
+    return tuple(
+        each[:3]
+        for each in originals
+        if each.side == "output" and (each.attempt == attempt or (each.attempt is None and last))
+    )
+
+
 def _in_full(reply: Screening, data: Mapping[str, Any]) -> bool:
     """Whether the kept texts are all that was checked: arguments of tool calls and reasoning are not kept."""
-    if isinstance(reply.texts, str):
+    texts = reply.said or reply.texts
+    if isinstance(texts, str):
         return False
     seen = max((_number(check, "texts") + _number(check, "known") for check in reply.checks), default=0)
-    return not _listed(data, "tools") and seen <= sum(bool(text) for *_, text in reply.texts)
+    return not _listed(data, "tools") and seen <= sum(bool(text) for *_, text in texts)
 
 
 @lru_cache(maxsize=1024)

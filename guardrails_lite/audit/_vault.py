@@ -4,6 +4,10 @@ The chained record never holds text. It holds a commitment, SHA-256(salt ‖ tex
 box is; salt and texts are inside the box, AES-256-GCM under the person's key. Destroying that key makes
 the box unreadable and the commitment meaningless, and no line of the log has to change.
 
+What was said before any rule rewrote or stopped it, where that is kept at all (`AuditLog(capture="sealed")`),
+is in a second box under the same key, so that reading the first never opens it. There is none where the
+rules left everything as it was, and a text that they left is in the first box only.
+
 ``vault/<name>.boxes`` holds the boxes of one process, ``vault/<name>.keys`` the keys, wrapped under the log's
 own key, in slots of fixed size that are overwritten in place. What a copy-on-write file system, a
 snapshot or a backup keeps is beyond us: keep the log's own key (``keys/vault.key``) out of backups.
@@ -15,13 +19,14 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from guardrails_lite._errors import ConfigError
+from guardrails_lite._record import Original
 from guardrails_lite.audit._disk import Disk, make_private, replace_secret
 
 if TYPE_CHECKING:
@@ -29,6 +34,8 @@ if TYPE_CHECKING:
 
 Texts = tuple[tuple[str, str, str], ...]
 """(side, role, text) of each captured text."""
+Form = Literal["redacted", "original"]
+"""Of a text: as the rules left it, or as it was said."""
 
 _SLOT: Final = 80
 _TAG: Final = 16
@@ -48,6 +55,27 @@ class Box:
     """``<name>:<offset>:<length>:<slot>``."""
     commit: str
     """SHA-256(salt ‖ texts), in hex."""
+
+    def to_dict(self) -> dict[str, str]:
+        """As the record has it."""
+        return {"commit": self.commit, "ref": self.ref}
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What the vault keeps of a call, as its record tells."""
+
+    kept: Box | None
+    """The texts as the rules left them; None: there are none."""
+    original: Box | None
+    """The texts as they were said; None where that is what was kept, or they are not there."""
+    has_originals: bool
+    """Whether it can be told what was said."""
+
+    @property
+    def boxes(self) -> tuple[Box, ...]:
+        """All of it."""
+        return tuple(box for box in (self.kept, self.original) if box is not None)
 
 
 class _Key(NamedTuple):
@@ -92,31 +120,44 @@ class Vault:
                 f"{self._key_path}: the vault's key must be 32 bytes; restore it from where it is kept"
             )
 
-    def put(self, call: str, subject: str, texts: Texts) -> Box:
-        """Seal the *texts* of *call* under the key of *subject*, which is a pseudonym.
+    def put(self, call: str, subject: str, texts: Texts, originals: Sequence[Original] = ()) -> Content:
+        """Seal what is kept of *call* under the key of *subject*, which is a pseudonym.
+
+        Args:
+            call: Its id.
+            subject: Whose it is.
+            texts: As the rules left them.
+            originals: As they were said, where that is kept and is something else.
 
         Raises:
             OSError: they could not be written.
         """
-        drawn = os.urandom(_SALT + _NONCE)  # at once: asking the system takes longer than what it gives
-        nonce = drawn[_SALT:]
-        plain = drawn[:_SALT] + json.dumps(texts, ensure_ascii=True).encode()
+        plains = [(call, *_salted(texts))] if texts else []
+        if originals:
+            plains.append((_original(call), *_salted(_beside(originals, texts))))
         with self._lock:
             if self._boxes < 0:
                 self._open()
             key = self._key_of(subject)
-            box = nonce + key.cipher.encrypt(nonce, plain, call.encode())
+            sealed = [
+                nonce + key.cipher.encrypt(nonce, plain, bound_to.encode())
+                for bound_to, nonce, plain in plains
+            ]
             try:
-                self._disk.write_all(self._boxes, box)
+                self._disk.write_all(self._boxes, b"".join(sealed))  # both boxes or none
             except OSError:
                 self._disk.truncate(self._boxes, self._offset)
                 raise
-            ref = f"{self._name}:{self._offset}:{len(box)}:{key.slot}"
-            self._offset += len(box)
-        return Box(ref, sha256(plain).hexdigest())
+            boxes = []
+            for (_, _, plain), box in zip(plains, sealed, strict=True):
+                ref = f"{self._name}:{self._offset}:{len(box)}:{key.slot}"
+                self._offset += len(box)
+                boxes.append(Box(ref, sha256(plain).hexdigest()))
+        original = boxes.pop() if originals else None
+        return Content(boxes[0] if texts else None, original, has_originals=original is not None)
 
     def take(self, call: str, box: Box) -> Texts:
-        """The texts of *call*.
+        """The texts of *call*, as the rules left them.
 
         Raises:
             Erased: their key was destroyed.
@@ -124,6 +165,22 @@ class Vault:
             ValueError: the box is not what the record commits to.
             OSError: the box cannot be read.
         """
+        return tuple((side, role, text) for side, role, text in self._take(call, box))
+
+    def take_originals(self, call: str, content: Content, texts: Texts) -> tuple[Original, ...]:
+        """What was said in *call*, of which *texts* are kept. Raises what `take` raises."""
+        if content.original is None:
+            return tuple(Original(*text, None) for text in texts)
+        originals = []
+        for attempt, *said in self._take(_original(call), content.original):
+            try:
+                side, role, text = texts[said[0]] if len(said) == 1 else said
+            except (LookupError, TypeError) as error:
+                raise ValueError("the box does not hold what was said") from error
+            originals.append(Original(side, role, text, attempt))
+        return tuple(originals)
+
+    def _take(self, bound_to: str, box: Box) -> list[Any]:
         if not self._key:
             self.load()
         from cryptography.exceptions import InvalidTag
@@ -140,12 +197,13 @@ class Vault:
             sealed = boxes.read(length)
         try:
             key = self._unwrap(held)
-            plain = AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], call.encode())
+            plain = AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], bound_to.encode())
         except InvalidTag as error:
             raise ValueError("the box or its key was changed") from error
         if sha256(plain).hexdigest() != box.commit:
             raise ValueError("the box is not the one that the record commits to")
-        return tuple((side, role, text) for side, role, text in json.loads(plain[_SALT:]))
+        content: list[Any] = json.loads(plain[_SALT:])
+        return content
 
     def erase(self, subjects: Iterable[str]) -> int:
         """Destroy the keys of *subjects* in every process's files; how many there were."""
@@ -240,12 +298,40 @@ class Vault:
         return AESGCM(self._key).decrypt(nonce, wrapped, tag)
 
 
-def box_of(data: Any) -> Box | None:
-    """The box that a completed call's payload points to; None where nothing was captured."""
+def content_of(data: Mapping[str, Any]) -> Content:
+    """What a completed call's payload says that is kept of it."""
     content = data.get("content")
-    if not isinstance(content, dict) or "ref" not in content:
+    if not isinstance(content, dict):
+        return Content(None, None, has_originals=False)
+    kept, original = _box(content), _box(content.get("original"))
+    as_kept = kept is not None and "original" in content and content["original"] is None
+    return Content(kept, original, has_originals=original is not None or as_kept)
+
+
+def _box(told: Any) -> Box | None:
+    if not isinstance(told, dict) or "ref" not in told:
         return None
-    return Box(str(content["ref"]), str(content["commit"]))
+    return Box(str(told["ref"]), str(told.get("commit")))
+
+
+def _beside(originals: Sequence[Original], texts: Texts) -> list[tuple[object, ...]]:
+    """The *originals* as they are kept: each with its attempt, and those among *texts* by their place."""
+    places = {text: place for place, text in reversed(list(enumerate(texts)))}
+    return [
+        (attempt, places[said]) if (said := (side, role, text)) in places else (attempt, *said)
+        for side, role, text, attempt in originals
+    ]
+
+
+def _salted(content: object) -> tuple[bytes, bytes]:
+    """A nonce, and the content behind its salt."""
+    drawn = os.urandom(_SALT + _NONCE)  # at once: asking the system takes longer than what it gives
+    return drawn[_SALT:], drawn[:_SALT] + json.dumps(content, ensure_ascii=True).encode()
+
+
+def _original(call: str) -> str:
+    """What binds the box of a call's originals, so that it passes for no other."""
+    return f"{call} original"
 
 
 def _tag(subject: str) -> bytes:

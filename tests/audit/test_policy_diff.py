@@ -7,7 +7,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -34,6 +34,7 @@ from guardrails_lite._rates import wilson
 from guardrails_lite.audit import PolicyDiff, diff_policy, erase, read, restrict
 from guardrails_lite.audit._decided import SEVERITY, Decider, DecisionName, Policy, Verdict
 from guardrails_lite.audit._format import Entry
+from guardrails_lite.audit._opening import Opened, Why
 from guardrails_lite.cli import main
 from tests.engine.conftest import word
 
@@ -382,6 +383,61 @@ def test_nobody_asks_without_saying_who_and_why(root: Path, missing: str) -> Non
     assert list(read(root, kind="log.read")) == []
 
 
+# --- with what was said ---
+
+
+def test_what_was_masked_or_stopped_is_decided_by_what_was_said(root: Path) -> None:
+    """Without originals neither is known; with them each is, and the result says by what."""
+    made(
+        root,
+        Guard(input=[redact(word("ada")), block(word("bad"))]),
+        ["ada", "bad", "hello"],
+        capture="sealed",
+    )
+    new = Guard(input=[redact(word("hello"))], output=[block(word("none"))])
+
+    found, by_originals = diff(root, new), diff(root, new, texts="original")
+
+    assert (found.known, found.unknown) == ({"texts": 1}, {"masked": 1, "no text": 1})
+    assert changes(root, by_originals)[:1] == [(0, "no longer redacted", ("input redact(word(text='ada'))",))]
+    assert by_originals.known == {"originals": 2}
+    assert by_originals.unknown == {"no text": 1}  # the reply that was never asked for
+    assert {entry.data["texts"] for entry in read(root, kind="log.read")} == {"redacted", "original"}
+
+
+def test_a_call_that_was_stopped_would_go_on(root: Path) -> None:
+    """Where no rule has to see the reply that never came, what became of a stopped call is known."""
+    made(root, Guard(input=[block(word("bad"))]), ["bad", "worse"], capture="sealed")
+
+    found = diff(root, Guard(input=[block(word("worse"))]), texts="original")
+
+    assert [(number, kind) for number, kind, _ in changes(root, found)] == [
+        (0, "no longer blocked"),
+        (1, "newly blocked"),
+    ]
+    assert found.undecided == ()
+
+
+def test_what_was_put_together_is_not_taken_for_what_was_said(root: Path) -> None:
+    """Rules on a side see the reply with its fields masked, so what is known of it is by the texts."""
+
+    class Masked(TypedDict):
+        a: Annotated[str, redact(word("ada"))]
+
+    made(
+        root,
+        Guard(schema=Masked, output=[redact(word("eve"))]),
+        ["hi"],
+        capture="sealed",
+        model=lambda messages: '{"a": "ada eve"}',
+    )
+
+    found = diff(root, Guard(schema=Masked, output=[redact(word("eve")), block(word("x"))]), texts="original")
+
+    assert found.changes == ()
+    assert found.known == {"originals": 1}  # the request's
+
+
 # --- the law ---
 
 VERBS: Mapping[str, Callable[..., Rule]] = {"block": block, "redact": redact, "warn": warn}
@@ -427,13 +483,19 @@ def guards(sides: tuple[str, ...]) -> st.SearchStrategy[Guard[Any]]:
 
 
 class Kept(list[Any]):
-    """Records, with their texts."""
+    """Records, with what was said."""
 
-    capture = "redacted"
-    __call__ = list.append
+    capture = "sealed"
+
+    def __call__(self, record: Any) -> None:
+        raise AssertionError("a record without what was said")
+
+    def sealed(self, record: Any, originals: Any) -> None:
+        """As the log is told."""
+        self.append((record, originals))
 
 
-def live(guard: Guard[Any]) -> list[tuple[Entry, Any]]:
+def live(guard: Guard[Any]) -> list[tuple[Entry, Opened]]:
     """Make all calls; the entry of each, and its texts."""
     kept = Kept()
     guarded = guard | Guard(log=[kept])
@@ -445,8 +507,8 @@ def live(guard: Guard[Any]) -> list[tuple[Entry, Any]]:
                 [{"role": "user", "content": text} for text in request],
             )
     return [
-        (Entry("s", 0, "call.completed", each.id, 0, 0, each.to_dict()), each.texts or "no text")
-        for each in kept
+        (Entry("s", 0, "call.completed", each.id, 0, 0, each.to_dict()), Opened(each.texts, originals))
+        for each, originals in kept
     ]
 
 
@@ -458,13 +520,18 @@ def test_what_is_said_to_be_known_is_what_happens(pair: tuple[Guard[Any], Guard[
     policy = Policy(new)
     decider = Decider([policy])
     for (entry, kept), (again, _) in zip(live(made_by), live(new), strict=True):
-        for texts in (kept, "no text"):
-            told = decider.would(policy, entry, texts)
+        by_texts: Opened | Why = Opened(kept.kept, None) if kept.kept else "no text"
+        opened: tuple[Opened | Why, ...] = (kept, by_texts, "no text")
+        for each in opened:
+            told = decider.would(policy, entry, each)
             if isinstance(told, Verdict):
                 real = decider.recorded(again, "no text")
                 assert fits(told.decision, real.decision)
                 if told.decision == real.decision != "passed":
                     assert {*told.rules} & {*real.rules}
+            elif each is kept:
+                assert told.why == "no text"  # of a reply that was never asked for
+                assert not any(check["side"] == "output" for check in entry.data["checks"])
 
 
 def fits(told: DecisionName, real: DecisionName) -> bool:

@@ -23,7 +23,7 @@ from guardrails_lite import (
     validator,
     warn,
 )
-from guardrails_lite.audit import Disk, erase, read, replay, restrict
+from guardrails_lite.audit import Disk, erase, lift, read, replay, restrict
 from guardrails_lite.cli import main
 from tests.engine.conftest import word
 
@@ -136,6 +136,76 @@ def test_a_rule_for_a_share_of_calls_runs_in_the_calls_it_would_run_in(root: Pat
     (stopped,) = found[0].changes
     assert int(stopped.call[:8], 16) / 0x1_0000_0000 == shares[0]
     assert found[0] == found[1] == found[2]
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Path:
+    """A log that seals what was said, of a guard that masks and stops, and one call from before it did."""
+    directory = tmp_path / "sealed"
+    for capture, said in (("redacted", ["ada first"]), ("sealed", ["ada asks", "so bad", "hello"])):
+        with AuditLog(directory, capture=capture) as log:  # type: ignore[arg-type]
+            for each in said:
+                with bound(user="u-1"), contextlib.suppress(Blocked):
+                    old(log).run(lambda messages: "fine", [{"role": "user", "content": each}])
+    return directory
+
+
+def test_what_was_said_is_replayed_where_it_was_kept(sealed: Path) -> None:
+    """What was masked and what was stopped is found; of an older call only what the rules left."""
+    new = Guard(input=[block(word("ada")), block(word("so"))])
+    first, masked, stopped, _ = ids(sealed)
+    with AuditLog(sealed) as log:
+        by_texts = replay(log, new, **WHY)
+        by_originals = replay(log, new, **WHY, texts="original")
+
+    assert (by_texts.calls, by_texts.originals, by_texts.changes) == (3, 0, ())
+    assert by_texts.left_out == {"no text": 1}
+    assert (by_originals.calls, by_originals.originals, by_originals.left_out) == (4, 3, {})
+    assert [(change.call, change.kind) for change in by_originals.changes] == [
+        (masked, "stopped"),
+        (stopped, "stopped"),
+    ]
+    told = [(entry.data["call"], entry.data["texts"]) for entry in read(sealed, kind="log.read")]
+    assert ((first, "redacted") in told, (stopped, "redacted") in told) == (True, False)
+    assert told[3:] == [(first, "redacted"), *((call, "original") for call in ids(sealed)[1:])]
+
+
+def test_the_same_guard_finds_in_what_was_said_what_it_found(sealed: Path) -> None:
+    """Law: over originals a guard masks and stops again what it masked and stopped."""
+    with AuditLog(sealed) as log:
+        found = replay(log, old(), **WHY, texts="original")
+    _, masked, stopped, _ = ids(sealed)
+    assert [(change.call, change.kind) for change in found.changes] == [
+        (masked, "changed"),
+        (stopped, "stopped"),
+    ]
+
+
+def test_what_may_not_be_read_is_not_replayed_by_what_was_said_either(sealed: Path) -> None:
+    """Restricted and then erased, originals are left out and counted like all texts."""
+    with AuditLog(sealed) as log:
+        placed = restrict(log, "u-1", request="R-1", basis="GDPR 18")
+        assert replay(log, old(), **WHY, texts="original").left_out == {"restricted": 4}
+        lift(log, placed, owner="ada", reason="settled")
+        erase(log, "u-1", request="R-2", basis="GDPR 17")
+        assert replay(log, old(), **WHY, texts="original").left_out == {"erased": 4}
+        with pytest.raises(ConfigError, match="expected 'redacted'"):
+            replay(log, old(), **WHY, texts="both")  # type: ignore[arg-type]
+
+
+def test_the_command_says_which_form_was_replayed(
+    sealed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And of what the rules left, that less is found in it."""
+    file = tmp_path / "guard.toml"
+    file.write_text('[[input]]\nblock = "pii"\n')
+    asked = ["log", "replay", str(sealed), str(file), "--reader", "ada", "--reason", "policy 7"]
+    assert main(asked) == 0
+    printed = capsys.readouterr().out
+    assert "by what the rules left of their texts: 3" in printed
+    assert "what they masked or stopped is not there to be found" in printed
+    assert main([*asked, "--original"]) == 0
+    assert "by what was said in them, before any rule: 3" in capsys.readouterr().out
 
 
 def test_an_async_rule_is_refused(root: Path) -> None:

@@ -73,7 +73,7 @@ def many_endings(root: Path) -> None:
         "raises": ConnectionError("no route"),
         "cancelled": KeyboardInterrupt(),
     }
-    log = AuditLog(root, capture="redacted", segment_bytes=4096, checkpoint_every=4)
+    log = AuditLog(root, capture="sealed", segment_bytes=4096, checkpoint_every=4)
     guard = Guard(
         name="desk",
         input=[redact(word("ada")), block(word("bad")), warn(word("hm"))],

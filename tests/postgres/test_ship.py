@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from guardrails_lite._errors import ConfigError
+from guardrails_lite._record import Original
 from guardrails_lite.audit import AuditLog, expire, read, verify
 from guardrails_lite.audit._registry import read_config
 from guardrails_lite.audit.index import Filter, Index
@@ -144,6 +145,30 @@ def test_fetching_and_verifying_hold_a_part_at_a_time(tmp_path: Path, database: 
     assert told[-1][0] == told[-1][1] > 8_000_000
     assert len(told) > 30
     assert held < 4_000_000
+
+
+def test_what_was_said_stays_where_it_is(tmp_path: Path, database: str) -> None:
+    """Of sealed originals a database gets the commitment in the signed record, and no box, key or text."""
+    root = tmp_path / "log"
+    said = (Original("input", "user", "correct horse", 0), Original("output", "assistant", "battery", 1))
+    with write(root, 0, 3, capture="sealed") as log:
+        log.sealed(record(9, texts=(("input", "user", "correct [ANIMAL]"),)), said)
+    ship(root, database)
+
+    fetch(database, tmp_path / "back")
+    (shipped,) = [entry for entry in read(tmp_path / "back") if "content" in entry.data]
+    assert set(shipped.data["content"]["original"]) == {"commit", "ref"}
+    assert verify(tmp_path / "back", key=(root / "keys" / "verify.key").read_text()).state == "intact"
+    with psycopg.connect(database) as connection, ShippedIndex(database) as index:
+        tables = connection.execute(
+            "SELECT table_schema, table_name FROM information_schema.tables "
+            "WHERE table_schema NOT IN ('pg_catalog', 'information_schema')"
+        ).fetchall()
+        held = repr([connection.execute(f'SELECT * FROM "{a}"."{b}"').fetchall() for a, b in tables])  # type: ignore[arg-type]
+        assert tables
+        assert index.entry(index.find(shipped.id)[0]).data == shipped.data
+    for text in ("correct", "battery"):
+        assert text not in held
 
 
 def test_a_fetch_that_ends_early_leaves_nothing(tmp_path: Path, database: str) -> None:

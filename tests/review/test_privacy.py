@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from guardrails_lite import AuditLog, Guard, bound, redact
+from guardrails_lite import AuditLog, Blocked, Guard, block, bound, redact
 from guardrails_lite.audit import read, verify
 from guardrails_lite.testing import ScriptedModel
 from guardrails_lite_validators import pii
@@ -105,6 +106,37 @@ def test_texts_are_read_with_a_reason(visitor: httpx.Client, log: Path) -> None:
     post(visitor, "/privacy", "/privacy/end", id=held["id"], type=held["type"], reason="settled")
     do(visitor, "erase", basis="GDPR 17")
     assert post(visitor, page, path, reason="case 1").status_code == 404
+
+
+def test_what_was_said_is_read_by_a_button_of_its_own(tmp_path: Path, serve: Serve) -> None:
+    """By default a reader gets what the rules left; the originals only where they ask, which the log says."""
+    pytest.importorskip("cryptography")
+    root = tmp_path / "sealed"
+    with AuditLog(root, capture="sealed") as held:
+        guard = Guard(input=[redact(pii())], log=held)
+        stops = Guard(input=[block(pii())], log=held)
+        for each, said in ((guard, "for ada@example.com?"), (guard, "hello"), (stops, "to ada@example.com!")):
+            with contextlib.suppress(Blocked):
+                each.run(ScriptedModel(["fine"]), [{"role": "user", "content": said}])
+    masked, plain, stopped = (entry.id for entry in read(root))
+    with httpx.Client(base_url=serve(root), follow_redirects=True, timeout=60) as visitor:
+        for call, button in ((masked, True), (plain, True), (stopped, False)):
+            page = visitor.get(f"/calls/{call}").text
+            assert ('value="redacted"' in page) is button
+            assert 'value="original"' in page
+            assert "ada@example.com" not in page + visitor.get(f"/calls/{call}.json").text
+
+        def texts(call: str, **form: str) -> httpx.Response:
+            return post(visitor, f"/calls/{call}", f"/calls/{call}/texts", reason="case 1", **form)
+
+        for form in ({}, {"texts": "redacted"}, {"texts": "all"}):
+            assert "for [EMAIL_ADDRESS]?" in texts(masked, **form).text
+        assert "for ada@example.com?" in texts(masked, texts="original").text
+        assert "to ada@example.com!" in texts(stopped, texts="original").text
+        assert texts(stopped).status_code == 404
+        told = [entry.data["texts"] for entry in read(root, kind="log.read")]
+        assert told == ["redacted", "redacted", "redacted", "original", "original"]
+        assert "texts original" in visitor.get("/activity").text
 
 
 @pytest.mark.parametrize(

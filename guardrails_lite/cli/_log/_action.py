@@ -18,6 +18,7 @@ from guardrails_lite.cli._terminal import Bar
 
 if TYPE_CHECKING:
     from guardrails_lite.audit import AuditLog
+    from guardrails_lite.audit._vault import Form
     from guardrails_lite.audit.index import Filter, Index
     from guardrails_lite.audit.postgres import ShippedIndex
 
@@ -184,6 +185,20 @@ def is_of_log(error: OSError, arguments: argparse.Namespace) -> bool:
 def declare_keys(parser: argparse.ArgumentParser) -> None:
     """Declare where the keys are."""
     parser.add_argument("--keys", metavar="DIR", help="where the log's keys are; default: keys in the log")
+
+
+def declare_original(parser: argparse.ArgumentParser) -> None:
+    """Declare which form of the kept texts is opened."""
+    parser.add_argument(
+        "--original",
+        action="store_true",
+        help="as they were said, before any rule, where the log keeps that (capture='sealed')",
+    )
+
+
+def form_of(arguments: argparse.Namespace) -> Form:
+    """The form of the kept texts that is asked for."""
+    return "original" if arguments.original else "redacted"
 
 
 def read_text(place: str) -> str:

@@ -6,7 +6,14 @@ import argparse
 import sys
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite.cli._log._action import Action, declare_keys, index_of, writing
+from guardrails_lite.cli._log._action import (
+    Action,
+    declare_keys,
+    declare_original,
+    form_of,
+    index_of,
+    writing,
+)
 from guardrails_lite.cli._log._calls import print_calls, shown_time, the_call
 from guardrails_lite.cli._terminal import fail, print_json, print_table, safe
 
@@ -136,6 +143,7 @@ def _declare_reveal(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", help="the call's id, or the beginning of it")
     parser.add_argument("--reader", required=True, help="who reads")
     parser.add_argument("--reason", required=True, help="why: it goes into the log as it is")
+    declare_original(parser)
     declare_keys(parser)
 
 
@@ -146,7 +154,13 @@ def _reveal(arguments: argparse.Namespace) -> int:
         call = the_call(index, arguments.id)
     with writing(arguments) as log:
         try:
-            texts = reveal(log, call.id, reader=arguments.reader, reason=arguments.reason)
+            texts = reveal(
+                log,
+                call.id,
+                reader=arguments.reader,
+                reason=arguments.reason,
+                texts=form_of(arguments),
+            )
         except ConfigError:
             raise
         except ValueError as error:

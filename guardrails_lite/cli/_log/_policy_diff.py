@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard import Guard
-from guardrails_lite.cli._log._action import Action, writing
-from guardrails_lite.cli._log._replay import declare_reading, finished_calls
+from guardrails_lite.cli._log._action import Action, form_of, writing
+from guardrails_lite.cli._log._replay import MASKED, declare_reading, finished_calls
 from guardrails_lite.cli._parser import share
 from guardrails_lite.cli._terminal import Bar, fail, print_json, print_table
 
@@ -19,7 +19,8 @@ _SHOWN = 20
 _BASES = {
     "policy": "by the digest of the guard that made them",
     "record": "by what their checks found then",
-    "texts": "by their kept texts",
+    "texts": "by what the rules left of their texts",
+    "originals": "by what was said in them, before any rule",
 }
 _WHY = {
     "no text": "no text was kept of what a rule would have to see",
@@ -66,6 +67,7 @@ def _run(arguments: argparse.Namespace) -> int:
             against=against,
             reader=arguments.reader,
             reason=arguments.reason,
+            texts=form_of(arguments),
             calls=calls,
             on_progress=lambda done: bar(done, count),
         )
@@ -85,6 +87,8 @@ def _print(found: PolicyDiff, calls: int) -> None:
     print(f"{calls} calls, {found.compared} compared, {len(found.changes)} would be decided differently")
     for basis, count in found.known.items():
         print(f"  compared {_BASES[basis]}: {count}")
+    if "texts" in found.known:
+        print(f"    {MASKED}")
     if found.undecided:
         print(f"  unknown: {len(found.undecided)}; the intervals allow for either decision")
     for why, count in found.unknown.items():

@@ -14,7 +14,9 @@ from guardrails_lite.cli._log._action import (
     Action,
     declare_filters,
     declare_keys,
+    declare_original,
     filter_of,
+    form_of,
     index_of,
     writing,
 )
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from guardrails_lite.audit import Entry
 
 _SHOWN = 20
+MASKED = "what they masked or stopped is not there to be found; --original goes by what was said, if kept"
+"""What has to be known of texts that rules have been over."""
 
 
 def _declare(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +39,7 @@ def declare_reading(parser: argparse.ArgumentParser) -> None:
     """Declare who reads the kept texts of which calls, and why."""
     parser.add_argument("--reader", required=True, help="who reads the kept texts")
     parser.add_argument("--reason", required=True, help="why: it goes into the log as it is")
+    declare_original(parser)
     declare_keys(parser)
     declare_filters(parser)
 
@@ -65,6 +70,7 @@ def _run(arguments: argparse.Namespace) -> int:
             guard,
             reader=arguments.reader,
             reason=arguments.reason,
+            texts=form_of(arguments),
             calls=calls,
             on_progress=lambda done: bar(done, count),
         )
@@ -72,6 +78,11 @@ def _run(arguments: argparse.Namespace) -> int:
         print_json({**asdict(found), "rules": found.rules})
         return 1 if found.changes else 0
     print(f"{found.calls} calls replayed, {len(found.changes)} would be decided differently")
+    if found.originals:
+        print(f"  by what was said in them, before any rule: {found.originals}")
+    if found.calls > found.originals:
+        print(f"  by what the rules left of their texts: {found.calls - found.originals}")
+        print(f"    {MASKED}")
     for why, count in found.left_out.items():
         print(f"left out, {safe(why)}: {count}")
     if found.changes:

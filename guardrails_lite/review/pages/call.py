@@ -9,6 +9,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from guardrails_lite.audit import prove, reveal
+from guardrails_lite.audit._vault import Form, content_of
 from guardrails_lite.audit._verdicts import QUIET, found_in, spell
 from guardrails_lite.audit.index import Call
 from guardrails_lite.review import _numbers
@@ -48,6 +49,7 @@ def page(visit: Visit) -> View:
             told=[f"{step['result']}, {_numbers.ms(step['us'])}" for step in steps if step["us"] is not None],
         ),
         "raw": json.dumps(record, indent=1, ensure_ascii=True),
+        "has_originals": content_of(record).has_originals,
     }
     return View("call.html", f"Call {call.id[:12]}", data, _COLUMNS, rows, drawn)
 
@@ -68,16 +70,20 @@ def proof(visit: Visit) -> Response:
 
 
 def texts(visit: Visit) -> View:
-    """The captured texts of a call. That they were read, by whom and why, is recorded first.
+    """The captured texts of a call, as the rules left them; as they were said where that is asked for.
+
+    That they were read, in which form, by whom and why, is recorded first.
 
     Raises:
-        LookupError: nothing was captured, or it was erased.
+        LookupError: nothing was captured in this form, or it was erased.
         ConfigError: no reason was given, or what is about the person is restricted.
     """
     call = find(visit)
-    found = reveal(visit.desk.place.log(), call.id, reader=visit.reviewer, reason=visit.asked("reason"))
+    form: Form = "original" if visit.form.get("texts") == "original" else "redacted"
+    log, reason = visit.desk.place.log(), visit.asked("reason")
+    found = reveal(log, call.id, reader=visit.reviewer, reason=reason, texts=form)
     told = [{"side": side, "role": role, "text": text} for side, role, text in found]
-    data = {"call": call.id, "now_ns": visit.desk.clock(), "texts": told}
+    data = {"call": call.id, "now_ns": visit.desk.clock(), "form": form, "texts": told}
     return View("texts.html", f"Texts of call {call.id[:12]}", data)
 
 
