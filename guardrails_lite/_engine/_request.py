@@ -259,12 +259,15 @@ async def _screened(story: Story, call: Call, messages: tuple[Any, ...]) -> tupl
     if not story.plan.input.rules:
         return messages
     story.attempt, attempt = 0, story.attempt
+    texts, originals = len(story.texts), story.originals
     try:
         added, _ = await _screen(story, Call(messages, call.params), pieces_of(messages)[0], ())
     except Blocked:
         return None
     finally:
         story.attempt = attempt
+        del story.texts[texts:]  # kept of a request is what the caller asked, and not what this asks again
+        story.originals = originals
     return added.messages
 
 

@@ -534,6 +534,17 @@ def test_what_is_said_to_be_known_is_what_happens(pair: tuple[Guard[Any], Guard[
                 assert not any(check["side"] == "output" for check in entry.data["checks"])
 
 
+def test_what_a_reask_says_is_no_part_of_the_request(root: Path) -> None:
+    """What a rule finds in the reply that is given back is not in what the caller asked."""
+    replies = itertools.cycle(["ada bad", "so"])
+    guard = Guard(input=[block(word("a b"))], output=[reask(word("ada"))], retry=Retry(reasks=1))
+    made(root, guard, ["hello"], capture="sealed", model=lambda messages: next(replies))
+
+    for form in ("redacted", "original"):
+        found = diff(root, Guard(input=[block(word("bad"))]), texts=form)
+        assert changes(root, found) == [(0, "no longer re-asked", ("output reask(word(text='ada'))",))]
+
+
 def fits(told: DecisionName, real: DecisionName) -> bool:
     """Whether what is told of the recorded replies is what happened; a reply that came then may be worse."""
     asks_on = told in ("re-asked", "fell back")
