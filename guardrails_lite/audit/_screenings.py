@@ -95,7 +95,7 @@ def screenings(entry: Entry, opened: Opened | Why) -> list[Screening]:
     if not isinstance(texts, str):
         for side in kept:
             kept[side] = tuple(text for text in texts if text[0] == side) or "no text"
-    of_input = tuple(check for check in checks if check.get("side") == "input")
+    of_input = _of_request([check for check in checks if check.get("side") == "input"])
     of_output = [check for check in checks if check.get("side") == "output"]
     found = []
     if of_input or data.get("style") != "check":  # a text that was checked by itself is of one side
@@ -125,6 +125,15 @@ def _is_composed(data: Mapping[str, Any]) -> bool:
     return any(note.get("what") == "merged parts" for note in notes) or any(
         check.get("side") == "field" and check.get("action") == "redact" for check in checks
     )
+
+
+def _of_request(checks: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """Of all checks by input rules those of the request: what asks again goes by the same rules once more."""
+    names = [check.get("rule") for check in checks]
+    for rules in range(1, len(names)):
+        if len(names) % rules == 0 and names == names[:rules] * (len(names) // rules):
+            return tuple(checks[:rules])
+    return tuple(checks)
 
 
 def _said_in(originals: Iterable[Original], attempt: int, *, last: bool) -> Texts:
