@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -47,16 +48,22 @@ def policy_of(config: Mapping[str, Any], withheld: Mapping[str, str], code: obje
         withheld: What may not, by its place.
         code: What else decides, as JSON has it: digests of functions, say.
     """
-    from hashlib import scrypt, sha256  # they load OpenSSL, which takes longer than a guard needs to be made
+    from hashlib import sha256  # it loads OpenSSL, which takes longer than a guard needs to be made
 
     salt = sha256(canonical(config)).digest()
-    secret = canonical([code, withheld])
+    secret = sha256(canonical([code, withheld])).digest()
     # Digests of code cannot be guessed, so a guard that withholds nothing need not pay for the stretching.
-    rest = (
-        scrypt(secret, salt=salt, **_SCRYPT).hex() if withheld else sha256(salt + secret).hexdigest()[:_HEX]
-    )
+    rest = _stretched(secret, salt) if withheld else sha256(salt + secret).hexdigest()[:_HEX]
     digest = digest_of(config, rest)
     return _ALIVE.setdefault(digest, Policy(digest, config, rest, withheld))
+
+
+@lru_cache(maxsize=256)
+def _stretched(secret: bytes, salt: bytes) -> str:
+    """A digest that takes a while. A program that makes the same guard for each request pays for it once."""
+    from hashlib import scrypt
+
+    return scrypt(secret, salt=salt, **_SCRYPT).hex()
 
 
 def alive(digest: str) -> Policy | None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from guardrails_lite import AuditLog, Budget, Guard, Retry, block, redact, target, tool, validator, warn
-from guardrails_lite._policy import is_bound
+from guardrails_lite._policy import _stretched, is_bound
 from guardrails_lite._rules import Finding
 from guardrails_lite.audit import Clock, Disk, bundle, check_bundle, expire, read, verify
 from guardrails_lite.audit._format import Entry, parse
@@ -313,6 +313,15 @@ def test_a_digest_is_another_as_soon_as_a_withheld_text_is(tmp_path: Path) -> No
     assert falcon.digest != eagle.digest
     assert guard_of().digest == falcon.digest
     assert Guard(fallback=[target("one")]).digest != Guard(fallback=[target("two")]).digest
+
+
+def test_an_equal_guard_costs_no_second_stretching() -> None:
+    """A program may make its guard anew for each request."""
+    first = guard_of(words=("condor",)).digest
+    before = _stretched.cache_info()
+    assert guard_of(words=("condor",)).digest == first
+    after = _stretched.cache_info()
+    assert (after.misses, after.hits) == (before.misses, before.hits + 1)
 
 
 def test_a_configuration_that_is_changed_changes_no_guard() -> None:
