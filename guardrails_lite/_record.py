@@ -32,7 +32,7 @@ class CheckStep(NamedTuple):
     """One rule, over all the texts of one side in one attempt."""
 
     rule: str
-    """The rule as it prints: ``block(injection())``."""
+    """`Rule.told`: as it prints, with private texts counted: ``block(keywords(words=3))``."""
     side: Literal["input", "output", "field"]
     attempt: int
     """0 for the input, then the number of the attempt whose reply was checked."""

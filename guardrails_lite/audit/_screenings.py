@@ -156,7 +156,7 @@ def _in_full(reply: Screening, data: Mapping[str, Any]) -> bool:
 
 @lru_cache(maxsize=1024)
 def finder_of(rule: str) -> str:
-    """A rule as it prints, without what is done with its findings and how often: what it finds."""
+    """A rule as records tell it, without what is done with its findings and how often: what it finds."""
     return _OPTIONS.sub("", rule.partition("(")[2])
 
 
