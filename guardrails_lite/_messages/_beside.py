@@ -12,6 +12,14 @@ from guardrails_lite._messages._shapes import REASONING, part_text, read_tool_ca
 
 _SCREENED = frozenset({"role", "content", "refusal", "tool_calls", "function_call", "audio", *REASONING})
 """Fields of a message that hold what was checked, or no text of their own."""
+_BESIDE_IT = frozenset(
+    [
+        *("id", "object", "created", "model", "choices", "usage", "service_tier", "system_fingerprint"),
+        *("index", "message", "delta", "finish_reason", "logprobs", "native_finish_reason", "stop_reason"),
+        *("content_filter_results", "prompt_filter_results", "error", "obfuscation"),
+    ]
+)
+"""Fields of a reply and of a choice that stand beside what is said: who answered, how, and at what cost."""
 _OF_DELTA = _SCREENED - {"audio"}
 _OF_CHOICE = frozenset({"delta", "message"})
 _PLAIN = frozenset({"role", "content", "function_call"})
@@ -34,7 +42,8 @@ def without_unscreened(raw: Any) -> Any:
         return _shapes_responses.without_unscreened(raw)
     choices = list(get(raw, "choices") or ())
     checked = list(map(_checked_only, choices))
-    return raw if all(map(operator.is_, checked, choices)) else _with(raw, choices=checked)
+    raw = raw if all(map(operator.is_, checked, choices)) else _with(raw, choices=checked)
+    return _without_more(raw)
 
 
 def chunk_without_unscreened(raw: Any) -> Any:
@@ -43,7 +52,8 @@ def chunk_without_unscreened(raw: Any) -> Any:
     if not isinstance(choices, (list, tuple)):
         return raw
     checked = list(map(_delta_only, choices))
-    return raw if all(map(operator.is_, checked, choices)) else _with(raw, choices=checked)
+    raw = raw if all(map(operator.is_, checked, choices)) else _with(raw, choices=checked)
+    return _without_more(raw)
 
 
 def screened_fields(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,10 +64,31 @@ def screened_fields(message: Mapping[str, Any]) -> dict[str, Any]:
 def _checked_only(choice: Any) -> Any:
     message = get(choice, "message")
     left = message if message is None or _only_says(message) else _message(message)
-    return choice if left is message else _with(choice, message=left)
+    return _without_more(choice if left is message else _with(choice, message=left))
+
+
+def _without_more(source: Any) -> Any:
+    """A reply, a chunk or a choice without the texts that a server adds, such as the results of a search."""
+    named = source if isinstance(source, Mapping) else getattr(source, "__pydantic_extra__", None)
+    if not named or _BESIDE_IT.issuperset(named):
+        return source
+    more = {
+        name
+        for name, value in named.items()
+        if name not in _BESIDE_IT and value and not isinstance(value, (bool, int, float))
+    }
+    if not more:
+        return source
+    if isinstance(source, Mapping):
+        return {name: value for name, value in source.items() if name not in more}
+    return _with(source, **dict.fromkeys(more))
 
 
 def _delta_only(choice: Any) -> Any:
+    return _without_more(_delta_without_more(choice))
+
+
+def _delta_without_more(choice: Any) -> Any:
     fields = fields_of(choice, _OF_CHOICE)
     delta, message = fields.get("delta"), fields.get("message")
     if delta is None:
