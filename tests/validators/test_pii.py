@@ -289,3 +289,49 @@ def test_restoring_keeps_every_promise_of_a_validator() -> None:
     token = names.hide("EMAIL_ADDRESS", "ada@example.org")
 
     check_validator(names.restore(), examples=[f"to {token}!"], benign=["[EMAIL_ADDRESS]", "none"], rounds=40)
+
+
+@pytest.mark.parametrize(
+    ("entity", "value"),
+    [
+        ("CREDIT_CARD", "4111\u00a01111\u00a01111\u00a01111"),
+        ("CREDIT_CARD", "4111\u20111111\u20111111\u20111111"),
+        ("CREDIT_CARD", "4111  1111  1111  1111"),
+        (
+            "CREDIT_CARD",
+            "\uff14\uff11\uff11\uff11\uff11\uff11\uff11\uff11\uff11\uff11\uff11\uff11\uff11\uff11\uff11\uff11",
+        ),
+        ("IBAN_CODE", "GB82-WEST-1234-5698-7654-32"),
+        ("IBAN_CODE", "GB82\u00a0WEST\u00a01234\u00a05698\u00a07654\u00a032"),
+        ("IBAN_CODE", "DE 89370400440532013000"),
+        ("US_SSN", "536\u201322\u20131234"),
+        ("PHONE_NUMBER", "0(532)\u00a0123 45 67"),
+        ("PHONE_NUMBER", "01-35-91-13-52"),
+        ("EMAIL_ADDRESS", "ada\uff20example.org"),
+    ],
+)
+def test_typeset_values_are_found_as_typed_ones(entity: str, value: str) -> None:
+    """Hard blanks, long hyphens and full-width digits are how documents and input methods write them."""
+    text = f"tel, ssn, card, account: {value} of Ada"
+    found = [(finding.category, finding.span) for finding in pii()(text)]
+
+    assert found == [(entity, (25, 25 + len(value)))]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("2026-01-04 INFO user mobile=09779978231 ok", "09779978231"),
+        ("2026-01-04 INFO tel=+27 82 245 0476", "+27 82 245 0476"),
+    ],
+)
+def test_a_number_that_a_log_line_names_is_found_and_its_date_is_not(text: str, value: str) -> None:
+    """The word for a telephone stands before the sign of equality; the day of the line is no number."""
+    assert [text[slice(*finding.span)] for finding in pii()(text) if finding.span] == [value]
+
+
+def test_a_date_of_birth_may_be_written_in_one() -> None:
+    """As in passports."""
+    text = "DOB 22SEP1990"
+
+    assert [(finding.category, finding.span) for finding in pii()(text)] == [("DATE_TIME", (4, 13))]

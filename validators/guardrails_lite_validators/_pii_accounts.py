@@ -14,7 +14,7 @@ Candidate = tuple[str, int, int, float]
 # --- payment cards ----------------------------------------------------------------------------------
 
 _CARD = re.compile(
-    r"(?:[0-9]{4}([ .-])(?:[0-9]{4}\1[0-9]{4}\1[0-9]{1,4}(?:\1[0-9]{1,3})?|[0-9]{6}\1[0-9]{4,5})"
+    r"(?:[0-9]{4}([.-]| {1,2})(?:[0-9]{4}\1[0-9]{4}\1[0-9]{1,4}(?:\1[0-9]{1,3})?|[0-9]{6}\1[0-9]{4,5})"
     r"|[0-9]{12,19})(?![\w]|[-.][0-9])"
 )
 _CARD_WORDS = words(
@@ -108,10 +108,13 @@ IBAN_LENGTHS = {
 """Length by country, from the SWIFT IBAN registry."""
 
 
+_IBAN_CHECK = re.compile("[ -]?[0-9]{2}")
+
+
 def ibans(text: str, start: int) -> Iterator[Candidate]:
     """Country, length and MOD 97-10, written together or in groups; what follows is not swallowed."""
     length = IBAN_LENGTHS.get(text[start : start + 2].upper())
-    if length is None or not text[start + 2 : start + 4].isdigit():
+    if length is None or _IBAN_CHECK.match(text, start + 2) is None:
         return
     taken: list[str] = []
     at = start
@@ -119,7 +122,7 @@ def ibans(text: str, start: int) -> Iterator[Candidate]:
         char = text[at]
         if char.isascii() and char.isalnum():
             taken.append(char)
-        elif char not in " -\u00a0" or at - start < 4 or not text[at - 1].isalnum():
+        elif char not in " -" or not text[at - 1].isalnum():
             return
         at += 1
     if len(taken) < length or (at < len(text) and text[at].isalnum()):

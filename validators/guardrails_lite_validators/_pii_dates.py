@@ -74,7 +74,7 @@ _MONTHS = {
 }
 _NUMERIC = re.compile(r"([0-9]{1,4})([-/.\u2013]|\. ?| )([0-9]{1,2})\2([0-9]{4}|[0-9]{2})(?![\w]|[-/.][0-9])")
 _DAY_MONTH = re.compile(
-    r"([0-9]{1,2})(?:st|nd|rd|th|\.|er|º)?[ -](?:of |de |d')?([^\W\d_]{3,12})\.?,?[ -](?:de |of )?([0-9]{4}|[0-9]{2})(?!\w)",
+    r"([0-9]{1,2})(?:st|nd|rd|th|\.|er|º)?[ -]?(?:of |de |d')?([^\W\d_]{3,12})\.?,?[ -]?(?:de |of )?([0-9]{4}|[0-9]{2})(?!\w)",
     re.I,
 )
 _MONTH_DAY = re.compile(r"(?<!\w)([^\W\d_]{3,12})\.?[ -]$")
@@ -84,7 +84,7 @@ _COMPACT = re.compile(r"(?:19|20)[0-9]{6}(?!\w)")
 # What stands behind the first digits of each of these forms; most numbers are told from dates by it.
 _IS_DATE = re.compile(
     r"[-/.\u2013 ]{1,2}[0-9]| ?[年년]"
-    r"|(?i:st|nd|rd|th|\.|er|º)?,?[ -](?:[0-9]|(?i:of |de |d')?[^\W\d_]{3,12}\.?,?[ -](?i:de |of )?[0-9])"
+    r"|(?i:st|nd|rd|th|\.|er|º)?,?(?:[ -][0-9]|[ -]?(?i:of |de |d')?[^\W\d_]{3,12}\.?,?[ -]?(?i:de |of )?[0-9])"
 )
 
 

@@ -15,7 +15,7 @@ _EXTENSION = r"(?:[ ,]{0,2}(?:x|ext\.?|extension|#)[ ]?[0-9]{1,6})?"
 _AFTER = re.compile("[x#e]", re.IGNORECASE)
 _END = r"(?![\w]|[-/.][0-9]|:[0-9])"
 _INTERNATIONAL = re.compile(
-    r"(?:\+|\(\+|\+\(|00)[ ]?(?P<country>[1-9][0-9]{0,2})\)?(?:[ .\-/\u00a0]{0,2}\(?[0-9]{1,9}\)?){1,7}"
+    r"(?:\+|\(\+|\+\(|00)[ ]?(?P<country>[1-9][0-9]{0,2})\)?(?:[ .\-/]{0,2}\(?[0-9]{1,9}\)?){1,7}"
     + _EXTENSION
     + _END
 )
@@ -24,7 +24,9 @@ _NANP = re.compile(
     r"[0-9]{3}(?P<last>[ .-])[0-9]{4}" + _EXTENSION + _END
 )
 _TRUNK = re.compile(
-    r"(?:\(0[0-9]{1,5}\)|0[1-9][0-9]{0,4})(?P<rest>(?:[ ./\-]{0,2}[0-9]{2,8}){1,5})" + _EXTENSION + _END
+    r"(?:\(0[0-9]{1,5}\)|0 ?\([1-9][0-9]{1,4}\)|0[1-9][0-9]{0,4})(?P<rest>(?:[ ./\-]{0,2}[0-9]{2,8}){1,5})"
+    + _EXTENSION
+    + _END
 )
 _BRACKETED = re.compile(
     r"(?:[78][ -]?)?\([0-9]{2,5}\)[ ]?[0-9]{3,8}(?:[ -][0-9]{2,5}){0,2}" + _EXTENSION + _END
@@ -53,7 +55,9 @@ def phones(text: str, start: int) -> Iterator[Candidate]:
         start and text[start - 1] in "+(" and (text[start - 1] == "(" or text[start - 2 : start - 1] != "+")
     ):
         start -= 1
-    if start and (text[start - 1].isalnum() or text[start - 1] in _BEFORE_NUMBER):
+    before = text[start - 1 : start]
+    is_named = before == "=" and Around(text, start - 1, start).has(_PHONE_WORDS)
+    if before and not is_named and (before.isalnum() or before in _BEFORE_NUMBER):
         return
     for pattern, score in _BEGINNING_WITH.get(text[start], ()):
         found = pattern.match(text, start)
@@ -65,7 +69,7 @@ def phones(text: str, start: int) -> Iterator[Candidate]:
             continue
         if pattern is _INTERNATIONAL and not _is_country_code(found["country"]):
             continue
-        if pattern is _TRUNK and _LOOKS_LIKE_DATE.match(text, start):
+        if pattern in (_TRUNK, _PLAIN) and _LOOKS_LIKE_DATE.match(text, start):
             continue
         around = Around(text, start, found.end())
         if around.has(_PHONE_WORDS):
@@ -90,7 +94,9 @@ _BEGINNING_WITH = {
     char: tuple((pattern, score) for begins, pattern, score in _FORMS if char in begins)
     for char in "+(0123456789"
 }
-_LOOKS_LIKE_DATE = re.compile(r"[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4}(?![0-9])")
+_LOOKS_LIKE_DATE = re.compile(
+    r"(?:[0-9]{1,2}([./-])[0-9]{1,2}\1[0-9]{2,4}|(?:19|20)[0-9]{2}([./-])[01][0-9]\2[0-3][0-9])(?![0-9]|[./-][0-9])"
+)
 _TWO_DIGIT_CODES = frozenset(
     map(str, (20, 27, *range(30, 35), 36, 39, 40, 41, *range(43, 50), *range(51, 59), *range(60, 67), 81, 82, 84, 86,
               *range(90, 96), 98))

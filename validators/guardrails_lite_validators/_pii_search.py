@@ -21,14 +21,21 @@ Candidate = tuple[str, int, int, float]
 _LONG = 7
 # What makes a shorter group of digits part of something longer, at its end.
 _GOES_ON = re.compile(
-    r"[ .\-/()+\u00a0\u2011\u2013]{1,3}[0-9]| [A-Z](?![A-Za-z])| [A-Z]{4} ?[0-9]"
+    r"[ .\-/()+]{1,3}[0-9]| [A-Z](?![A-Za-z])|[ -][A-Z]{4}[ -]?[0-9]"
     r"|[A-Za-z][0-9A-Za-z]{2}|(?<=[0-9]{4})[A-Za-z]"
 )
 _JOINTS = ".-/"
-_RUN = re.compile(r"[0-9]+(?:[ .\-/()\u00a0\u2011]{1,3}[0-9]+){0,12}")
-_SEPARATORS = dict.fromkeys(map(ord, " .-/()\u00a0\u2011"))
+_TYPESET = re.compile("[\u00a0\u2000-\u200a\u2010-\u2013\u202f\u205f\u2212\u3000\uff01-\uff5e]")
+_AS_TYPED = (
+    dict.fromkeys((0xA0, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000), " ")
+    | dict.fromkeys((*range(0x2010, 0x2014), 0x2212), "-")
+    | {0xFF01 + place: chr(0x21 + place) for place in range(94)}
+)
+"""Blanks and hyphens of typesetters, and full-width characters: each as the one that a keyboard has."""
+_RUN = re.compile(r"[0-9]+(?:[ .\-/()]{1,3}[0-9]+){0,12}")
+_SEPARATORS = dict.fromkeys(map(ord, " .-/()"))
 _TOKEN = re.compile(r"[0-9A-Za-z_]{1,42}")
-_PIECES = re.compile(r"[0-9A-Za-z]{1,20}(?:[ .\-/+(\u00a0\u2011][0-9A-Za-z]{1,20}\)?){0,7}")
+_PIECES = re.compile(r"[0-9A-Za-z]{1,20}(?:[ .\-/+(][0-9A-Za-z]{1,20}\)?){0,7}")
 _PIECE = re.compile(r"\([0-9A-Za-z]+\)|[0-9A-Za-z]+")
 _LEAD = re.compile(r"(?<![0-9A-Za-z_])(?:[A-Za-z]{2}[ -]|[A-Za-z]-)$")
 _LONGEST_TOKEN = 40
@@ -37,6 +44,8 @@ _SHORTEST_NAMED = 8
 
 def candidates(text: str) -> Iterator[Candidate]:
     """Everything that may be personal data: entity, start, end and score."""
+    if not text.isascii() and _TYPESET.search(text) is not None:
+        text = text.translate(_AS_TYPED)
     if "@" in text:
         yield from emails(text)
     if ("/" in text and "://" in text) or "www." in text:
@@ -89,6 +98,7 @@ def _lettered(text: str, start: int, before: str) -> Iterator[Candidate]:
     """What begins with one or two letters set apart from the digits: ``AB 12 34 56 C``, ``X-1234567-L``."""
     lead = _LEAD.search(text, max(start - 3, 0), start) if before in " -" else None
     if lead is not None:
+        yield from ibans(text, lead.start())
         yield from named(text, lead.start(), _ends(text, lead.start()))
 
 
