@@ -13,10 +13,24 @@ from typing import Any
 import openai
 import pytest
 
-from guardrails_lite import AuditLog, Cache, Guard, Hedge, Limits, Retry, Upstream, target
+from guardrails_lite import (
+    AuditLog,
+    Cache,
+    Finding,
+    Guard,
+    Hedge,
+    Limits,
+    Retry,
+    Upstream,
+    reask,
+    target,
+    tool,
+    validator,
+)
 from guardrails_lite.audit import read
 from guardrails_lite.clients.openai import identity
-from guardrails_lite.testing import HttpReply, LoopbackServer, Request
+from guardrails_lite.testing import HttpReply, LoopbackServer, Request, completion, tool_call
+from tests.clients.asking import SAID
 from tests.clients.test_hedged import aanswer
 from tests.engine.test_upstream import is_empty
 
@@ -58,18 +72,66 @@ class Provider:
         )
 
 
+def loud(request: Request) -> HttpReply:
+    """Shout, until asked not to."""
+    said = request.body.get("messages") or request.body["input"]
+    return HttpReply("OSLO." if len(said) == len(SAID) else "Oslo.", size=2)
+
+
+def calling(request: Request) -> Any:
+    """Call the tool."""
+    return completion(tool_calls=[tool_call("look_up", {"country": "Norway"})])
+
+
+@validator
+async def shouting(text: str) -> list[Finding]:
+    """Nothing but capitals; it takes a while to see."""
+    await asyncio.sleep(0)
+    return [Finding("is shouted")] if text.isupper() else []
+
+
+async def ask_manager(call: Any) -> bool:
+    """Consent, after a while."""
+    await asyncio.sleep(0)
+    return True
+
+
+def look_up(country: str) -> str:
+    """Say which city is the capital."""
+    return "Oslo."
+
+
+async def asked_of_tool(client: Any, api: str, stream: bool) -> str:
+    """What the tool says that the model calls."""
+    got = await client.chat.completions.create(model="other", messages=SAID, stream=stream)
+    if stream:
+        deltas = [chunk.choices[0].delta async for chunk in got]
+        called = [call.function.name for delta in deltas for call in delta.tool_calls or ()]
+    else:
+        called = [call.function.name for call in got.choices[0].message.tool_calls]
+    assert list(filter(None, called)) == ["look_up"]
+    return look_up("Norway")
+
+
 # Two attempts would do, if what was cancelled never came late and failed in the place of another request.
 SETTINGS: dict[str, dict[str, Any]] = {
     "retry": {"retry": Retry(attempts=4, wait=0.0001)},
     "fallback": {"retry": Retry(attempts=1), "fallback": [target(model="other")]},
     "hedge": {"retry": Retry(attempts=4, wait=0), "hedge": Hedge(after_s=0.0001, max_share=1.0)},
     "cache": {"retry": Retry(attempts=4, wait=0), "cache": Cache(entries=1, ttl_s=1e-9)},
+    "re-ask": {"retry": Retry(attempts=4, wait=0, reasks=3), "output": [reask(shouting)]},
+    "approval": {"tools": [tool(look_up, approve=ask_manager)]},
 }
+CASES = [
+    (settings, api, stream)
+    for settings in SETTINGS
+    for api in ("chat", "responses")
+    for stream in (False, True)
+    if (settings, api) != ("approval", "responses")
+]
 
 
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("api", ["chat", "responses"])
-@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize(("settings", "api", "stream"), CASES)
 def test_cancelled_at_any_await_it_leaves_nothing(
     settings: str, api: str, stream: bool, tmp_path: Path
 ) -> None:
@@ -89,7 +151,7 @@ def test_cancelled_at_any_await_it_leaves_nothing(
             account, host = identity(bare)
             for number in range(MOST):
                 try:
-                    await cancelled_at(number, aanswer(client, api, stream))
+                    await cancelled_at(number, ask(client, api, stream))
                 except asyncio.CancelledError:
                     asyncio.current_task().uncancel()  # type: ignore[union-attr]  # a task runs this
                 else:
@@ -97,10 +159,12 @@ def test_cancelled_at_any_await_it_leaves_nothing(
                 await _quiet()
                 for model in ("m", "other"):
                     assert is_empty(upstream, account=account, endpoint=host, model=model), number
-                assert await asyncio.wait_for(aanswer(client, api, stream), 30) == "Oslo.", number
+                assert await asyncio.wait_for(ask(client, api, stream), 30) == "Oslo.", number
         raise AssertionError("the call has no end")
 
-    with LoopbackServer(then=Provider()) as server:
+    ask = asked_of_tool if settings == "approval" else aanswer
+    providers = {"re-ask": loud, "approval": calling}
+    with LoopbackServer(then=providers.get(settings) or Provider()) as server:
         ends = asyncio.run(sweep(server))
         assert server.wait_idle(5)
     log.close()
@@ -118,7 +182,7 @@ def test_cancelled_at_any_await_it_leaves_nothing(
         step for entry in entries if entry.type == "call.completed" for step in entry.data["attempts"]
     ]
     assert len(attempts) >= server.request_count
-    assert {record.outcome for record in records} <= {"passed", "fell back", "cancelled"}
+    assert {record.outcome for record in records} <= {"passed", "fell back", "re-asked", "cancelled"}
     assert all(step.result for record in records for step in record.attempts)
 
 
