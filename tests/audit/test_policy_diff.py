@@ -527,7 +527,9 @@ def test_what_is_said_to_be_known_is_what_happens(pair: tuple[Guard[Any], Guard[
             if isinstance(told, Verdict):
                 real = decider.recorded(again, "no text")
                 assert fits(told.decision, real.decision)
-                if told.decision == real.decision != "passed":
+                alone = sum(said.side == "input" for said in kept.originals or ()) == 1
+                # Of several texts the record does not tell which one a rule would stop first.
+                if told.decision == real.decision != "passed" and (alone or told.basis != "record"):
                     assert {*told.rules} & {*real.rules}
             elif each is kept:
                 assert told.why == "no text"  # of a reply that was never asked for
