@@ -84,7 +84,8 @@ _COMPACT = re.compile(r"(?:19|20)[0-9]{6}(?!\w)")
 # What stands behind the first digits of each of these forms; most numbers are told from dates by it.
 _IS_DATE = re.compile(
     r"[-/.\u2013 ]{1,2}[0-9]| ?[年년]"
-    r"|(?i:st|nd|rd|th|\.|er|º)?,?(?:[ -][0-9]|[ -]?(?i:of |de |d')?[^\W\d_]{3,12}\.?,?[ -]?(?i:de |of )?[0-9])"
+    r"|(?i:st|nd|rd|th|\.|er|º)?,?[ -](?:[0-9]|(?i:of |de |d')?[^\W\d_]{3,12}\.?,?[ -](?i:de |of )?[0-9])"
+    r"|[A-Za-z]{3}[12][0-9]{3}"
 )
 
 
