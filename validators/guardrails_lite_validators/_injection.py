@@ -18,7 +18,7 @@ from guardrails_lite_validators._injection_rules import FAMILIES, Phrase, eviden
 from guardrails_lite_validators._readings import SINGLES, Readings, readings_of
 from guardrails_lite_validators._wording import Wording, wording_of
 
-THRESHOLDS = {"user": 0.72, "tool": 0.55, "retrieved": 0.55}
+THRESHOLDS = {"user": 0.71, "tool": 0.55, "retrieved": 0.55}
 
 
 def injection(*, source: str = "user", threshold: float | None = None) -> Validator:
@@ -45,7 +45,7 @@ def injection(*, source: str = "user", threshold: float | None = None) -> Valida
     @validator(
         name="injection",
         params=params if threshold is None else {**params, "threshold": threshold},
-        version="5",
+        version="6",
     )
     def find(text: str) -> list[Finding]:
         readings = readings_of(text, asked=_pairs_asked())

