@@ -92,8 +92,8 @@ def _sealed_us(root: Path) -> float:
         who = log.pseudonym("user", "ada")
 
         def append() -> None:
-            box = log.vault.put(record.id, who, TEXTS)
-            content = {"capture": "redacted", "commit": box.commit, "ref": box.ref}
+            kept = log.vault.put(record.id, who, TEXTS).kept
+            content = {"capture": "redacted", **(kept.to_dict() if kept is not None else {})}
             log.append("call.completed", record.id, {**data, "content": content})
 
         return _median_us(append)
