@@ -421,6 +421,8 @@ class Attempt:
 
     def _missed(self, error: Exception) -> Unanswered | GuardrailsError:
         """What an error of the target means: it may be the deadline's."""
+        if self.target.completion and isinstance(error.__cause__, GuardrailsError):
+            return error.__cause__  # of our transport: older clients make one error of whatever that raises
         if isinstance(error, GuardrailsError):
             return error
         if self.permit is not None:
