@@ -48,8 +48,10 @@ APIS = {  # an older client lacks some
 def _ask(api: str, body: dict[str, Any], guard: Guard[Any]) -> tuple[str, str]:
     """What was sent, if anything was, and what the call ended with."""
     with LoopbackServer(then='{"who": "Ada"}') as server:
-        with openai.OpenAI(api_key="k", base_url=server.base_url) as client:
-            wrapped = guard.wrap(client)
+        with (
+            openai.OpenAI(api_key="k", base_url=server.base_url) as client,
+            guard.wrap(client) as wrapped,
+        ):
             create: Any = wrapped.chat.completions.create if api == "chat" else wrapped.responses.create
             try:
                 create(**body)
