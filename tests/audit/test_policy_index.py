@@ -91,7 +91,7 @@ def test_two_policies_differ_in_settings(root: Path) -> None:
         "input order": ("keywords, pii", "pii, keywords, injection", "changed"),
         "input pii.on_error": ("open", "closed", "changed"),
         "input injection": (None, "warn", "added"),
-        "input injection.version": (None, "4", "added"),
+        "input injection.version": (None, injection().version, "added"),
         "input injection.share": (None, 0.5, "added"),
         "tools refund.effects": (None, "write", "added"),
         "budget.deadline_s": (120.0, 9, "changed"),
