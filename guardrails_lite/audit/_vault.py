@@ -20,7 +20,6 @@ import os
 import secrets
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -47,8 +46,7 @@ _LONGEST: Final = 2**30
 """Of a box: a reference that somebody forged must not exhaust memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """Where a call's texts are, and what binds them to its record."""
 
     ref: str
@@ -61,8 +59,7 @@ class Box:
         return {"commit": self.commit, "ref": self.ref}
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """What the vault keeps of a call, as its record tells."""
 
     kept: Box | None
@@ -132,29 +129,24 @@ class Vault:
         Raises:
             OSError: they could not be written.
         """
-        plains = [(call, *_salted(texts))] if texts else []
-        if originals:
-            plains.append((_original(call), *_salted(_beside(originals, texts))))
         with self._lock:
             if self._boxes < 0:
                 self._open()
             key = self._key_of(subject)
-            sealed = [
-                nonce + key.cipher.encrypt(nonce, plain, bound_to.encode())
-                for bound_to, nonce, plain in plains
-            ]
+            sealed, kept, original = b"", None, None
+            if texts:
+                sealed, kept = self._seal(key, call, texts, self._offset)
+            if originals:
+                said = _beside(originals, texts)
+                beside, original = self._seal(key, _original(call), said, self._offset + len(sealed))
+                sealed += beside
             try:
-                self._disk.write_all(self._boxes, b"".join(sealed))  # both boxes or none
+                self._disk.write_all(self._boxes, sealed)  # both boxes or none
             except OSError:
                 self._disk.truncate(self._boxes, self._offset)
                 raise
-            boxes = []
-            for (_, _, plain), box in zip(plains, sealed, strict=True):
-                ref = f"{self._name}:{self._offset}:{len(box)}:{key.slot}"
-                self._offset += len(box)
-                boxes.append(Box(ref, sha256(plain).hexdigest()))
-        original = boxes.pop() if originals else None
-        return Content(boxes[0] if texts else None, original, has_originals=original is not None)
+            self._offset += len(sealed)
+        return Content(kept, original, has_originals=original is not None)
 
     def take(self, call: str, box: Box) -> Texts:
         """The texts of *call*, as the rules left them.
@@ -284,6 +276,14 @@ class Vault:
         made = self._subjects[subject] = _Key(AESGCM(secret), slot, tag)
         return made
 
+    def _seal(self, key: _Key, bound_to: str, content: object, offset: int) -> tuple[bytes, Box]:
+        """The box with *content*, and what the record tells of it once it is written at *offset*."""
+        drawn = os.urandom(_SALT + _NONCE)  # at once: asking the system takes longer than what it gives
+        plain, nonce = drawn[:_SALT] + json.dumps(content).encode(), drawn[_SALT:]
+        sealed = nonce + key.cipher.encrypt(nonce, plain, bound_to.encode())
+        ref = f"{self._name}:{offset}:{len(sealed)}:{key.slot}"
+        return sealed, Box(ref, sha256(plain).hexdigest())
+
     def _wrap(self, key: bytes, tag: bytes) -> bytes:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -321,12 +321,6 @@ def _beside(originals: Sequence[Original], texts: Texts) -> list[tuple[object, .
         (attempt, places[said]) if (said := (side, role, text)) in places else (attempt, *said)
         for side, role, text, attempt in originals
     ]
-
-
-def _salted(content: object) -> tuple[bytes, bytes]:
-    """A nonce, and the content behind its salt."""
-    drawn = os.urandom(_SALT + _NONCE)  # at once: asking the system takes longer than what it gives
-    return drawn[_SALT:], drawn[:_SALT] + json.dumps(content, ensure_ascii=True).encode()
 
 
 def _original(call: str) -> str:
