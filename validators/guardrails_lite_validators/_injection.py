@@ -14,7 +14,8 @@ from guardrails_lite._errors import ConfigError
 from guardrails_lite._rules import Finding, Validator, validator
 from guardrails_lite_validators._fold import Reading
 from guardrails_lite_validators._injection_model import shipped_model
-from guardrails_lite_validators._injection_rules import FAMILIES, Phrase, evidence, pairs_asked, passages
+from guardrails_lite_validators._injection_phrases import FAMILIES
+from guardrails_lite_validators._injection_rules import Phrase, evidence, pairs_asked, passages
 from guardrails_lite_validators._readings import SINGLES, Readings, readings_of
 from guardrails_lite_validators._wording import Wording, wording_of
 

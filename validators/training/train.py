@@ -26,7 +26,8 @@ from roles import roles
 
 from guardrails_lite_validators._injection import THRESHOLDS
 from guardrails_lite_validators._injection_model import FEWEST, SCALE, Model, read_model, term_of, terms_of
-from guardrails_lite_validators._injection_rules import FAMILIES, evidence, passages
+from guardrails_lite_validators._injection_phrases import FAMILIES
+from guardrails_lite_validators._injection_rules import evidence, passages
 from guardrails_lite_validators._readings import readings_of
 from guardrails_lite_validators._wording import words_of
 
