@@ -22,8 +22,9 @@ from typing import Any, Literal, TypeVar, cast
 
 from guardrails_lite.reliability._deadline import clamped_s
 from guardrails_lite.reliability._tether import held, is_tethered
-from guardrails_lite.reliability._threaded_client import clamped_timeouts, close, in_thread, threaded
+from guardrails_lite.reliability._threaded_client import clamped_timeouts, close, threaded
 from guardrails_lite.reliability._twins import twin_of
+from guardrails_lite.reliability._worker import in_thread
 
 C = TypeVar("C")
 Bound = Literal["socket", "thread", "cancellation", "cooperative"]

@@ -1,20 +1,19 @@
 """A synchronous HTTP client of the user's own, whose every wait can be left behind.
 
 Its connections are none of ours, and its own time-outs are per read: a body that drips is never cut. So
-where there is a deadline, it waits in a thread, and the caller waits for the thread, for just so long.
+where there is a deadline, each request and its reply have a thread that waits, and the caller waits for
+the thread, for just so long.
 """
 
 from __future__ import annotations
 
 import functools
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextvars import copy_context
 from typing import Any
 
 from guardrails_lite.reliability._deadline import clamped_s, time_left_s
-from guardrails_lite.reliability._tether import held
+from guardrails_lite.reliability._worker import Worker
 
 
 def threaded(http_client: Any) -> Any:
@@ -42,9 +41,16 @@ class Threaded:
             return send(request, **how)
         http = sys.modules[type(request).__module__.partition(".")[0]]
         request.extensions = {**request.extensions, "timeout": clamped_timeouts(request)}
-        response = _bounded_call(lambda: send(request, stream=True, **how), http.ReadTimeout, close)
-        if not response.is_stream_consumed:
-            response.stream = _body(http)(response.stream)
+        worker = Worker()
+        try:
+            response = _in_time(worker, lambda: send(request, stream=True, **how), http.ReadTimeout, close)
+        except BaseException:
+            worker.end()
+            raise
+        if response.is_stream_consumed:
+            worker.end()
+        else:
+            response.stream = _body(http)(response.stream, worker)
         if not stream:
             try:
                 response.read()
@@ -60,21 +66,41 @@ class Threaded:
 @functools.lru_cache(maxsize=4)
 def _body(http: Any) -> Any:
     class Body(http.SyncByteStream):  # type: ignore[misc]  # the package is known at run time only
-        def __init__(self, stream: Any) -> None:
-            self._stream = stream
+        def __init__(self, stream: Any, worker: Worker) -> None:
+            self._stream, self._worker = stream, worker
 
         def __iter__(self) -> Iterator[bytes]:
             parts, done = iter(self._stream), object()
-            while True:
-                part = _bounded_call(lambda: next(parts, done), http.ReadTimeout, lambda _: self.close())
-                if part is done:
-                    return
-                yield part
+            try:
+                while True:
+                    part = _in_time(
+                        self._worker, lambda: next(parts, done), http.ReadTimeout, lambda _: self.close()
+                    )
+                    if part is done:
+                        return
+                    yield part
+            finally:
+                self._worker.end()
 
         def close(self) -> None:
+            self._worker.end()
             self._stream.close()
 
+        def __del__(self) -> None:
+            self._worker.end()  # of a reply that was neither read nor closed
+
     return Body
+
+
+def _in_time(
+    worker: Worker, work: Callable[[], Any], late: Callable[[str], Exception], discard: Callable[[Any], None]
+) -> Any:
+    left = time_left_s()
+    if left is None:
+        return work()
+    if left <= 0:
+        raise late("the deadline has passed")
+    return worker.do(work, left, late, discard)
 
 
 def clamped_timeouts(request: Any) -> dict[str, float | None]:
@@ -83,65 +109,6 @@ def clamped_timeouts(request: Any) -> dict[str, float | None]:
     return {name: clamped_s(given.get(name)) for name in ("connect", "read", "write", "pool")}
 
 
-def _bounded_call(
-    work: Callable[[], Any], late: Callable[[str], Exception], discard: Callable[[Any], None]
-) -> Any:
-    left = time_left_s()
-    if left is None:
-        return work()
-    if left <= 0:
-        raise late("the deadline has passed")
-    return in_thread(work, left, late, discard)
-
-
 def close(opened: Any) -> None:
     """Close what came when nobody waited for it any more."""
     opened.close()
-
-
-def in_thread(
-    work: Callable[[], Any],
-    timeout_s: float | None,
-    late: Callable[[str], BaseException],
-    discard: Callable[[Any], None],
-) -> Any:
-    """Do *work* in a thread and stop waiting after *timeout_s*, or when nobody wants it any more.
-
-    Python cannot stop the thread. When it finishes too late, what it brings is given to *discard*.
-    """
-    lock = threading.Lock()
-    finished = threading.Event()
-    given_up = False
-    box: list[Any] = []
-    context = copy_context()
-
-    def body() -> None:
-        try:
-            found, error = context.run(work), None
-        except BaseException as raised:  # handed over to the waiting thread, whatever it is
-            found, error = None, raised
-        with lock:
-            if not given_up:
-                box.extend((found, error))
-                finished.set()
-                return
-        if error is None:
-            discard(found)
-
-    threading.Thread(target=body, name="guardrails-lite-bounded", daemon=True).start()
-    try:
-        held(finished.set, finished.wait, timeout_s)
-    except BaseException:  # it is not wanted any more, whether it has come or not
-        with lock:
-            given_up = True
-        if box and box[1] is None:
-            discard(box[0])
-        raise
-    with lock:
-        given_up = not box
-    if not box:
-        raise late("the deadline has passed")
-    found, error = box
-    if error is not None:
-        raise error
-    return found

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from guardrails_lite.reliability._tether import Tether, held, is_tethered
-from guardrails_lite.reliability._threaded_client import in_thread
+from guardrails_lite.reliability._worker import in_thread
 
 
 def tied(tether: Tether, work: Any) -> Any:
