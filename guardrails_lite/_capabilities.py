@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
+from guardrails_lite._arguments import by_name
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Call, Message, get
 
@@ -18,6 +19,7 @@ _TOOL_PARAMS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "functi
 _IMAGES = frozenset({"image_url", "input_image", "image"})
 
 
+@by_name
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a target can take: ``target(client, can=Capabilities(context=8_192, images="drop"))``.

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
+from guardrails_lite._arguments import by_name
 from guardrails_lite._errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,12 +43,26 @@ class Finding:
     replacement: str | None = field(default=None, kw_only=True, repr=False)
     """What `redact` puts in place of the span; None: ``[CATEGORY]`` or ``[REDACTED]``."""
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.message, str):
+            raise ConfigError(_not_so("message", self.message, "a constant str"))
+        if self.category is not None and not isinstance(self.category, str):
+            raise ConfigError(_not_so("category", self.category, "a str"))
+        if self.score is not None and not hasattr(self.score, "__float__"):
+            raise ConfigError(_not_so("score", self.score, "a number from 0 to 1"))
+        if self.replacement is not None and not isinstance(self.replacement, str):
+            raise ConfigError(_not_so("replacement", self.replacement, "a str"))
+
     @property
     def mask(self) -> str:
         """The text that stands in for the span once it is redacted."""
         if self.replacement is not None:
             return self.replacement
         return f"[{self.category}]" if self.category else "[REDACTED]"
+
+
+def _not_so(name: str, value: object, wanted: str) -> str:
+    return f"{name}= of Finding must be {wanted}, not {type(value).__name__}"  # the value may be of the text
 
 
 Findings = Iterable[Finding]
@@ -153,6 +168,7 @@ def validator(
     version: str = "",
     private: Mapping[str, object] | None = None,
 ) -> Callable[[FindFunction], Validator]: ...
+@by_name
 def validator(
     function: FindFunction | None = None,
     /,
@@ -400,7 +416,7 @@ def _verb(stub: Callable[[], None]) -> MakesRule:
         return _rule_of(verb, validator, roles, on_error, timeout_s, mode, share)
 
     del rule.__wrapped__
-    return rule
+    return by_name(rule)
 
 
 def _rule_of(

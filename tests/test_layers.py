@@ -13,7 +13,10 @@ import guardrails_lite
 ROOT = Path(guardrails_lite.__file__).parent
 
 LAYERS = [
-    ["_errors", "_loopback", "_nesting", "_patience", "_policy", "_rates", "_sharing", "_sqlite", "_threads"],
+    [
+        *("_arguments", "_errors", "_loopback", "_nesting", "_patience", "_policy", "_rates", "_sharing"),
+        *("_sqlite", "_threads"),
+    ],
     ["_rules"],
     ["_messages", "_who"],
     ["_capabilities", "_record", "_targets", "sinks"],

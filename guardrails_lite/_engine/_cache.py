@@ -19,6 +19,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from guardrails_lite._arguments import by_name
 from guardrails_lite._engine._effects import Join
 from guardrails_lite.reliability._forks import on_fork
 from guardrails_lite.reliability._settings import as_code, check_number, check_whole
@@ -34,6 +35,7 @@ _NOT_SENT = frozenset({"timeout"})
 """Parameters that change how long is waited, and nothing of the reply."""
 
 
+@by_name
 @dataclass(frozen=True, slots=True)
 class Cache:
     """Answer a request that a wrapped client has answered before, and send identical ones together once.

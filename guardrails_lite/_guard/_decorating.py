@@ -141,9 +141,12 @@ def one_call(
         params: With what.
         can_wait: Whether the wait for a plain function's reply can be ended, or there are chunks to look at.
     """
-    _refuse_cache(guard)
     if not callable(function):
-        raise TypeError(f"expected a function that calls a model, not {type(function).__name__}")
+        raise TypeError(
+            "expected a function that calls a model, and what to say to it: guard.run(function, messages), "
+            f"not {type(function).__name__}"
+        )
+    _refuse_cache(guard)
     name = getattr(function, "__name__", type(function).__name__)
     blocks = is_blocking(function)
     check_clocks(guard._plan.clocks, f"{name}()", can_wait=can_wait or not blocks)

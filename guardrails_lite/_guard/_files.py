@@ -242,15 +242,14 @@ def _store(file: Path, place: str, told: Any) -> Any:
 def _made(file: Path, key: str, kind: Callable[..., Any], told: Any) -> Any:
     if not isinstance(told, dict):
         raise ConfigError(f"{file}: {key} must be a table: [{key}]")
+    known = inspect.signature(kind).parameters
+    for name in told:
+        if name not in known:
+            raise ConfigError(f"{file}: {key}.{name} is no setting of it; there are {', '.join(known)}")
     try:
         return kind(**told)
     except ConfigError as error:
         raise ConfigError(f"{file}: {key}: {error}") from error
-    except TypeError:
-        known = inspect.signature(kind).parameters
-        unknown = next((name for name in told if name not in known), "?")
-        there = ", ".join(known)
-        raise ConfigError(f"{file}: {key}.{unknown} is no setting of it; there are {there}") from None
 
 
 def _log(file: Path, told: Any) -> Any:

@@ -20,6 +20,7 @@ from typing import (
     overload,
 )
 
+from guardrails_lite._arguments import by_name
 from guardrails_lite._engine._drivers import AsyncLive, Live, abegin, adrive, begin, drive
 from guardrails_lite._engine._exchange import Outcome, check_text, exchange
 from guardrails_lite._engine._plan import Plan
@@ -253,6 +254,7 @@ class Guard(Generic[T]):
             return functools.partial(decorate, self, prompt=prompt)
         return decorate(self, function, prompt=prompt)
 
+    @by_name
     def wrap(self, client: C) -> C:
         """Guard a client: an `OpenAI`, `AsyncOpenAI` or Azure's.
 
@@ -279,7 +281,7 @@ class Guard(Generic[T]):
     def run(self: Guard[Same], function: Callable[..., R], messages: Any, **params: Any) -> Outcome[R]: ...
     @overload
     def run(self, function: Callable[..., Any], messages: Any, **params: Any) -> Outcome[T]: ...
-    def run(self, function: Callable[..., Any], messages: Any, **params: Any) -> Outcome[Any]:
+    def run(self, function: Callable[..., Any], messages: Any = None, **params: Any) -> Outcome[Any]:
         """Make one guarded call of *function* and return its `Outcome`.
 
         Its value is what *function* returns, or the text of the chunks where it streams; with a schema,
@@ -311,7 +313,7 @@ class Guard(Generic[T]):
     ) -> Outcome[R]: ...
     @overload
     async def arun(self, function: Callable[..., Any], messages: Any, **params: Any) -> Outcome[T]: ...
-    async def arun(self, function: Callable[..., Any], messages: Any, **params: Any) -> Outcome[Any]:
+    async def arun(self, function: Callable[..., Any], messages: Any = None, **params: Any) -> Outcome[Any]:
         """`run` on the event loop. A *function* that is not async runs in a thread."""
         call, target = one_call(self, function, messages, params)
         return await adrive(exchange(self._plan, call, target, "async"))
@@ -322,7 +324,7 @@ class Guard(Generic[T]):
     ) -> Live[Any]: ...
     @overload
     def stream(self, function: Callable[..., Any], messages: Any, **params: Any) -> Live[Partial[T]]: ...
-    def stream(self, function: Callable[..., Any], messages: Any, **params: Any) -> Live[Any]:
+    def stream(self, function: Callable[..., Any], messages: Any = None, **params: Any) -> Live[Any]:
         """Make one guarded call and iterate over its reply as it is released.
 
         The chunks are those of *function*: strings, or a client's chunks. With a schema they are
@@ -341,7 +343,7 @@ class Guard(Generic[T]):
     def astream(
         self, function: Callable[..., Any], messages: Any, **params: Any
     ) -> AsyncLive[Partial[T]]: ...
-    def astream(self, function: Callable[..., Any], messages: Any, **params: Any) -> AsyncLive[Any]:
+    def astream(self, function: Callable[..., Any], messages: Any = None, **params: Any) -> AsyncLive[Any]:
         """`stream` for ``async for``."""
         call, target = one_call(self, function, messages, params)
         return AsyncLive(exchange(self._plan, call, target, "async stream", live=True, partials=True))
@@ -473,7 +475,8 @@ class Guard(Generic[T]):
     def __or__(self, other: Guard[Any]) -> Guard[Any]:
         """This guard with *other* added: rules, tools, fallbacks and sinks joined, the rest replaced."""
         if not isinstance(other, Guard):
-            return NotImplemented
+            told = f"guard | Guard(input=[{other!r}])" if isinstance(other, Rule) else "guard | Guard(...)"
+            raise TypeError(f"guard | {type(other).__name__}: only a guard is merged into a guard: {told}")
         merged = dict(self._settings)
         for key, value in other._settings.items():
             if isinstance(value, tuple):

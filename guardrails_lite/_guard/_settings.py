@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from guardrails_lite._arguments import unknown
 from guardrails_lite._engine._plan import HasDigest, Plan
 from guardrails_lite._engine._screen import Side
 from guardrails_lite._errors import ConfigError
@@ -50,10 +50,10 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigError(f"mode={settings['mode']!r} of Guard must be 'enforce' or 'monitor'")
     if settings["tool_calls"] not in get_args(ToolCalls):
         raise ConfigError(f"tool_calls={settings['tool_calls']!r} of Guard must be 'together' or 'each'")
-    unknown = [each for each in settings["accept"] if each not in get_args(Accepted)]
-    if unknown:
+    others = [each for each in settings["accept"] if each not in get_args(Accepted)]
+    if others:
         known = ", ".join(map(repr, get_args(Accepted)))
-        raise ConfigError(f"accept={unknown!r} of Guard: expected some of {known}")
+        raise ConfigError(f"accept={others!r} of Guard: expected some of {known}")
     return settings
 
 
@@ -74,9 +74,7 @@ def refuse_unknown(
         raise ConfigError(f"Guard(...) takes settings by name only; {way}")
     for name in settings:
         if name not in known:
-            near = get_close_matches(name, known, 1, 0.6)
-            meant = f"did you mean {near[0]}=?" if near else f"it takes {', '.join(sorted(known))}"
-            raise ConfigError(f"Guard has no setting {name}=; {meant}")
+            raise ConfigError(unknown("Guard", name, known))
 
 
 def _brief(value: object) -> str:

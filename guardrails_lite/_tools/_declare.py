@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from guardrails_lite._arguments import by_name
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._tools._docstrings import read_docstring
 from guardrails_lite._tools._signatures import arguments_type
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from guardrails_lite._schema import Schema
 
 
+@by_name
 def tool(
     declared: Any,
     *,

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from guardrails_lite._arguments import by_name
 from guardrails_lite._errors import ConfigError, LogUnavailable
 from guardrails_lite._policy import alive
 from guardrails_lite.audit import _disk
@@ -50,6 +51,7 @@ _FORKING: Final[dict[int, list[AuditLog]]] = {}
 """The logs whose locks the forking thread holds between the two halves of a fork."""
 
 
+@by_name
 class AuditLog:
     """A compliance log in *directory*: hash-chained, signed, verifiable offline, without text.
 

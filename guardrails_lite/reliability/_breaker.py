@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from guardrails_lite._arguments import by_name
 from guardrails_lite.reliability._settings import as_code, check_number, check_share, check_whole
 
 Verdict = Literal["good", "bad", "neutral"]
@@ -30,6 +31,7 @@ _REMEMBERED = 100
 _OPEN_SPREAD = 0.2
 
 
+@by_name
 @dataclass(frozen=True, slots=True)
 class Breaker:
     """Stop asking an upstream that fails or crawls, and come back carefully.

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from guardrails_lite._arguments import by_name
 from guardrails_lite._errors import BudgetExceeded, ConfigError, DeadlineExceeded
 from guardrails_lite.reliability._prices import Price, price_of
 
@@ -25,6 +26,7 @@ _new = tuple.__new__
 """Makes a named tuple without the Python frame that its own constructor takes."""
 
 
+@by_name
 @dataclass(frozen=True, slots=True)
 class Budget:
     """What one guarded call may spend, with all its retries, re-asks and fallbacks.

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from guardrails_lite._arguments import by_name
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.reliability._classify import Failure
 from guardrails_lite.reliability._settings import as_code, check_number
@@ -27,6 +28,7 @@ AT_ONCE_S = 0.005
 """What fails with less than this left of a limit failed by it."""
 
 
+@by_name
 @dataclass(frozen=True, slots=True)
 class Clocks:
     """When one attempt is given up although the deadline is far. None: that clock does not run.

@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 
+from guardrails_lite._arguments import by_name
 from guardrails_lite.reliability._forks import on_fork
 from guardrails_lite.reliability._settings import as_code, check_number, check_share
 
@@ -25,6 +26,7 @@ _LATE = 0.95
 _LANES = 256
 
 
+@by_name
 @dataclass(frozen=True, slots=True)
 class Hedge:
     """Send a call once more when its first content is late, and go on with whichever send has it first.

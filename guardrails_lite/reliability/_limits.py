@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from guardrails_lite._arguments import by_name
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.reliability._settings import as_code, check_whole
 
@@ -21,6 +22,7 @@ MINUTE_S = 60
 _SLOT_S = 1
 
 
+@by_name
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What may be sent to an upstream, by all callers together. They wait in the order they came.

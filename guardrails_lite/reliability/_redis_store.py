@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from guardrails_lite._arguments import by_name
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.reliability._forks import on_fork
 from guardrails_lite.reliability._shared_store import StoreUnavailable, loaded
@@ -33,6 +34,7 @@ return 1
 _KEPT_MS = 3_600_000
 
 
+@by_name
 class RedisStore:
     """Share breakers, limits and pauses with processes on other hosts. Needs the package `redis`.
 

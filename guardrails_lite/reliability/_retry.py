@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
+from guardrails_lite._arguments import by_name
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.reliability._classify import Failure, Kind
 from guardrails_lite.reliability._tenacity import as_code, attempts_of, is_retry, is_stop, is_wait, state_of
@@ -34,6 +35,7 @@ _ONCE = frozenset({"empty reply", "bad request"})
 _NEVER = frozenset({"cancelled", "own bug", "content filtered", "refused", "turned away"})
 
 
+@by_name
 @dataclass(frozen=True, slots=True, eq=False)
 class Retry:
     """Repeat a failed attempt at the same target, with waits that spread out the callers.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from guardrails_lite._arguments import by_name
 from guardrails_lite.reliability._settings import as_code, check_number, check_share
 
 SecondTry = Literal["throttled", "failed", "hedge", "paid"]
@@ -19,6 +20,7 @@ _REFILL_S = 10.0
 _SAVED = 20.0
 
 
+@by_name
 @dataclass(frozen=True, slots=True)
 class RetryBudget:
     """Second tries may be `share` of all calls to the upstream, and `reserve` more in any ten seconds.

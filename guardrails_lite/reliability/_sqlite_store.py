@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from guardrails_lite._arguments import by_name
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._sqlite import use_wal
 from guardrails_lite.reliability._forks import on_fork
@@ -29,6 +30,7 @@ _CLOCK = ""
 """The name under which the time of the last update is kept."""
 
 
+@by_name
 class SQLiteStore:
     """Share breakers, limits and pauses with other processes on this host.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from guardrails_lite._arguments import by_name
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.reliability._breaker import Breaker
 from guardrails_lite.reliability._limits import Limits
@@ -17,6 +18,7 @@ _BREAKER = Breaker()
 _RETRIES = RetryBudget()
 
 
+@by_name
 @dataclass(frozen=True, slots=True)
 class Upstream:
     """What holds for an upstream, whichever call, thread, loop or guard asks it.

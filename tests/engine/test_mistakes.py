@@ -9,13 +9,18 @@ from typing import Any
 import openai
 import pytest
 
-from guardrails_lite import ConfigError, Finding, Guard, block, redact, target, validator
+from guardrails_lite import Budget, ConfigError, Finding, Guard, Retry, block, redact, target, tool, validator
 from guardrails_lite_validators import pii
 from tests.engine.conftest import word
 
 ADA = word("ada")
 anything: Any = Guard
 """A guard, for what no type checker lets through."""
+
+
+def anyone(of: Any) -> Any:
+    """The same of anything else."""
+    return of
 
 
 def asks(messages: list[Any]) -> str:
@@ -54,6 +59,27 @@ MISTAKES: list[tuple[str, Callable[[], Any], str]] = [
     ("wrap a function", lambda: Guard().wrap(asks), "decorate the function that calls it: @guard"),
     ("fall back to a class", lambda: target(openai.OpenAI), "target(OpenAI(...))"),
     ("guard a client", lambda: anything()(openai.OpenAI(api_key="k")), "@guard takes a function, not OpenAI"),
+    ("wrap with the class", lambda: anything.wrap(openai.OpenAI(api_key="k")), "Guard(...).wrap(...)"),
+    ("an option in the singular", lambda: anyone(block)(ADA, role="user"), "role=; did you mean roles=?"),
+    ("an option without its unit", lambda: anyone(block)(ADA, timeout=3), "did you mean timeout_s=?"),
+    ("an option without a name", lambda: anyone(block)(ADA, "user"), "block(validator, roles=, on_error=, "),
+    ("a rule of nothing", lambda: anyone(block)(), "missing a required argument: 'validator'"),
+    ("another library's retry", lambda: anyone(Retry)(max_retries=3), "it takes after_text, attempts, "),
+    ("a budget without a unit", lambda: anyone(Budget)(deadline=3), "did you mean deadline_s=?"),
+    ("a tool's term", lambda: anyone(tool)(asks, approval="deny"), "did you mean approve=?"),
+    ("a validator's term", lambda: anyone(validator)(windows=3), "did you mean window=?"),
+    (
+        "a finding of a number",
+        lambda: anyone(Finding)(3),
+        "message= of Finding must be a constant str, not int",
+    ),
+    ("a score in words", lambda: anyone(Finding)("x", score="high"), "must be a number from 0 to 1, not str"),
+    ("a kind by number", lambda: anyone(Finding)("x", category=3), "category= of Finding must be a str"),
+    (
+        "a mask by number",
+        lambda: anyone(Finding)("x", replacement=3),
+        "replacement= of Finding must be a str",
+    ),
     ("a role that is none", lambda: anything().check("hi", role="bot"), "expected one of assistant, "),
 ]
 
@@ -64,6 +90,25 @@ MISTAKES: list[tuple[str, Callable[[], Any], str]] = [
 def test_a_mistake_is_told_with_the_way_out(mistake: Callable[[], Any], says: str) -> None:
     """Never a bare TypeError that only says how Python counts arguments."""
     with pytest.raises(ConfigError, match=re.escape(says)):
+        mistake()
+
+
+@pytest.mark.parametrize(
+    ("mistake", "says"),
+    [
+        pytest.param(
+            lambda: anything().run("hello"), "guard.run(function, messages), not str", id="no function"
+        ),
+        pytest.param(lambda: anything().stream("hello"), "guard.run(function, messages)", id="streamed"),
+        pytest.param(lambda: anything.run(asks, "hello"), "guard.run(function, messages)", id="on the class"),
+        pytest.param(lambda: anything().run(asks), "must be a list of chat messages", id="nothing said"),
+        pytest.param(lambda: anything() | None, "guard | NoneType: only a guard", id="merge nothing"),
+        pytest.param(lambda: anything() | block(ADA), "guard | Guard(input=[block(word", id="merge a rule"),
+    ],
+)
+def test_a_wrong_use_of_a_guard_is_told_with_the_right_one(mistake: Callable[[], Any], says: str) -> None:
+    """What is wrong in a call, and not in a setting, is a TypeError as anywhere in Python."""
+    with pytest.raises(TypeError, match=re.escape(says)):
         mistake()
 
 
