@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from guardrails_lite._errors import ConfigError
+
 
 def witness_file(path: str | os.PathLike[str]) -> Callable[[str], None]:
     """A witness that appends each head to the file *path*, best on another volume or of another user."""
@@ -48,6 +50,16 @@ def witness_command(*command: str) -> Callable[[str], None]:
 
 
 def read_heads(text: str) -> list[str]:
-    """The heads in a file that `witness_file` wrote, oldest first."""
-    parts = [part.strip("\n") for part in text.replace("|", "\n").split("\n\n") if part.strip("\n")]
-    return [f"{body}\n\n{signature}\n" for body, signature in zip(parts[::2], parts[1::2], strict=False)]
+    """The heads in a file that `witness_file` wrote, oldest first.
+
+    Raises:
+        ConfigError: there is none, or the last is cut short. What is compared with nothing would pass.
+    """
+    lines = text.replace("\r\n", "\n").replace("|", "\n")
+    parts = [part.strip("\n") for part in lines.split("\n\n") if part.strip("\n")]
+    if not parts or len(parts) % 2:
+        raise ConfigError(
+            "no whole heads; expected what `guardrails-lite log witness` prints: the log's name, a size, a "
+            "digest, an empty line and a signature, once or more"
+        )
+    return [f"{body}\n\n{signature}\n" for body, signature in zip(parts[::2], parts[1::2], strict=True)]

@@ -183,10 +183,23 @@ def test_verify_compares_with_what_was_kept_elsewhere(log: Path, tmp_path: Path,
     run("witness", log, "--file", tmp_path / "heads")
     key = shutil.copy(log / "keys" / "verify.key", tmp_path / "key")
     options = ("--heads", tmp_path / "heads", "--key", key)
-    assert "compared with 1 heads" in run("verify", log, *options)
+    assert "compared with 1 head kept" in run("verify", log, *options)
     forger.restore(saved, log)
     assert run("verify", log, *options, "--json", code=3)["state"] == "truncated"
     assert "a head kept elsewhere has seen" in run("doctor", log, *options, code=3)
+
+
+def test_a_file_without_heads_is_not_compared_with_in_silence(log: Path, tmp_path: Path, run: Run) -> None:
+    """The key in place of heads, an empty file, a head cut short or quoted in a mail: nothing to compare."""
+    head = run("witness", log)
+    key = (log / "keys" / "verify.key").read_text()
+    for text in (key, "", head + head[:50], "".join(f"> {line}\n" for line in head.splitlines())):
+        (tmp_path / "heads").write_text(text)
+        for action in ("verify", "doctor", "alerts"):
+            said = run(action, log, "--heads", tmp_path / "heads", code=5)
+            assert "no whole heads; expected what `guardrails-lite log witness` prints" in said
+    (tmp_path / "heads").write_bytes(head.replace("\n", "\r\n").encode())
+    assert "compared with 1 head kept" in run("verify", log, "--heads", tmp_path / "heads")
 
 
 def test_a_proof_leaves_the_log_and_holds(log: Path, tmp_path: Path, run: Run) -> None:

@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+from guardrails_lite._errors import ConfigError
 from guardrails_lite.cli._log._action import Action, declare_keys, files_of, read_text, writing
 from guardrails_lite.cli._terminal import Bar, fail, print_json, safe
 
@@ -39,7 +40,12 @@ def heads_of(place: str | None) -> list[str]:
     """The heads in a file that an option names."""
     from guardrails_lite.audit import read_heads
 
-    return read_heads(read_text(place)) if place is not None else []
+    if place is None:
+        return []
+    try:
+        return read_heads(read_text(place))
+    except ConfigError as error:
+        raise ConfigError(f"--heads {place}: {error}") from error
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -60,7 +66,7 @@ def _verify(arguments: argparse.Namespace) -> int:
         for line in str(report).splitlines():
             print(safe(line))
         if heads:
-            print(f"compared with {len(heads)} heads kept elsewhere")
+            print(f"compared with {len(heads)} {'head' if len(heads) == 1 else 'heads'} kept elsewhere")
     return report.exit_code
 
 
