@@ -18,7 +18,7 @@ from guardrails_lite import Guard, redact
 from guardrails_lite._rules import Finding, Validator, validator
 from guardrails_lite_validators._decode import MOST_LAYERS, decoded
 from guardrails_lite_validators._fold import fold, plain
-from guardrails_lite_validators._pieces import long_pieces
+from guardrails_lite_validators._pieces import digit_groups, long_pieces
 from guardrails_lite_validators._readings import readings_of
 from guardrails_lite_validators._wording import wording_of
 
@@ -168,6 +168,14 @@ def test_long_pieces_are_the_long_ones_of_split(text: str, least: int) -> None:
     pieces = [text[start:end] for start, end in long_pieces(text, least)]
 
     assert pieces == [piece for piece in text.split() if len(piece) >= least]
+
+
+@given(
+    text=st.text(st.one_of(st.sampled_from("059-é \u0663\uff15\ud800"), st.characters(exclude_categories=())))
+)
+def test_groups_of_digits_stand_where_a_pattern_finds_them(text: str) -> None:
+    """Digits of other scripts are none, and no other character is more than one place wide."""
+    assert digit_groups(text) == [found.span() for found in re.finditer("[0-9]+", text)]
 
 
 @given(text=st.text(st.characters(exclude_categories=()), max_size=80))

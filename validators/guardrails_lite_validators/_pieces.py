@@ -1,12 +1,11 @@
 """Where a text has long pieces between blanks, and where groups of digits: `Pieces` looks once for each.
 
 With every character of one sort turned into one and the same, a row of them is found without a step of
-Python for each letter. Bytes make that quick, for text in ASCII; other text is searched.
+Python for each letter. Bytes make that quick; the long pieces of text that is not in ASCII are split.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from guardrails_lite._sharing import shared
@@ -77,9 +76,7 @@ def _in_any_script(text: str, least: int) -> Iterator[tuple[int, int]]:
 
 def digit_groups(text: str) -> list[tuple[int, int]]:
     """Start and end of each group of the digits 0 to 9, from left to right."""
-    if not text.isascii():
-        return [found.span() for found in _DIGITS.finditer(text)]
-    shown = text.encode("ascii").translate(_AS_DIGITS)
+    shown = text.encode("ascii", "replace").translate(_AS_DIGITS)  # any other character is one byte, too
     groups = []
     start = shown.find(b"0")
     while start >= 0:
@@ -91,5 +88,4 @@ def digit_groups(text: str) -> list[tuple[int, int]]:
     return groups
 
 
-_DIGITS = re.compile("[0-9]+")
 _AS_DIGITS = bytes(48 if 48 <= code < 58 else _BLANK for code in range(256))
