@@ -124,14 +124,16 @@ def fail_at(
     raise exhausted([*gave_up, (target, missed)]) from None
 
 
-def blocked(stop: Stop, where: str) -> Blocked:
+def blocked(stop: Stop, where: str, *, remedy: str = "") -> Blocked:
+    """The error for a text that a rule stops, with what may be done about it where that is known."""
     what = ", ".join(dict.fromkeys(finding.message for finding in stop.findings))
     if stop.broken:
         what = (
             f"it could not be checked ({stop.broken}), which counts as found; "
             "on_error='open' would let it pass"
         )
-    return Blocked(f"{stop.rule.told} stopped {where}: {what}", outcome="blocked", findings=stop.findings)
+    told = f"{stop.rule.told} stopped {where}: {what}"
+    return Blocked(f"{told}. {remedy}" if remedy else told, outcome="blocked", findings=stop.findings)
 
 
 def exhausted(

@@ -86,7 +86,7 @@ async def _screen(
             if stop.verb != "fall_back":
                 if plan.seals:
                     _seal(story, pieces, {*changed, piece})
-                raise blocked(stop, _place_of(piece, stop)) from None
+                raise _stopped(piece, stop) from None
             fall_back, left = fall_back or stop, text
         if left != text:
             changed[piece] = left
@@ -124,9 +124,21 @@ def _seal(story: Story, pieces: Sequence[Piece], touched: Container[Piece]) -> N
     story.said("input", ((piece.role, piece.text) for piece in said))
 
 
-def _place_of(piece: Piece, stop: Stop) -> str:
-    masks = stop.rule.rewrites and not stop.broken
-    return f"{piece.path}, where nothing can be masked" if masks else piece.path
+_TAKEN_AT_ITS_WORD = {
+    "tools": " Or declare the function itself, which is not screened: Guard(tools=[function]).",
+    "response_format": " Or declare the type itself, which is not screened: Guard(schema=Type).",
+}
+"""What may be done about a declaration in which nothing can be masked."""
+
+
+def _stopped(piece: Piece, stop: Stop) -> Blocked:
+    if not stop.rule.rewrites or stop.broken:
+        return blocked(stop, piece.path)
+    remedy = (
+        f"Masked, it would mean something else. Take it out, or give the rule roles= without {piece.role!r}, "
+        f"whose words it counts as.{_TAKEN_AT_ITS_WORD.get(str(piece.where[0]), '')}"
+    )
+    return blocked(stop, f"{piece.path}, where nothing can be masked", remedy=remedy)
 
 
 Declaration = tuple[str, bytes]

@@ -314,6 +314,8 @@ def test_what_stands_beside_the_messages_is_screened(params: dict[str, Any], whe
             Guard(input=[redact(word("ada"))]).run(model, "go", **params)
         assert stopped.value.record is not None
         assert stopped.value.record.checks[0].action == "block"
+        assert re.search(r"Take it out, or give the rule roles= without '\w+'", str(stopped.value))
+        assert ("Guard(tools=[function])" in str(stopped.value)) is ("tools" in params)
     else:
         Guard(input=[redact(word("ada"))]).run(model, "go", **params)
         assert json.loads(before.replace('"ada"', f'"{MASKED}"')) == model.calls[0].params
