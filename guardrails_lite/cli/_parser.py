@@ -33,7 +33,10 @@ class Parser(argparse.ArgumentParser):
 
 def share(text: str) -> float:
     """A share as an option says it, from 0 to 1."""
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is no share from 0 to 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is no share from 0 to 1; 3 % is 0.03")
     return value

@@ -130,7 +130,9 @@ def test_other_code_under_the_same_settings_is_a_change(tmp_path: Path) -> None:
     }
 
 
-def test_the_command_line_says_what_a_policy_says(run: Run) -> None:
+def test_the_command_line_says_what_a_policy_says(
+    root: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     """By the beginning of its digest, in both forms; one that is not told of is not found."""
     code, shown = run("show", f"policy:{NEW.digest[:8]}")
     assert code == 0
@@ -141,8 +143,9 @@ def test_the_command_line_says_what_a_policy_says(run: Run) -> None:
     code, told = run("show", f"policy:{NEW.digest}", "--json")
     assert (code, told["config"], told["bound"]) == (0, NEW.config, True)
     assert [used["calls"] for used in told["used"]] == [2]
-    assert run("show", "policy:zzz")[0] == 1
-    assert run("show", "policy:")[0] == 1
+    for beginning in ("policy:zzz", "policy:"):
+        assert main(["log", "show", str(root), beginning]) == 1
+        assert "`guardrails-lite log rules DIR --policies` lists them" in capsys.readouterr().err
 
 
 def test_the_command_line_says_in_what_two_differ(run: Run) -> None:
@@ -162,6 +165,8 @@ def test_the_command_line_lists_policies(run: Run) -> None:
     code, shown = run("rules", "--policies")
     assert code == 0
     assert {NEW.digest[:12], OLD.digest[:12], "support"} <= set(shown.split())
+    assert "first hour" in shown
+    assert shown.count(":00  ") == 4  # an hour is all that is known, so no seconds are shown
     told = run("rules", "--policies", "--json")[1]
     assert {each["digest"]: each["config"] for each in told} == {
         OLD.digest: OLD.config,

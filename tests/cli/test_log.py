@@ -434,7 +434,9 @@ def test_a_running_stream_cut_below_its_head_is_told(log: Path, capsys: pytest.C
     assert f"the stream {path.parent.name} has 3 entries" in capsys.readouterr().err
 
 
-def test_a_pipeline_may_allow_some_decisions_to_change(log: Path, tmp_path: Path, run: Run) -> None:
+def test_a_pipeline_may_allow_some_decisions_to_change(
+    log: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     """As many as it says, and a call that cannot be told counts as one that changes."""
     guard = tmp_path / "guard.toml"
     guard.write_text('name = "other"\n[[input]]\nblock = "keywords"\nwords = ["hello"]\n')
@@ -446,5 +448,7 @@ def test_a_pipeline_may_allow_some_decisions_to_change(log: Path, tmp_path: Path
     share = (changed + unknown) / (found["compared"] + unknown)
     run("diff-policy", *asked, "--allow", share)
     run("diff-policy", *asked, "--allow", share - 0.01, code=1)
-    with pytest.raises(SystemExit):
-        run("diff-policy", *asked, "--allow", "1.5")
+    for wrong in ("1.5", "3%", "nan"):
+        with pytest.raises(SystemExit):
+            run("diff-policy", *asked, "--allow", wrong)
+        assert f"'{wrong}' is no share from 0 to 1; 3 % is 0.03" in capsys.readouterr().err

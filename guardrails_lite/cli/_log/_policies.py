@@ -25,7 +25,7 @@ def list_policies(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json([{**asdict(policy), **_config(told.get(policy.digest))} for policy in policies])
         return 0
-    head = ("guard", "policy", "first", "last", "calls", "blocked", "USD", "rules")
+    head = ("guard", "policy", "first hour", "last hour", "calls", "blocked", "USD", "rules")
     print_table(head, [_row(policy, told.get(policy.digest)) for policy in policies])
     return 0
 
@@ -34,13 +34,18 @@ def _config(told: Loaded | None) -> dict[str, Any]:
     return {"config": told.config if told is not None and told.bound else None}
 
 
-def _row(policy: Policy, told: Loaded | None) -> tuple[object, ...]:
+def _hour(ns: int) -> str:
+    """The hour of a policy's time, which is all that is known of it."""
     from guardrails_lite.cli._log._calls import shown_time
 
+    return shown_time(ns)[: len("2026-11-27 10:00")]
+
+
+def _row(policy: Policy, told: Loaded | None) -> tuple[object, ...]:
     rules: object = "not told" if told is None else "forged"
     if told is not None and told.bound:
         rules = sum(len(told.config[side]) for side in ("input", "output"))
-    times = (shown_time(policy.first), shown_time(policy.last))
+    times = (_hour(policy.first), _hour(policy.last))
     digest = policy.digest[:12] or "-"
     return (
         policy.guard or "-",
@@ -81,11 +86,9 @@ def show_policy(arguments: argparse.Namespace) -> int:
 
 
 def _print(one: Loaded, used: list[Policy]) -> None:
-    from guardrails_lite.cli._log._calls import shown_time
-
     print(f"{'policy:':10}{safe(one.digest)}")
     for policy in used:
-        span = f"{shown_time(policy.first)} to {shown_time(policy.last)}"
+        span = f"in the hours from {_hour(policy.first)} to {_hour(policy.last)}"
         print(f"{'guard:':10}{safe(policy.guard or '-')}, {policy.calls} calls, {span}")
     print(f"{'captured:':10}{safe(one.capture)}\n")
     print_table(("setting", "value"), [(name, _cell(value)) for name, value in one.settings().items()])
@@ -104,5 +107,7 @@ def the_policy(index: Index | ShippedIndex, beginning: str) -> Loaded:
     found = index.find_policies(beginning)
     if len(found) != 1:
         which = "several policies begin" if found else "the log tells of no policy that begins"
-        raise LookupError(f"{which} with {beginning!r}")
+        raise LookupError(
+            f"{which} with {beginning!r}; `guardrails-lite log rules DIR --policies` lists them"
+        )
     return index.loaded(found)[found[0]]
