@@ -83,12 +83,18 @@ def canonical(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
-def is_bound(told: Mapping[str, Any]) -> bool:
-    """Whether what a record tells of a policy belongs to the digest that it names."""
-    digest, rest = told.get("digest"), told.get("rest")
-    if not isinstance(digest, str) or not isinstance(rest, str):
+def is_bound(told: Mapping[str, Any], digest: str) -> bool:
+    """Whether what a record tells of a policy is what *digest*, by which it is known, names."""
+    rest = told.get("rest")
+    if told.get("digest") != digest or not isinstance(rest, str):
         return False
     try:
         return digest_of(told.get("config"), rest) == digest
     except (ValueError, RecursionError):  # no number, or deeper than any guard is
         return False
+
+
+def rules_of(config: object, side: str) -> list[Mapping[str, Any]]:
+    """The rules of a side in a configuration that was read; a stranger may have written it."""
+    rules = config.get(side) if isinstance(config, Mapping) else None
+    return [rule for rule in rules if isinstance(rule, Mapping)] if isinstance(rules, list) else []

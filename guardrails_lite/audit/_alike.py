@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from guardrails_lite._policy import is_bound
+from guardrails_lite._policy import is_bound, rules_of
 from guardrails_lite.audit._screenings import finder_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Alike:
                 if names:
                     self._mine.append((finder_of(rule.told), policy.config[side][at], names))
         told = log.records("policy.loaded") if self._mine else ()
-        self._told = {entry.id: entry.data for entry in told if is_bound(entry.data)}
+        self._told = {entry.id: entry.data for entry in told if is_bound(entry.data, entry.id)}
 
     def rules(self, digest: str) -> frozenset[str]:
         """What each private rule finds by that the policy of *digest* had, whatever it did with it."""
@@ -50,10 +50,12 @@ class Alike:
 
 def _has(told: Mapping[str, Any], mine: Mapping[str, Any], names: Mapping[str, frozenset[str]]) -> bool:
     """Whether the policy has the rule, and none that records call the same and that has other texts."""
+    held = told.get("withheld")
+    withheld = held if isinstance(held, Mapping) else {}
     theirs = [
-        [told["withheld"].get(f"/{side}/{at}/params/{name}") in mine_too for name, mine_too in names.items()]
+        [str(withheld.get(f"/{side}/{at}/params/{name}")) in mine_too for name, mine_too in names.items()]
         for side in _SIDES
-        for at, rule in enumerate(told["config"][side])
-        if all(rule[part] == mine[part] for part in _FINDS)
+        for at, rule in enumerate(rules_of(told.get("config"), side))
+        if all(rule.get(part) == mine[part] for part in _FINDS)
     ]
     return bool(theirs) and all(all(each) for each in theirs)

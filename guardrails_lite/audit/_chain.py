@@ -16,6 +16,8 @@ from guardrails_lite.audit._registry import REGISTRY, Known, note_entry
 from guardrails_lite.audit._runs import Run
 
 State = Literal["intact", "unsealed", "truncated", "tampered", "unreadable"]
+_TELLING: Final = (b'segment.sealed"', b'log.closed"', b'policy.loaded"')
+"""The beginnings of types whose entries matter for checking, in any stream."""
 _MAX_PROBLEMS: Final = 20
 _MOST_SEGMENTS: Final = 1_000_000
 """More than a log of decades has. An HMAC key takes a step for each, and a hostile number may be any."""
@@ -158,10 +160,8 @@ class Chain:
         kind = line[len(start) : len(start) + 24]
         if kind.startswith(b'checkpoint"'):
             self._checkpoint(line)
-        elif self.name == REGISTRY or kind.startswith((b'segment.sealed"', b'log.closed"')):
+        elif self.name == REGISTRY or kind.startswith(_TELLING):
             self._told(line)
-        elif kind.startswith(b'policy.loaded"'):
-            self._check_policy(line)
         self._accept(line)
 
     def _accept(self, line: bytes) -> None:
@@ -176,11 +176,16 @@ class Chain:
         self._pending.clear()
 
     def _told(self, line: bytes) -> None:
-        """Take in an entry that matters for checking: it announces a key, or tells of streams."""
+        """Take in an entry that matters for checking: it announces a key, or tells of streams or a policy."""
         try:
             entry = parse(line)
         except BadLine as error:
             self.problem("tampered", self.size, str(error))
+            return
+        if entry.type == "policy.loaded":
+            if not is_bound(entry.data, entry.id):
+                what = "it tells of a policy that is not the one its digest names"
+                self.problem("tampered", self.size, what)
             return
         declared = entry.data.get("next_key")
         if isinstance(declared, str):
@@ -189,15 +194,6 @@ class Chain:
             if self.size == 0:
                 self.created = entry.data.get("config")
             note_entry(self.known, entry.type, entry.data, self.checkpoints)
-
-    def _check_policy(self, line: bytes) -> None:
-        try:
-            entry = parse(line)
-        except BadLine as error:
-            self.problem("tampered", self.size, str(error))
-            return
-        if entry.id != entry.data.get("digest") or not is_bound(entry.data):
-            self.problem("tampered", self.size, "it tells of a policy that is not the one its digest names")
 
     def _checkpoint(self, line: bytes) -> None:
         self._plant()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import json
 import os
 import secrets
 import sys
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from guardrails_lite._arguments import by_name
 from guardrails_lite._errors import ConfigError, LogUnavailable
-from guardrails_lite._policy import alive
+from guardrails_lite._policy import alive, is_bound
 from guardrails_lite.audit import _disk
 from guardrails_lite.audit._disk import Clock, Disk
 from guardrails_lite.audit._format import Entry, encoder
@@ -43,6 +44,8 @@ OnFailure = Literal["closed", "spill", "open"]
 Witness = Callable[[str], object]
 Capture = Literal["none", "metadata", "redacted", "sealed"]
 
+_LONGEST_POLICY: Final = 2**20
+"""Bytes of what a policy consists of: each segment tells it anew."""
 _LIVE: Final[weakref.WeakSet[AuditLog]] = weakref.WeakSet()
 """Logs of this process: a forked child must not write to its parent's streams, and exit ends them."""
 _PREPARING = threading.RLock()
@@ -431,7 +434,10 @@ class AuditLog:
                 },
                 "capture": self.capture,
             }
-            stream.append("policy.loaded", digest, self._encode(told))
+            body = self._encode(told)
+            # What is too long, or deeper than JSON is read, would be found as forged: it is not told then.
+            if len(body) <= _LONGEST_POLICY and is_bound(json.loads(body), digest):
+                stream.append("policy.loaded", digest, body)
         stream.explained.add(digest)
 
     def _failed(self, kind: str, ident: str, body: bytes, error: Exception, policy: str, must: bool) -> None:

@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from guardrails_lite import AuditLog, Budget, Guard, Retry, block, redact, target, tool, validator, warn
-from guardrails_lite._policy import _stretched, is_bound
+from guardrails_lite._policy import _stretched, digest_of, is_bound
 from guardrails_lite._rules import Finding
-from guardrails_lite.audit import Clock, Disk, bundle, check_bundle, expire, read, verify
+from guardrails_lite.audit import Clock, Disk, bundle, check_bundle, diff_policy, expire, read, verify
+from guardrails_lite.audit._alike import Alike
 from guardrails_lite.audit._format import Entry, parse
 from guardrails_lite.audit._scan import lines
+from guardrails_lite.cli import main
 from tests.audit.calls import intent, record
 from tests.engine.conftest import word
 
@@ -41,6 +43,9 @@ def guard_of(
 ) -> Guard[Any]:
     """A guard with one rule around a list of words."""
     return Guard(name="support", input=[block(listed(list(words)))], log=log, **settings)
+
+
+LIKE = guard_of().config["input"][0]
 
 
 def loaded(root: Path) -> list[Entry]:
@@ -82,7 +87,7 @@ def test_the_first_call_of_a_policy_is_preceded_by_what_it_says(tmp_path: Path) 
     for guard, entry in zip((first, second), told, strict=True):
         assert entry.data["config"] == guard.config
         assert entry.data["digest"] == guard.digest
-        assert is_bound(entry.data)
+        assert is_bound(entry.data, entry.id)
     assert told[1].data["config"]["budget"]["deadline_s"] == 3
     assert unexplained(tmp_path / "log") == []
     assert verify(tmp_path / "log").ok
@@ -241,7 +246,64 @@ def test_a_configuration_that_is_not_its_digests_is_found(tmp_path: Path) -> Non
 )
 def test_what_has_another_shape_is_not_bound(told: dict[str, Any]) -> None:
     """And breaks nothing."""
-    assert not is_bound(told)
+    assert not is_bound(told, "0" * 32)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param(7, id="a number"),
+        pytest.param({"input": 7, "output": {"x": [None]}}, id="no lists"),
+        pytest.param({"input": [{"validator": 3}], "output": [3]}, id="no rules"),
+        pytest.param({"input": [{}], "output": [LIKE]}, id="no settings"),
+    ],
+)
+def test_a_policy_of_another_shape_breaks_no_reader(
+    tmp_path: Path, config: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever has the log's key can bind anything to a digest."""
+    digest = digest_of(config, "")
+    told = {"digest": digest, "config": config, "rest": "", "withheld": {"/output/0/params/words": []}}
+    with AuditLog(tmp_path / "log", heartbeat_s=None) as log:
+        log.append("policy.loaded", digest, told)
+        log(record(1, digest=digest))
+        assert diff_policy(log, guard_of(), reader="ada", reason="T-1").undecided
+    where = str(tmp_path / "log")
+    assert main(["log", "rules", where, "--policies"]) == 0
+    assert main(["log", "show", where, f"policy:{digest}"]) == 0
+    assert digest[:12] in capsys.readouterr().out
+
+
+def test_what_tells_of_another_policy_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    """A record that is bound to its own digest, under the name of another, is what it says in no reader."""
+    with AuditLog(tmp_path / "log", heartbeat_s=None) as log:
+        guard_of(log).check("hi")
+        (entry,) = loaded(tmp_path / "log")
+        log.append("policy.loaded", "0" * 32, entry.data)
+        assert Alike(log, guard_of(log)).rules(entry.id)
+        assert not Alike(log, guard_of(log)).rules("0" * 32)
+    assert verify(tmp_path / "log").state == "tampered"
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        pytest.param({"words": ["albatross"] * 200_000}, id="long"),
+        pytest.param(json.loads('{"inner":' * 300 + "1" + "}" * 300), id="deep"),
+    ],
+)
+def test_a_policy_that_cannot_be_read_back_is_not_told(tmp_path: Path, params: dict[str, Any]) -> None:
+    """Whatever a guard is made of, what the log says of it verifies."""
+
+    @validator(name="odd", params=params)
+    def odd(text: str) -> Iterator[Finding]:
+        """Nothing."""
+        yield from ()
+
+    with AuditLog(tmp_path / "log", heartbeat_s=None) as log:
+        Guard(input=[block(odd)], log=log).check("hi")
+    assert loaded(tmp_path / "log") == []
+    assert verify(tmp_path / "log").ok
 
 
 def test_a_log_that_tells_of_no_policy_is_read_and_verified_as_before(tmp_path: Path) -> None:

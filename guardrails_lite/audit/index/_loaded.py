@@ -82,8 +82,8 @@ def _loaded(digest: str, at: int, told: Any) -> Loaded:
     held = {name: told.get(name) for name in ("config", "withheld", "rest", "capture")}
     config, withheld = (held[name] if isinstance(held[name], dict) else {} for name in ("config", "withheld"))
     names = {str(place): str(name) for place, name in withheld.items()}
-    bound = is_bound(told) and told["digest"] == digest
-    return Loaded(digest, at, config, names, str(held["rest"] or ""), str(held["capture"] or ""), bound)
+    rest, capture = str(held["rest"] or ""), str(held["capture"] or "")
+    return Loaded(digest, at, config, names, rest, capture, is_bound(told, digest))
 
 
 def changes(before: Loaded, after: Loaded) -> list[ConfigChange]:

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from guardrails_lite._policy import rules_of
 from guardrails_lite.cli._log._action import index_of
 from guardrails_lite.cli._terminal import print_json, print_table, safe
 
@@ -44,7 +45,7 @@ def _hour(ns: int) -> str:
 def _row(policy: Policy, told: Loaded | None) -> tuple[object, ...]:
     rules: object = "not told" if told is None else "forged"
     if told is not None and told.bound:
-        rules = sum(len(told.config[side]) for side in ("input", "output"))
+        rules = sum(len(rules_of(told.config, side)) for side in ("input", "output"))
     times = (_hour(policy.first), _hour(policy.last))
     digest = policy.digest[:12] or "-"
     return (
