@@ -266,8 +266,22 @@ def _named(text: str, at: int, name: str, found: re.Match[str]) -> Iterator[Cand
     if name in _PASSWORDS:
         if _is_password(value, quoted=bool(found["quote"])):
             yield "PASSWORD", start, start + len(value)
-    elif (name != "key" or _before_key().search(text, max(at - 24, 0), at)) and _is_key_like(value):
+    elif _names_a_credential(text, at, name) and _is_key_like(value):
         yield "SECRET", start, start + len(value)
+
+
+def _names_a_credential(text: str, at: int, name: str) -> bool:
+    """Whether what stands before ``key`` says of what it is, and before ``token`` not that it is a place."""
+    if name == "key":
+        return _before_key().search(text, max(at - 24, 0), at) is not None
+    return name != "token" or _PLACE.search(text, max(at - 24, 0), at) is None
+
+
+_PLACE = re.compile(
+    r"(?:(?<![A-Za-z])(?i:page|paging|pagination|next|prev|previous|continuation|continue|cursor|skip|sync|delta)"
+    r"|(?<=[a-z])(?:Page|Next|Prev|Previous|Continuation|Cursor|Skip|Sync|Delta))[_\-. ]?$"
+)
+"""Makes a token the place at which a list goes on, which opens nothing: ``nextPageToken``."""
 
 
 def _stands_out(value: str, name: str) -> bool:
