@@ -13,7 +13,7 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -114,7 +114,8 @@ class _Unsteady:
 def functions(calls: int) -> Found:
     """Call a function from threads, and an async one on a loop, *calls* times in all."""
     books, model = Books(), _Unsteady()
-    ask, aask = books.guard(model.answer), books.guard(model.aanswer)
+    ask: Callable[..., str] = books.guard(model.answer)
+    aask: Callable[..., Awaitable[str]] = books.guard(model.aanswer)
 
     def one(number: int) -> None:
         with suppress(GuardrailsError):  # every target may fail; its record tells

@@ -95,12 +95,12 @@ async def _aover(guarded: Callable[[Any], Awaitable[Any]], bare: Callable[[Any],
 def _stream() -> tuple[float, float]:
     """The ratio for a whole stream, and the milliseconds by which its first chunk comes later."""
 
-    def talk(messages: Any) -> Iterator[str]:
+    def talk(messages: list[dict[str, str]]) -> Iterator[str]:
         for chunk in CHUNKS:
             time.sleep(0.0005)
             yield chunk
 
-    def inlined(messages: Any) -> Iterator[str]:
+    def inlined(messages: list[dict[str, str]]) -> Iterator[str]:
         seen = ""
         for chunk in talk(messages):
             seen = seen[-WINDOW:] + chunk
@@ -122,7 +122,7 @@ def _stream() -> tuple[float, float]:
 def _held_us() -> float:
     """Microseconds that three patterns, each with its window, add to a chunk of a bare stream."""
 
-    def talk(messages: Any) -> Iterator[str]:
+    def talk(messages: list[dict[str, str]]) -> Iterator[str]:
         yield from CHUNKS
 
     guarded = Guard(output=[block(_pattern(each)) for each in PATTERNS], log=[])(talk)

@@ -7,6 +7,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,9 +138,7 @@ def questions(index: Index | ShippedIndex) -> dict[str, Callable[[], object]]:
         "an id": Filter(text=some.id[:12]),
         "nobody": Filter(user="p1:nobody"),
     }
-    lists: dict[str, Callable[[], object]] = {
-        name: lambda asked=each: index.page(asked) for name, each in asked.items()
-    }
+    lists: dict[str, Callable[[], object]] = {name: partial(index.page, each) for name, each in asked.items()}
     deep = f"{middle}.0"
     lists["a page in the middle"] = lambda: index.page(after=deep)
     lists["look-up of an id"] = lambda: index.find(some.id)
