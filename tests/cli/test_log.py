@@ -452,3 +452,17 @@ def test_a_pipeline_may_allow_some_decisions_to_change(
         with pytest.raises(SystemExit):
             run("diff-policy", *asked, "--allow", wrong)
         assert f"'{wrong}' is no share from 0 to 1; 3 % is 0.03" in capsys.readouterr().err
+
+
+def test_a_share_that_is_allowed_is_allowed_to_the_call(tmp_path: Path, run: Run) -> None:
+    """29 of 100 calls are no more than 0.29 of them, though 0.29 * 100 is less than 29 to a computer."""
+    file = tmp_path / "guard.toml"
+    file.write_text('name = "new"\n[[input]]\nblock = "keywords"\nwords = ["hello"]\n')
+    with AuditLog(tmp_path / "log") as audit:
+        for guard, calls in ((Guard.from_file(file), 71), (Guard(name="old"), 29)):
+            for _ in range(calls):
+                (guard | Guard(log=audit)).run(lambda messages: "fine", "Say something.")
+    asked = (tmp_path / "log", file, "--reader", "ada", "--reason", "policy 7", "--allow")
+
+    run("diff-policy", *asked, "0.29")
+    run("diff-policy", *asked, "0.28", code=1)

@@ -80,7 +80,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return 1
     if arguments.allow is None:
         return 1 if found.changes else 0
-    return 1 if len(found.changes) + len(found.undecided) > arguments.allow * looked_at else 0
+    return 1 if (len(found.changes) + len(found.undecided)) / looked_at > arguments.allow else 0
 
 
 def _print(found: PolicyDiff, calls: int) -> None:
