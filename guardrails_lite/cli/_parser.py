@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 from typing import Any
+
+from guardrails_lite._errors import ConfigError
 
 
 class Parser(argparse.ArgumentParser):
@@ -40,3 +43,21 @@ def share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no share from 0 to 1; 3 % is 0.03")
     return value
+
+
+def declare_reviewer(parser: argparse.ArgumentParser) -> None:
+    """Declare who decides, and how many have to."""
+    parser.add_argument("--as", dest="reviewer", metavar="NAME", help="who decides; default: your user name")
+    parser.add_argument("--needs", type=int, default=1, metavar="N", help="so many reviewers have to agree")
+
+
+def reviewer_of(arguments: argparse.Namespace) -> str:
+    """The name of who decides.
+
+    Raises:
+        ConfigError: none is given, and the user has none, as in a container that runs under a bare number.
+    """
+    try:
+        return arguments.reviewer or getpass.getuser()
+    except (KeyError, OSError, ImportError):  # which of them depends on the system and on Python's version
+        raise ConfigError("your user has no name here: say who decides, with --as NAME") from None

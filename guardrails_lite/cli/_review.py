@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._loopback import is_loopback
-from guardrails_lite.cli._parser import Parser
+from guardrails_lite.cli._parser import Parser, declare_reviewer, reviewer_of
 from guardrails_lite.cli._terminal import Bar, fail
 
 if TYPE_CHECKING:
@@ -35,10 +34,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--tokens", metavar="FILE", help="who may come in: a name, a space, a token on each line"
     )
-    parser.add_argument(
-        "--as", dest="reviewer", metavar="NAME", help="who decides here; default: your user name"
-    )
-    parser.add_argument("--needs", type=int, default=1, metavar="N", help="so many reviewers have to agree")
+    declare_reviewer(parser)
     parser.add_argument(
         "--rules",
         action="append",
@@ -65,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         return fail("--key goes with --db; where the keys of a directory are, --keys says")
     try:
         tokens = read_tokens(arguments.tokens) if arguments.tokens else {}
+        reviewer = reviewer_of(arguments)
     except ConfigError as error:
         return fail(error)
     if not tokens and not is_loopback(arguments.host):
@@ -72,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"--host {arguments.host}: beyond this machine whoever comes in needs a token: --tokens FILE"
         )
     try:
-        app = _desk(arguments, tokens)
+        app = _desk(arguments, reviewer, tokens)
     except ConfigError as error:
         return fail(error, 5)
     config = uvicorn.Config(
@@ -88,12 +85,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 130 if server.should_exit else 0
 
 
-def _desk(arguments: argparse.Namespace, tokens: Mapping[str, str]) -> Starlette:
+def _desk(arguments: argparse.Namespace, reviewer: str, tokens: Mapping[str, str]) -> Starlette:
     from guardrails_lite.audit.index import Index
     from guardrails_lite.cli._log._integrity import key_of
     from guardrails_lite.review import desk, shipped_desk
 
-    reviewer = arguments.reviewer or getpass.getuser()
     hosts = (arguments.host, *arguments.host_name)
     if arguments.db is not None:
         return shipped_desk(

@@ -116,6 +116,19 @@ def test_what_cannot_be_decided_is_said_and_nothing_is_written(
     assert not list(read(log, kind="review.decided"))
 
 
+@pytest.mark.parametrize("command", [["log", "review"], ["review"]])
+def test_a_user_without_a_name_is_asked_for_one(
+    command: list[str], log: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in a container that runs under a number which no file knows."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 2**31 - 7)
+
+    assert main([*command, str(log)]) == 2
+    assert "say who decides, with --as NAME" in capsys.readouterr().err
+
+
 def test_as_a_table(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["log", "review", str(log), "--as", "ada", "--last", "2"]) == 0
     printed = capsys.readouterr().out

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import shlex
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +16,7 @@ from guardrails_lite.cli._log._action import (
     writing,
 )
 from guardrails_lite.cli._log._calls import shown_time, the_call
+from guardrails_lite.cli._parser import declare_reviewer, reviewer_of
 from guardrails_lite.cli._terminal import fail, print_json, print_table, safe
 
 if TYPE_CHECKING:
@@ -57,20 +57,22 @@ def _declare(parser: argparse.ArgumentParser) -> None:
         "--show", choices=list(_PILES), default="open", help="which findings; default: those open for you"
     )
     parser.add_argument("--last", type=int, default=20, metavar="N", help="the newest N; default: 20")
-    parser.add_argument("--as", dest="reviewer", metavar="NAME", help="who decides; default: your user name")
-    parser.add_argument("--needs", type=int, default=1, metavar="N", help="so many reviewers have to agree")
+    declare_reviewer(parser)
     declare_keys(parser)
     declare_filters(parser)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    reviewer = arguments.reviewer or getpass.getuser()
     if arguments.undo and arguments.decide is not None:
         return fail("give either --decide or --undo", 2)
     if arguments.decide is None and (arguments.call is not None or arguments.note):
         return fail("--call and --note go with --decide", 2)
     if arguments.needs < 1:
         return fail(f"--needs {arguments.needs}: at least one reviewer has to decide", 2)
+    try:
+        reviewer = reviewer_of(arguments)
+    except ConfigError as error:
+        return fail(error, 2)
     if arguments.undo:
         return _undo(arguments, reviewer)
     return _list(arguments, reviewer) if arguments.decide is None else _decide(arguments, reviewer)
