@@ -10,13 +10,17 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
-import math
 import re
-from collections import Counter
 from collections.abc import Iterator
 
 from guardrails_lite._rules import Finding, Validator, validator
 from guardrails_lite_validators._pieces import pieces_of
+from guardrails_lite_validators._secret_values import (
+    is_key_like,
+    is_password,
+    is_placeholder,
+    is_reference,
+)
 from guardrails_lite_validators._spans import outermost
 
 LONGEST = 440
@@ -186,7 +190,7 @@ def _url_passwords(text: str) -> Iterator[Candidate]:
     at = text.find("://")
     while at >= 0:
         found = _URL_PASSWORD.match(text, at)
-        if found is not None and not is_placeholder(found.group(1)) and not _is_reference(found.group(1)):
+        if found is not None and not is_placeholder(found.group(1)) and not is_reference(found.group(1)):
             yield "URL_CREDENTIALS", *found.span(1)
         at = text.find("://", at + 3)
 
@@ -264,9 +268,9 @@ def _named(text: str, at: int, name: str, found: re.Match[str]) -> Iterator[Cand
     if found["apart"] and not _stands_out(value, name):
         return
     if name in _PASSWORDS:
-        if _is_password(value, quoted=bool(found["quote"])):
+        if is_password(value, quoted=bool(found["quote"])):
             yield "PASSWORD", start, start + len(value)
-    elif _names_a_credential(text, at, name) and _is_key_like(value):
+    elif _names_a_credential(text, at, name) and is_key_like(value):
         yield "SECRET", start, start + len(value)
 
 
@@ -290,68 +294,3 @@ def _stands_out(value: str, name: str) -> bool:
     if name in _PASSWORDS:
         return mixed and any(map(str.isupper, value)) and not value.isalnum()
     return mixed and len(value) >= 20 and value.isalnum()
-
-
-def _is_password(value: str, *, quoted: bool) -> bool:
-    if len(value) < 6 or is_placeholder(value) or _is_reference(value):
-        return False
-    kinds = sum(
-        (
-            any(char.islower() for char in value),
-            any(char.isupper() for char in value),
-            any(char.isdigit() for char in value),
-            any(not char.isalnum() and char not in "._-/" for char in value),
-        )
-    )
-    return (
-        kinds >= 3
-        or (kinds == 2 and any(char.isdigit() for char in value))
-        or (quoted and len(value) >= 12 and kinds >= 2)
-    )
-
-
-def _is_key_like(value: str) -> bool:
-    if len(value) < 12 or is_placeholder(value) or _is_reference(value):
-        return False
-    if not any(char.isalpha() for char in value):
-        return False
-    if not any(char.isdigit() for char in value) and (
-        len(value) < 20 or entropy(value) < 3.7 or value.islower()
-    ):
-        return False
-    if "/" in value and (
-        value.startswith(("/", "./", "http")) or (value.count("/") > 2 and len(value) != 40)
-    ):
-        return False
-    return entropy(value) >= 3.0
-
-
-_PLACEHOLDER = re.compile(
-    r"(?i)example|placeholder|your|changeme|change_me|dummy|redacted|sample|xxxx|\*{3}|\.\.\.|0000000|1111111|12345678(?!\d*[a-z]{8})"
-    r"|abcdef(?:gh|01|12)|deadbeef|insert|replace|todo|fixme|fake|mock|foobar|my[_-]?(?:secret|token|key|pass)|<|\u2026"
-    r"|(?:test|demo|invalid|default|none|null|undefined|hidden|masked|secret|password|passwd|token|string|value|apikey|api_key)(?![a-z]*\d)"
-)
-
-
-def is_placeholder(value: str) -> bool:
-    """Whether a value stands for a secret in documentation rather than being one."""
-    return bool(_PLACEHOLDER.search(value)) or len(set(value)) < 5
-
-
-_REFERENCE = re.compile(
-    r"(?i:^\$|^%\w+%$|^\{\{|^@|^(?:os|env|process|self|this|config|settings|secrets?|vars?|data|request|req|ctx"
-    r"|kwargs|args|options|params|user|props|state|app|form|body)\.|getenv|environ|\.get$|^--|^sha(?:256|384|512)[-:]"
-    r"|^[a-z_]+(?:\.[a-z_]+)+$)"
-    r"|^(?:[a-z]+_)*[a-z]+$|^(?:[A-Z]+_)*[A-Z]+$|^[A-Za-z][a-z]{1,12}(?:[A-Z][a-z]{2,12}){0,5}$"
-)
-
-
-def _is_reference(value: str) -> bool:
-    """A variable, an attribute, a shell or template reference: a name for a secret that is elsewhere."""
-    return bool(_REFERENCE.search(value))
-
-
-def entropy(value: str) -> float:
-    """Shannon's bits per character."""
-    size = len(value)
-    return -sum(count / size * math.log2(count / size) for count in Counter(value).values())
