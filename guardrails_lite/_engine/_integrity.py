@@ -36,7 +36,8 @@ from dataclasses import replace
 from typing import Any
 
 from guardrails_lite._messages import Choice, Reply, get
-from guardrails_lite.reliability._classify import Failure, Kind, classify_body_error
+from guardrails_lite.reliability._classify import classify_body_error
+from guardrails_lite.reliability._failure import Failure, Kind
 
 _FINISHED = frozenset({"stop", "tool_calls", "function_call", "end_turn", "stop_sequence", "tool_use", "eos"})
 _ENDINGS: Mapping[str, Kind] = {

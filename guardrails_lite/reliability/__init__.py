@@ -11,8 +11,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from guardrails_lite.reliability._budget import Admission, Budget, Ledger, Refusal
-from guardrails_lite.reliability._classify import Action, Blame, Failure, Kind, classify, classify_body_error
+from guardrails_lite.reliability._classify import classify, classify_body_error
 from guardrails_lite.reliability._deadline import time_left_s, time_limit
+from guardrails_lite.reliability._failure import Action, Blame, Failure, Kind
 from guardrails_lite.reliability._prices import PRICES, PRICES_DATE, Price
 from guardrails_lite.reliability._retry import Retry
 

@@ -18,7 +18,7 @@ from guardrails_lite.reliability._prices import Price, price_of
 
 if TYPE_CHECKING:
     from guardrails_lite._messages import Usage
-    from guardrails_lite.reliability._classify import Failure
+    from guardrails_lite.reliability._failure import Failure
 
 CHARS_PER_TOKEN = 3
 """Fewer than the usual four of English, so that an estimate errs on the dear side."""

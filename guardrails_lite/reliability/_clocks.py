@@ -17,7 +17,7 @@ from typing import Literal, get_args
 
 from guardrails_lite._arguments import by_name
 from guardrails_lite._errors import ConfigError
-from guardrails_lite.reliability._classify import Failure
+from guardrails_lite.reliability._failure import Failure
 from guardrails_lite.reliability._settings import as_code, check_number
 
 ClockName = Literal["connect", "first content", "between content", "rate", "whole reply"]

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 from guardrails_lite._arguments import by_name
 from guardrails_lite._errors import ConfigError
-from guardrails_lite.reliability._classify import Failure, Kind
+from guardrails_lite.reliability._failure import Failure, Kind
 from guardrails_lite.reliability._tenacity import as_code, attempts_of, is_retry, is_stop, is_wait, state_of
 
 CAP_S = 20.0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from guardrails_lite.reliability._classify import Failure
+    from guardrails_lite.reliability._failure import Failure
 
 
 class AttemptFailed(Exception):

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from guardrails_lite.reliability._classify import Failure
+from guardrails_lite.reliability._failure import Failure
 from guardrails_lite.reliability._turnstile import Permit, Turn, TurnedAway, Turnstile, Waiting
 
 if TYPE_CHECKING:

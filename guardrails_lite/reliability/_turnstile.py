@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from guardrails_lite.reliability._breaker import Circuit, Verdict
-from guardrails_lite.reliability._classify import Failure
+from guardrails_lite.reliability._failure import Failure
 from guardrails_lite.reliability._forks import on_fork
 from guardrails_lite.reliability._limits import NO_LIMITS, Limits, Meter
 from guardrails_lite.reliability._pause import Pause
