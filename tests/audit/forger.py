@@ -16,6 +16,7 @@ from guardrails_lite.audit._registry import read_config
 from guardrails_lite.audit._scan import find_tail
 from guardrails_lite.audit._verify import read_registry, stream_chain
 
+POLICY = "policy.loaded"
 Edit = Callable[[list[bytes]], list[bytes]]
 Sign = Callable[[str], Any]
 """The key that signs the next checkpoint of an origin; None: it stays as it is."""
@@ -96,10 +97,26 @@ def rewrite(record: int, key: PrivateKey | None = None, *, own_key: bool = False
 
 
 def rewrite_all(root: Path, record: int, verify_key: str | None = None) -> None:
-    """Rewrite the first stream, and the registry to match.
+    """Change a decision in the first stream and rewrite all that follows, and the registry to match.
 
     Both are signed with keys of the attacker's own, or as whoever has an HMAC log's *verify_key* can.
     """
+    _rewrite(root, _decide_otherwise(record), verify_key)
+
+
+def rewrite_policy(root: Path) -> None:
+    """The same, but change what a policy says."""
+    _rewrite(root, _say_otherwise, None)
+
+
+def remove_policy(lines: list[bytes]) -> list[bytes]:
+    """Take out what the log says of a policy."""
+    kept = [line for line in lines if parse(line).type != POLICY]
+    assert kept != lines
+    return kept
+
+
+def _rewrite(root: Path, change: Callable[[int, bytes], bytes], verify_key: str | None) -> None:
     path, registry = segment(root), root / "registry.jsonl"
     sign: Sign = Ed25519Key.new
     sign_registry: Sign = Ed25519Key.new
@@ -108,7 +125,8 @@ def rewrite_all(root: Path, record: int, verify_key: str | None = None) -> None:
         key, epochs = stream_chain(chain, chain.known[path.parent.name]).key, iter(chain.epochs)
         sign, sign_registry = lambda origin: key, lambda origin: next(epochs)
     before = find_tail(path.parent)
-    edit_file(path, lambda lines: _anew(lines, _decide_otherwise(record), sign))
+    edit_file(path, lambda lines: _anew(lines, change, sign))
+    assert find_tail(path.parent) != before
     after = find_tail(path.parent)
 
     def end_otherwise(n: int, line: bytes) -> bytes:
@@ -125,6 +143,12 @@ def _decide_otherwise(record: int) -> Callable[[int, bytes], bytes]:
         return changed
 
     return change
+
+
+def _say_otherwise(n: int, line: bytes) -> bytes:
+    if parse(line).type != POLICY:
+        return line
+    return line.replace(b'"mode":"monitor"', b'"mode":"enforce"')
 
 
 def _anew(lines: list[bytes], change: Callable[[int, bytes], bytes], sign: Sign) -> list[bytes]:

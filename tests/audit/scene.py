@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from guardrails_lite import Guard
 from guardrails_lite.audit import AuditLog, read_heads, witness_file
 from guardrails_lite.audit._keys import PrivateKey
 from tests.audit import forger
@@ -43,6 +44,7 @@ def scene(place: Path, signing: Any) -> Scene:
         for number in range(10):
             log.intent(intent(number))
             log(record(number))
+        Guard(name="support", mode="monitor", log=log).check("hello")
     heads = read_heads((place / "heads").read_text())
     with AuditLog(root, **options) as log:
         for number in range(20, 24):
