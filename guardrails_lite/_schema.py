@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from guardrails_lite._errors import ConfigError
 from guardrails_lite.schemas.defects import problems_of
 from guardrails_lite.schemas.problems import (
     Code,
@@ -365,10 +366,17 @@ def _of_dict(
     from guardrails_lite.schemas.dialects import compile_schema
     from guardrails_lite.schemas.strict import to_send
 
-    check = compile_schema(declared, documents=documents, assert_formats=assert_formats)
-    schema = check.json_schema
-    sent = to_send(schema, name=str(schema.get("title") or "reply"))
-    closed = close(schema, draft=check.draft)
+    try:
+        check = compile_schema(declared, documents=documents, assert_formats=assert_formats)
+        schema = check.json_schema
+        sent = to_send(schema, name=str(schema.get("title") or "reply"))
+        closed = close(schema, draft=check.draft)
+        stricter = compile_schema(closed, documents=documents) if closed != schema else None
+    except RecursionError:
+        raise ConfigError(
+            "the JSON Schema is nested deeper than can be checked, which is some eighty levels, those that "
+            "its references lead to included. Make it flatter."
+        ) from None
     return Schema(
         declared=declared,
         json_schema=schema,
@@ -376,7 +384,7 @@ def _of_dict(
         name=sent["name"],
         _check=check,
         _wraps=not is_object(schema),
-        _closed=compile_schema(closed, documents=documents) if closed != schema else None,
+        _closed=stricter,
         _shape=None,
         _sent=sent,
         _takes_bare_text=_is_text(check.outline),

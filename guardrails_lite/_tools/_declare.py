@@ -184,7 +184,7 @@ def arguments_schema(name: str, declared: Any) -> Schema[Any]:
     schema = _compiled(declared, f"the arguments of tool {name!r}")
     if not is_object(schema.json_schema):
         raise ConfigError(
-            f"the arguments of tool {name!r} must be an object with properties, not {schema!r}. "
+            f"the arguments of tool {name!r} must be an object with properties, not {repr(schema)[:80]}. "
             "Declare a function, a model or a TypedDict."
         )
     return schema

@@ -163,6 +163,24 @@ def test_any_text_is_a_pattern_or_is_refused(pattern: str) -> None:
     assert found("ab") in (True, False)
 
 
+@pytest.mark.parametrize("depth", [40, 150, 5000])
+def test_a_deep_schema_is_compiled_or_refused(depth: int) -> None:
+    """Whether it is nested itself or its references lead on and on; a tool server may send either."""
+    nested: dict[str, Any] = {"type": "string"}
+    for _ in range(depth):
+        nested = {"type": "object", "properties": {"a": nested}}
+    parts: dict[str, Any] = {
+        f"n{level}": {"properties": {"a": {"$ref": f"#/$defs/n{level + 1}"}}} for level in range(depth)
+    }
+    chain = {"$ref": "#/$defs/n0", "$defs": {**parts, f"n{depth}": {"type": "string"}}}
+    for schema in (nested, chain):
+        if depth == 40:
+            assert Schema.of(schema).parse('{"a":' * depth + '"x"' + "}" * depth).ok
+        else:
+            with pytest.raises(ConfigError, match=r"deeper than can be checked.*Make it flatter"):
+                Schema.of(schema)
+
+
 def test_deep_values_are_judged_or_refused() -> None:
     """A recursive schema goes as deep as JSON may, or says that it cannot; it never breaks."""
     schema = Schema.of(
