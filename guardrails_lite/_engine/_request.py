@@ -66,6 +66,8 @@ async def _screen(
     if not side.rules:
         if plan.captures:
             _capture(story, pieces, {})
+        for declaration in declarations:  # it could be walked through, and need not be again
+            plan.memo.add(declaration)
         return call, None
     tallies = story.tallies(side)
     changed: dict[Piece, str] = {}
