@@ -84,10 +84,6 @@ def test_a_fallback_to_another_client_gets_a_response_told_as_chat() -> None:
 @pytest.mark.parametrize("kind", KINDS[:2], ids=lambda kind: kind.__name__)
 def test_a_fallback_does_not_follow_the_prompt_elsewhere(kind: type[Any], upstream: Upstream | None) -> None:
     """Fault H22: where a server sends a request on, no client of either kind takes the prompt."""
-
-    def offline(messages: Any) -> str:
-        raise ConnectionError
-
     with LoopbackServer(then="Never.") as elsewhere:
         away = HttpReply(b"", status=307, headers={"location": f"{elsewhere.base_url}/chat/completions"})
         with LoopbackServer(then=away) as server:
@@ -97,15 +93,7 @@ def test_a_fallback_does_not_follow_the_prompt_elsewhere(kind: type[Any], upstre
                 fallback=[target(client, model="m", upstream=upstream), target("Sorry.")],
             )
 
-            async def ask() -> Any:
-                async with client:
-                    return await guard.arun(offline, MESSAGES)
-
-            if kind is openai.AsyncOpenAI:
-                outcome = asyncio.run(ask())
-            else:
-                with client:
-                    outcome = guard.run(offline, MESSAGES)
+            outcome = _offline(guard, client)
             assert outcome.reply.text == "Sorry."
 
         assert elsewhere.request_count == 0
@@ -114,10 +102,6 @@ def test_a_fallback_does_not_follow_the_prompt_elsewhere(kind: type[Any], upstre
 @pytest.mark.parametrize("kind", KINDS[:2], ids=lambda kind: kind.__name__)
 def test_a_fallbacks_stream_is_read_as_its_format_allows(kind: type[Any]) -> None:
     """Faults S12 and B06: events without data are borne, and an error instead of a stream is seen."""
-
-    def offline(messages: Any) -> str:
-        raise ConnectionError
-
     quota = json.dumps({"error": {"code": "insufficient_quota", "message": "nothing left"}}).encode()
     frames = [frame(part) for part in chunks("Hello.", size=3)]
     events = b"retry: 3000\n\n" + b"id: 7\n\n".join(frames) + b"data: [DONE]\n\n"
@@ -129,16 +113,23 @@ def test_a_fallbacks_stream_is_read_as_its_format_allows(kind: type[Any]) -> Non
             retry=Retry(attempts=3, wait=0),
             fallback=[target(client, model=model, stream=True) for model in ("first", "second")],
         )
-
-        async def ask() -> Any:
-            async with client:
-                return await guard.arun(offline, MESSAGES)
-
-        if kind is openai.AsyncOpenAI:
-            outcome = asyncio.run(ask())
-        else:
-            with client:
-                outcome = guard.run(offline, MESSAGES)
+        outcome = _offline(guard, client)
 
         assert outcome.reply.text == "Hello."
         assert [step.result for step in outcome.record.attempts][-2:] == ["quota", "answered"]
+
+
+def _offline(guard: Guard, client: Any) -> Any:
+    """The outcome of a call whose function is never answered, so that it goes to the fallback's *client*."""
+
+    def function(messages: Any) -> str:
+        raise ConnectionError
+
+    async def ask() -> Any:
+        async with client:
+            return await guard.arun(function, MESSAGES)
+
+    if isinstance(client, openai.AsyncOpenAI):
+        return asyncio.run(ask())
+    with client:
+        return guard.run(function, MESSAGES)
