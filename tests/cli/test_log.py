@@ -189,6 +189,35 @@ def test_verify_compares_with_what_was_kept_elsewhere(log: Path, tmp_path: Path,
     assert "a head kept elsewhere has seen" in run("doctor", log, *options, code=3)
 
 
+@pytest.mark.parametrize(
+    ("option", "wrong", "right"),
+    [
+        ("--outcome", "bloked", "'blocked'"),
+        ("--mode", "monitoring", "'monitor'"),
+        ("--style", "asynchronous", "'async stream'"),
+    ],
+)
+def test_a_misspelt_word_is_no_word_without_calls(
+    made: Path, run: Run, option: str, wrong: str, right: str
+) -> None:
+    """An empty list would read as if no call had ended so; the words there are are named."""
+    for action in ("ls", "stats", "export"):
+        said = run(action, made, option, wrong, code=2)
+        assert f"{option} {wrong!r} is no {option[2:]}; expected one of '" in said
+        assert right in said
+
+
+def test_an_outcome_of_a_later_version_is_listed_and_asked_for(log: Path, run: Run) -> None:
+    """What this version cannot name is a word as good as ours where the log has it."""
+    with AuditLog(log) as audit:
+        audit(record(10, outcome="withdrawn"))
+    (call,) = run("ls", log, "--outcome", "withdrawn", "--outcome", "unfinished", "--last", "1", "--json")
+    assert call["outcome"] == "withdrawn"
+    assert "withdrawn" in run("ls", log)
+    assert run("stats", log, "--json")["outcomes"]["withdrawn"] == 1
+    assert "'withdrawn'" in run("ls", log, "--outcome", "with-drawn", code=2)
+
+
 def test_a_file_without_heads_is_not_compared_with_in_silence(log: Path, tmp_path: Path, run: Run) -> None:
     """The key in place of heads, an empty file, a head cut short or quoted in a mail: nothing to compare."""
     head = run("witness", log)

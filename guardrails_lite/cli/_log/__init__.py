@@ -29,7 +29,7 @@ from guardrails_lite.cli._log import (
     _search,
     _ship,
 )
-from guardrails_lite.cli._log._action import Action
+from guardrails_lite.cli._log._action import Action, Misuse
 from guardrails_lite.cli._parser import Parser
 from guardrails_lite.cli._terminal import Bar, fail, safe
 
@@ -79,6 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
         return action.run(arguments)
     except LookupError as error:
         return fail(error.args[0] if error.args else error, 1)
+    except Misuse as error:
+        return fail(error, 2)
     except GuardrailsError as error:
         return fail(error, 5)
     except BrokenPipeError:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
-from guardrails_lite._errors import ConfigError
+from guardrails_lite._errors import ConfigError, OutcomeName
+from guardrails_lite._record import Style
 from guardrails_lite.cli._terminal import Bar
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from guardrails_lite.audit._vault import Form
     from guardrails_lite.audit.index import Filter, Index
     from guardrails_lite.audit.postgres import ShippedIndex
+
+
+class Misuse(ConfigError):
+    """A value of an option that it cannot have, which showed only once the log was open."""
 
 
 def no_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +67,12 @@ def declare_filters(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--until", type=at_time, metavar="TIME", help="before then")
 
 
+_WORDS: Final[dict[str, tuple[str, ...]]] = {
+    "outcome": (*get_args(OutcomeName), "unfinished"),
+    "mode": ("enforce", "monitor"),
+    "style": get_args(Style),
+}
+"""The options whose values are words of ours."""
 _FILTER_HELP = {
     "outcome": "how it ended, such as blocked; unfinished: it did not",
     "guard": "the guard's name",
@@ -82,6 +93,8 @@ def filter_of(arguments: argparse.Namespace) -> Filter:
 
     shipped = getattr(arguments, "db", None) is not None
     values: dict[str, Any] = {name: getattr(arguments, name) or () for name in FILTERS}
+    for name, words in _WORDS.items():
+        _refuse_others(arguments, name, set(values[name]) - {*words})
     for name, kind in (("user", "user"), ("key", "api_key")):
         values[name] = [
             each
@@ -95,6 +108,20 @@ def filter_of(arguments: argparse.Namespace) -> Filter:
         since=arguments.since,
         until=arguments.until,
     )
+
+
+def _refuse_others(arguments: argparse.Namespace, name: str, others: set[str]) -> None:
+    """Refuse a word that no call has: it would list none, which reads as if none had ended so.
+
+    A log may hold a word of a later version than ours, which is then as good as ours.
+    """
+    if not others:
+        return
+    with index_of(arguments) as index:
+        logged = {facet.value for facet in index.facets(name, limit=1000)}
+    if others - logged:
+        words = ", ".join(map(repr, dict.fromkeys((*_WORDS[name], *sorted(logged)))))
+        raise Misuse(f"--{name} {min(others - logged)!r} is no {name}; expected one of {words}")
 
 
 def _tag(text: str) -> tuple[str, str]:
@@ -121,7 +148,7 @@ def names_of(directory: str | None, kind: str, value: str) -> list[str]:
     if re.fullmatch(r"p\d+:[0-9a-f]{32}", value) or not value:
         return [value]
     if directory is None:
-        raise ConfigError(
+        raise Misuse(
             "a database holds no keys that tell what a person is called; give the pseudonym that "
             "`guardrails-lite log hash DIR VALUE` prints where the keys are"
         )
