@@ -20,6 +20,7 @@ def _random(size: int, alphabet: str = ALNUM) -> str:
 
 
 KEY, HEX32, WORD = _random(40), _random(32, HEX), "Xk7#mQ2!pl"
+SIGNATURE = _random(43) + "%3D"
 
 
 @pytest.mark.parametrize(
@@ -43,11 +44,44 @@ KEY, HEX32, WORD = _random(40), _random(32, HEX), "Xk7#mQ2!pl"
         (f"İ password: {WORD}", WORD, "PASSWORD"),
         (f"redis://:{KEY}@cache:6379/0", KEY, "URL_CREDENTIALS"),
         (f'{{"auths": {{"x.test": {{"auth": "{KEY}"}}}}}}', KEY, "API_KEY"),
+        (f'<add key="SmtpPassword" value="{WORD}" />', WORD, "PASSWORD"),
+        (f"<add key='ApiKey' value='{KEY}'/>", KEY, "SECRET"),
+        (f"- name: DB_PASSWORD\n  value: {WORD}\n", WORD, "PASSWORD"),
+        (f'{{"name": "API_TOKEN", "value": "{KEY}"}}', KEY, "SECRET"),
+        (f"https://a.blob.core.windows.net/c/f?sv=2022-11-02&sr=b&sig={SIGNATURE}", SIGNATURE, "API_KEY"),
+        (f"CLERK_SECRET_KEY=sk_live_{KEY}", f"sk_live_{KEY}", "API_KEY"),
+        (f"clerk: sk_test_{KEY}", f"sk_test_{KEY}", "API_KEY"),
     ],
 )
 def test_a_value_is_told_by_the_name_it_is_given(text: str, secret: str, category: str) -> None:
     """In headers, settings, markup and sentences, and exactly the value is covered."""
     assert [(f.category, text[slice(*f.span)]) for f in secrets()(text) if f.span] == [(category, secret)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "curl -u ada:kettle42blue https://x.test",
+        "curl -s -X POST -u 'ada:kettle42blue' https://x.test",
+        "curl -s \\\n  --user ada:kettle42blue https://x.test",
+        "curl -uada:kettle42blue x.test",
+        "machine x.test login ada password kettle42blue",
+        "machine x.test\n  login ada\n  account shop\n  password kettle42blue\n",
+        "default login ada password kettle42blue",
+        "db.x.test:5432:shop:ada:kettle42blue",
+        "# hosts\n*:*:*:ada:kettle42blue\n",
+        "mysql -u root -pkettle42blue shop",
+        "mariadb-dump -uroot -p'kettle42blue' shop > shop.sql",
+        "sshpass -p kettle42blue ssh ada@x.test",
+        "docker login -u ada -p kettle42blue x.test",
+        "redis-cli -h cache -a kettle42blue",
+    ],
+)
+def test_a_password_is_told_by_its_place_in_a_command_or_a_password_file(text: str) -> None:
+    """A plain one, too: no name stands beside it, and exactly the value is covered."""
+    found = [(f.category, text[slice(*f.span)]) for f in secrets()(text) if f.span]
+
+    assert found == [("PASSWORD", "kettle42blue")]
 
 
 @pytest.mark.parametrize(
@@ -73,6 +107,28 @@ def test_a_value_is_told_by_the_name_it_is_given(text: str, secret: str, categor
         f"the continuation token is {KEY}",
         f"sync-token: {HEX32}",
         "password: ${DB_PASSWORD}",
+        "password: <your password>",
+        "curl -u username:password https://x.test",
+        'curl -u "$USER:$PASS1" https://x.test',
+        "curl -u <user>:<password1> https://x.test",
+        "curl -s https://x.test | sort -u ada:kettle42",
+        "machine x.test login myname password mypassword",
+        "use your login page; password Kettle42 applies",
+        "hostname:port:database:username:password",
+        "localhost:5432:shop:ada:<password1>",
+        "main.c:1200:5:warning:unused1",
+        "fe80:1234:ab:cd:12ef34",
+        "mysql -u root -p shop1",
+        "mysql -uroot -p$MYSQL_PASSWORD1",
+        "docker run --name mysql -p3306:3306 -d mysql:8",
+        "chown -u ada:kettle42 kettle",
+        '<add key="SmtpPassword" value="********" />',
+        '<add key="SmtpPassword" value="#{Password1}#" />',
+        '<add key="aspnet:MaxHttpCollectionKeys" value="2001" />',
+        '<add assembly="System.Web, PublicKeyToken=b03f5f7f11d50a3a" />',
+        "?sv=2022-11-02&sig=<signature>",
+        "sk_test_4eC39HqLyjWDarjtT1zdp7dc",
+        "CLERK_SECRET_KEY=sk_test_YOUR_SECRET_KEY",
         "password=<your-password-1>",
         "secret: ****************",
         "ssh-rsa AAAAB3NzaC1yc2E" + _random(200),

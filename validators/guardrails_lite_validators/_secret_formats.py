@@ -49,6 +49,7 @@ checkly_key             cu_             [a-f0-9]{32}
 circleci_pat            CCIPAT_         [A-Za-z0-9]{22}_[a-f0-9]{40}
 circleci_project        CCIPRJ_         [A-Za-z0-9]{22}_[a-f0-9]{40}
 clerk_key               sk_live_        [A-Za-z0-9]{40,60}
+clerk_key               sk_test_        [A-Za-z0-9]{40,60}
 clickhouse_cloud        4b1d            [A-Za-z0-9]{38}
 clickup_token           pk_             \d{6,9}_[A-Z0-9]{32}
 clojars_token           CLOJARS_        [a-z0-9]{60}
@@ -266,8 +267,12 @@ sourcegraph_dotcom      sgd_            [a-f0-9]{64}
 square_access_token     EAAA            [A-Za-z0-9_-]{56,60}
 square_oauth_secret     sq0csp-         [A-Za-z0-9_-]{43}
 square_access_legacy    sq0atp-         [A-Za-z0-9_-]{22}
-stripe_key              sk_             (?:live|test|prod)_[A-Za-z0-9]{10,110}
-stripe_key              rk_             (?:live|test|prod)_[A-Za-z0-9]{10,110}
+stripe_key              sk_live_        [A-Za-z0-9]{10,110}
+stripe_key              sk_test_        [A-Za-z0-9]{10,110}
+stripe_key              sk_prod_        [A-Za-z0-9]{10,110}
+stripe_key              rk_live_        [A-Za-z0-9]{10,110}
+stripe_key              rk_test_        [A-Za-z0-9]{10,110}
+stripe_key              rk_prod_        [A-Za-z0-9]{10,110}
 stripe_webhook          whsec_          [A-Za-z0-9+/=]{24,64}
 supabase_pat            sbp_            (?:[a-z0-9]{1,10}_)?[a-f0-9]{40}
 supabase_secret         sb_secret_      [A-Za-z0-9_-]{22}_[A-Za-z0-9_-]{8}
@@ -369,11 +374,11 @@ NAMED = (
 
 @functools.cache
 def by_beginning() -> dict[str, tuple[tuple[str, re.Pattern[str]], ...]]:
-    """Formats under the first two characters of what they match."""
+    """Formats under the first two characters of what they match; what follows the prefix is group 1."""
     table: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
     for line in _PREFIXED.strip().splitlines():
         name, prefix, body = line.split(None, 2)
-        table.setdefault(prefix[:2], []).append((name, re.compile(prefix + body + r"(?![A-Za-z0-9])")))
+        table.setdefault(prefix[:2], []).append((name, re.compile(rf"{prefix}({body})(?![A-Za-z0-9])")))
     return {key: tuple(formats) for key, formats in table.items()}
 
 

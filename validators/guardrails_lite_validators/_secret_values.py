@@ -50,6 +50,7 @@ _PLACEHOLDER = re.compile(
     r"(?i)example|placeholder|your|changeme|change_me|dummy|redacted|sample|xxxx|\*{3}|\.\.\.|0000000|1111111|12345678(?!\d*[a-z]{8})"
     r"|abcdef(?:gh|01|12)|deadbeef|insert|replace|todo|fixme|fake|mock|foobar|my[_-]?(?:secret|token|key|pass)|<|\u2026"
     r"|(?:test|demo|invalid|default|none|null|undefined|hidden|masked|secret|password|passwd|token|string|value|apikey|api_key)(?![a-z]*\d)"
+    r"|4eC39HqLyjWDarj|BQokikJOvBiI2Hl"  # keys of Stripe's documentation
 )
 
 

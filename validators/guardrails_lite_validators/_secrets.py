@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from guardrails_lite._rules import Finding, Validator, validator
 from guardrails_lite_validators._pieces import pieces_of
+from guardrails_lite_validators._secret_places import in_commands, in_password_files, is_behind_login
 from guardrails_lite_validators._secret_values import (
     is_key_like,
     is_password,
@@ -75,10 +76,14 @@ def _candidates(text: str) -> Iterator[Candidate]:
         yield from _vendor_keys(text, long)
         if any(end - start >= 64 for start, end in long):
             yield from _key_lines(text)
+        for span in in_password_files(text, long):
+            yield "PASSWORD", *span
     if "PRIVATE KEY" in text or "PuTTY-User-Key" in text:
         yield from _private_keys(text)
     if ":" in text and "://" in text:  # one character is far quicker to look for than three
         yield from _url_passwords(text)
+    for span in in_commands(text):
+        yield "PASSWORD", *span
     yield from _assigned(text)
 
 
@@ -100,7 +105,7 @@ def _vendor_keys(text: str, long: list[tuple[int, int]]) -> Iterator[Candidate]:
             start = word.start()
             for _, pattern in table.get(text[start : start + 2], ()):
                 found = pattern.match(text, start)
-                if found is not None and not is_placeholder(found.group()):
+                if found is not None and not is_placeholder(found.group(1)):
                     yield "API_KEY", start, found.end()
                     break
             if text.startswith("eyJ", start):
@@ -217,6 +222,7 @@ _ASSIGNMENT = (
     r"[\w.\-]{0,16}[\"'`\])]{0,3}(?:\s(?:for|to|of|on|in)\s(?:[\w.'\-]{1,20}\s){1,4}?(?=is|was|[:=]))?"
     r"(?:\s{0,3}(?:=>|:=|={1,3}|:(?!//|:)|：|>)\s{0,3}"
     r"|\s{0,2}(?:is|was|ist|est|es|são|to|of|è|jest|это)(?:\s{1,2}(?:now|set\sto))?[:\s]\s{0,2}"
+    r"|,?\s{1,20}[\"']?value[\"']?\s{0,2}[:=]\s{0,2}"
     r"|(?<=earer)\s|(?<=--password)\s|(?<=-key)\s|(?P<apart>\s{1,2}))"
     r"(?:(?:basic|bearer|token)\s)?(?P<quote>[\"'`]{0,3})"
     r"(?P<value>[^\s\"'`<>{}\[\]()\\;,]{5,200})(?P<close>[\"'`]?)"
@@ -245,7 +251,7 @@ def _assignments_in_ascii() -> tuple[tuple[str, re.Pattern[str]], ...]:
 def _before_key() -> re.Pattern[str]:
     from guardrails_lite_validators._secret_formats import NAMED
 
-    owners = "|".join((*_OWNERS.split(), *NAMED))
+    owners = "|".join(rf"(?<![a-z]){name}" if len(name) == 2 else name for name in (*_OWNERS.split(), *NAMED))
     return re.compile(rf"(?:{owners})(?:[_\-. ]?api)?[_\-. ]?$", re.IGNORECASE)
 
 
@@ -265,7 +271,7 @@ def _assigned(text: str) -> Iterator[Candidate]:
 def _named(text: str, at: int, name: str, found: re.Match[str]) -> Iterator[Candidate]:
     value = found["value"].rstrip(".!?:")
     start = found.start("value")
-    if found["apart"] and not _stands_out(value, name):
+    if found["apart"] and not (_stands_out(value, name) or is_behind_login(text, at)):
         return
     if name in _PASSWORDS:
         if is_password(value, quoted=bool(found["quote"])):
@@ -275,17 +281,18 @@ def _named(text: str, at: int, name: str, found: re.Match[str]) -> Iterator[Cand
 
 
 def _names_a_credential(text: str, at: int, name: str) -> bool:
-    """Whether what stands before ``key`` says of what it is, and before ``token`` not that it is a place."""
+    """Whether what stands before ``key`` says of what it is, and before ``token`` not that it is none."""
     if name == "key":
         return _before_key().search(text, max(at - 24, 0), at) is not None
-    return name != "token" or _PLACE.search(text, max(at - 24, 0), at) is None
+    return name != "token" or _NO_CREDENTIAL.search(text, max(at - 24, 0), at) is None
 
 
-_PLACE = re.compile(
+_NO_CREDENTIAL = re.compile(
     r"(?:(?<![A-Za-z])(?i:page|paging|pagination|next|prev|previous|continuation|continue|cursor|skip|sync|delta)"
-    r"|(?<=[a-z])(?:Page|Next|Prev|Previous|Continuation|Cursor|Skip|Sync|Delta))[_\-. ]?$"
+    r"|(?<=[a-z])(?:Page|Next|Prev|Previous|Continuation|Cursor|Skip|Sync|Delta)"
+    r"|(?i:public[_\-. ]?key))[_\-. ]?$"
 )
-"""Makes a token the place at which a list goes on, which opens nothing: ``nextPageToken``."""
+"""Makes a token open nothing: the place at which a list goes on, ``nextPageToken``, or an assembly's name."""
 
 
 def _stands_out(value: str, name: str) -> bool:
