@@ -18,6 +18,7 @@ from weakref import ref
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.clients._openai_handshake import shaken
+from guardrails_lite.reliability._twins import live_twin_of
 
 MOST_BYTES = 32 * 2**20
 """Of a whole reply, or of one event of a stream, unpacked."""
@@ -47,16 +48,9 @@ def sized(http_client: Any) -> Any:
     kind = type(http_client)
     if not callable(getattr(kind, "send", None)) or issubclass(kind, (Sized, AsyncSized)):
         return http_client
-    twin: Any = object.__new__(_sized_of(kind))  # type: ignore[arg-type]  # a class is hashable
-    twin.__dict__ = http_client.__dict__
-    twin.twin_of = http_client  # for whoever made it may close its connections when it is gone
-    return twin
-
-
-@functools.lru_cache(maxsize=64)
-def _sized_of(kind: type) -> type:
-    own = AsyncSized if inspect.iscoroutinefunction(getattr(kind, "send", None)) else Sized
-    return type(f"{own.__name__}{kind.__name__}", (own, kind), {"__slots__": ("first_loop", "twin_of")})
+    if inspect.iscoroutinefunction(kind.send):
+        return live_twin_of(http_client, AsyncSized, "first_loop")
+    return live_twin_of(http_client, Sized)
 
 
 class Sized:
@@ -77,9 +71,6 @@ class Sized:
             response.close()
             raise
         return response
-
-    def __del__(self) -> None:
-        """Nothing: what it is the twin of has connections to close, and says when."""
 
 
 class AsyncSized:
@@ -122,9 +113,6 @@ class AsyncSized:
         if first is not None and first is not loop and first.is_running():
             raise ConfigError(_OF_ANOTHER_LOOP, outcome="transport failed")
         return first is not loop
-
-    def __del__(self) -> None:
-        """Nothing: what it is the twin of has connections to close, and says when."""
 
 
 def asks_model(request: Any) -> bool:

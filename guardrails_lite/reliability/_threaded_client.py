@@ -13,20 +13,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from guardrails_lite.reliability._deadline import clamped_s, time_left_s
+from guardrails_lite.reliability._twins import live_twin_of
 from guardrails_lite.reliability._worker import Worker
 
 
 def threaded(http_client: Any) -> Any:
     """A twin of *http_client*, with its connections, headers and cookies, that keeps to `time_limit`."""
-    twin: Any = object.__new__(_threaded_of(type(http_client)))  # type: ignore[arg-type]  # a class is hashable
-    twin.__dict__ = http_client.__dict__
-    twin.twin_of = http_client  # whoever made it may close its connections when it is gone
-    return twin
-
-
-@functools.lru_cache(maxsize=64)
-def _threaded_of(kind: type) -> type:
-    return type(f"Threaded{kind.__name__}", (Threaded, kind), {"__slots__": ("twin_of",)})
+    return live_twin_of(http_client, Threaded)
 
 
 class Threaded:
@@ -58,9 +51,6 @@ class Threaded:
                 response.close()
                 raise
         return response
-
-    def __del__(self) -> None:
-        """Nothing: what it is the twin of has connections to close, and says when."""
 
 
 @functools.lru_cache(maxsize=4)
