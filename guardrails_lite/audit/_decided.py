@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from guardrails_lite._engine._plan import Plan
     from guardrails_lite._guard import Guard
     from guardrails_lite._rules import Rule
+    from guardrails_lite.audit._content import Texts
     from guardrails_lite.audit._format import Entry
-    from guardrails_lite.audit._vault import Texts
 
 DecisionName = Literal["passed", "redacted", "re-asked", "fell back", "blocked"]
 Reason = Why | Literal["masked", "partly kept", "broken"]

@@ -7,8 +7,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from guardrails_lite._errors import ConfigError
+from guardrails_lite.audit._content import Content, Form, Texts, content_of
 from guardrails_lite.audit._privacy import check_form, restrictions, restricts
-from guardrails_lite.audit._vault import Content, Erased, Form, Texts, content_of
+from guardrails_lite.audit._vault import Erased
 
 if TYPE_CHECKING:
     from guardrails_lite._record import Original

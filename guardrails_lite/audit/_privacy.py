@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from guardrails_lite._errors import ConfigError
+from guardrails_lite.audit._content import Content, Form, Texts, content_of
 from guardrails_lite.audit._format import Entry
-from guardrails_lite.audit._vault import Content, Form, Texts, content_of
 
 if TYPE_CHECKING:
     from guardrails_lite.audit._log import AuditLog
@@ -166,7 +166,7 @@ def erase(log: AuditLog, value: str, *, request: str, basis: str, owner: str = "
             raise ConfigError(
                 f"the person is under legal hold {hold_id}; release it first, or refuse the request"
             )
-    log._make_ready()  # what could not be recorded is not destroyed
+    log._writer.make_ready()  # what could not be recorded is not destroyed
     count = log.vault.erase(names)
     told = {"subjects": names, "keys": count, "request": request, "basis": basis}
     log.event("erasure", told | _owned(owner))

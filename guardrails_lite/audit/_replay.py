@@ -25,9 +25,9 @@ from guardrails_lite.audit._opening import Opened, Opener, Why
 if TYPE_CHECKING:
     from guardrails_lite._engine._plan import Plan
     from guardrails_lite._guard import Guard
+    from guardrails_lite.audit._content import Form
     from guardrails_lite.audit._format import Entry
     from guardrails_lite.audit._log import AuditLog
-    from guardrails_lite.audit._vault import Form
 
 Kind = Literal["stopped", "changed"]
 

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit._chain import Chain, Problem
+from guardrails_lite.audit._content import Box, content_of
 from guardrails_lite.audit._format import BadLine, Entry, parse
 from guardrails_lite.audit._privacy import holds, restrictions, subjects_of
 from guardrails_lite.audit._registry import Known, read_config
 from guardrails_lite.audit._scan import lines, segments
-from guardrails_lite.audit._vault import Box, content_of
 from guardrails_lite.audit._verify import check_end, read_registry, stream_chain
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from guardrails_lite.audit._replay import ACTING
 if TYPE_CHECKING:
     from guardrails_lite._record import Original
     from guardrails_lite._rules import Rule
+    from guardrails_lite.audit._content import Texts
     from guardrails_lite.audit._format import Entry
-    from guardrails_lite.audit._vault import Texts
 
 SideName = Literal["input", "output"]
 

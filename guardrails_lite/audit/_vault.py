@@ -19,22 +19,18 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._record import Original
+from guardrails_lite.audit._content import Box, Content, Texts
 from guardrails_lite.audit._disk import Disk, make_private, replace_secret
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-Texts = tuple[tuple[str, str, str], ...]
-"""(side, role, text) of each captured text."""
-Form = Literal["redacted", "original"]
-"""Of a text: as the rules left it, or as it was said."""
 
 _SLOT: Final = 80
 _TAG: Final = 16
@@ -44,35 +40,6 @@ _WRAPPED: Final = 48
 _KEPT: Final = 1024
 _LONGEST: Final = 2**30
 """Of a box: a reference that somebody forged must not exhaust memory."""
-
-
-class Box(NamedTuple):
-    """Where a call's texts are, and what binds them to its record."""
-
-    ref: str
-    """``<name>:<offset>:<length>:<slot>``."""
-    commit: str
-    """SHA-256(salt ‖ texts), in hex."""
-
-    def to_dict(self) -> dict[str, str]:
-        """As the record has it."""
-        return {"commit": self.commit, "ref": self.ref}
-
-
-class Content(NamedTuple):
-    """What the vault keeps of a call, as its record tells."""
-
-    kept: Box | None
-    """The texts as the rules left them; None: there are none."""
-    original: Box | None
-    """The texts as they were said; None where that is what was kept, or they are not there."""
-    has_originals: bool
-    """Whether it can be told what was said."""
-
-    @property
-    def boxes(self) -> tuple[Box, ...]:
-        """All of it."""
-        return tuple(box for box in (self.kept, self.original) if box is not None)
 
 
 class _Key(NamedTuple):
@@ -253,6 +220,11 @@ class Vault:
             self._boxes = self._slots = -1
             self._subjects.clear()
 
+    def begin_anew(self) -> None:
+        """Leave, in a forked child, the files to the parent."""
+        self._lock = threading.Lock()
+        self.close()
+
     def _open(self) -> None:
         make_private(self.directory)
         self._name = f"{os.getpid()}-{secrets.token_hex(6)}"
@@ -296,22 +268,6 @@ class Vault:
         tag, nonce = slot[:_TAG], slot[_TAG : _TAG + _NONCE]
         wrapped = slot[_TAG + _NONCE : _TAG + _NONCE + _WRAPPED]
         return AESGCM(self._key).decrypt(nonce, wrapped, tag)
-
-
-def content_of(data: Mapping[str, Any]) -> Content:
-    """What a completed call's payload says that is kept of it."""
-    content = data.get("content")
-    if not isinstance(content, dict):
-        return Content(None, None, has_originals=False)
-    kept, original = _box(content), _box(content.get("original"))
-    as_kept = kept is not None and "original" in content and content["original"] is None
-    return Content(kept, original, has_originals=original is not None or as_kept)
-
-
-def _box(told: Any) -> Box | None:
-    if not isinstance(told, dict) or "ref" not in told:
-        return None
-    return Box(str(told["ref"]), str(told.get("commit")))
 
 
 def _beside(originals: Sequence[Original], texts: Texts) -> list[tuple[object, ...]]:

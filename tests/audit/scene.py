@@ -60,7 +60,7 @@ def scene(place: Path, signing: Any) -> Scene:
         size = path.stat().st_size
         log(record(27))
         unsigned = path.read_bytes()[size:]
-        stream = log._stream
+        stream = log._writer.own.stream
         assert stream is not None
         running = stream._key
     key = (root / "keys" / "verify.key").read_text()

@@ -47,7 +47,7 @@ from guardrails_lite.audit import (
     restrict,
     reveal,
 )
-from guardrails_lite.audit._vault import Content, content_of
+from guardrails_lite.audit._content import Content, content_of
 from guardrails_lite.cli import main
 from guardrails_lite.testing import STYLES, LoopbackServer, ScriptedModel, Style
 from tests.audit.calls import call_id, record

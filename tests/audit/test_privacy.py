@@ -10,7 +10,7 @@ import pytest
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit import AuditLog, Erased, erase, find_subject, hold, holds, release, reveal, verify
-from guardrails_lite.audit._vault import Box
+from guardrails_lite.audit._content import Box
 from tests.audit.calls import call_id, record
 
 SECRET = "correct horse battery staple"

@@ -19,7 +19,7 @@ from guardrails_lite.cli._terminal import Bar
 
 if TYPE_CHECKING:
     from guardrails_lite.audit import AuditLog
-    from guardrails_lite.audit._vault import Form
+    from guardrails_lite.audit._content import Form
     from guardrails_lite.audit.index import Filter, Index
     from guardrails_lite.audit.postgres import ShippedIndex
 

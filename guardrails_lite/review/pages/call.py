@@ -9,7 +9,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from guardrails_lite.audit import prove, reveal
-from guardrails_lite.audit._vault import Form, content_of
+from guardrails_lite.audit._content import Form, content_of
 from guardrails_lite.audit._verdicts import QUIET, found_in, spell
 from guardrails_lite.audit.index import Call
 from guardrails_lite.review import _numbers

@@ -1,0 +1,56 @@
+"""What the vault keeps of a call's texts, as the call's record tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+Texts = tuple[tuple[str, str, str], ...]
+"""(side, role, text) of each captured text."""
+Form = Literal["redacted", "original"]
+"""Of a text: as the rules left it, or as it was said."""
+
+
+class Box(NamedTuple):
+    """Where a call's texts are, and what binds them to its record."""
+
+    ref: str
+    """``<name>:<offset>:<length>:<slot>``."""
+    commit: str
+    """SHA-256(salt ‖ texts), in hex."""
+
+    def to_dict(self) -> dict[str, str]:
+        """As the record has it."""
+        return {"commit": self.commit, "ref": self.ref}
+
+
+class Content(NamedTuple):
+    """What the vault keeps of a call, as its record tells."""
+
+    kept: Box | None
+    """The texts as the rules left them; None: there are none."""
+    original: Box | None
+    """The texts as they were said; None where that is what was kept, or they are not there."""
+    has_originals: bool
+    """Whether it can be told what was said."""
+
+    @property
+    def boxes(self) -> tuple[Box, ...]:
+        """All of it."""
+        return tuple(box for box in (self.kept, self.original) if box is not None)
+
+
+def content_of(data: Mapping[str, Any]) -> Content:
+    """What a completed call's payload says that is kept of it."""
+    content = data.get("content")
+    if not isinstance(content, dict):
+        return Content(None, None, has_originals=False)
+    kept, original = _box(content), _box(content.get("original"))
+    as_kept = kept is not None and "original" in content and content["original"] is None
+    return Content(kept, original, has_originals=original is not None or as_kept)
+
+
+def _box(told: Any) -> Box | None:
+    if not isinstance(told, dict) or "ref" not in told:
+        return None
+    return Box(str(told["ref"]), str(told.get("commit")))
