@@ -233,25 +233,18 @@ def identifiers() -> tuple[Identifier, ...]:
 
 
 @functools.cache
-def by_shape() -> dict[str, list[tuple[Identifier, float]]]:
+def by_shape() -> dict[bytes, list[tuple[Identifier, float]]]:
     """The rows of each shape, with its score."""
-    table: dict[str, list[tuple[Identifier, float]]] = {}
+    table: dict[bytes, list[tuple[Identifier, float]]] = {}
     for row in identifiers():
         for shape, score in row.shapes.items():
-            table.setdefault(shape, []).append((row, score))
+            table.setdefault(shape.encode("ascii"), []).append((row, score))
     return table
 
 
-_AS_SHAPE = str.maketrans(
-    {chr(code): "9" for code in range(48, 58)}
-    | {chr(code): "A" for code in (*range(65, 91), *range(97, 123))}
-    | {"\u00a0": " ", "\u2011": "-", "\u2013": "-"}
-)
-
-
-def shape_of(text: str) -> str:
-    """*text* with each digit as 9, each Latin letter as A, each kind of dash and space as one."""
-    return text.translate(_AS_SHAPE)
+_AS_SHAPE = bytes(
+    ord("9") if chr(code).isdigit() else ord("A") if chr(code).isalpha() else code for code in range(128)
+).ljust(256)
 
 
 def named(text: str, start: int, ends: list[int]) -> Iterator[tuple[str, int, int, float]]:
@@ -259,7 +252,7 @@ def named(text: str, start: int, ends: list[int]) -> Iterator[tuple[str, int, in
     if not ends:
         return
     table = by_shape()
-    shape = shape_of(text[start : ends[-1]])
+    shape = text[start : ends[-1]].encode("ascii").translate(_AS_SHAPE)
     for end in ends:
         rows = table.get(shape[: end - start])
         if rows is None:
