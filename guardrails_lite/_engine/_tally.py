@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from guardrails_lite._messages import Call, Usage
     from guardrails_lite.reliability._metering import Spent
 
+_new = tuple.__new__
+"""Makes a named tuple without the Python frame that its own constructor takes."""
 _SEVERITY = {"block": 0, "redact": 0, "fall_back": 1, "reask": 2}
 
 
@@ -96,7 +98,7 @@ class Tally:
                 FindingCount(message, category, score, times)
                 for (message, category), (score, times) in self.findings.items()
             )
-        step = CheckStep(
+        told = (
             self.name,
             self.side,
             self.attempt,
@@ -105,12 +107,8 @@ class Tally:
             findings,
             self.texts,
             self.known,
-            self.ns / 1000,
-            self.error,
-            self.usage,
-            self.cost_usd,
         )
-        return (step,)
+        return (_new(CheckStep, (*told, self.ns / 1000, self.error, self.usage, self.cost_usd)),)
 
 
 async def look(group: Sequence[Tally], text: str, call: Call) -> list[Sequence[Finding] | None]:
@@ -143,7 +141,12 @@ def look_now(tally: Tally, text: str) -> Sequence[Finding] | None:
         found = tally.find(text)  # type: ignore[misc]  # asked before
     except Exception as error:
         return booked(tally, text, began_ns, None, error)
-    return booked(tally, text, began_ns, found)
+    if found or (type(found) is not list and type(found) is not tuple):
+        return booked(tally, text, began_ns, found)
+    tally.ns += perf_counter_ns() - began_ns
+    if tally.result == "not run":
+        tally.result = "passed"
+    return ()
 
 
 def booked(

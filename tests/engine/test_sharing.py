@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guardrails_lite import Finding, Guard, Rule, Validator, block, redact, validator
 from guardrails_lite._sharing import clear_desk, open_desk, shared
@@ -52,6 +54,27 @@ def test_who_looks_after_a_text_was_rewritten_shares_what_is_left_of_it() -> Non
     outcome = Guard(input=rules).check(HELLO, side="input")
 
     assert words.made == [HELLO, outcome.text]
+
+
+@given(masks=st.lists(st.booleans(), min_size=2, max_size=5))
+def test_each_rule_looks_once_whichever_of_them_mask(masks: list[bool]) -> None:
+    """A rule that rewrites is not followed by another look of those before it, nor by two of those behind."""
+    looks: list[tuple[int, str]] = []
+
+    def masking(nth: int, finds: bool) -> Rule:
+        @validator(name=f"rule_{nth}", window=1)
+        def find(text: str) -> Iterable[Finding]:
+            looks.append((nth, text))
+            span = (text.index("0"), text.index("0") + 1)
+            return [Finding("is a digit", span=span, replacement="x")] if finds else []
+
+        return redact(find)
+
+    Guard(input=[masking(nth, finds) for nth, finds in enumerate(masks)]).check("a00000z", side="input")
+
+    assert looks == [
+        (nth, "a" + "x" * sum(masks[:nth]) + "0" * (5 - sum(masks[:nth])) + "z") for nth in range(len(masks))
+    ]
 
 
 @pytest.mark.parametrize("fails", [False, True])
