@@ -280,16 +280,31 @@ def read_config(path: Path) -> dict[str, Any]:
         found = config["format"]
         log = config["log"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"{path.parent}: not a compliance log ({type(error).__name__} in {path.name}); "
-            f"expected a directory that AuditLog made"
-        ) from error
+        raise ConfigError(f"{path.parent}: not a compliance log ({_why(path, error)})") from error
     if found != FORMAT or not isinstance(log, str):
         raise ConfigError(
             f"{path.parent}: this log has format {found!r} and this library reads {FORMAT!r}. "
             "Nothing was changed; use the version of guardrails-lite that wrote it."
         )
     return dict(config)
+
+
+def _why(path: Path, error: Exception) -> str:
+    """What is there in place of a log, and what was expected."""
+    place = path.parent
+    if not place.exists():
+        return "there is no such directory; expected one that AuditLog made"
+    if not place.is_dir():
+        return "it is no directory; expected one that AuditLog made"
+    if not isinstance(error, FileNotFoundError):
+        return f"{type(error).__name__} in {path.name}; expected a directory that AuditLog made"
+    around = [
+        *(above / path.name for above in place.absolute().parents),
+        *sorted(place.glob(f"*/{path.name}")),
+    ]
+    near = next((each.parent for each in around if os.path.isfile(each)), None)
+    hint = "" if near is None else f"; {near} is one"
+    return f"it has no {path.name}, which AuditLog writes into its directory{hint}"
 
 
 def _damaged(path: Path, what: str) -> ConfigError:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard import Guard
+from guardrails_lite.cli._parser import seconds, whole
 from guardrails_lite.cli._terminal import Bar, fail, print_json, print_table
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--guard", metavar="FILE", help="a guard in TOML or YAML; default: Guard()")
     parser.add_argument("--way", choices=_WAYS, action="append", help="only this way of calling; repeatable")
     parser.add_argument(
-        "--slack", type=float, default=0.05, metavar="SECONDS", help="over the deadline (%(default)s)"
+        "--slack", type=seconds, default=0.05, metavar="SECONDS", help="over the deadline (%(default)s)"
     )
-    parser.add_argument("--workers", type=int, default=4, help="calls at a time (%(default)s)")
+    parser.add_argument("--workers", type=whole(1), default=4, help="calls at a time (%(default)s)")
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--markdown", action="store_true", help="print a Markdown table")
     output.add_argument("--json", action="store_true", help="print JSON")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+from collections.abc import Callable
 from typing import Any
 
 from guardrails_lite._errors import ConfigError
@@ -45,10 +46,39 @@ def share(text: str) -> float:
     return value
 
 
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """What reads a whole number as an option says it, from *least* to *most*."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least or (most is not None and value > most):
+            bounds = f"{least} or more" if most is None else f"from {least} to {most}"
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number, {bounds}")
+        return value
+
+    return read
+
+
+def seconds(text: str) -> float:
+    """A time to wait as an option says it, above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return value
+
+
 def declare_reviewer(parser: argparse.ArgumentParser) -> None:
     """Declare who decides, and how many have to."""
     parser.add_argument("--as", dest="reviewer", metavar="NAME", help="who decides; default: your user name")
-    parser.add_argument("--needs", type=int, default=1, metavar="N", help="so many reviewers have to agree")
+    parser.add_argument(
+        "--needs", type=whole(1), default=1, metavar="N", help="so many reviewers have to agree"
+    )
 
 
 def reviewer_of(arguments: argparse.Namespace) -> str:

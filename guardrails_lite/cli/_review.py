@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import socket
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._loopback import is_loopback
-from guardrails_lite.cli._parser import Parser, declare_reviewer, reviewer_of
+from guardrails_lite.cli._parser import Parser, declare_reviewer, reviewer_of, whole
 from guardrails_lite.cli._terminal import Bar, fail
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--key", metavar="KEY", help="with --db: verify.key, kept elsewhere: the file, or its one line"
     )
-    parser.add_argument("--port", type=int, default=8321, help="default: 8321; 0: any that is free")
+    parser.add_argument(
+        "--port", type=whole(0, 65535), default=8321, help="default: 8321; 0: any that is free"
+    )
     parser.add_argument(
         "--host", default="127.0.0.1", help="the interface; beyond loopback --tokens is needed"
     )
@@ -76,8 +79,14 @@ def run(arguments: argparse.Namespace) -> int:
         app, host=arguments.host, port=arguments.port, log_level="warning", server_header=False, ws="none"
     )
     server = uvicorn.Server(config)
-    sock = config.bind_socket()
-    sock.listen()  # so that whoever reads the address does not come too early
+    try:  # it listens already, so that whoever reads the address does not come too early
+        sock = socket.create_server(
+            (arguments.host, arguments.port),
+            family=socket.AF_INET6 if ":" in arguments.host else socket.AF_INET,
+        )
+    except OSError as error:
+        told = f"--host {arguments.host} --port {arguments.port}: cannot be served there: {error.strerror}"
+        return fail(f"{told}; --port 0 takes any port that is free", 5)
     host, port = sock.getsockname()[:2]
     print(f"Review desk on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
     server.run(sockets=[sock])

@@ -46,8 +46,6 @@ def run(arguments: argparse.Namespace) -> int:
         texts = list(_texts(arguments))
     except ConfigError as error:
         return fail(error)
-    except UnicodeDecodeError:
-        return fail("the text is not UTF-8; convert it first", 5)
     except OSError as error:
         return fail(f"{error.filename}: cannot be read ({error.strerror})", 5)
     except ValueError as error:
@@ -112,14 +110,12 @@ def _guard(arguments: argparse.Namespace) -> Guard[Any]:
 
 def _texts(arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
     for name in arguments.files or ["-"]:
-        if name == "-":
-            lines, is_json = sys.stdin.read(), arguments.jsonl
-        else:
-            lines, is_json = (
-                Path(name).read_text(encoding="utf-8"),
-                arguments.jsonl or name.endswith(".jsonl"),
-            )
         where = "stdin" if name == "-" else name
+        is_json = arguments.jsonl or name.endswith(".jsonl")
+        try:
+            lines = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise ValueError(f"{where} is not UTF-8; convert it first") from None
         for number, line in enumerate(lines.splitlines(), 1):
             if not line.strip():
                 continue

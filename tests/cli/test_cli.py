@@ -295,7 +295,7 @@ def test_scan_of_what_cannot_be_read_says_so(tmp_path: Path, capsys: pytest.Capt
     assert main(["scan", "nowhere.txt"]) == 5
     assert "nowhere.txt: cannot be read (No such file" in capsys.readouterr().err
     assert main(["scan", str(tmp_path / "bytes.txt")]) == 5
-    assert "not UTF-8" in capsys.readouterr().err
+    assert "bytes.txt is not UTF-8; convert it first" in capsys.readouterr().err
 
 
 def test_log_ls_lists_and_filters(log: Path, capsys: pytest.CaptureFixture[str]) -> None:

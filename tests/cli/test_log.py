@@ -370,13 +370,42 @@ def test_a_newer_log_is_asked_for_no_pseudonym(log: Path, capsys: pytest.Capture
         assert printed.out == ""
 
 
-@pytest.mark.parametrize("action", ["verify", "doctor"])
 @pytest.mark.parametrize("given", ["0", "-1", "two"])
-def test_no_processes_read_nothing(made: Path, action: str, given: str) -> None:
-    """That is wrong use, and nothing about the log."""
+@pytest.mark.parametrize(
+    ("action", "more", "option"),
+    [
+        ("verify", [], "--processes"),
+        ("doctor", [], "--processes"),
+        ("ls", [], "--last"),
+        ("review", [], "--last"),
+        ("spend", [], "--top"),
+        ("grep", ["blocked"], "--max"),
+        ("sql", ["SELECT 1"], "--timeout"),
+    ],
+)
+def test_what_can_be_no_number_is_wrong_use(
+    made: Path, capsys: pytest.CaptureFixture[str], action: str, more: list[str], option: str, given: str
+) -> None:
+    """Nothing about the log: an empty list would read as if there were nothing."""
     with pytest.raises(SystemExit) as ended:
-        main(["log", action, str(made), f"--processes={given}"])
+        main(["log", action, str(made), *more, f"{option}={given}"])
     assert ended.value.code == 2
+    assert f"{option}: {given!r} is no " in capsys.readouterr().err
+
+
+def test_what_is_no_log_says_what_it_is(made: Path, tmp_path: Path, run: Run) -> None:
+    """Nothing, a file, a folder beside or within a log: each has its own way out."""
+    (tmp_path / "file").touch()
+    (tmp_path / "log.json").mkdir()
+    shutil.copytree(made, tmp_path / "logs" / "audit")
+    assert "there is no such directory; expected one that AuditLog made" in run("ls", tmp_path / "no", code=5)
+    assert "it is no directory" in run("ls", tmp_path / "file", code=5)
+    assert "(IsADirectoryError in log.json; " in run("ls", tmp_path, code=5)
+    inside = tmp_path / "logs" / "audit" / "streams"
+    for place in (inside, tmp_path / "logs"):
+        assert f"it has no log.json, which AuditLog writes into its directory; {inside.parent} is one" in run(
+            "ls", place, code=5
+        )
 
 
 def cut(log: Path) -> None:

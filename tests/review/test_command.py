@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +32,6 @@ def test_the_command_serves_until_it_is_interrupted(root: Path) -> None:
     [
         (["--host", "0.0.0.0"], 2, "needs a token"),
         (["--tokens", "nothing"], 2, "cannot be read"),
-        (["--needs", "0"], 5, "at least one reviewer"),
     ],
 )
 def test_what_the_command_refuses(
@@ -40,6 +40,27 @@ def test_what_the_command_refuses(
     """Nothing is served beyond this machine without tokens, and wrong settings are named."""
     assert main(["review", str(root), *arguments]) == code
     assert match in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("option", "value"), [("--needs", "0"), ("--port", "65536"), ("--port", "http")])
+def test_what_can_be_no_number_is_wrong_use(
+    root: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    """It says which numbers can be."""
+    with pytest.raises(SystemExit) as ended:
+        main(["review", str(root), option, value])
+    assert ended.value.code == 2
+    assert f"argument {option}: {value!r} is no whole number, " in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_not_a_word_about_the_log(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It ended with 3, which means a log that was cut short; and the way out is named."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["review", str(root), "--port", str(port)]) == 5
+    said = capsys.readouterr().err
+    assert f"--host 127.0.0.1 --port {port}: cannot be served there: Address already in use" in said
+    assert "--port 0 takes any port that is free" in said
 
 
 def test_the_command_needs_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

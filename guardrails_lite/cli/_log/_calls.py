@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.cli._log._action import Action, declare_filters, filter_of, index_of
 from guardrails_lite.cli._log._policies import POLICY, show_policy
+from guardrails_lite.cli._parser import whole
 from guardrails_lite.cli._terminal import fail, print_json, print_json_line, print_table, safe
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _POLL_S = 0.5
 
 def _declare_ls(parser: argparse.ArgumentParser) -> None:
     declare_filters(parser)
-    parser.add_argument("--last", type=int, default=50, metavar="N", help="the newest N; default: 50")
+    parser.add_argument("--last", type=whole(1), default=50, metavar="N", help="the newest N; default: 50")
     parser.add_argument("--all", action="store_true", help="all of them")
 
 
@@ -146,7 +147,7 @@ def _told(data: Mapping[str, Any]) -> str:
 def _declare_tail(parser: argparse.ArgumentParser) -> None:
     declare_filters(parser)
     parser.add_argument(
-        "--last", type=int, default=10, metavar="N", help="begin with the newest N; default: 10"
+        "--last", type=whole(0), default=10, metavar="N", help="begin with the newest N; default: 10"
     )
     parser.add_argument("--once", action="store_true", help="print those and stop")
 

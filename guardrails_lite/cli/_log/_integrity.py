@@ -8,6 +8,7 @@ from pathlib import Path
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.cli._log._action import Action, declare_keys, files_of, read_text, writing
+from guardrails_lite.cli._parser import whole
 from guardrails_lite.cli._terminal import Bar, fail, print_json, safe
 
 
@@ -17,16 +18,10 @@ def _declare_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--processes",
         metavar="N",
-        type=_processes,
+        type=whole(1),
         default=os.cpu_count() or 1,
         help="how many processes read a large log; default: one for each core",
     )
-
-
-def _processes(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes; expected 1 or more")
-    return int(text)
 
 
 def key_of(given: str | None) -> str | None:

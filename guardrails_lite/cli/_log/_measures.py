@@ -9,6 +9,7 @@ from typing import Any
 from guardrails_lite.cli._log._action import Action, declare_filters, filter_of, index_of
 from guardrails_lite.cli._log._calls import shown_time
 from guardrails_lite.cli._log._policies import list_policies
+from guardrails_lite.cli._parser import whole
 from guardrails_lite.cli._terminal import print_json, print_table, safe
 
 _BY = ("key", "user", "tenant", "model", "guard", "digest", "outcome")
@@ -41,7 +42,7 @@ def _stats(arguments: argparse.Namespace) -> int:
 def _declare_spend(parser: argparse.ArgumentParser) -> None:
     declare_filters(parser)
     parser.add_argument("--by", choices=_BY, default="key", help="add up for each of these; default: key")
-    parser.add_argument("--top", type=int, default=20, metavar="N", help="the dearest N; default: 20")
+    parser.add_argument("--top", type=whole(1), default=20, metavar="N", help="the dearest N; default: 20")
 
 
 def _spend(arguments: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from guardrails_lite.cli._log._action import (
     writing,
 )
 from guardrails_lite.cli._log._calls import shown_time, the_call
-from guardrails_lite.cli._parser import declare_reviewer, reviewer_of
+from guardrails_lite.cli._parser import declare_reviewer, reviewer_of, whole
 from guardrails_lite.cli._terminal import fail, print_json, print_table, safe
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--show", choices=list(_PILES), default="open", help="which findings; default: those open for you"
     )
-    parser.add_argument("--last", type=int, default=20, metavar="N", help="the newest N; default: 20")
+    parser.add_argument("--last", type=whole(1), default=20, metavar="N", help="the newest N; default: 20")
     declare_reviewer(parser)
     declare_keys(parser)
     declare_filters(parser)

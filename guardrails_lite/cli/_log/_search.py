@@ -9,6 +9,7 @@ from itertools import islice
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.cli._log._action import Action, files_of, index_of, read_text
 from guardrails_lite.cli._log._calls import shown_time
+from guardrails_lite.cli._parser import seconds, whole
 from guardrails_lite.cli._terminal import fail, print_json_line, print_table, safe
 
 _SHOWN = 160
@@ -19,7 +20,7 @@ def _declare_grep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-i", "--ignore-case", action="store_true", help="in either case")
     parser.add_argument("-F", "--fixed", action="store_true", help="the pattern is text, not an expression")
     parser.add_argument("--type", metavar="TYPE", help="only entries of this type, such as erasure")
-    parser.add_argument("-m", "--max", type=int, metavar="N", help="stop after N entries")
+    parser.add_argument("-m", "--max", type=whole(1), metavar="N", help="stop after N entries")
 
 
 def _grep(arguments: argparse.Namespace) -> int:
@@ -59,7 +60,9 @@ def _grep(arguments: argparse.Namespace) -> int:
 
 def _declare_sql(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("question", help="a SELECT over the index; - reads it from standard input")
-    parser.add_argument("--timeout", type=float, default=30.0, metavar="S", help="give up after; default: 30")
+    parser.add_argument(
+        "--timeout", type=seconds, default=30.0, metavar="S", help="give up after; default: 30"
+    )
 
 
 def _sql(arguments: argparse.Namespace) -> int:
