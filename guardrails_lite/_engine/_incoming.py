@@ -114,7 +114,7 @@ class Incoming:
                 continue
             for delta in chunk.deltas:
                 await self._take(chunk, delta)
-            if chunk.usage is not None:
+            if chunk.usage is not None and not chunk.is_event:  # the event that ends the reply tells it
                 self._tail.append(without_content(raw))
         return self._reply()
 

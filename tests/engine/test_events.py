@@ -89,16 +89,20 @@ def test_each_call_comes_out_whole_in_an_event_of_its_own(make: Make, number: in
 
 
 @either
-def test_the_end_comes_out_last(make: Make) -> None:
-    """The event that ends the reply is passed on, without an output that nobody checked."""
+@pytest.mark.parametrize("usage", [None, {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}])
+def test_the_end_comes_out_last(make: Make, usage: dict[str, int] | None) -> None:
+    """The event that ends the reply is passed on, once, without an output that nobody checked."""
     text = "It rains."
     spoken = {"type": "message", "id": "i", "role": "assistant", "status": "completed"}
     part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
-    end = {**END, "response": {**END["response"], "output": [{**spoken, "content": [part]}]}}  # type: ignore[dict-item]
+    said_again = {"output": [{**spoken, "content": [part]}], "usage": usage}
+    end = {**END, "response": {**END["response"], **said_again}}  # type: ignore[dict-item]
     got = through(Guard(output=[block(rude)], log=[]), make, [said("output_text", text), end])
     assert "".join(event["delta"] for event in got[:-1]) == text
     assert got[-1]["type"] == "response.completed"
     assert got[-1]["response"]["output"] == []
+    assert (got[-1]["response"]["usage"] or {}).get("total_tokens") == (usage or {}).get("total_tokens")
+    assert [event["type"] for event in got].count("response.completed") == 1
 
 
 BROKEN = [
