@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from guardrails_lite._messages import fields_of, get
-from guardrails_lite._messages._shapes import REASONING, part_text, read_tool_call, reasoning_of
+from guardrails_lite._messages._shapes import (
+    REASONING,
+    is_event,
+    part_text,
+    read_tool_call,
+    reasoning_of,
+    text_of,
+)
 
 _SCREENED = frozenset({"role", "content", "refusal", "tool_calls", "function_call", "audio", *REASONING})
 """Fields of a message that hold what was checked, or no text of their own."""
@@ -21,7 +28,7 @@ _BESIDE_IT = frozenset(
 )
 """Fields of a reply and of a choice that stand beside what is said: who answered, how, and at what cost."""
 _OF_DELTA = _SCREENED - {"audio"}
-_OF_CHOICE = frozenset({"delta", "message"})
+_OF_CHOICE = frozenset({"delta", "message", "logprobs"})
 _PLAIN = frozenset({"role", "content", "function_call"})
 _TEXT = (str, type(None))
 _OF_CALL = frozenset({"id", "index", "type", "extra_content"})
@@ -29,6 +36,8 @@ _OF_CALL = frozenset({"id", "index", "type", "extra_content"})
 _OF_BODY = frozenset({"name", "arguments", "input"})
 _OF_AUDIO = frozenset({"id", "data", "expires_at", "transcript"})
 _OF_PART = frozenset({"type", "text"})
+_OF_LOGPROBS = frozenset({"content", "refusal"})
+_OF_TOKEN = frozenset({"token", "bytes", "logprob", "top_logprobs"})
 _PARSED = frozenset({"parsed", "parsed_arguments"})
 
 
@@ -43,17 +52,21 @@ def without_unscreened(raw: Any) -> Any:
     choices = list(get(raw, "choices") or ())
     checked = list(map(_checked_only, choices))
     raw = raw if all(map(operator.is_, checked, choices)) else _with(raw, choices=checked)
-    return _without_more(raw)
+    return without_more(raw)
 
 
 def chunk_without_unscreened(raw: Any) -> Any:
     """A chunk without what is read of no chunk: what its deltas hold beside text, thoughts and calls."""
     choices = None if isinstance(raw, str) else get(raw, "choices")
     if not isinstance(choices, (list, tuple)):
-        return raw
+        if is_event(raw):
+            from guardrails_lite._messages import _shapes_responses
+
+            return _shapes_responses.event_without_unscreened(raw)
+        return without_more(raw)
     checked = list(map(_delta_only, choices))
     raw = raw if all(map(operator.is_, checked, choices)) else _with(raw, choices=checked)
-    return _without_more(raw)
+    return without_more(raw)
 
 
 def screened_fields(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,18 +77,21 @@ def screened_fields(message: Mapping[str, Any]) -> dict[str, Any]:
 def _checked_only(choice: Any) -> Any:
     message = get(choice, "message")
     left = message if message is None or _only_says(message) else _message(message)
-    return _without_more(choice if left is message else _with(choice, message=left))
+    choice = choice if left is message else _with(choice, message=left)
+    if (told := get(choice, "logprobs")) is not None:
+        choice = _with(choice, logprobs=_spelling(told, message))
+    return without_more(choice)
 
 
-def _without_more(source: Any) -> Any:
+def without_more(source: Any, known: frozenset[str] = _BESIDE_IT) -> Any:
     """A reply, a chunk or a choice without the texts that a server adds, such as the results of a search."""
     named = source if isinstance(source, Mapping) else getattr(source, "__pydantic_extra__", None)
-    if not named or _BESIDE_IT.issuperset(named):
+    if not named or known.issuperset(named):
         return source
     more = {
         name
         for name, value in named.items()
-        if name not in _BESIDE_IT and value and not isinstance(value, (bool, int, float))
+        if name not in known and value and not isinstance(value, (bool, int, float))
     }
     if not more:
         return source
@@ -85,12 +101,14 @@ def _without_more(source: Any) -> Any:
 
 
 def _delta_only(choice: Any) -> Any:
-    return _without_more(_delta_without_more(choice))
+    return without_more(_delta_without_more(choice))
 
 
 def _delta_without_more(choice: Any) -> Any:
     fields = fields_of(choice, _OF_CHOICE)
     delta, message = fields.get("delta"), fields.get("message")
+    if (told := fields.get("logprobs")) is not None:
+        choice = _with(choice, logprobs=_spelling(told, message if delta is None else delta))
     if delta is None:
         left = message if message is None else _message(message, _OF_DELTA)
         return choice if left is message else _with(choice, message=left)
@@ -129,6 +147,53 @@ def _message(message: Any, names: frozenset[str] = _SCREENED) -> Any:
         changes["tool_calls"] = list(map(_call, calls)) if isinstance(calls, (list, tuple)) else None
     changes = {name: new for name, new in changes.items() if new != get(left, name)}
     return _with(left, **changes) if changes else left
+
+
+def _spelling(told: Any, said: Any) -> Any:
+    """The log-probabilities of a choice, as far as they spell what a message or a delta has *said*."""
+    if not isinstance(told, Mapping) and not hasattr(told, "__dict__"):
+        return None
+    left = _known(told, _OF_LOGPROBS)
+    texts = {"content": text_of(get(said, "content")), "refusal": get(said, "refusal")}
+    changes = {
+        name: spelling(tokens, text if isinstance(text, str) else "")
+        for name, text in texts.items()
+        if (tokens := get(told, name)) is not None
+    }
+    return _with(left, **changes)
+
+
+def spelling(tokens: Any, text: str) -> list[Any]:
+    """Those *tokens* that spell *text* from its beginning, each without its alternatives.
+
+    They are words of the model that no rule has seen.
+    """
+    said = text.encode("utf-8", "surrogatepass")
+    spelt: list[Any] = []
+    at = 0
+    for token in tokens if isinstance(tokens, (list, tuple)) else ():
+        part = _bytes_of(token)
+        if part is None or not said.startswith(part, at):
+            break
+        at += len(part)
+        token = _known(token, _OF_TOKEN)
+        spelt.append(_with(token, top_logprobs=[]) if get(token, "top_logprobs") else token)
+    return spelt
+
+
+def _bytes_of(token: Any) -> bytes | None:
+    """What a token adds to the text, which may be some bytes of a character; None where it does not agree."""
+    name, part = get(token, "token"), get(token, "bytes")
+    if not isinstance(name, str) or not isinstance(get(token, "logprob"), (int, float, type(None))):
+        return None
+    if part is None:
+        return name.encode("utf-8", "surrogatepass")
+    try:
+        part = bytes(part) if isinstance(part, (list, tuple)) else b""
+    except (TypeError, ValueError):
+        return None
+    shown = part.decode("utf-8", "backslashreplace")
+    return part if name in (shown, f"bytes:{shown}") else None
 
 
 def _call(call: Any) -> Any:

@@ -123,7 +123,7 @@ def _read_choice(nth: int, choice: Any) -> Choice:
     calls = get(message, "tool_calls")
     return Choice(
         index=index if type(index) is int else nth,
-        text=_text_of(get(message, "content")),
+        text=text_of(get(message, "content")),
         refusal=_string(get(message, "refusal")),
         tool_calls=tuple(read_tool_call(call) for call in calls) if isinstance(calls, (list, tuple)) else (),
         finish_reason=_string(get(choice, "finish_reason")),
@@ -173,7 +173,7 @@ def read_tool_call(call: Any) -> ToolCall:
     )
 
 
-def _text_of(content: Any) -> str | None:
+def text_of(content: Any) -> str | None:
     """The text of content that may be a list of parts, as some compatible servers send."""
     if isinstance(content, (list, tuple)):
         return "".join(text for part in content if (text := part_text(part)) is not None)
@@ -338,7 +338,7 @@ def _read_delta(nth: int, choice: Any) -> Delta:
     legacy_call = said.get("function_call") is not None
     return Delta(
         index if type(index) is int else nth,
-        _text_of(said.get("content")) or "",
+        text_of(said.get("content")) or "",
         _string(said.get("refusal")) or "",
         calls if isinstance(calls, (list, tuple)) else (),
         _string(fields.get("finish_reason")),

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from guardrails_lite._messages import Choice, Reply, ToolCall, get, set_field
+from guardrails_lite._messages._beside import spelling, without_more
 from guardrails_lite._messages._shapes import (
     Chunk,
     Delta,
@@ -60,6 +61,23 @@ _DOCUMENTED = {
 }
 """The fields of the items that an answer is made of."""
 _OF_PART = frozenset({"type", "text", "refusal", "annotations", "logprobs"})
+_OF_RESPONSE = frozenset(
+    [
+        *("id", "object", "created_at", "completed_at", "status", "error", "incomplete_details", "model"),
+        *("output", "usage", "background", "conversation", "instructions", "max_output_tokens", "metadata"),
+        *("max_tool_calls", "parallel_tool_calls", "previous_response_id", "prompt", "prompt_cache_key"),
+        *("prompt_cache_retention", "reasoning", "safety_identifier", "service_tier", "temperature", "text"),
+        *("tool_choice", "tools", "top_logprobs", "top_p", "truncation", "user"),
+    ]
+)
+"""Fields of a response: the answer, how it came about, and the request once more."""
+_OF_DELTA = frozenset(
+    [
+        *("type", "delta", "logprobs", "item_id", "output_index", "content_index", "sequence_number"),
+        "obfuscation",  # the provider's random characters, which hide how long a delta is
+    ]
+)
+_DELTAS = frozenset({"response.output_text.delta", "response.refusal.delta"})
 
 
 def read(raw: Any) -> Reply:
@@ -244,11 +262,24 @@ def divided(olds: Sequence[str], text: str) -> list[str]:
 
 def without_unscreened(raw: Any) -> Any:
     """*raw* without text that is part of no answer, so that no text is in it that was not checked."""
+    raw = without_more(raw, _OF_RESPONSE)
     output = list(get(raw, "output") or ())
     checked = list(map(_without_unscreened, output))
     if all(map(operator.is_, checked, output)):
         return raw
     return _with(raw, output=checked)
+
+
+def event_without_unscreened(event: Any) -> Any:
+    """An event without what is read of none: beside a text, and in the response that it brings."""
+    if kind_of(event) in _DELTAS:
+        event = _without_more(event, _OF_DELTA)
+        if get(event, "logprobs"):
+            event = _with(
+                event, logprobs=spelling(get(event, "logprobs"), _string(get(event, "delta")) or "")
+            )
+    response = get(event, "response")
+    return event if response is None else _with(event, response=without_more(response, _OF_RESPONSE))
 
 
 def _without_unscreened(item: Any) -> Any:
@@ -273,6 +304,8 @@ def _checked_only(part: Any) -> Any:
     if kind_of(part) not in _PARTS:
         return emptied(part)
     part = _without_more(part, _OF_PART)
+    if tokens := get(part, "logprobs"):
+        part = _with(part, logprobs=spelling(tokens, get(part, _PARTS[kind_of(part)])))
     return _with(part, annotations=[]) if get(part, "annotations") else part
 
 

@@ -191,7 +191,9 @@ class ResponsesTelling:
                     continue
                 fields["output_index"] = self._indexes[index]
             if kind in _OPENINGS:
-                fields["response"] = {**plain(fields["response"]), "output": []}
+                response = fields["response"]
+                response = shapes.without_unscreened(response) if self._screens else response
+                fields["response"] = {**plain(response), "output": []}
             yield self._event(kind, **fields)
 
     def _text(self, kind: str, text: str | None) -> Iterator[Any]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import openai
 import pytest
+from pydantic import BaseModel
 
 from guardrails_lite import Guard, GuardrailsError, Retry, block
 from guardrails_lite.testing import HttpReply, LoopbackServer
@@ -37,7 +39,7 @@ REPLY: dict[str, Any] = {
                 "content": [
                     {
                         "token": "Hi",
-                        "bytes": [72],
+                        "bytes": [72, 105],
                         "logprob": 0,
                         "top_logprobs": [{"token": "Ho", "logprob": 0}],
                     }
@@ -60,27 +62,102 @@ REPLY: dict[str, Any] = {
 }
 NOT_SCREENED = (
     r"id|object|model|service_tier|system_fingerprint|usage\..*",
-    r"choices\[\]\.(finish_reason|native_finish_reason|logprobs\..*|content_filter_results\..*)",
+    r"choices\[\]\.(finish_reason|native_finish_reason|content_filter_results\..*)",
     r"choices\[\]\.message\.role",
 )
 """Where a text of a reply is passed on as it is, as `docs/explanation/security-model.md` says."""
+RESPONSE: dict[str, Any] = {
+    "id": "r1",
+    "object": "response",
+    "status": "completed",
+    "model": "m",
+    "service_tier": "auto",
+    "usage": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2, "note": "cheap"},
+    "instructions": "Be kind.",
+    "metadata": {"ticket": "t"},
+    "user": "u",
+    "tools": [{"type": "function", "name": "f", "description": "Finds.", "parameters": {"title": "Find"}}],
+    "text": {"format": {"type": "text"}},
+    "output_text": "Hi",
+    "citations": ["https://x.example"],
+    "billing": {"payer": "developer"},
+    "output": [
+        {
+            "type": "reasoning",
+            "id": "i1",
+            "status": "completed",
+            "encrypted_content": "AAAA",
+            "summary": [{"type": "summary_text", "text": "Hm."}],
+            "content": [{"type": "reasoning_text", "text": "Hm."}],
+            "note": "Beside.",
+        },
+        {
+            "type": "web_search_call",
+            "id": "i2",
+            "status": "completed",
+            "action": {"type": "search", "query": "Hi", "sources": [{"url": "https://x.example"}]},
+        },
+        {
+            "type": "message",
+            "id": "i3",
+            "role": "assistant",
+            "status": "completed",
+            "phase": "final_answer",
+            "note": "Beside.",
+            "content": [
+                {
+                    "type": "output_text",
+                    "text": "Hi",
+                    "note": "Beside.",
+                    "annotations": [{"type": "url_citation", "title": "A", "url": "https://x.example"}],
+                    "logprobs": REPLY["choices"][0]["logprobs"]["content"],
+                }
+            ],
+        },
+    ],
+}
+NOT_SCREENED_OF_A_RESPONSE = (
+    r"id|object|status|model|service_tier|usage\..*",
+    r"instructions|metadata\..*|user|tools\[\]\..*|text\..*",
+    r"output\[\]\.(type|id|role|status|phase|encrypted_content)",
+)
+"""The same of a response: it also tells the request once more, in the caller's own words."""
 
 
 @pytest.mark.parametrize("at", [pytest.param(at, id=maximal.shown(at)) for at in maximal.texts_in(REPLY)])
 def test_a_text_at_any_place_of_a_reply_is_seen_or_left_out(at: maximal.Path) -> None:
     """With a rule on what comes back; but for the places that are listed."""
+    shown = _shown(REPLY, at, lambda c: c.chat.completions.create(model="m", messages=[]))
+
+    assert PLANT not in shown or _is_listed(at, NOT_SCREENED)
+
+
+@pytest.mark.parametrize(
+    "at",
+    [pytest.param(at, id=f"{nth} {maximal.shown(at)}") for nth, at in enumerate(maximal.texts_in(RESPONSE))],
+)
+def test_a_text_at_any_place_of_a_response_is_seen_or_left_out(at: maximal.Path) -> None:
+    """With a rule on what comes back; but for the places that are listed."""
+    shown = _shown(RESPONSE, at, lambda c: c.responses.create(model="m", input="Hello."))
+
+    assert PLANT not in shown or _is_listed(at, NOT_SCREENED_OF_A_RESPONSE)
+
+
+def _shown(reply: dict[str, Any], at: maximal.Path, ask: Callable[[openai.OpenAI], BaseModel]) -> str:
+    """All that a caller can see of *reply* with the plant at one place; nothing where the rule stops it."""
     guard = Guard(output=[block(word(PLANT))], retry=Retry(attempts=1))
-    body = json.dumps(maximal.planted(REPLY, at, PLANT)).encode()
-    shown = ""
+    body = json.dumps(maximal.planted(reply, at, PLANT)).encode()
     with (
         LoopbackServer([HttpReply(body)]) as server,
         openai.OpenAI(api_key="k", base_url=server.base_url) as bare,
         contextlib.suppress(GuardrailsError),
     ):
-        shown = guard.wrap(bare).chat.completions.create(model="m", messages=[]).model_dump_json()
+        return ask(guard.wrap(bare)).model_dump_json(warnings=False)
+    return ""
 
-    listed = any(re.fullmatch(pattern, maximal.shown(at)) for pattern in NOT_SCREENED)
-    assert listed or PLANT not in shown
+
+def _is_listed(at: maximal.Path, listed: tuple[str, ...]) -> bool:
+    return any(re.fullmatch(pattern, maximal.shown(at)) for pattern in listed)
 
 
 def test_what_a_server_adds_that_is_no_text_is_passed_on() -> None:
