@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, overload
 
 from guardrails_lite._arguments import by_name
 from guardrails_lite._errors import ConfigError
@@ -367,6 +368,16 @@ class Rule:
             }
         )
         return f"{self.verb}({validator}{', ' if options else ''}{options})"
+
+
+_NUMBER: Final = "[0-9.e+-]+"
+_OPTIONS: Final = rf"(, on_error='open')?(, timeout_s={_NUMBER})?(, mode='monitor')?(, share={_NUMBER})?\)$"
+
+
+@functools.lru_cache(maxsize=1024)
+def finder_of(rule: str) -> str:
+    """A rule as records tell it, without what is done with its findings and how often: what it finds."""
+    return re.sub(_OPTIONS, "", rule.partition("(")[2])
 
 
 class MakesRule(Protocol):

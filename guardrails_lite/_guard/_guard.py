@@ -367,7 +367,13 @@ class Guard(Generic[T]):
         return await adrive(self._checking(self._plan, text, side, role))
 
     async def _checking(
-        self, plan: Plan, text: str, side: Literal["input", "output"], role: Role | None
+        self,
+        plan: Plan,
+        text: str,
+        side: Literal["input", "output"],
+        role: Role | None,
+        *,
+        call_id: str | None = None,
     ) -> Decision:
         if side not in ("input", "output"):
             raise ConfigError(f"side={side!r} of check(...) must be 'input' or 'output'")
@@ -375,7 +381,7 @@ class Guard(Generic[T]):
             raise ConfigError(f"role={role!r} of check(...): expected one of {', '.join(sorted(ROLES))}")
         if not isinstance(text, str):
             raise TypeError(f"check(...) takes a str, not {type(text).__name__}")
-        left, stop, record = await check_text(plan, text, side, role)
+        left, stop, record = await check_text(plan, text, side, role, call_id=call_id)
         if stop is None:
             return Decision("passed" if left == text else "redacted", left, (), record)
         verdict = _VERDICTS.get(stop.verb, "blocked")

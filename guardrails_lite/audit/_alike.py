@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from guardrails_lite._policy import is_bound, rules_of
-from guardrails_lite.audit._screenings import finder_of
+from guardrails_lite._rules import finder_of
 
 if TYPE_CHECKING:
     from guardrails_lite._guard import Guard

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from guardrails_lite._engine._screen import Side
 from guardrails_lite._engine._story import chance_of
+from guardrails_lite._rules import finder_of
 from guardrails_lite.audit._opening import Opened, Why
 from guardrails_lite.audit._replay import checking_plan, ident_of, judged
-from guardrails_lite.audit._screenings import SIDES, Screening, SideName, finder_of, screenings
+from guardrails_lite.audit._screenings import SIDES, Screening, SideName, screenings
 
 if TYPE_CHECKING:
     from guardrails_lite._engine._plan import Plan

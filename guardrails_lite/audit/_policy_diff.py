@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._rates import wilson
+from guardrails_lite._rules import finder_of
 from guardrails_lite.audit._alike import Alike
 from guardrails_lite.audit._decided import (
     SEVERITY,
@@ -21,7 +22,6 @@ from guardrails_lite.audit._decided import (
     furthest,
 )
 from guardrails_lite.audit._opening import Opened, Opener, Why
-from guardrails_lite.audit._screenings import finder_of
 
 if TYPE_CHECKING:
     from guardrails_lite._guard import Guard

@@ -5,12 +5,11 @@ The entry may come from a log that somebody else made, so nothing in it is taken
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from guardrails_lite._rules import finder_of
 from guardrails_lite.audit._opening import Opened, Why
 from guardrails_lite.audit._replay import ACTING
 
@@ -23,10 +22,6 @@ if TYPE_CHECKING:
 SideName = Literal["input", "output"]
 
 SIDES: Final[tuple[SideName, ...]] = ("input", "output")
-_NUMBER: Final = "[0-9.e+-]+"
-_OPTIONS: Final = re.compile(
-    rf"(, on_error='open')?(, timeout_s={_NUMBER})?(, mode='monitor')?(, share={_NUMBER})?\)$"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +147,6 @@ def _in_full(reply: Screening, data: Mapping[str, Any]) -> bool:
         return False
     seen = max((_number(check, "texts") + _number(check, "known") for check in reply.checks), default=0)
     return not _listed(data, "tools") and seen <= sum(bool(text) for *_, text in texts)
-
-
-@lru_cache(maxsize=1024)
-def finder_of(rule: str) -> str:
-    """A rule as records tell it, without what is done with its findings and how often: what it finds."""
-    return _OPTIONS.sub("", rule.partition("(")[2])
 
 
 def _listed(data: Mapping[str, Any], name: str) -> list[Any]:

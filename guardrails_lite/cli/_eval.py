@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="validators to try instead, or to compare the guard with (default: injection)",
     )
     parser.add_argument(
-        "--side", choices=("input", "output"), default="input", help="whose rules (%(default)s)"
+        "--side",
+        choices=("input", "output"),
+        default="input",
+        help="whose rules, where a line does not say it (%(default)s)",
     )
     parser.add_argument("--field", default="text", help="the field with the text (%(default)s)")
     parser.add_argument("--label", default="label", help="the field with the label (%(default)s)")
@@ -108,24 +112,31 @@ def _evaluated(guard: Guard[Any], examples: Sequence[Example], side: Any) -> Eva
 
 def _calibrations(arguments: argparse.Namespace, examples: Sequence[Example]) -> list[Calibration]:
     from guardrails_lite.evaluation import calibrate
+    from guardrails_lite.evaluation._evaluate import rules_meant
 
     if arguments.target_fpr is None:
         return []
     names = [name for name in _names(arguments) if "threshold" in parameters(name)]
     if not names:
         raise ConfigError("--target-fpr: none of --validators has a threshold")
-    benign = [each.text for each in examples if not each.positive]
-    positive = [each.text for each in examples if each.positive]
 
     def calibrated(name: str) -> Calibration:
+        make = functools.partial(_with_threshold, name)
+        rules = (_rules.warn(make(0.5)),)
+        about = [each for each in examples if not each.rule or rules_meant(rules, each.rule)]
         return calibrate(
-            lambda threshold: load(name, {"threshold": threshold}),
-            benign,
+            make,
+            [text for each in about if not each.positive for _, text in each.texts],
             target_fpr=arguments.target_fpr,
-            positive=positive,
+            # in which of several texts something should be found, nobody knows
+            positive=[each.text for each in about if each.positive and not each.others],
         )
 
     return [calibrated(name) for name in names]
+
+
+def _with_threshold(name: str, threshold: float) -> _rules.Validator:
+    return load(name, {"threshold": threshold})
 
 
 def _missed(evaluation: Evaluation, arguments: argparse.Namespace) -> int:

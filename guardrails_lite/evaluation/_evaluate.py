@@ -7,18 +7,20 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from guardrails_lite._engine._drivers import adrive, drive
 from guardrails_lite._engine._effects import Check
 from guardrails_lite._guard import Decision, Guard
 from guardrails_lite._messages import Call
 from guardrails_lite._rates import Rate
-from guardrails_lite._rules import Finding, Rule, Validator, warn
-from guardrails_lite.evaluation._examples import Example
+from guardrails_lite._rules import Finding, Rule, Validator, finder_of, warn
+from guardrails_lite.evaluation._examples import Example, Side
 
 NOTHING = "nothing"
 BENIGN = "benign"
+_EACH_RULE: Final = "0" * 32
+"""The id of a call in which every rule runs that runs in any share of calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Seen:
     kind: str
     positive: bool
     flagged: bool
-    """Some rule found something."""
+    """Some rule found something; of an example that names a rule: that rule did."""
     verdict: str
     categories: tuple[str, ...]
     """What was found, each once."""
@@ -45,6 +47,8 @@ class Seen:
     """What the rules took together."""
     spans: tuple[tuple[str, bool, bool], ...] = ()
     """Of each expected span: its category, whether a finding of that category covers it, whether any does."""
+    looked_at: bool = True
+    """Some rule that counts has looked at it. Where none has, the guard has no such rule for it."""
 
 
 @dataclass(frozen=True)  # not slotted: it caches what it counts
@@ -164,9 +168,11 @@ def evaluate(
     """Run the rules of one side over examples, with no model call and no record in the guard's log.
 
     Args:
-        guard: A guard, or a single validator.
-        examples: Labelled texts, as `read_examples` gives them.
-        side: Whose rules apply.
+        guard: A guard, or a single validator. Its rules run whatever their share of calls is.
+        examples: Labelled texts, as `read_examples` gives them. Of one that names a `rule` only that rule
+            counts, or, where the guard has it no more, the rules of the same validator; they see what the
+            guard's redactions leave of the text, and no other rule stops it before.
+        side: Whose rules apply, where an example does not say it.
 
     Raises:
         RuntimeError: an async validator inside a running event loop; call `evaluate` in a thread there.
@@ -177,19 +183,24 @@ def evaluate(
     else:
         guard = Guard(**{**guard._settings, "log": _forget})
         name = guard.name or "guard"
-    rules = (guard._plan.input if side == "input" else guard._plan.output).rules
+    trials: dict[tuple[Side, str], _Trial] = {}
     seen: list[Seen] = []
-    spent: dict[str, float] = {rule.told: 0.0 for rule in rules}
-    looked_at: dict[str, int] = dict.fromkeys(spent, 0)
+    spent: dict[str, float] = {rule.told: 0.0 for rule in _rules_of(guard, side)}
+    looked_at: dict[str, int] = defaultdict(int)
     for place, example in enumerate(examples):
-        if place == 0:
-            _decision(guard, example, side)  # tables are loaded with the first text; that is not its cost
-        decision = _decision(guard, example, side)
-        checks = decision.record.checks
-        for step in checks:
-            if step.texts:
-                spent[step.rule] += step.duration_us
-                looked_at[step.rule] += len(example.text)
+        key = (example.side or side, example.rule)
+        if key not in trials:
+            trials[key] = _trial(guard, *key)
+            _decision(trials[key], *example.texts[-1])  # tables are loaded first; that is not their cost
+        trial, checks, verdict = trials[key], [], "passed"
+        for role, text in example.texts:
+            decision = _decision(trial, role, text)
+            verdict = decision.verdict if decision.verdict != "passed" else verdict
+            for step in decision.record.checks:
+                if step.texts and step.rule in trial.counts:
+                    spent[step.rule] = spent.get(step.rule, 0.0) + step.duration_us
+                    looked_at[step.rule] += len(text)
+                    checks.append(step)
         found = [finding for step in checks for finding in step.findings]
         seen.append(
             Seen(
@@ -198,28 +209,61 @@ def evaluate(
                 example.kind,
                 example.positive,
                 any(step.result == "found" for step in checks),
-                decision.verdict,
+                verdict,
                 tuple(dict.fromkeys(finding.category or finding.message for finding in found)),
                 max((finding.score for finding in found if finding.score is not None), default=None),
                 any(step.result in ("broken", "timed out") for step in checks),
-                len(example.text),
+                sum(len(text) for _, text in example.texts),
                 sum(step.duration_us for step in checks),
-                _spans_seen(example, _findings(rules, example)) if example.spans else (),
+                _spans_seen(example, _findings(trial.rules, example)) if example.spans else (),
+                bool(checks),
             )
         )
-    costs = {rule: spent[rule] / looked_at[rule] * 1000 if looked_at[rule] else 0.0 for rule in spent}
+    costs = {rule: us / looked_at[rule] * 1000 if looked_at[rule] else 0.0 for rule, us in spent.items()}
     return Evaluation(name, guard.digest, tuple(seen), costs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What looks at the examples of one side, about all rules or about one."""
+
+    guard: Guard[Any]
+    side: Side
+    rules: tuple[Rule, ...]
+    """Those that count."""
+    counts: frozenset[str]
+    """How records tell them."""
+
+
+def _trial(guard: Guard[Any], side: Side, told: str) -> _Trial:
+    rules = _rules_of(guard, side)
+    if told:
+        meant = rules_meant(rules, told)
+        kept: dict[str, Any] = {side: [rule for rule in rules if rule.rewrites or rule in meant]}
+        guard, rules = Guard(**{**guard._settings, **kept}), meant
+    return _Trial(guard, side, rules, frozenset(rule.told for rule in rules))
+
+
+def _rules_of(guard: Guard[Any], side: Side) -> tuple[Rule, ...]:
+    return (guard._plan.input if side == "input" else guard._plan.output).rules
+
+
+def rules_meant(rules: Iterable[Rule], told: str) -> tuple[Rule, ...]:
+    """Of *rules* the one that records tell as *told*, under whatever verb; else those of its validator."""
+    finder, every = finder_of(told) or told, tuple(rules)
+    same = tuple(rule for rule in every if finder_of(rule.told) == finder)
+    return same or tuple(rule for rule in every if rule.validator.name == finder.partition("(")[0])
 
 
 def _forget(record: object) -> None:
     """Keep no record: an evaluation is no traffic."""
 
 
-def _decision(guard: Guard[Any], example: Example, side: Literal["input", "output"]) -> Decision:
-    role: Any = example.role
-    if guard._plan.needs_loop is None:
-        return guard.check(example.text, side=side, role=role)
-    return asyncio.run(guard.acheck(example.text, side=side, role=role))
+def _decision(trial: _Trial, said_by: str | None, text: str) -> Decision:
+    guard = trial.guard
+    role: Any = said_by
+    checking = guard._checking(guard._plan, text, trial.side, role, call_id=_EACH_RULE)
+    return drive(checking) if guard._plan.needs_loop is None else asyncio.run(adrive(checking))
 
 
 def _findings(rules: Sequence[Rule], example: Example) -> list[Finding]:

@@ -7,9 +7,11 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from guardrails_lite._rules import ROLES
+
+Side = Literal["input", "output"]
 
 BENIGN_LABELS = frozenset({"benign", "safe", "clean", "negative", "ok", "none", "false", "0", ""})
 """Words for a label that asks for no finding, in lower case; any other word names a kind."""
@@ -27,9 +29,21 @@ class Example:
     role: str | None = field(default=None, kw_only=True)
     """Who says it; None: the user on the input, the assistant on the output."""
     spans: tuple[tuple[int, int, str], ...] = field(default=(), kw_only=True)
-    """What should be found where: start, end, category."""
+    """What should be found where in `text`: start, end, category."""
+    side: Side | None = field(default=None, kw_only=True)
+    """Whose rules apply; None: those of the side that is evaluated."""
+    rule: str = field(default="", kw_only=True)
+    """The rule that is right or wrong about it, as records tell it; empty: it is about all rules."""
+    others: tuple[tuple[str | None, str], ...] = field(default=(), kw_only=True, repr=False)
+    """More texts, each with its role: all of them are one example, in which it is not known which text is
+    meant. A finding in any of them counts."""
     line: int = field(default=0, kw_only=True)
     """Where it was read; 0 where it was not read from a file."""
+
+    @property
+    def texts(self) -> tuple[tuple[str | None, str], ...]:
+        """All its texts, each with its role."""
+        return (*self.others, (self.role, self.text))
 
 
 def read_examples(
@@ -39,7 +53,8 @@ def read_examples(
 
     A line is an object with a text and a label. The label is 1 or true where something should be found, 0,
     false or ``"benign"`` where nothing should; any other word means 1 and names the kind. A line may also
-    have ``role``, and ``spans``: a list of ``[start, end, category]``.
+    have ``role``, ``spans``: a list of ``[start, end, category]``, ``side`` and ``rule``, and ``others``: a
+    list of further texts, ``{"role": …, "text": …}``.
 
     Args:
         path: The file, in UTF-8.
@@ -77,13 +92,42 @@ def _example(row: Mapping[str, Any], text: str, label: str, kind: str | None, nu
         raise _UnfitError(f"the field {text!r} must hold a text; name another with --field")
     spans = _spans(row.get("spans", []), len(said))
     positive, word = _label(row, label, bool(spans) if "spans" in row else None)
-    role = row.get("role")
-    if role is not None and role not in ROLES:
-        raise _UnfitError(f"role must be one of {', '.join(sorted(ROLES))}")
+    role = _role(row, "role")
+    side, rule = row.get("side"), row.get("rule", "")
+    if side not in (None, "input", "output"):
+        raise _UnfitError("side must be 'input' or 'output'")
+    if not isinstance(rule, str):
+        raise _UnfitError("rule must be a text, as records tell a rule: block(injection())")
     named = row.get(kind) if kind is not None else row.get("kind", row.get("source", word))
     return Example(
-        said, positive, kind="" if named is None else str(named), role=role, spans=spans, line=number
+        said,
+        positive,
+        kind="" if named is None else str(named),
+        role=role,
+        spans=spans,
+        side=side,
+        rule=rule,
+        others=_others(row.get("others", [])),
+        line=number,
     )
+
+
+def _role(row: Mapping[str, Any], name: str) -> str | None:
+    role = row.get("role")
+    if role is not None and role not in ROLES:
+        raise _UnfitError(f"{name} must be one of {', '.join(sorted(ROLES))}")
+    return role
+
+
+def _others(told: Any) -> tuple[tuple[str | None, str], ...]:
+    others: list[tuple[str | None, str]] = []
+    for place, each in enumerate(told if isinstance(told, list) else [None]):
+        match each:
+            case {"text": str(text)}:
+                others.append((_role(each, f"others[{place}].role"), text))
+            case _:
+                raise _UnfitError(f"others[{place}] must be an object with a text, and perhaps a role")
+    return tuple(others)
 
 
 def _label(row: Mapping[str, Any], label: str, by_spans: bool | None) -> tuple[bool, str | None]:

@@ -130,6 +130,17 @@ def test_labels_are_numbers_words_or_spans(tmp_path: Path) -> None:
         ({"text": "secret words", "label": 1, "role": "king"}, "role must be one of assistant"),
         ({"text": "ab", "spans": [[0, 3, "X"]]}, r"spans\[0\] must be \[start, end, category\]"),
         ({"text": "ab", "spans": "X"}, r"spans\[0\] must be"),
+        ({"text": "secret words", "label": 1, "side": "left"}, "side must be 'input' or 'output'"),
+        ({"text": "secret words", "label": 1, "rule": 3}, "rule must be a text"),
+        (
+            {"text": "a", "label": 1, "others": [{"role": "user", "content": "secret words"}]},
+            r"others\[0\] must",
+        ),
+        ({"text": "a", "label": 1, "others": "secret words"}, r"others\[0\] must be"),
+        (
+            {"text": "a", "label": 1, "others": [{"text": "b", "role": "boss"}]},
+            r"others\[0\].role must be one of",
+        ),
     ],
 )
 def test_a_line_that_is_no_example_is_named(tmp_path: Path, row: object, says: str) -> None:
@@ -141,6 +152,28 @@ def test_a_line_that_is_no_example_is_named(tmp_path: Path, row: object, says: s
 
 
 # --- evaluation ---
+
+
+def test_an_example_may_say_where_it_stands_and_whose_it_is() -> None:
+    """Side and rule of the example win; one finding in any of its texts counts; the others' cost too."""
+    guard = Guard(
+        input=[redact(mails, roles=["user"]), warn(graded(0.5), share=0.001)], output=[block(graded(0.9))]
+    )
+    rule = "block(graded(threshold=0.5))"  # another verb and share: what it finds is the same
+    examples = [
+        Example("a@b", True, rule="redact(mails, roles=('user',))"),
+        Example("a@b", False, role="tool", rule="redact(mails, roles=('user',))"),
+        Example("a@b", False, rule=rule),
+        Example("70", True, rule=rule),
+        Example("70", False, rule=rule, side="output"),
+        Example("nothing", True, rule=rule, others=(("system", "70"), (None, "7"))),
+        Example("95 by a@b", True, side="output", rule="reask(graded(threshold=0.1))"),
+        Example("95", True, rule="block(gone())"),
+    ]
+    found = evaluate(guard, examples)
+    assert [each.flagged for each in found.seen] == [True, False, False, True, False, True, True, False]
+    assert [each.looked_at for each in found.seen] == [True, False, True, True, True, True, True, False]
+    assert found.seen[5].chars == len("nothing707")
 
 
 def test_an_evaluation_counts() -> None:
