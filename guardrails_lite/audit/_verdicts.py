@@ -3,7 +3,7 @@
 A reviewer's newest decision on a finding counts until it is undone. A finding is settled when as many
 reviewers as the desk asks for decided the same and nobody decided otherwise; then, and only then, it counts
 for the rule's precision. Where two decided otherwise it is *disputed*; where one of two has decided it
-*waits*.
+*waits*. What was decided where more had to agree than are asked for now still waits for so many.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._rates import wilson
 from guardrails_lite.audit.index import Event
+from guardrails_lite.audit.index._rows import whole
 
 if TYPE_CHECKING:
     from guardrails_lite.audit._log import AuditLog
@@ -73,6 +74,8 @@ class Decision:
     verdict: str
     note: str
     reviewer: str
+    needs: int = 1
+    """How many reviewers had to agree where it was decided."""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-compatible data."""
@@ -120,7 +123,8 @@ class Verdicts:
             reviewer = str(event.data.get("reviewer", ""))
             held = found._held.setdefault((told["call"], told["rule"]), {})
             if event.type == DECIDED and told["verdict"] in VERDICTS:
-                held[reviewer] = Decision(event.id, event.at, reviewer=reviewer, **told)
+                asked = whole(event.data.get("needs"))
+                held[reviewer] = Decision(event.id, event.at, **told, reviewer=reviewer, needs=asked)
             elif (
                 event.type == UNDONE and reviewer in held and held[reviewer].id == event.data.get("decision")
             ):
@@ -133,12 +137,14 @@ class Verdicts:
 
     def standing(self, key: Key) -> str:
         """``"open"``, ``"waiting"``, ``"disputed"``, or the verdict that settles it."""
-        words = [decision.verdict for decision in self._held.get(key, {}).values()]
+        held = self._held.get(key, {}).values()
+        words = {decision.verdict for decision in held}
         if not words:
             return "open"
-        if len(set(words)) > 1:
+        if len(words) > 1:
             return "disputed"
-        return words[0] if len(words) >= self.needs else "waiting"
+        needs = max(self.needs, *(decision.needs for decision in held))
+        return words.pop() if len(held) >= needs else "waiting"
 
     def is_for(self, reviewer: str, key: Key) -> bool:
         """Whether *reviewer* has yet to look at a finding that is not settled."""
