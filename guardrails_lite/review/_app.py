@@ -64,6 +64,7 @@ PAGES: Final[Mapping[str, Page]] = {
 ACTS: Final[Mapping[str, Act]] = {
     "/calls/{id}/texts": call.texts,
     "/exports/make": exports.make,
+    "/exports/verdicts": exports.verdicts,
     "/integrity/check": integrity.check,
     "/integrity/bundle": integrity.bundle,
     "/privacy/act": privacy.act,

@@ -1,4 +1,4 @@
-"""What tests of guarded code need: a scripted model, a real server, and checks for validators.
+"""What tests of guarded code need: a scripted model, a real server, and checks for validators and guards.
 
 Two more are imported by their own names: `guardrails_lite.testing.faults`, what providers and networks do
 wrong, and `guardrails_lite.testing.kit`, what models do wrong, for your own schema and tools.
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from guardrails_lite.testing._check import check_validator
+    from guardrails_lite.testing._examples import check_examples
     from guardrails_lite.testing._model import ModelCall, ScriptedModel, ScriptExhausted
     from guardrails_lite.testing._process import LoopbackProcess
     from guardrails_lite.testing._server import HttpReply, LoopbackServer, Wire
@@ -38,6 +39,7 @@ _HOMES = {
     "Style": "_styles",
     "Wire": "_server",
     "assembled": "_shapes",
+    "check_examples": "_examples",
     "check_validator": "_check",
     "chunks": "_shapes",
     "completion": "_shapes",
@@ -59,6 +61,7 @@ __all__ = [
     "Style",
     "Wire",
     "assembled",
+    "check_examples",
     "check_validator",
     "chunks",
     "completion",

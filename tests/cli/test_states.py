@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import pytest
 
-from guardrails_lite.audit import AuditLog
+from guardrails_lite._record import CheckStep
+from guardrails_lite.audit import AuditLog, decide
+from guardrails_lite.audit.index import Index
 from guardrails_lite.cli import main
 from guardrails_lite.cli._log import _ACTIONS
 from tests.audit import forger
@@ -48,6 +50,7 @@ ARGUMENTS: Final[dict[str, list[str]]] = {
     "replay": ["GUARD", "--reader", "ada", "--reason", "case 12"],
     "diff-policy": ["GUARD", "--reader", "ada", "--reason", "case 12"],
     "sample": ["--size", "2", "--by", "ada"],
+    "regression": ["EVIDENCE", "--by", "ada", "--reason", "case 12"],
     "alerts": ["--once"],
 }
 """What each action is asked; the first nineteen only read."""
@@ -144,6 +147,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(8):
             log.intent(intent(number))
             log(record(number, texts=(("input", "user", "correct horse"),)))
+        odd = CheckStep("warn(odd)", "input", 0, "found", None, (), 1, 0, 1.0, None)
+        log(record(24, steps=(odd,), texts=(("input", "user", "so odd"),)))
+        with Index(place / "log", at=place / "index.sqlite") as index:
+            index.update()
+            decide(log, index, call_id(24), odd.rule, "true positive", reviewer="ada")
     with AuditLog(place / "log", **options) as log:
         for number in range(20, 24):
             log(record(number))

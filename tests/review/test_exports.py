@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import json
+import re
 from hashlib import sha256
 from pathlib import Path
 
 import httpx
 import pytest
 
+from guardrails_lite import Guard, redact, warn
 from guardrails_lite.audit import AuditLog, hold, lift, read, release, restrict
 from guardrails_lite.audit.export import export
 from guardrails_lite.audit.index import Filter
+from guardrails_lite.review._door import Door
+from tests.engine.conftest import word
 from tests.review.conftest import Serve
 from tests.review.test_pages import HOSTILE, post
+from tests.review.test_queue import TOKENS, two
 
 
 @pytest.fixture
@@ -87,6 +94,39 @@ def test_what_is_asked_for_wrongly_is_not_recorded(
     asked = {"reason": "case 12", "format": "csv", "range": "all", **form}
     assert post(visitor, "/exports", "/exports/make", **asked).status_code == 409
     assert list(read(root, kind="export.made")) == []
+
+
+def test_verdicts_are_taken_as_examples(tmp_path: Path, serve: Serve) -> None:
+    """Of one rule or of all, in the form that is asked for, as often agreed on as the desk asks."""
+    pytest.importorskip("cryptography")
+    rule = warn(word("odd"))
+    with AuditLog(tmp_path / "log", capture="sealed") as log:
+        guard = Guard(input=[rule, redact(word("ada"))], log=log)
+        for said in ("odd", "odd ada", "ada"):
+            guard.run(lambda messages: "fine", [{"role": "user", "content": said}])
+    with two(serve(tmp_path / "log", door=Door("", TOKENS), needs=2)) as (ada, bob):
+        assert "#verdicts" not in ada.get("/queue").text
+        assert post(ada, "/exports", "/exports/verdicts", reason="tune").status_code == 404
+        for visitor in (ada, bob):
+            while (found := visitor.get("/queue.json").json()["finding"]) is not None:
+                post(visitor, "/queue", "/queue/decide", finding=found["word"], verdict="true positive")
+        link = re.search(
+            r'href="(/exports[^"]*)#verdicts"', ada.get("/queue", params={"rule": repr(rule)}).text
+        )
+        assert link is not None
+        named = re.search(r'name="rule" value="([^"]*)"', ada.get(link[1]).text)
+        assert named is not None
+        taken = post(ada, link[1], "/exports/verdicts", reason="tune", rule=html.unescape(named[1]))
+        assert [json.loads(line)["text"] for line in taken.text.splitlines()] == ["odd"]
+        everything = post(bob, "/exports", "/exports/verdicts", reason="tune", texts="original")
+        said = [json.loads(line)["text"] for line in everything.text.splitlines()]
+        assert sorted(said) == ["ada", "odd", "odd ada", "odd ada"]
+        assert post(ada, "/exports", "/exports/verdicts", reason="").status_code == 409
+        assert [one["format"] for one in ada.get("/exports.json").json()["taken"]] == ["verdicts"] * 2
+    first, second = read(tmp_path / "log", kind="export.made")
+    assert (first.data["by"], first.data["texts"]) == ("ada", "redacted")
+    assert first.data["chosen"] == {"rule": [repr(rule)]}
+    assert (second.data["by"], second.data["sha256"]) == ("bob", sha256(everything.content).hexdigest())
 
 
 def test_bundles_stand_beside_exports(visitor: httpx.Client) -> None:

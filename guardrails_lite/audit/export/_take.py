@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -54,12 +55,37 @@ def take(
         ConfigError: *by* or *reason* is empty, *path* is taken, or there is no such format.
         OSError: the file could not be written. Only what could be written whole is recorded.
     """
+    place = new_place("take", path, by=by, reason=reason)
+    pieces = export(log.directory, format, filter=filter)
+    told = {"by": by, "reason": reason, "format": format, "chosen": chosen(filter)}
+    return taken(log, place, pieces, told)
+
+
+def new_place(call: str, path: str | os.PathLike[str], *, by: str, reason: str) -> Path:
+    """Where something that is taken may be written.
+
+    Raises:
+        ConfigError: *by* or *reason* is empty, or *path* is taken.
+    """
     place = Path(path)
     if not by or not reason:
-        raise ConfigError("take(...) needs by= and reason=: taking calls away is itself recorded")
+        raise ConfigError(f"{call}(...) needs by= and reason=: taking calls away is itself recorded")
     if place.exists():
-        raise ConfigError(f"take(...): {str(place)!r} is there already; name a new file")
-    pieces = export(log.directory, format, filter=filter)
+        raise ConfigError(f"{call}(...): {str(place)!r} is there already; name a new file")
+    return place
+
+
+def chosen(filter: Filter | None) -> dict[str, Any]:
+    """How the entry of an export tells which calls were meant."""
+    return filter.to_dict() if filter is not None else {}
+
+
+def taken(log: AuditLog, place: Path, pieces: Iterable[str | bytes], told: Mapping[str, Any]) -> Taken:
+    """Write *pieces* to the new file *place*, which only this user can read, and record what *told* says.
+
+    Raises:
+        OSError: the file could not be written. Only what could be written whole is recorded.
+    """
     size, digest = 0, sha256()
     with new_file(place) as fresh:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -68,7 +94,5 @@ def take(
                 file.write(content)
                 digest.update(content)
                 size += len(content)
-        told: dict[str, Any] = {"by": by, "reason": reason, "format": format, "bytes": size}
-        told |= {"sha256": digest.hexdigest(), "chosen": filter.to_dict() if filter is not None else {}}
-        entry = log.event(TAKEN, told)
+        entry = log.event(TAKEN, {**told, "bytes": size, "sha256": digest.hexdigest()})
     return Taken(place, digest.hexdigest(), size, entry)

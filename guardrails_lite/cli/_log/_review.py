@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from guardrails_lite.audit.index import Found, Index
     from guardrails_lite.audit.postgres import ShippedIndex
 
-_WORDS: Final = {
+WORDS: Final = {
     "tp": "true positive",
     "fp": "false positive",
     "benign": "benign",
@@ -44,7 +44,7 @@ _COLUMNS: Final = ("at", "call", "rule", "standing")
 def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--decide",
-        choices=list(_WORDS),
+        choices=list(WORDS),
         help="record a verdict on the finding of --call: true positive, false positive, rightly found and "
         "harmless, cannot be told, somebody else has to look",
     )
@@ -113,7 +113,7 @@ def _decide(arguments: argparse.Namespace, reviewer: str) -> int:
 
     if arguments.call is None:
         return fail("--decide needs --call: the call whose finding is meant", 2)
-    verdict = _WORDS[arguments.decide]
+    verdict = WORDS[arguments.decide]
     who = {"reviewer": reviewer, "note": arguments.note.strip(), "needs": arguments.needs}
     with index_of(arguments) as index, writing(arguments) as log:
         try:

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from guardrails_lite.audit.export import FORMATS, take
-from guardrails_lite.audit.export._take import TAKEN
-from guardrails_lite.audit.index import Event
+from guardrails_lite.audit.export import FORMATS, take, take_verdicts
+from guardrails_lite.audit.export._take import TAKEN, Taken
+from guardrails_lite.audit.index import Event, Filter
 from guardrails_lite.audit.index._rows import text, whole
 from guardrails_lite.review._desk import Visit
 from guardrails_lite.review._placed import Placed, placed, why
@@ -43,6 +43,7 @@ def page(visit: Visit) -> View:
         "restrictions": in_force.count("restriction"),
         "bundles": sum(one["what"] == "evidence bundle" for one in taken),
         "exports": sum(one["what"] == "export" for one in taken),
+        "rule": visit.query.get("rule", ""),
         "kept": kept,
         "taken": taken,
     }
@@ -62,9 +63,34 @@ def make(visit: Visit) -> Response:
     log = visit.desk.place.log()
     with tempfile.TemporaryDirectory() as folder:
         made = take(log, Path(folder) / "calls", format, by=visit.reviewer, reason=reason, filter=asked)
-        content = made.path.read_bytes()
-    ending = _ENDINGS.get(format, "jsonl")
-    headers = {"Content-Disposition": f'attachment; filename="calls-{made.sha256[:12]}.{ending}"'}
+        return _file(made, "calls", _ENDINGS.get(format, "jsonl"))
+
+
+def verdicts(visit: Visit) -> Response:
+    """The settled verdicts as labelled examples, of one rule or of all. That is recorded like any export.
+
+    Raises:
+        ConfigError: no reason was given, or this process may not write to the log.
+        LookupError: none can become an example.
+    """
+    reason, rule = visit.asked("reason"), visit.form.get("rule", "")
+    log = visit.desk.place.log()
+    with tempfile.TemporaryDirectory() as folder:
+        made = take_verdicts(
+            log,
+            Path(folder) / "verdicts",
+            by=visit.reviewer,
+            reason=reason,
+            texts="original" if visit.form.get("texts") == "original" else "redacted",
+            needs=visit.desk.needs,
+            filter=Filter(rule=rule or ()),
+        )
+        return _file(made.taken, "verdicts", "jsonl")
+
+
+def _file(made: Taken, name: str, ending: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}-{made.sha256[:12]}.{ending}"'}
+    content = made.path.read_bytes()
     return Response(content, media_type="application/octet-stream", headers=headers)
 
 
