@@ -88,7 +88,7 @@ async def _screen(
             if stop.verb != "fall_back":
                 if plan.seals:
                     _seal(story, pieces, {*changed, piece})
-                raise _stopped(piece, stop) from None
+                raise _stopped(call, piece, stop) from None
             fall_back, left = fall_back or stop, text
         if left != text:
             changed[piece] = left
@@ -133,14 +133,15 @@ _TAKEN_AT_ITS_WORD = {
 """What may be done about a declaration in which nothing can be masked."""
 
 
-def _stopped(piece: Piece, stop: Stop) -> Blocked:
+def _stopped(call: Call, piece: Piece, stop: Stop) -> Blocked:
+    path = call.path_of(piece.message, piece.where)
     if not stop.rule.rewrites or stop.broken:
-        return blocked(stop, piece.path)
+        return blocked(stop, path)
     remedy = (
         f"Masked, it would mean something else. Take it out, or give the rule roles= without {piece.role!r}, "
         f"whose words it counts as.{_TAKEN_AT_ITS_WORD.get(str(piece.where[0]), '')}"
     )
-    return blocked(stop, f"{piece.path}, where nothing can be masked", remedy=remedy)
+    return blocked(stop, f"{path}, where nothing can be masked", remedy=remedy)
 
 
 Declaration = tuple[str, bytes]
@@ -189,7 +190,10 @@ def _saying(plan: Plan, call: Call, texts: Mapping[Piece, str]) -> Call:
     if plan.toolbox is not None and not is_given(params.get("tools")) and any(map(declares, said[PARAMS])):
         params = {**params, "tools": plan.toolbox.definitions}
     return Call(
-        rewrite(call.messages, said[0]), rewritten(params, said[PARAMS]), rewritten(call.beside, said[BESIDE])
+        rewrite(call.messages, said[0]),
+        rewritten(params, said[PARAMS]),
+        rewritten(call.beside, said[BESIDE]),
+        call.path_of,
     )
 
 
@@ -210,7 +214,7 @@ def declared(plan: Plan, call: Call, primary: Target | Primary) -> tuple[Offered
         params = offered.params(call.params)
         if params is not call.params:
             call = replace(call, params=params)
-        if plan.enforce and (problems := offered.check_results(call.messages)):
+        if plan.enforce and (problems := offered.check_results(call.messages, call.path_of)):
             raise Blocked(f"a tool result of the request was refused: {problems[0]}", outcome="tool denied")
         if not offered:
             offered = None

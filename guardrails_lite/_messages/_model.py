@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from guardrails_lite._errors import ConfigError
+from guardrails_lite._messages._paths import PathOf, path_of
 
 if TYPE_CHECKING:
     from guardrails_lite._tools import Tool
@@ -82,6 +83,8 @@ class Call:
     """Everything else of the request: ``model``, ``tools``, ``temperature``, …"""
     beside: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Parameters that only the request's own API has, so that no fallback is sent them."""
+    path_of: PathOf = field(default=path_of, repr=False, compare=False)
+    """How errors name a text of it, where the messages are not what the caller wrote."""
 
     @property
     def model(self) -> str | None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from guardrails_lite._messages import Message, get
+from guardrails_lite._messages._paths import Where, path_of
 from guardrails_lite._nesting import MAX_DEPTH, loads
 
 _CONTENT = ("content",)
@@ -39,7 +40,7 @@ class Piece(NamedTuple):
 
     message: int
     """Its number; less than nothing where the text stands in a parameter beside the messages (`_params`)."""
-    where: tuple[str | int, ...]
+    where: Where
     """The path inside the message, such as ``("content", 0, "text")``."""
     role: str
     text: str
@@ -47,35 +48,7 @@ class Piece(NamedTuple):
     """For a string inside JSON text at `where`: its place in the order of `json_strings`."""
 
     def __repr__(self) -> str:
-        return f"Piece({self.path!r}, role={self.role!r})"
-
-    @property
-    def path(self) -> str:
-        """The path as people read it: ``messages[2].content[0].text``, ``metadata["ticket"]``."""
-        if self.message < 0:
-            return _path_beside(*self.where)
-        steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.where)
-        return f"messages[{self.message}]{steps}"
-
-
-_DOCUMENTED = frozenset(
-    {"tools", "functions", "response_format", "prediction", "web_search_options", "text", "prompt"}
-)
-"""Parameters whose fields are the API's, not the caller's own words."""
-_TELLABLE = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.-]{0,63}")
-"""A key that may stand in an error: it reads as a name, not as a text."""
-
-
-def _path_beside(name: str | int, *steps: str | int) -> str:
-    path = str(name)
-    for step in steps:
-        if isinstance(step, int):
-            path += f"[{step}]"
-        elif not _TELLABLE.fullmatch(step):
-            path += "[...]"
-        else:
-            path += f".{step}" if name in _DOCUMENTED and step.isidentifier() else f'["{step}"]'
-    return path
+        return f"Piece({path_of(self.message, self.where)!r}, role={self.role!r})"
 
 
 def pieces_of(messages: Sequence[Message]) -> tuple[list[Piece], list[str]]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Choice, Message, ToolCall
 from guardrails_lite._messages._params import content_of, is_given
+from guardrails_lite._messages._paths import PathOf, path_of
 from guardrails_lite._messages._texts import plain
 from guardrails_lite._nesting import loads
 from guardrails_lite._tools._declare import arguments_schema, body_of, parameters_schema, tool
@@ -233,8 +234,8 @@ class Offered:
         whole = [turn.verdict(nth, call) for nth, call in enumerate(calls)]
         return (*whole, turn.verdict_on_begun(len(calls), begun, problems))
 
-    def check_results(self, messages: Sequence[Message]) -> tuple[Problem, ...]:
-        """What is wrong with the tool results in *messages*.
+    def check_results(self, messages: Sequence[Message], path_of: PathOf = path_of) -> tuple[Problem, ...]:
+        """What is wrong with the tool results in *messages*, each named by *path_of* its place.
 
         Each must answer one call of the assistant's message before it, each call must be answered once,
         and a result must be what `Tool.result` says.
@@ -246,21 +247,25 @@ class Offered:
         history = History.of(messages)
         problems = [
             *(
-                Problem(f"$.messages[{at}]", "a result of a call in the turn before it", "not allowed")
+                Problem(f"$.{path_of(at, ())}", "a result of a call in the turn before it", "not allowed")
                 for at in history.strays
             ),
             *(
-                Problem(f"$.messages[{at}]", "one result for each call", "not unique")
+                Problem(f"$.{path_of(at, ())}", "one result for each call", "not unique")
                 for at in history.repeats
             ),
             *(
-                Problem(f"$.messages[{past.message}].tool_calls", "a result for each call", "missing")
+                Problem(f"$.{path_of(past.message, ('tool_calls',))}", "a result for each call", "missing")
                 for past in history.unanswered
             ),
         ]
         for past in history.calls:
             if past.answered_at is not None and (schema := self.results.get(past.name)) is not None:
-                problems += _result_problems(past, schema)
+                where = f"$.{path_of(past.answered_at, ('content',))}"
+                problems += [
+                    replace(problem, path=where + problem.path[1:])
+                    for problem in _result_problems(past, schema)
+                ]
         return tuple(problems)
 
 
@@ -273,7 +278,7 @@ def _is_about_tools(message: Message) -> bool:
     return get(message, "role") == "tool" or bool(get(message, "tool_calls"))
 
 
-def _result_problems(past: PastCall, schema: Schema[Any]) -> list[Problem]:
+def _result_problems(past: PastCall, schema: Schema[Any]) -> Sequence[Problem]:
     from guardrails_lite._messages import get
 
     content = past.result
@@ -287,9 +292,8 @@ def _result_problems(past: PastCall, schema: Schema[Any]) -> list[Problem]:
             value = content
     problems = schema.check(value)
     if problems and value is not content and not schema.check(content):
-        problems = ()  # a text that happens to be JSON, where a text is expected
-    where = f"$.messages[{past.answered_at}].content"
-    return [replace(problem, path=where + problem.path[1:]) for problem in problems]
+        return ()  # a text that happens to be JSON, where a text is expected
+    return problems
 
 
 # What a request offers

@@ -20,6 +20,8 @@ from openai.types.responses import Response, ResponseStreamEvent
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Call, Choice, Reply, ToolCall, get
 from guardrails_lite._messages import _shapes_responses as shapes
+from guardrails_lite._messages._params import PARAMS
+from guardrails_lite._messages._paths import Where, path_to
 from guardrails_lite._messages._texts import plain
 from guardrails_lite.clients._openai_chat import json_of
 from guardrails_lite.clients._openai_events import ResponsesTelling
@@ -88,7 +90,7 @@ class ResponsesRequest:
             beside["text"] = {name: value for name, value in plain(text).items() if name != "format"}
         if any(self._tools.more):
             beside["tools"] = self._tools.more
-        self.call = Call(self._told, {**params, **self._tools.params, **extras}, beside)
+        self.call = Call(self._told, {**params, **self._tools.params, **extras}, beside, self._path_of)
 
     @staticmethod
     @lru_cache(maxsize=1)
@@ -129,6 +131,17 @@ class ResponsesRequest:
         for message in added:
             body["input"].extend(_items_of(message))
         return body
+
+    def _path_of(self, message: int, where: Where) -> str:
+        """How the caller wrote what is told at this place."""
+        if message >= 0:
+            return self._parts[message].path_of(where) if message < len(self._parts) else "input"
+        name, *steps = where
+        if name == "tools" and message == PARAMS:
+            return self._tools.path_of(*steps)
+        if name == "response_format":
+            return path_to("text", "format", *(steps[1:] if steps[0] == "json_schema" else steps))
+        return path_to(*where)
 
     def own(self, reply: Reply) -> Any:
         """The reply as a `Response`, whoever gave it."""
@@ -185,13 +198,33 @@ def response_dict(reply: Reply, call: Call) -> dict[str, Any]:
 class _Part:
     """One text-bearing part of a request, and the message that tells it."""
 
-    __slots__ = ("field", "item", "message")
+    __slots__ = ("field", "item", "message", "place")
 
-    def __init__(self, item: Any, message: dict[str, Any], *, field: str | None = None) -> None:
+    def __init__(
+        self, item: Any, message: dict[str, Any], *, field: str | None = None, place: int = 0
+    ) -> None:
         self.item = item
         self.message = message
         self.field = field
         """The parameter that is this text; None for an item of ``input``."""
+        self.place = place
+        """Of an item: its place in the ``input``."""
+
+    def path_of(self, where: Where) -> str:
+        """How the caller wrote what is told at this place of the message."""
+        item = (self.field,) if self.field is not None else ("input", self.place)
+        if self.item is None or isinstance(self.item, str) or not where:
+            return path_to(*item)
+        kind = self.field or get(self.item, "type")
+        if kind in shapes.ARGUMENTS:
+            said = where[-1] if where[-1] in ("tool_calls", "name") else shapes.ARGUMENTS[kind]
+            return path_to(*item) if said == "tool_calls" else path_to(*item, said)
+        if kind in (None, "message"):
+            return path_to(*item, *where)
+        if kind in _OUTPUTS:
+            return path_to(*item, "output", *where[1:])
+        nth = sum("text" in part for part in self.message["content"][: where[1]])
+        return path_to(*item, *list(_places(self.item))[nth][0])
 
     def retold(self, message: Mapping[str, Any]) -> Any:
         """The item again, saying what *message* says."""
@@ -232,8 +265,8 @@ def _parts_of(body: Mapping[str, Any]) -> Iterator[_Part]:
     if isinstance(given, str):
         yield _Part(None, {"role": "user", "content": given}, field="input")
     elif isinstance(given, Iterable) and not isinstance(given, Mapping):
-        for item in given:
-            yield _Part(item, _message_of(item))
+        for place, item in enumerate(given):
+            yield _Part(item, _message_of(item), place=place)
     elif given is not None:
         raise _unreadable("input", given)
 
@@ -329,17 +362,24 @@ def _content(content: Any, told: Any) -> Any:
     return changed
 
 
-def _strings(source: Any, no_text: frozenset[str] = _ENTRUSTED) -> Iterator[str]:
+def _strings(source: Any) -> Iterator[str]:
     """Every text inside an item that is no message, in a fixed order."""
+    return (text for _, text in _places(source))
+
+
+def _places(
+    source: Any, no_text: frozenset[str] = _ENTRUSTED, where: Where = ()
+) -> Iterator[tuple[Where, str]]:
+    """The same, each with where it is."""
     if isinstance(source, str):
-        yield source
+        yield where, source
     elif isinstance(source, (list, tuple)):
-        for value in source:
-            yield from _strings(value, _INSIDE)
+        for nth, value in enumerate(source):
+            yield from _places(value, _INSIDE, (*where, nth))
     elif isinstance(source, Mapping) or hasattr(source, "model_dump"):
         for name, value in plain(source).items():
             if name not in no_text:
-                yield from _strings(value, _no_text_in(name))
+                yield from _places(value, _no_text_in(name), (*where, name))
 
 
 def _with_strings(source: Any, texts: Iterator[str], no_text: frozenset[str] = _ENTRUSTED) -> Any:
@@ -397,6 +437,13 @@ class _Tools:
             self.params["tools"] = [chat for chat in told if chat is not None]
         if self._told_choice is not None:
             self.params["tool_choice"] = self._told_choice
+
+    def path_of(self, nth: Any, *steps: str | int) -> str:
+        """How the caller wrote what stands in the *nth* of the tools as chat declares them."""
+        told = [place for place, (_, chat) in enumerate(self._given) if chat is not None]
+        if not told:  # the guard's own
+            return path_to("tools", nth, *steps)
+        return path_to("tools", told[nth], *steps[1:])
 
     def body(self, tools: Any, choice: Any, more: Sequence[Any]) -> dict[str, Any]:
         """The parameters that declare what chat's *tools* and *choice* do, and *more*."""
