@@ -44,6 +44,7 @@ from guardrails_lite._messages._shapes import (
 from guardrails_lite._targets import Answered, Target
 from guardrails_lite.reliability import Admission, Failure, classify, classify_body_error
 from guardrails_lite.reliability._clocks import AT_ONCE_S, Pulse
+from guardrails_lite.reliability._permits import TurnedAway
 
 if TYPE_CHECKING:
     from guardrails_lite._engine._flights import Flight
@@ -129,8 +130,6 @@ class Attempt:
         turnstile = self._turnstile()
         if turnstile is None:
             return
-        from guardrails_lite.reliability._turnstile import TurnedAway
-
         ends_at_s = self.admission.ends_at_s
         left_s = None if ends_at_s is None else max(ends_at_s - self.plan.clock(), 0.0)
         turn = await Admit(

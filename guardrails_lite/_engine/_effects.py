@@ -30,6 +30,7 @@ from guardrails_lite._patience import within
 from guardrails_lite._threads import in_thread, in_thread_for
 from guardrails_lite.reliability._deadline import connect_limit, time_limit
 from guardrails_lite.reliability._metering import Spent, metered
+from guardrails_lite.reliability._turns import await_turn, wait_turn
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -115,8 +116,6 @@ class Admit(Effect["Permit | TurnedAway"]):
     caller: str = field(default="", repr=False)
 
     def run(self) -> Permit | TurnedAway:
-        from guardrails_lite.reliability._turns import wait_turn
-
         return wait_turn(
             self.turnstile,
             tokens=self.tokens,
@@ -127,8 +126,6 @@ class Admit(Effect["Permit | TurnedAway"]):
         )
 
     async def arun(self) -> Permit | TurnedAway:
-        from guardrails_lite.reliability._turns import await_turn
-
         return await await_turn(
             self.turnstile,
             tokens=self.tokens,

@@ -24,19 +24,13 @@ if TYPE_CHECKING:
     from guardrails_lite.reliability._hedge import Hedge
     from guardrails_lite.reliability._limits import Limits
     from guardrails_lite.reliability._metering import report_usage
+    from guardrails_lite.reliability._permits import Permit, TurnedAway, Waiting
     from guardrails_lite.reliability._redis_store import RedisStore
     from guardrails_lite.reliability._retry_budget import RetryBudget
     from guardrails_lite.reliability._sqlite_store import SQLiteStore
     from guardrails_lite.reliability._stores import MemoryStore, Store
     from guardrails_lite.reliability._turns import await_turn, wait_turn
-    from guardrails_lite.reliability._turnstile import (
-        Permit,
-        Place,
-        TurnedAway,
-        Turnstile,
-        Turnstiles,
-        Waiting,
-    )
+    from guardrails_lite.reliability._turnstile import Place, Turnstile, Turnstiles
     from guardrails_lite.reliability._upstream import Upstream
     from guardrails_lite.reliability._worst_case import Asked, WorstCase, contradictions, worst_case
 
@@ -93,17 +87,17 @@ _LATER = {
     "Hedge": "_hedge",
     "Limits": "_limits",
     "MemoryStore": "_stores",
-    "Permit": "_turnstile",
+    "Permit": "_permits",
     "Place": "_turnstile",
     "RedisStore": "_redis_store",
     "RetryBudget": "_retry_budget",
     "SQLiteStore": "_sqlite_store",
     "Store": "_stores",
-    "TurnedAway": "_turnstile",
+    "TurnedAway": "_permits",
     "Turnstile": "_turnstile",
     "Turnstiles": "_turnstile",
     "Upstream": "_upstream",
-    "Waiting": "_turnstile",
+    "Waiting": "_permits",
     "WorstCase": "_worst_case",
     "await_turn": "_turns",
     "bound_of": "_bounded_client",

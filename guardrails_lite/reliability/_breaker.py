@@ -109,7 +109,7 @@ class Circuit:
         """When it is worth asking again, after `admits` said no."""
         return self.until_s if self.state == "open" else min(self.probes.values(), default=now_s)
 
-    def enter(self, permit: str, *, lease_ends_s: float) -> int:
+    def enter(self, permit: str, lease_ends_s: float) -> int:
         """A call that was admitted sets off; the answer goes back to `leave`."""
         if self.state == "half-open":
             self.probes[permit] = lease_ends_s
@@ -121,13 +121,13 @@ class Circuit:
         permit: str,
         epoch: int,
         verdict: Verdict,
-        *,
         now_s: float,
         took_s: float,
         random: Callable[[], float],
     ) -> None:
         """A call has ended. Whatever the verdict, its place is free again."""
-        self.probes.pop(permit, None)
+        if self.probes:
+            self.probes.pop(permit, None)
         if verdict == "neutral" or epoch != self.epoch or self.state == "open":
             return
         slow = breaker.slow_s is not None and took_s > breaker.slow_s

@@ -50,7 +50,7 @@ class Pause:
             self.out = {permit: ends_s for permit, ends_s in self.out.items() if ends_s > now_s}
         return now_s if len(self.out) < self.allowed else math.inf
 
-    def enter(self, permit: str, *, lease_ends_s: float) -> None:
+    def enter(self, permit: str, lease_ends_s: float) -> None:
         """A call sets off."""
         if self.allowed is not None:
             self.out[permit] = lease_ends_s

@@ -12,12 +12,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from guardrails_lite.reliability._failure import Failure
-from guardrails_lite.reliability._turnstile import Permit, Turn, TurnedAway, Turnstile, Waiting
+from guardrails_lite.reliability._permits import Permit, Turn, TurnedAway, Waiting
 
 if TYPE_CHECKING:
     import asyncio
 
     from guardrails_lite.reliability._retry_budget import SecondTry
+    from guardrails_lite.reliability._turnstile import Turnstile
 
 _LOOK_S = 30.0
 """A caller that others wake looks by itself now and then: they may have died."""
@@ -73,7 +74,7 @@ async def await_turn(
             tokens=tokens, patience_s=patience_s, lease_s=lease_s, second_try=second_try, caller=caller
         )
 
-    turn = await _do(turnstile, ask)
+    turn = await _do(turnstile, ask) if turnstile.store.blocks else ask()
     if not isinstance(turn, Waiting):
         return turn
 

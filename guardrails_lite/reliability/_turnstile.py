@@ -14,18 +14,20 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
-from guardrails_lite.reliability._breaker import Circuit, Verdict
+from guardrails_lite.reliability._breaker import Circuit
 from guardrails_lite.reliability._failure import Failure
 from guardrails_lite.reliability._forks import on_fork
-from guardrails_lite.reliability._limits import NO_LIMITS, Limits, Meter
-from guardrails_lite.reliability._pause import Pause
+from guardrails_lite.reliability._lane import Lane
+from guardrails_lite.reliability._limits import NO_LIMITS, Limits
+from guardrails_lite.reliability._permits import Permit, Scope, Turn, TurnedAway, Waiting
 from guardrails_lite.reliability._queue import Queue
-from guardrails_lite.reliability._retry_budget import Allowance, SecondTry
+from guardrails_lite.reliability._retry_budget import SecondTry
 from guardrails_lite.reliability._shared_store import DegradingStore, SharedStore
 from guardrails_lite.reliability._stores import Key, MemoryStore, Store
+from guardrails_lite.reliability._verdicts import NEUTRAL, condemns_the_account, verdicts
 
 if TYPE_CHECKING:
     from guardrails_lite.reliability._upstream import Upstream
@@ -38,12 +40,10 @@ _GRACE_S = 5.0
 _SAMPLES = 100
 _UNASKED_PAUSE_S = 1.0
 
-Scope = Literal["account", "endpoint", "model"]
 _SCOPES: tuple[Scope, ...] = ("account", "endpoint", "model")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Which upstream it is. Failures are held against the part they belong to."""
 
     account: str
@@ -52,90 +52,6 @@ class Place:
     """The host, such as ``api.openai.com``."""
     model: str
     """The model, where the request names one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Permit:
-    """A call may set off. Whatever becomes of it, the permit goes back to `Turnstile.settle`, once."""
-
-    id: str
-    at_s: float
-    tokens: int
-    epochs: tuple[int, int, int]
-    divisor: int
-
-    @property
-    def is_degraded(self) -> bool:
-        """The shared store did not answer, so this process went by its own part of the limits."""
-        return self.divisor > 1
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A call has a place in the queue. It goes back to `Turnstile.poll` or `Turnstile.leave`."""
-
-    ticket: str
-    tokens: int
-    ready_s: float
-    """In how many seconds it is worth asking again; infinite: when woken."""
-    patience_ends_s: float
-    lease_s: float
-    caller: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class TurnedAway:
-    """A call may not go to this upstream now: ask another one, or fail."""
-
-    reason: Literal["circuit open", "retry budget spent", "no time to wait", "queue full", "too large"]
-    scope: Scope = "model"
-    retry_in_s: float | None = None
-    """In how many seconds it is worth asking again, where that is known."""
-
-    @property
-    def failure(self) -> Failure:
-        """What this means for the ladder: nothing was sent, so the next target is asked."""
-        return Failure(
-            "turned away",
-            self.scope if self.reason == "circuit open" else "caller",
-            "fall back",
-            retry_after_s=self.retry_in_s,
-            error_type=self.reason,
-        )
-
-
-Turn = Permit | Waiting | TurnedAway
-
-
-class Lane:
-    """The state of one model at one endpoint under one account."""
-
-    __slots__ = ("allowance", "circuit", "first_content_s", "meter", "pause", "queue", "throttled")
-
-    def __init__(self) -> None:
-        self.circuit = Circuit()
-        self.meter = Meter()
-        self.pause = Pause()
-        self.allowance = Allowance()
-        self.queue = Queue()
-        self.first_content_s: list[float] = []
-        """How long the first content of the recent calls took."""
-        self.throttled = 0
-        """How many rate limits came without saying for how long, one after another."""
-
-    def dump(self) -> list[Any]:
-        """The state as JSON can hold it."""
-        parts = (self.circuit, self.meter, self.pause, self.allowance, self.queue)
-        return [*(part.dump() for part in parts), self.first_content_s, self.throttled]
-
-    def load(self, dumped: list[Any]) -> None:
-        """Take over what `dump` gave."""
-        circuit, meter, pause, allowance, queue, self.first_content_s, self.throttled = dumped
-        self.circuit.load(circuit)
-        self.meter.load(meter)
-        self.pause.load(pause)
-        self.allowance.load(allowance)
-        self.queue.load(queue)
 
 
 class Turnstile:
@@ -321,7 +237,7 @@ class Turnstile:
             first_content_s: How many seconds its first content took.
             headers: The response's, names in lower case, for its rate limits.
         """
-        judged = _verdicts(failure)
+        judged = verdicts(failure)
         # A cancelled call may or may not have left: nobody knows.
         sent = failure is None or failure.status is not None or failure.maybe_billed
         sent = sent or (failure is not None and failure.kind == "cancelled")
@@ -332,17 +248,15 @@ class Turnstile:
             now_s, divisor = self.store.now_s(), self.store.divisor
             limits = self._limits(divisor)
             # The epochs of a permit from the shared store mean nothing here, and the other way round.
-            verdicts = judged if divisor == permit.divisor else _NEUTRAL
-            took_s = now_s - permit.at_s
+            said = judged if divisor == permit.divisor else NEUTRAL
+            took_s = now_s - permit.at_s if first_content_s is None else first_content_s
             breaker = self._breaker
             if breaker is not None:
-                circuits = (account, endpoint, lane.circuit)
-                for circuit, epoch, verdict in zip(circuits, permit.epochs, verdicts, strict=True):
-                    measured_s = took_s if first_content_s is None else first_content_s
-                    circuit.leave(
-                        breaker, permit.id, epoch, verdict, now_s=now_s, took_s=measured_s, random=self._dice
-                    )
-                if _condemns_the_account(failure):
+                for circuit, epoch, verdict in zip(
+                    (account, endpoint, lane.circuit), permit.epochs, said, strict=True
+                ):
+                    circuit.leave(breaker, permit.id, epoch, verdict, now_s, took_s, self._dice)
+                if condemns_the_account(failure):
                     account.trip(breaker, now_s=now_s, random=self._dice)
             lane.meter.leave(
                 limits, permit.id, reserved=permit.tokens, used=tokens, sent_s=permit.at_s, sent=sent
@@ -371,7 +285,7 @@ class Turnstile:
 
     def _shut(self, account: Circuit, endpoint: Circuit, lane: Lane, now_s: float) -> TurnedAway | None:
         breaker = self._breaker
-        if breaker is None:
+        if breaker is None or account.state == endpoint.state == lane.circuit.state == "closed":
             return None
         if not account.admits(breaker, now_s):
             return TurnedAway("circuit open", "account", max(account.retry_at_s(now_s) - now_s, 0.0))
@@ -407,12 +321,12 @@ class Turnstile:
     ) -> Permit:
         ends_s = now_s + lease_s
         epochs = (
-            account.enter(ticket, lease_ends_s=ends_s),
-            endpoint.enter(ticket, lease_ends_s=ends_s),
-            lane.circuit.enter(ticket, lease_ends_s=ends_s),
+            account.enter(ticket, ends_s),
+            endpoint.enter(ticket, ends_s),
+            lane.circuit.enter(ticket, ends_s),
         )
-        lane.meter.enter(limits, ticket, tokens, now_s=now_s, lease_ends_s=ends_s)
-        lane.pause.enter(ticket, lease_ends_s=ends_s)
+        lane.meter.enter(limits, ticket, tokens, now_s, ends_s)
+        lane.pause.enter(ticket, ends_s)
         return Permit(ticket, now_s, tokens, epochs, divisor)
 
     def _pause(self, lane: Lane, failure: Failure, now_s: float) -> None:
@@ -435,37 +349,6 @@ def _is_full(queue: Queue, limits: Limits, caller: str) -> bool:
 
 def _again(waiting: Waiting, ready_s: float) -> Waiting:
     return replace(waiting, ready_s=ready_s)
-
-
-_GOOD: tuple[Verdict, Verdict, Verdict] = ("good", "good", "good")
-_NEUTRAL: tuple[Verdict, Verdict, Verdict] = ("neutral", "neutral", "neutral")
-
-
-def _verdicts(failure: Failure | None) -> tuple[Verdict, Verdict, Verdict]:
-    """What an outcome says about the account, the endpoint and the model.
-
-    A server error is held against the model that gave it: the others of the same endpoint may be well. Only
-    what happens before a model is reached is held against the endpoint.
-    """
-    if failure is None or failure.kind in ("refused", "truncated"):
-        return _GOOD
-    if failure.kind == "rate limited":
-        return _NEUTRAL
-    match failure.blame:
-        case "network" | "provider":
-            return "neutral", "bad", "bad"
-        case "endpoint":
-            return "good", "neutral", "bad"
-        case "model":
-            return "good", "good", "bad"
-    return _NEUTRAL
-
-
-def _condemns_the_account(failure: Failure | None) -> bool:
-    """A spent quota or a wrong key fails for every model; "forbidden" may be true of one model only."""
-    return failure is not None and (
-        failure.kind == "quota" or (failure.kind == "auth" and failure.status != 403)
-    )
 
 
 def _never_in_the_way(store: Store | SharedStore | None) -> Store:

@@ -32,7 +32,7 @@ from guardrails_lite import (
 )
 from guardrails_lite._engine._effects import Admit, Repeat, Send, Settle, Sleep, Write
 from guardrails_lite.reliability import TurnedAway, time_left_s, wait_turn
-from guardrails_lite.reliability._turnstile import Lane
+from guardrails_lite.reliability._lane import Lane
 from guardrails_lite.testing import STYLES, HttpReply, LoopbackServer, ScriptedModel, Style, completion
 from tests.engine.conftest import NOW, word
 from tests.engine.test_steps import Steps, interrupted, waits
@@ -245,7 +245,7 @@ def test_tokens_are_reconciled_with_what_was_used(style: Style) -> None:
     guard = Guard(upstream=upstream)
     style.call(guard, ScriptedModel([completion("fine")]), "hi", max_tokens=900)
 
-    used = sum(lane(upstream).meter.tokens.values())
+    used = lane(upstream).meter.tokens.total
 
     assert 0 < used < 100
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.reliability import Limits, RetryBudget
-from guardrails_lite.reliability._limits import Meter
+from guardrails_lite.reliability._meter import Meter
 from guardrails_lite.reliability._pause import LONGEST_S, Pause
 from guardrails_lite.reliability._retry_budget import Allowance
 

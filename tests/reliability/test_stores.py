@@ -30,7 +30,7 @@ from guardrails_lite.reliability import (
     Waiting,
     wait_turn,
 )
-from guardrails_lite.reliability._turnstile import Lane
+from guardrails_lite.reliability._lane import Lane
 
 PLACE = Place("account", "host", "model")
 ONE = Upstream(limits=Limits(concurrency=1))

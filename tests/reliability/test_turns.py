@@ -23,8 +23,9 @@ from guardrails_lite.reliability import (
     Upstream,
     Waiting,
 )
+from guardrails_lite.reliability._lane import Lane
 from guardrails_lite.reliability._stores import Key
-from guardrails_lite.reliability._turnstile import _GRACE_S, Lane
+from guardrails_lite.reliability._turnstile import _GRACE_S
 
 R = TypeVar("R")
 

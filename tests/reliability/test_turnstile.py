@@ -36,7 +36,7 @@ from guardrails_lite.reliability import (
     await_turn,
     wait_turn,
 )
-from guardrails_lite.reliability._turnstile import Lane
+from guardrails_lite.reliability._lane import Lane
 
 PLACE = Place("account", "host", "model")
 DOWN = Failure.of("server error", status=500)
