@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from guardrails_lite._policy import Policy, canonical, policy_of
 from guardrails_lite._rules import Rule, amount_of, name_of
 from guardrails_lite._targets import Primary, Target
-from guardrails_lite.reliability import Budget, Retry
+from guardrails_lite.reliability import PRICES, PRICES_DATE, Budget, Retry
 
 if TYPE_CHECKING:
     from guardrails_lite._schema import Schema
@@ -66,11 +66,20 @@ def policy_from(settings: Mapping[str, Any]) -> Policy:
         telling.target(f"/fallback/{at}", each) for at, each in enumerate(settings["fallback"])
     ]
     config["budget"] = telling.settings("/budget", settings["budget"] or Budget())
+    config["price_table"] = _price_table()
     for key in ("clocks", "upstream", "hedge"):
         config[key] = None if settings[key] is None else telling.settings(f"/{key}", settings[key])
     config["accept"] = sorted(settings["accept"])
     config["mode"] = settings["mode"]
     return policy_of(config, telling.withheld, telling.code)
+
+
+def _price_table() -> dict[str, Any]:
+    """What models cost that `Budget.prices` does not name, so that whoever has a record knows its prices."""
+    prices = {
+        name: [price.input_usd, price.cached_usd, price.output_usd] for name, price in sorted(PRICES.items())
+    }
+    return {"date": PRICES_DATE, "source": "built in, from memory", "input_cached_output_usd": prices}
 
 
 class _Telling:

@@ -20,6 +20,8 @@ from guardrails_lite.audit._alike import Alike
 from guardrails_lite.audit._format import Entry, parse
 from guardrails_lite.audit._scan import lines
 from guardrails_lite.cli import main
+from guardrails_lite.reliability import PRICES_DATE, Price
+from guardrails_lite.testing import ScriptedModel, completion
 from tests.audit.calls import intent, record
 from tests.engine.conftest import word
 
@@ -146,6 +148,30 @@ def test_what_is_told_covers_every_setting(tmp_path: Path) -> None:
     assert answer["answer"] == "10 characters"
     assert config["budget"]["tokens"] == 100
     assert entry.data["capture"] == "metadata"
+
+
+@pytest.mark.parametrize(("model", "given"), [("gpt-5-mini", {}), ("ours", {"ours": Price(3, 9, 1)})])
+def test_a_cost_can_be_told_from_the_log_alone(tmp_path: Path, model: str, given: dict[str, Price]) -> None:
+    """By the prices that were given, else by those built in, which are told with their day and source."""
+    usage = {"prompt_tokens": 1000, "completion_tokens": 10, "prompt_tokens_details": {"cached_tokens": 400}}
+    with AuditLog(tmp_path / "log", heartbeat_s=None) as log:
+        guard = Guard(budget=Budget(prices=given), log=log)
+        told = completion("Hi.", model=model, usage={**usage, "total_tokens": 1010})
+        guard.run(ScriptedModel([told]), [{"role": "user", "content": "hi"}], model=model)
+
+    (call,) = read(tmp_path / "log")
+    (policy,) = loaded(tmp_path / "log")
+    config = policy.data["config"]
+    (attempt,) = call.data["attempts"]
+    table = config["price_table"]
+    names = ("input_usd", "cached_usd", "output_usd")
+    price = config["budget"]["prices"].get(model) or dict(
+        zip(names, table["input_cached_output_usd"][model], strict=True)
+    )
+    assert (table["date"], table["source"]) == (PRICES_DATE, "built in, from memory")
+    assert attempt["cost_usd"] == pytest.approx(
+        (600 * price["input_usd"] + 400 * price["cached_usd"] + 10 * price["output_usd"]) / 1e6
+    )
 
 
 def test_each_segment_explains_its_own_calls(tmp_path: Path) -> None:
