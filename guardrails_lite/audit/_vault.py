@@ -15,6 +15,8 @@ snapshot or a backup keeps is beyond us: keep the log's own key (``keys/vault.ke
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import secrets
@@ -50,6 +52,35 @@ class _Key(NamedTuple):
     tag: bytes
 
 
+class _Files:
+    """Where one process puts its boxes, and the keys to them."""
+
+    def __init__(self, directory: Path) -> None:
+        make_private(directory)
+        self.name = f"{os.getpid()}-{secrets.token_hex(6)}"
+        self.offset = self.count = 0
+        """How many bytes of boxes there are, and how many keys."""
+        self.subjects: dict[str, _Key] = {}
+        self.synced = True
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self.slots = os.open(directory / f"{self.name}.keys", flags, 0o600)
+        try:
+            self.boxes = os.open(directory / f"{self.name}.boxes", flags | os.O_APPEND, 0o600)
+        except OSError:
+            os.close(self.slots)
+            raise
+
+    def sync(self, disk: Disk) -> None:
+        if not self.synced:
+            disk.sync(self.slots)
+            disk.sync(self.boxes)
+            self.synced = True
+
+    def close(self) -> None:
+        os.close(self.slots)
+        os.close(self.boxes)
+
+
 class Erased(LookupError):
     """The key of these texts was destroyed."""
 
@@ -61,11 +92,8 @@ class Vault:
         self.directory = directory
         self._key_path = key_path
         self._disk = disk
-        self._lock = threading.Lock()
-        self._boxes = self._slots = -1
-        self._name = ""
-        self._offset = self._count = 0
-        self._subjects: dict[str, _Key] = {}
+        self._lock = threading.RLock()
+        self._files: _Files | None = None
         self._key = b""
 
     def load(self) -> None:
@@ -97,22 +125,34 @@ class Vault:
             OSError: they could not be written.
         """
         with self._lock:
-            if self._boxes < 0:
-                self._open()
-            key = self._key_of(subject)
-            sealed, kept, original = b"", None, None
-            if texts:
-                sealed, kept = self._seal(key, call, texts, self._offset)
-            if originals:
-                said = _beside(originals, texts)
-                beside, original = self._seal(key, _original(call), said, self._offset + len(sealed))
-                sealed += beside
+            # Taken while they are used: a call that the garbage collector ends meanwhile gets others.
+            files, self._files = self._files or _Files(self.directory), None
             try:
-                self._disk.write_all(self._boxes, sealed)  # both boxes or none
-            except OSError:
-                self._disk.truncate(self._boxes, self._offset)
-                raise
-            self._offset += len(sealed)
+                return self._put(files, call, subject, texts, originals)
+            finally:
+                within, self._files = self._files, files
+                if within is not None:
+                    with contextlib.suppress(OSError):  # it is not that call's to fail
+                        within.sync(self._disk)
+                    within.close()
+
+    def _put(
+        self, files: _Files, call: str, subject: str, texts: Texts, originals: Sequence[Original]
+    ) -> Content:
+        key = self._key_of(files, subject)
+        sealed, kept, original = b"", None, None
+        if texts:
+            sealed, kept = self._seal(files, key, call, texts, 0)
+        if originals:
+            beside, original = self._seal(files, key, _original(call), _beside(originals, texts), len(sealed))
+            sealed += beside
+        try:
+            self._disk.write_all(files.boxes, sealed)  # both boxes or none
+        except OSError:
+            self._disk.truncate(files.boxes, files.offset)
+            raise
+        files.offset += len(sealed)
+        files.synced = False
         return Content(kept, original, has_originals=original is not None)
 
     def take(self, call: str, box: Box) -> Texts:
@@ -179,7 +219,8 @@ class Vault:
             finally:
                 os.close(fd)
         with self._lock:
-            self._subjects.clear()
+            if self._files is not None:
+                self._files.subjects.clear()
         return count
 
     def blank(self, boxes: Iterable[Box]) -> None:
@@ -205,55 +246,57 @@ class Vault:
                 os.close(fd)
 
     def sync(self) -> None:
-        """Return once all boxes and keys are on the disk."""
+        """Return once all boxes and keys are on the disk.
+
+        Raises:
+            OSError: they may not be.
+        """
         with self._lock:
-            for fd in (self._slots, self._boxes):
-                if fd >= 0:
-                    self._disk.sync(fd)
+            if self._files is None:
+                return
+            try:
+                self._files.sync(self._disk)
+            except OSError:
+                self.close()  # the system reports such an error only once, so these are not trusted again
+                raise
 
     def close(self) -> None:
         """Let go of the files; the next box goes into new ones."""
         with self._lock:
-            for fd in (self._slots, self._boxes):
-                if fd >= 0:
-                    os.close(fd)
-            self._boxes = self._slots = -1
-            self._subjects.clear()
+            files, self._files = self._files, None
+            if files is not None:
+                files.close()
 
     def begin_anew(self) -> None:
         """Leave, in a forked child, the files to the parent."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.close()
 
-    def _open(self) -> None:
-        make_private(self.directory)
-        self._name = f"{os.getpid()}-{secrets.token_hex(6)}"
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self._slots = os.open(self.directory / f"{self._name}.keys", flags, 0o600)
-        self._boxes = os.open(self.directory / f"{self._name}.boxes", flags | os.O_APPEND, 0o600)
-        self._offset = self._count = 0
-
-    def _key_of(self, subject: str) -> _Key:
-        found = self._subjects.get(subject)
+    def _key_of(self, files: _Files, subject: str) -> _Key:
+        found = files.subjects.get(subject)
         # Another process may have erased this person since: a destroyed key is never used again.
-        if found is not None and os.pread(self._slots, _TAG, found.slot * _SLOT) == found.tag:
+        if found is not None and os.pread(files.slots, _TAG, found.slot * _SLOT) == found.tag:
             return found
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        secret, tag, slot = secrets.token_bytes(32), _tag(subject), self._count
-        os.pwrite(self._slots, (tag + self._wrap(secret, tag)).ljust(_SLOT, b"\0"), slot * _SLOT)
-        self._count += 1
-        if len(self._subjects) >= _KEPT:
-            self._subjects.clear()
-        made = self._subjects[subject] = _Key(AESGCM(secret), slot, tag)
+        secret, tag, slot = secrets.token_bytes(32), _tag(subject), files.count
+        held = (tag + self._wrap(secret, tag)).ljust(_SLOT, b"\0")
+        if os.pwrite(files.slots, held, slot * _SLOT) != _SLOT:
+            raise OSError(errno.ENOSPC, "the system took a part of a key")
+        files.count += 1
+        if len(files.subjects) >= _KEPT:
+            files.subjects.clear()
+        made = files.subjects[subject] = _Key(AESGCM(secret), slot, tag)
         return made
 
-    def _seal(self, key: _Key, bound_to: str, content: object, offset: int) -> tuple[bytes, Box]:
-        """The box with *content*, and what the record tells of it once it is written at *offset*."""
+    def _seal(
+        self, files: _Files, key: _Key, bound_to: str, content: object, after: int
+    ) -> tuple[bytes, Box]:
+        """The box with *content*, to be written *after* so many bytes, and what the record tells of it."""
         drawn = os.urandom(_SALT + _NONCE)  # at once: asking the system takes longer than what it gives
         plain, nonce = drawn[:_SALT] + json.dumps(content).encode(), drawn[_SALT:]
         sealed = nonce + key.cipher.encrypt(nonce, plain, bound_to.encode())
-        ref = f"{self._name}:{offset}:{len(sealed)}:{key.slot}"
+        ref = f"{files.name}:{files.offset + after}:{len(sealed)}:{key.slot}"
         return sealed, Box(ref, sha256(plain).hexdigest())
 
     def _wrap(self, key: bytes, tag: bytes) -> bytes:

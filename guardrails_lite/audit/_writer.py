@@ -11,7 +11,7 @@ import secrets
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from guardrails_lite._errors import ConfigError, LogUnavailable
@@ -57,8 +57,9 @@ class Writer:
     def _start(self, parent: str | None) -> None:
         self.lock = threading.RLock()
         self.own = OwnStream(self._registry, self._settings, self._encode, parent=parent)
-        self._writing = False
+        self._busy = False
         self._deferred: deque[tuple[str, str, bytes, str]] = deque()
+        """What came while this thread was busy; see `_alone`."""
         self._lost = 0
         self._trouble: str | None = None
         self._counts = {"call.intent": 0, "call.completed": 0}
@@ -89,22 +90,43 @@ class Writer:
         """
         try:
             with self.lock:
-                if self._writing:
-                    # The garbage collector ended an abandoned stream while this thread was in here.
+                if self._busy:
                     self._deferred.append((kind, ident, body, policy))
                     return
-                self._writing = True
+                self._busy = True
                 try:
                     stream, size = self._write(kind, ident, body, policy)
-                    while self._deferred:
-                        self._write(*self._deferred.popleft())
                 finally:
-                    self._writing = False
+                    self._busy = False
+                if self._deferred:
+                    self._write_deferred()
             if wait:
                 self._vault.sync()
                 stream.sync(size)
         except (OSError, ConfigError) as error:
             self._failed(kind, ident, body, error, policy, must)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other threads out, and let wait what this one would write in the midst of it.
+
+        The garbage collector strikes anywhere, and may end a stream that somebody abandoned: that call's
+        record comes to this thread, which holds the lock already.
+        """
+        with self.lock:
+            before, self._busy = self._busy, True
+            try:
+                yield
+            finally:
+                self._busy = before
+            if self._deferred and not before:
+                self._write_deferred()
+
+    def _write_deferred(self) -> None:
+        while self._deferred:
+            kind, ident, body, policy = self._deferred.popleft()
+            with contextlib.suppress(LogUnavailable):  # the gap tells of it; its call has no caller
+                self.put(kind, ident, body, False, policy=policy)
 
     def event(self, kind: str, ident: str, body: bytes) -> None:
         """Write an entry that is about the log or a person, and wait until it is durable."""
@@ -147,7 +169,7 @@ class Writer:
         Raises:
             LogUnavailable: it cannot be written.
         """
-        with self.lock:
+        with self._alone():
             try:
                 self._ready()
             except (OSError, ConfigError) as error:
@@ -185,31 +207,43 @@ class Writer:
 
     def seal(self) -> None:
         """Sign and sync what has been written so far."""
-        with self.lock:
+        with self._alone():
             stream = self.own.stream
             if stream is None or stream.broken is not None:
                 return
             try:
                 stream.checkpoint()
+                self._sync_vault()
                 stream.sync(stream.size)
             except OSError as error:
+                self._note_trouble(error)
+
+    def _sync_vault(self) -> None:
+        try:
+            self._vault.sync()
+        except OSError as error:
+            with self.lock:
                 self._note_trouble(error)
 
     def head(self) -> str:
         """Seal, and sign how far every running stream has come."""
         self.seal()
-        with self.lock:
+        with self._alone():
             return self.own.head()
 
     def close(self) -> None:
         """End this process's stream. An entry that comes later opens a new one."""
-        self._stop.set()
+        had_stream = False
         with self.lock:
-            had_stream = self.own.stream is not None
-            try:
-                self.own.end({**self._counts, "lost": self._lost})
-            except OSError as error:
-                self._note_trouble(error)
+            while self.own.stream is not None:  # once more where a record came while it ended
+                had_stream = True
+                with self._alone():
+                    self._sync_vault()
+                    try:
+                        self.own.end({**self._counts, "lost": self._lost})
+                    except OSError as error:
+                        self._note_trouble(error)
+        self._stop.set()
         if had_stream and self._settings.witness is not None:
             with contextlib.suppress(Exception):  # the stream that could tell of it has ended
                 self._settings.witness(self.head())
@@ -229,9 +263,9 @@ class Writer:
     def tick(self) -> None:
         """Seal and sync, or tell that nothing happened."""
         beats_s, clock = self._settings.heartbeat_s, self._settings.clock
-        with self.lock:
+        with self._alone():
             stream = self.own.stream
-            if stream is None or stream.broken is not None or self._writing:
+            if stream is None or stream.broken is not None:
                 return
             now = clock.mono_ns()
             if stream.size != stream.sealed:
@@ -246,6 +280,7 @@ class Writer:
                 self._note_trouble(error)
                 return
             size = stream.size
+        self._sync_vault()
         try:
             stream.sync(size)
         except OSError as error:

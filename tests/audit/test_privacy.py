@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from guardrails_lite._errors import ConfigError
-from guardrails_lite.audit import AuditLog, Erased, erase, find_subject, hold, holds, release, reveal, verify
-from guardrails_lite.audit._content import Box
+from guardrails_lite._errors import ConfigError, LogUnavailable
+from guardrails_lite.audit import (
+    AuditLog,
+    Disk,
+    Erased,
+    erase,
+    find_subject,
+    hold,
+    holds,
+    release,
+    reveal,
+    verify,
+)
+from guardrails_lite.audit._content import Box, content_of
 from tests.audit.calls import call_id, record
 
 SECRET = "correct horse battery staple"
@@ -159,3 +172,39 @@ def test_a_place_that_no_box_has_is_damage(log: AuditLog, place: str) -> None:
     name = content["ref"].partition(":")[0]
     with pytest.raises((ValueError, Erased)):
         log.vault.take(entry.id, Box(f"{name}:{place}", content["commit"]))
+
+
+def test_after_a_failed_sync_texts_go_into_new_files(tmp_path: Path) -> None:
+    """The system reports a failed sync once; what went into those files is not relied on again."""
+    failing: list[OSError] = []
+
+    def sync(fd: int) -> None:
+        if failing:
+            raise failing.pop()
+
+    log = AuditLog(tmp_path / "log", capture="redacted", mode="strict", disk=Disk(sync=sync))
+    log(told(1))
+    failing.append(OSError(errno.EIO, "injected"))
+    with pytest.raises(LogUnavailable, match="errno 5"):
+        log(told(2))
+    log(told(3))
+    log.close()
+    names = {box.ref.partition(":")[0] for entry in log.records() if (box := content_of(entry.data).kept)}
+    assert len(names) == 2
+    assert log.verify().ok
+
+
+def test_texts_are_on_the_disk_within_a_second(tmp_path: Path) -> None:
+    """Also where no call waits for it: what is done each second syncs the vault, and only when it is due."""
+    synced: list[int] = []
+    log = AuditLog(
+        tmp_path / "log",
+        capture="redacted",
+        mode="async",
+        disk=Disk(sync=lambda fd: synced.append(os.fstat(fd).st_ino)),
+    )
+    log(told(1))
+    for _ in range(2):
+        log.tick()
+    written = [*tmp_path.glob("log/vault/*"), *tmp_path.glob("log/streams/*/*")]
+    assert sorted(synced) == sorted(path.stat().st_ino for path in written)
