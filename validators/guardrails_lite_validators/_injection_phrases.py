@@ -37,6 +37,11 @@ def _gap(words: int) -> str:
     return rf"(?:[\W_]{{1,4}}[^\W_]{{1,20}}){{0,{words}}}?[\W_]{{1,4}}"
 
 
+_PRIVATE_FILE = (
+    r"(?:\bid_(?:rsa|dsa|ecdsa|ed25519)|\.aws/credentials|\.env|/etc/(?:passwd|shadow)|\.netrc|\.npmrc|\.kube/config"
+    r"|\bmcp\.json|\.git-credentials|\.docker/config)\b(?!\.(?:pub|example|sample|template)\b)"
+)
+
 _IGNORE = (
     "ignore ignoring ignores disregard disregarding forget forgetting override overrule bypass neglect discard dismiss"
     " erase delete clear drop abandon unlearn skip cancel void suspend disobey"
@@ -194,6 +199,14 @@ ENGLISH: tuple[tuple[str, str, str, str], ...] = (
     ("covert", "mention tell reveal inform disclose notify mentioning telling informing revealing alert say / < not t dont never without ever", r"\b.{0,40}\b(?:this|these|that|the\s+user|user|users|instructions?|anyone|anybody|them|him|her|it)\b", r"\b(?:not|n't|don'?t|never|without)\s+(?:ever\s+)?\Z"),
     ("covert", "secret silently secretly covertly quietly discreetly hidden", r"\b.{0,30}\b(?:from\s+the\s+user|user|background|anyone|do\s+not|don'?t)\b", ""),
     # data out
+    (
+        "exfiltration",
+        "read open cat load fetch access print into get retrieve"
+        " / ssh rsa dsa ecdsa ed25519 aws docker env passwd shadow netrc npmrc kube mcp credentials",
+        rf".{{0,40}}?{_PRIVATE_FILE}.{{0,200}}?(?:\b(?:as|in|into|to|for)\s+(?:the\s+|your\s+|an?\s+)?(?:\w+\s+)?(?:parameters?|arguments?|fields?|notes?|query|url|next\s+call|https?:|['\"]\w+['\"])"
+        r"|\bit\s+along\b|\b(?:mention(?:ing)?|tell(?:ing)?|secret\s+from)\s+(?:it\b(?!s)|this|that\s+you|(?:to\s+)?the\s+user)|\buser\s+(?:does|need)\s?n[o']t\b)",
+        "",
+    ),
     (
         "exfiltration",
         "send post upload forward transmit email exfiltrate append leak mail share submit copy deliver"
