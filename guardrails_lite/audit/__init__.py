@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from guardrails_lite.audit._bill import Bill, read_bill
     from guardrails_lite.audit._bundle import Bundle, bundle, check_bundle
     from guardrails_lite.audit._chain import Problem
     from guardrails_lite.audit._disk import Clock, Disk
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from guardrails_lite.audit._proof import Proof, check_proof, prove
     from guardrails_lite.audit._pseudonym import pseudonyms_in
     from guardrails_lite.audit._read import Damage, read, read_lines
+    from guardrails_lite.audit._reconcile import Difference, Reconciliation, reconcile
     from guardrails_lite.audit._replay import Change, Replay, replay
     from guardrails_lite.audit._retention import Expired, expirable, expire
     from guardrails_lite.audit._sample import Sample, Stratum, sample
@@ -43,6 +45,11 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AuditLog": "_log",
+    "Bill": "_bill",
+    "read_bill": "_bill",
+    "Difference": "_reconcile",
+    "Reconciliation": "_reconcile",
+    "reconcile": "_reconcile",
     "Bundle": "_bundle",
     "bundle": "_bundle",
     "check_bundle": "_bundle",
@@ -101,12 +108,14 @@ _HOMES = {
 
 __all__ = [
     "AuditLog",
+    "Bill",
     "Bundle",
     "Change",
     "Clock",
     "Damage",
     "DecisionChange",
     "Diagnosis",
+    "Difference",
     "Disk",
     "Entry",
     "Erased",
@@ -115,6 +124,7 @@ __all__ = [
     "PolicyDiff",
     "Problem",
     "Proof",
+    "Reconciliation",
     "Replay",
     "Report",
     "Sample",
@@ -141,9 +151,11 @@ __all__ = [
     "prove",
     "pseudonyms_in",
     "read",
+    "read_bill",
     "read_heads",
     "read_lines",
     "read_verdicts",
+    "reconcile",
     "release",
     "replay",
     "restrict",

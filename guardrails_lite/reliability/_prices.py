@@ -87,7 +87,7 @@ def price_of(model: str | None, prices: Mapping[str, Price] | None = None) -> Pr
     for table in (prices or {}, PRICES):
         found = table.get(model)
         if found is None:
-            found = table.get(_undated(model))
+            found = table.get(undated(model))
         if found is not None:
             return found
     return None
@@ -99,7 +99,7 @@ def cost_usd(model: str | None, usage: Usage, prices: Mapping[str, Price] | None
     return None if price is None else price.cost_usd(usage)
 
 
-def _undated(model: str) -> str:
+def undated(model: str) -> str:
     """``gpt-4o-2024-08-06`` and ``gpt-4-0613`` are billed as the model they are snapshots of."""
     name = model.removesuffix("-latest")
     words = name.split("-")

@@ -7,10 +7,11 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from guardrails_lite.cli._log._action import Action, declare_filters, filter_of, index_of
+from guardrails_lite.cli._log._bill import BILLED, declare_bill, is_about_a_bill, spend_against
 from guardrails_lite.cli._log._calls import shown_time
 from guardrails_lite.cli._log._policies import list_policies
 from guardrails_lite.cli._parser import whole
-from guardrails_lite.cli._terminal import print_json, print_table, safe
+from guardrails_lite.cli._terminal import fail, print_json, print_table, safe
 
 _BY = ("key", "user", "tenant", "model", "guard", "digest", "outcome")
 
@@ -41,18 +42,30 @@ def _stats(arguments: argparse.Namespace) -> int:
 
 def _declare_spend(parser: argparse.ArgumentParser) -> None:
     declare_filters(parser)
-    parser.add_argument("--by", choices=_BY, default="key", help="add up for each of these; default: key")
+    parser.add_argument(
+        "--by",
+        choices=(*_BY, *(each for each in BILLED if each not in _BY)),
+        help="add up for each of these; default: key. With --against: day (the default), model, key, project",
+    )
     parser.add_argument("--top", type=whole(1), default=20, metavar="N", help="the dearest N; default: 20")
+    declare_bill(parser)
 
 
 def _spend(arguments: argparse.Namespace) -> int:
+    if arguments.against is not None:
+        return spend_against(arguments)
+    if is_about_a_bill(arguments):
+        return fail(
+            "--allow, --column, --same, --encoding, --decimal and --by day or project go with --against", 2
+        )
     asked = filter_of(arguments)
+    by: Any = arguments.by or "key"
     with index_of(arguments) as index:
-        spends = index.spend(arguments.by, asked, limit=max(1, arguments.top))
+        spends = index.spend(by, asked, limit=max(1, arguments.top))
     if arguments.json:
         print_json([asdict(spend) for spend in spends])
         return 0
-    head = (arguments.by, "calls", "blocked", "tokens", "USD", "unpriced")
+    head = (by, "calls", "blocked", "tokens", "USD", "unpriced")
     print_table(
         head,
         [
