@@ -12,12 +12,13 @@ import functools
 import inspect
 import sys
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Any
 from weakref import ref
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.clients._openai_handshake import shaken
+from guardrails_lite.clients._openai_unasked import refuse_unasked
 from guardrails_lite.reliability._twins import live_twin_of
 
 MOST_BYTES = 32 * 2**20
@@ -87,7 +88,7 @@ class AsyncSized:
         request.headers["accept-encoding"] = _PACKED
         is_elsewhere = self._is_elsewhere()
         try:
-            response = await shaken(request, send(request, stream=True, **how))
+            response = await shaken(request, _asked(request, send(request, stream=True, **how)))
         except RuntimeError as error:
             if not is_elsewhere:
                 raise
@@ -113,6 +114,11 @@ class AsyncSized:
         if first is not None and first is not loop and first.is_running():
             raise ConfigError(_OF_ANOTHER_LOOP, outcome="transport failed")
         return first is not loop
+
+
+async def _asked(request: Any, sending: Awaitable[Any]) -> Any:
+    refuse_unasked(request)
+    return await sending
 
 
 def asks_model(request: Any) -> bool:

@@ -167,6 +167,11 @@ def _transport(family: tuple[Any, Any], context: Any) -> Any:
                         extensions={**request.extensions, "timeout": clamped_timeouts(request)},
                     )
                 )
+                if not response.extensions["network_stream"].has_come:
+                    response.close()
+                    raise core.RemoteProtocolError(
+                        "the answer was there before its request: the server had written more than it said"
+                    )
             return httpx.Response(
                 response.status,
                 headers=response.headers,
@@ -219,12 +224,18 @@ def _backend(core: Any) -> Any:
             self._stream = stream
             self._began_s = began_s
             """When it began to connect: the handshake has what is left of the time for that."""
+            self.has_come = False
+            """Whether anything has come since something was written. What the pool has from before that,
+            behind an earlier answer, is no answer to what was written."""
 
         def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
             time_s = _time_for(core.ReadTimeout, timeout)
-            return held(self._hang_up, self._stream.read, max_bytes, time_s)  # type: ignore[no-any-return]
+            data = held(self._hang_up, self._stream.read, max_bytes, time_s)
+            self.has_come = True
+            return data  # type: ignore[no-any-return]
 
         def write(self, buffer: bytes, timeout: float | None = None) -> None:
+            self.has_come = False
             for start in range(0, len(buffer), _PIECE):
                 time_s = _time_for(core.WriteTimeout, timeout)
                 held(self._hang_up, self._stream.write, buffer[start : start + _PIECE], time_s)

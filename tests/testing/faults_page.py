@@ -45,6 +45,7 @@ PEERS: Mapping[str, tuple[str, str]] = {
     "C06": ("3 requests", "3 requests, then the fallback"),
     "C09": ("7.4 s with timeout=2", "10.7 s with timeout=2"),
     "C11": ("no bound", "no bound"),
+    "C15": ("**taken for the next answer**", ""),
     "B01": ("a bare `JSONDecodeError`", "retried, then the fallback"),
     "B02": ("a bare `JSONDecodeError`", "retried, then the fallback"),
     "B03": ("**returned as the answer**", "retried"),

@@ -5,16 +5,20 @@ from __future__ import annotations
 import socket
 
 from guardrails_lite.testing._shapes import completion
-from guardrails_lite.testing._wire import Peer, head
+from guardrails_lite.testing._wire import LAST_CHUNK, Peer, head, http_chunk
 from guardrails_lite.testing.faults._fault import (
     BROKEN,
+    DONE,
     FAILED,
     LATE,
     LONG_S,
+    PAGE,
+    SSE,
     TEXT,
     Variant,
     drip,
     fault,
+    frames,
     json_bytes,
     whole,
     wire,
@@ -29,8 +33,12 @@ def _half_close(peer: Peer) -> None:
     peer.sock.shutdown(socket.SHUT_WR)
 
 
+_ASKED = whole(json_bytes(completion(TEXT)))
+_UNASKED = whole(_BODY)
+
+
 def _answer_unasked(peer: Peer) -> None:
-    peer.send(whole(json_bytes(completion(TEXT))))
+    peer.send(_ASKED)
 
 
 CONNECTION_FAULTS = (
@@ -72,5 +80,20 @@ CONNECTION_FAULTS = (
         wire(_answer_unasked),
         place="greeting",
         streamed=False,
+    ),
+    fault(
+        "C15",
+        "bytes behind a whole answer",
+        "RETRY",
+        {
+            "another answer": wire(_ASKED + _UNASKED),
+            "half of another": wire(_ASKED + _UNASKED[:-10]),
+            "a stream": wire(
+                _ASKED + head(200, SSE) + b"".join(map(http_chunk, [*frames(), DONE])) + LAST_CHUNK
+            ),
+            "no HTTP": wire(_ASKED + PAGE),
+        },
+        place="earlier",
+        warm=True,
     ),
 )

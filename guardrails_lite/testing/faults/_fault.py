@@ -28,9 +28,9 @@ from guardrails_lite.testing._shapes import JsonDict, chunks, completion
 from guardrails_lite.testing._wire import LAST_CHUNK, Peer, Request, head, http_chunk
 
 Group = Literal["status", "connection", "body", "stream", "system"]
-Place = Literal["answer", "greeting", "refused", "unresolvable", "full"]
-"""In answer to a request; at the first moment of a connection; or before there is one: nobody listens,
-nobody has the name, nobody takes the connection up."""
+Place = Literal["answer", "earlier", "greeting", "refused", "unresolvable", "full"]
+"""In answer to a request, or to an earlier one over the same connection; at the first moment of a
+connection; or before there is one: nobody listens, nobody has the name, nobody takes the connection up."""
 
 TEXT = "All is well."
 """What every healthy answer says, and what a fault that must be delivered says too."""
@@ -96,7 +96,7 @@ class Fault:
     place: Place = "answer"
     """Where it strikes."""
     warm: bool = False
-    """A healthy call over the same connection comes first."""
+    """A call over the same connection comes first, and is answered well."""
 
     @property
     def group(self) -> Group:

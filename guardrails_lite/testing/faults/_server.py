@@ -13,7 +13,7 @@ from guardrails_lite.testing._server import Answer, Wire, send
 from guardrails_lite.testing._shapes import completion, with_choices
 from guardrails_lite.testing._wire import Gone, Listener, Peer, Request
 from guardrails_lite.testing.faults._catalogue import FAULTS
-from guardrails_lite.testing.faults._fault import BROKEN, TEXT, Fault, Variant
+from guardrails_lite.testing.faults._fault import BROKEN, TEXT, Fault, Place, Variant
 
 PRIMARY = "primary"
 """The model whose requests are struck."""
@@ -91,9 +91,9 @@ class FaultServer(Listener):
             self._greeted.discard(peer)
             return
         answer: Answer = healthy(request)
-        if self._warm:
-            self._warm = False
-        elif request.model == PRIMARY and self.place == "answer" and self._strikes():
+        place: Place = "earlier" if self._warm else "answer"
+        self._warm = False
+        if request.model == PRIMARY and self.place == place and self._strikes():
             answer = self.variant.answer
         while callable(answer):
             answer = answer(request)
