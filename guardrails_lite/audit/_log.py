@@ -49,9 +49,11 @@ class AuditLog:
             ``"commit"``: where something was found, changed or failed, until its record is durable.
             ``"strict"``: always, and nothing is sent to the provider before the intent is durable.
         on_failure: What a call does when the log cannot be written. ``"closed"``: it fails with
-            `LogUnavailable`. ``"spill"``: its record goes to the log at *spill*. ``"open"``: it goes on,
-            and the number of lost records is written as a ``gap`` as soon as writing works again.
-        spill: The directory for ``on_failure="spill"``, best on another volume.
+            `LogUnavailable`. ``"spill"``: its record goes to the log at *spill*. ``"open"``: it goes on.
+            The number of records that are not here is written as a ``gap`` as soon as writing works again.
+        spill: The directory for ``on_failure="spill"``, best on another volume. It is a log of its own,
+            with texts at the same *capture* level: who is erased, held or restricted here is there, too,
+            only when that is done there as well, on `AuditLog.spill`.
         capture: What is kept of texts. ``"metadata"``, ``"none"``: nothing but counts. ``"redacted"``:
             what was let through, as the rules left it, in an encrypted vault, never in the log itself.
             ``"sealed"``: beside it in the vault also the originals, what was asked and answered before any
@@ -59,7 +61,8 @@ class AuditLog:
             `cryptography`.
         signing: How checkpoints are signed; default: ``"ed25519"`` where `cryptography` is installed
             (extra ``[audit]``), otherwise ``"hmac-sha256"``. Decided when the log is made.
-        keys: Where the keys live; default: ``keys`` in *directory*. Another volume or user is better.
+        keys: Where the keys live; default: ``keys`` in *directory*. Another volume or user is better. Those
+            of *spill* are in ``spill`` within, where this is given.
         checkpoint_every: Sign after this many entries, and at the latest each second.
         heartbeat_s: Say that nothing happened after so many idle seconds; None: never.
         segment_bytes: Start a new segment, and a new signing key, at this size.
@@ -118,16 +121,17 @@ class AuditLog:
         self._registry = Registry(self.directory, self._keys, clock=self._clock, encode=self._encode)
         self._pseudonyms = Pseudonyms(self._keys / "pseudonym.key")
         self.vault = Vault(self.directory / "vault", self._keys / "vault.key", disk=settings.disk)
-        self._spill: AuditLog | None = AuditLog(spill, mode=mode) if spill is not None else None
+        self.spill: AuditLog | None = None
+        if spill is not None:
+            self.spill = AuditLog(spill, mode="strict", capture=capture, keys=settings.spill_keys)
         with _lifetimes.making():
             self._make()
-        self._writer: Writer = Writer(
+        self._writer = Writer(
             self._registry,
             settings,
             vault=self.vault,
             encode=self._encode,
             explain=partial(explanation, pseudonyms=self._pseudonyms, capture=capture, encode=self._encode),
-            spill=self._spill._writer if self._spill is not None else None,
         )
 
     def _make(self) -> None:
@@ -156,30 +160,35 @@ class AuditLog:
 
     def sealed(self, record: Record, originals: Sequence[Original]) -> None:
         """The same, with what was said before any rule: it is kept at level ``"sealed"`` only."""
+        otherwise = partial(self.spill.sealed, record, originals) if self.spill is not None else None
+        said = originals if self.capture == "sealed" else ()
         data = record.to_dict(pseudonym=self._pseudonyms.of)
         wait = self.mode == "strict" or (self.mode == "commit" and _is_remarkable(data))
-        if self.capture == "sealed" and (record.texts or originals):
-            data["content"] = self._content(record, originals)
-        elif self.capture == "redacted" and record.texts:
-            data["content"] = self._content(record, ())
-        self._writer.put("call.completed", record.id, self._encode(data), wait, policy=record.digest)
+        if self._settings.keeps_texts and (record.texts or said):
+            try:
+                data["content"] = self._content(record, said)
+            except OSError as error:
+                if otherwise is not None:
+                    self._writer.miss(error)
+                    otherwise()
+                    return
+                # The record matters more than the texts: it is written, and says that they are missing.
+                data["content"] = {"capture": self.capture, "failed": type(error).__name__}
+        body = self._encode(data)
+        self._writer.put("call.completed", record.id, body, wait, policy=record.digest, otherwise=otherwise)
 
     def intent(self, intent: Intent) -> None:
         """Write that a call is about to be made."""
-        data = intent.to_dict(pseudonym=self._pseudonyms.of)
-        self._writer.put(
-            "call.intent", intent.id, self._encode(data), self.mode == "strict", policy=intent.digest
-        )
+        otherwise = partial(self.spill.intent, intent) if self.spill is not None else None
+        body = self._encode(intent.to_dict(pseudonym=self._pseudonyms.of))
+        wait = self.mode == "strict"
+        self._writer.put("call.intent", intent.id, body, wait, policy=intent.digest, otherwise=otherwise)
 
     def _content(self, record: Record, originals: Sequence[Original]) -> dict[str, Any]:
         as_kept = tuple(said[:3] for said in originals) == record.texts
         user = record.who.get("user")
         subject = self._pseudonyms.of("user", user) if user is not None else f"call:{record.id}"
-        try:
-            content = self.vault.put(record.id, subject, record.texts, () if as_kept else originals)
-        except OSError as error:
-            # The record matters more than the texts: it is written, and says that they are missing.
-            return {"capture": self.capture, "failed": type(error).__name__}
+        content = self.vault.put(record.id, subject, record.texts, () if as_kept else originals)
         told: dict[str, Any] = {"capture": self.capture}
         if content.kept is not None:
             told |= content.kept.to_dict()
@@ -189,7 +198,8 @@ class AuditLog:
 
     def append(self, kind: str, ident: str, data: Mapping[str, Any]) -> None:
         """Write one entry of *kind* without waiting for the disk."""
-        self._writer.put(kind, ident, self._encode(data), False)
+        otherwise = partial(self.spill.append, kind, ident, data) if self.spill is not None else None
+        self._writer.put(kind, ident, self._encode(data), False, otherwise=otherwise)
 
     def pseudonym(self, kind: str, value: str) -> str:
         """What stands in this log for *value*, which is a *kind* such as ``"user"``."""
@@ -276,8 +286,8 @@ class AuditLog:
     def close(self) -> None:
         """End this process's stream. A record that comes later opens a new one."""
         self._writer.close()
-        if self._spill is not None:
-            self._spill.close()
+        if self.spill is not None:
+            self.spill.close()
 
     def __enter__(self) -> AuditLog:
         return self

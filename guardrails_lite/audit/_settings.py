@@ -54,6 +54,8 @@ class Settings:
     """The directory, wherever the process goes."""
     keys_root: Path = field(init=False)
     """The directory of the keys."""
+    spill_keys: Path | None = field(init=False)
+    """That of the spill's keys; None: they lie in the spill."""
 
     def __post_init__(self) -> None:
         _check_path("AuditLog(...)", self.directory)
@@ -83,10 +85,15 @@ class Settings:
             _check_choice("signing", self.signing, ("ed25519", "hmac-sha256"))
         _check_installed(self)
         root = Path(self.directory).absolute()
+        if self.spill is not None and Path(self.spill).resolve() == root.resolve():
+            raise ConfigError(
+                f"AuditLog: spill={os.fspath(self.spill)!r} is the log's own directory; give another, best "
+                "on another volume"
+            )
+        keys = None if self.keys is None else Path(self.keys).absolute()
         object.__setattr__(self, "root", root)
-        object.__setattr__(
-            self, "keys_root", root / "keys" if self.keys is None else Path(self.keys).absolute()
-        )
+        object.__setattr__(self, "keys_root", keys or root / "keys")
+        object.__setattr__(self, "spill_keys", keys and keys / "spill")
 
     @property
     def keeps_texts(self) -> bool:

@@ -22,6 +22,9 @@ from guardrails_lite.audit._settings import Settings
 from guardrails_lite.audit._stream import NO_ID, Stream
 from guardrails_lite.audit._vault import Vault
 
+Otherwise = Callable[[], object]
+"""What is done where an entry cannot be written."""
+
 
 class Writer:
     """Writes one process's entries to the log of *registry*.
@@ -32,7 +35,6 @@ class Writer:
         vault: What the entries refer to: it is synced before them.
         encode: Makes JSON of a payload.
         explain: Says what the policy of a digest is, as a payload, where that is known.
-        spill: Takes what cannot be written, where that was agreed on.
     """
 
     def __init__(
@@ -43,14 +45,12 @@ class Writer:
         vault: Vault,
         encode: Callable[[object], bytes],
         explain: Callable[[str], bytes | None],
-        spill: Writer | None,
     ) -> None:
         self._registry = registry
         self._settings = settings
         self._vault = vault
         self._encode = encode
         self._explain = explain
-        self._spill = spill
         self._start(parent=None)
         _lifetimes.live(self)
 
@@ -58,7 +58,7 @@ class Writer:
         self.lock = threading.RLock()
         self.own = OwnStream(self._registry, self._settings, self._encode, parent=parent)
         self._busy = False
-        self._deferred: deque[tuple[str, str, bytes, str]] = deque()
+        self._deferred: deque[tuple[str, str, bytes, str, Otherwise | None]] = deque()
         """What came while this thread was busy; see `_alone`."""
         self._lost = 0
         self._trouble: str | None = None
@@ -77,13 +77,22 @@ class Writer:
     # -- writing --------------------------------------------------------------------------------------
 
     def put(
-        self, kind: str, ident: str, body: bytes, wait: bool, *, policy: str = "", must: bool = False
+        self,
+        kind: str,
+        ident: str,
+        body: bytes,
+        wait: bool,
+        *,
+        policy: str = "",
+        otherwise: Otherwise | None = None,
+        must: bool = False,
     ) -> None:
         """Write one entry, and *wait* until it is durable.
 
         Args:
             policy: The digest of the policy that decided it, which is explained before it.
-            must: It is written here or not at all, whatever was agreed on.
+            otherwise: Called where it could not be written.
+            must: It is written, whatever was agreed on.
 
         Raises:
             LogUnavailable: it could not be written, and nothing else was agreed on.
@@ -91,7 +100,7 @@ class Writer:
         try:
             with self.lock:
                 if self._busy:
-                    self._deferred.append((kind, ident, body, policy))
+                    self._deferred.append((kind, ident, body, policy, otherwise))
                     return
                 self._busy = True
                 try:
@@ -104,7 +113,11 @@ class Writer:
                 self._vault.sync()
                 stream.sync(size)
         except (OSError, ConfigError) as error:
-            self._failed(kind, ident, body, error, policy, must)
+            self.miss(error)
+            if otherwise is not None:
+                otherwise()
+            elif must or self._settings.on_failure != "open":
+                raise self._unavailable(error) from error
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -124,9 +137,9 @@ class Writer:
 
     def _write_deferred(self) -> None:
         while self._deferred:
-            kind, ident, body, policy = self._deferred.popleft()
+            kind, ident, body, policy, otherwise = self._deferred.popleft()
             with contextlib.suppress(LogUnavailable):  # the gap tells of it; its call has no caller
-                self.put(kind, ident, body, False, policy=policy)
+                self.put(kind, ident, body, False, policy=policy, otherwise=otherwise)
 
     def event(self, kind: str, ident: str, body: bytes) -> None:
         """Write an entry that is about the log or a person, and wait until it is durable."""
@@ -178,17 +191,11 @@ class Writer:
 
     # -- what cannot be written -----------------------------------------------------------------------
 
-    def _failed(self, kind: str, ident: str, body: bytes, error: Exception, policy: str, must: bool) -> None:
+    def miss(self, error: Exception) -> None:
+        """Have the next entry that is written say that one was lost here, and why."""
         with self.lock:
             self._note_trouble(error)
             self._lost += 1
-        if not must:
-            if self._settings.on_failure == "open":
-                return
-            if self._spill is not None:
-                self._spill.put(kind, ident, body, True, policy=policy)
-                return
-        raise self._unavailable(error) from error
 
     def _unavailable(self, error: Exception) -> LogUnavailable:
         what = f"the compliance log {str(self._settings.root)!r} could not be written"
