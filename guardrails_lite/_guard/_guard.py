@@ -397,7 +397,8 @@ class Guard(Generic[T]):
         """Say what one call can cost at most, before anything runs: requests, seconds, tokens, money.
 
         Tokens and money are bounded by the budget, or by the size of the request where it is told. What
-        the checks use, such as a judge that asks a model, is not in them: nobody knows it before.
+        the checks use, such as a judge that asks a model, is not in them: nobody knows it before, and
+        `WorstCase.checks` names those that may use something.
 
         Args:
             model: The model that the primary is asked for, for its price.
@@ -407,11 +408,14 @@ class Guard(Generic[T]):
         from guardrails_lite.reliability import worst_case
 
         plan = self._plan
+        fields = plan.schema.field_rules if plan.schema is not None else ()
+        rules = (*plan.input.rules, *plan.output.rules, *(field.rule for field in fields))
         return worst_case(
             plan.retry,
             plan.budget,
             asked_of(plan.fallback, model, clocks=plan.clocks),
             hedged=plan.hedge is not None,
+            checks=(rule.validator for rule in rules),
             prompt_tokens=prompt_tokens,
             max_completion_tokens=max_completion_tokens,
         )

@@ -7,14 +7,17 @@ setting that contradicts another is refused with the arithmetic, since in an out
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from guardrails_lite.reliability._budget import Budget
 from guardrails_lite.reliability._clocks import Clocks
 from guardrails_lite.reliability._prices import price_of
 from guardrails_lite.reliability._retry import BASE_S, CAP_S, Retry
+
+if TYPE_CHECKING:
+    from guardrails_lite._rules import Validator
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class WorstCase:
     silence_s: float | None = None
     """Wall time until it ends where no target ever says anything, by the `Clocks` that all of them have;
     None: `seconds`."""
+    checks: tuple[str, ...] = ()
+    """Validators that wait, and may ask a model of their own: what they use is in no number but `seconds`."""
 
     def __str__(self) -> str:
         seconds = "no limit of time" if self.seconds is None else f"{self.seconds:g} s"
@@ -39,7 +44,8 @@ class WorstCase:
             seconds += f" ({self.silence_s:g} s of silence)"
         tokens = "no limit of tokens" if self.tokens is None else f"{self.tokens} tokens"
         money = "no limit of money" if self.cost_usd is None else f"${self.cost_usd:.4f}"
-        return f"at most {self.sends} sends, {seconds}, {tokens}, {money}"
+        checks = f"; without what {', '.join(self.checks)} may use" if self.checks else ""
+        return f"at most {self.sends} sends, {seconds}, {tokens}, {money}{checks}"
 
 
 class Asked(NamedTuple):
@@ -62,6 +68,7 @@ def worst_case(
     asked: Sequence[Asked],
     *,
     hedged: bool = False,
+    checks: Iterable[Validator] = (),
     prompt_tokens: int | None = None,
     max_completion_tokens: int | None = None,
 ) -> WorstCase:
@@ -76,6 +83,7 @@ def worst_case(
         budget: The guard's budget.
         asked: The targets, the primary first.
         hedged: Whether the primary may be sent to once more beside an attempt.
+        checks: The validators of all its rules.
         prompt_tokens: The largest prompt, where it is known. It grows with a re-ask by the reply and what
             was wrong with it, which is taken as one more completion, and so with a stream that is resumed.
         max_completion_tokens: The longest completion that a request asks for, where it does.
@@ -99,7 +107,8 @@ def worst_case(
             cost = min(sends * dearest, math.inf if cost is None else cost)
     silent_s = max(sum(silent_s for _, _, silent_s in _silences(retry, asked, name)) for name in _SILENCES)
     silence_s = min(silent_s, budget.deadline_s or math.inf) or None
-    return WorstCase(sends, budget.deadline_s, tokens, cost, silence_s)
+    asking = dict.fromkeys(check.name for check in checks if check.kind != "plain")
+    return WorstCase(sends, budget.deadline_s, tokens, cost, silence_s, tuple(asking))
 
 
 def contradictions(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -125,6 +125,26 @@ def test_a_check_that_breaks_has_used_what_it_reported() -> None:
     assert caught.value.record is not None
     (check,) = caught.value.record.checks
     assert (check.result, check.usage, check.cost_usd) == ("broken", Usage(5, 0), 0.5)
+
+
+def test_the_worst_case_names_the_checks_whose_use_it_does_not_know() -> None:
+    """Those that wait, on a side or on a field, each once; a plain one has nothing to report."""
+
+    @declare(name="plain")
+    def plain(text: str) -> list[Finding]:
+        return []
+
+    class Answer(TypedDict):
+        text: Annotated[str, block(aasking)]
+
+    free = Guard(output=[block(plain)]).worst_case()
+    assert (free.checks, str(free)) == ((), "at most 5 sends, 120 s, no limit of tokens, no limit of money")
+
+    found = guarded(cost_usd=1.0).worst_case()
+    assert found.checks == ("asking",)
+    assert str(found) == "at most 5 sends, 120 s, no limit of tokens, $1.0000; without what asking may use"
+    typed = Guard(input=[block(asking)], schema=Answer).worst_case()
+    assert typed.checks == ("asking", "aasking")
 
 
 def test_usage_that_was_not_told_has_no_price() -> None:
