@@ -263,6 +263,7 @@ def report(prompts: Path, seed: int) -> None:
     by_kind("injection as a tool's: pieces of code and its documents flagged", tool, code(draw, pieces=800))
     inside = surrounded(draw, [text for text in clear if len(text) < 300], benign, each=60)
     by_kind("injection: attacks found alone, inside benign prompts", find, inside)
+    by_kind("pii: pieces of code and its documents flagged", pii(), code(random.Random(seed), pieces=800))
     print("benign prompts flagged, and cost in µs per kB")
     for find in (pii(), secrets(), injection(), hidden_text(), exfiltration(), output_injection()):
         print(

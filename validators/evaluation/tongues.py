@@ -1,8 +1,9 @@
 """Attacks and honest requests in twelve languages, for the evaluation of `injection`.
 
-Written before the phrases of these languages were gone over, and neither trained nor tuned on: for each
-language the same eight intents in its own wording (override, prompt leak, secret, lawless role, no
-refusals, an order inside a document, data out, secrecy), and four honest requests in similar words.
+The model has not learnt from them, but the phrases of these languages were gone over after a look at what was
+missed of them, so the rates are hopeful. For each language the same eight intents in its own wording (override,
+prompt leak, secret, lawless role, no refusals, an order inside a document, data out, secrecy), and four honest
+requests in similar words.
 """
 
 # ruff: noqa: E501 - sentences read best on one line
