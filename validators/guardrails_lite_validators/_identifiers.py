@@ -242,20 +242,31 @@ def by_shape() -> dict[bytes, list[tuple[Identifier, float]]]:
     return table
 
 
+@functools.cache
+def _sizes() -> dict[bytes, tuple[int, ...]]:
+    """How long the shapes are that begin with the same few characters: most numbers begin none."""
+    sizes: dict[bytes, set[int]] = {}
+    for shape in by_shape():
+        sizes.setdefault(shape[:_BEGINNING], set()).add(len(shape))
+    return {beginning: tuple(sorted(lengths)) for beginning, lengths in sizes.items()}
+
+
+_BEGINNING = 4
+_LONGEST_SHAPE = 24
 _AS_SHAPE = bytes(
     ord("9") if chr(code).isdigit() else ord("A") if chr(code).isalpha() else code for code in range(128)
 ).ljust(256)
 
 
-def named(text: str, start: int, ends: list[int]) -> Iterator[tuple[str, int, int, float]]:
-    """The identifiers that begin at *start* and end at one of *ends*, with their entity and score."""
-    if not ends:
-        return
-    table = by_shape()
-    shape = text[start : ends[-1]].encode("ascii").translate(_AS_SHAPE)
-    for end in ends:
-        rows = table.get(shape[: end - start])
-        if rows is None:
+def named(text: str, start: int) -> Iterator[tuple[str, int, int, float]]:
+    """The identifiers that begin at *start*, with their entity and score."""
+    shape = text[start : start + _LONGEST_SHAPE].encode("ascii", "replace").translate(_AS_SHAPE)
+    for size in _sizes().get(shape[:_BEGINNING], ()):
+        end = start + size
+        if end > len(text):
+            return
+        rows = by_shape().get(shape[:size])
+        if rows is None or _goes_on(text, end):
             continue
         value = "".join(filter(str.isalnum, text[start:end])).upper()
         around: Around | None = None
@@ -270,3 +281,9 @@ def named(text: str, start: int, ends: list[int]) -> Iterator[tuple[str, int, in
             elif around.has(WEAK_WORDS):
                 score = max(score, min(score + WEAKER, 0.9))
             yield row.entity, start, end, score
+
+
+def _goes_on(text: str, end: int) -> bool:
+    """Whether what ends there is part of something longer."""
+    after = text[end : end + 2]
+    return after[:1].isalnum() or after[:1] == "_" or (after[:1] in "-./" and after[1:].isdigit())

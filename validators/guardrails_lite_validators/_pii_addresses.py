@@ -141,11 +141,13 @@ def ipv6s(text: str) -> Iterator[Candidate]:
 
 # --- MAC addresses ----------------------------------------------------------------------------------
 
-# From the first mark on, to which `find` is quickest: the digits before it are looked at after.
+# From the first mark on, to which `find` is quickest: the digits before it are looked at after. The first and
+# the last mark of an address are at least so far apart.
 _MACS = tuple(
     (
         mark,
         size,
+        (size + 1) * times,
         re.compile(rf"\{mark}(?:[0-9A-Fa-f]{{{size}}}\{mark}){{{times}}}[0-9A-Fa-f]{{{size}}}(?![\w:-])"),
     )
     for mark, size, times in ((":", 2, 4), ("-", 2, 4), (".", 4, 1))
@@ -155,9 +157,9 @@ _HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 
 def macs(text: str) -> Iterator[Candidate]:
     """Six pairs with colons or hyphens, or three groups with points; not all zeros nor the broadcast."""
-    for mark, size, pattern in _MACS:
+    for mark, size, apart, pattern in _MACS:
         first = text.find(mark)
-        found = pattern.search(text, first) if text.rfind(mark) - first > size else None
+        found = pattern.search(text, first) if text.rfind(mark) - first >= apart else None
         while found is not None:
             start = found.start() - size
             digits = re.sub("[^0-9a-f]", "", text[max(start, 0) : found.end()].lower())

@@ -35,11 +35,8 @@ _AS_TYPED = (
 _RUN = re.compile(r"[0-9]+(?:[ .\-/()]{1,3}[0-9]+){0,12}")
 _SEPARATORS = dict.fromkeys(map(ord, " .-/()"))
 _TOKEN = re.compile(r"[0-9A-Za-z_]{1,42}")
-_PIECES = re.compile(r"[0-9A-Za-z]{1,20}(?:[ .\-/+(][0-9A-Za-z]{1,20}\)?){0,7}")
-_PIECE = re.compile(r"\([0-9A-Za-z]+\)|[0-9A-Za-z]+")
 _LEAD = re.compile(r"(?<![0-9A-Za-z_])(?:[A-Za-z]{2}[ -]|[A-Za-z]-)$")
 _LONGEST_TOKEN = 40
-_SHORTEST_NAMED = 8
 
 
 def candidates(text: str) -> Iterator[Candidate]:
@@ -93,7 +90,7 @@ def _number(text: str, start: int, digits_end: int, before: str) -> Iterator[Can
     if after.isalpha():
         yield from wallets(text, start)
     yield from _lettered(text, start, before)
-    yield from named(text, start, _ends(text, start))
+    yield from named(text, start)
 
 
 def _lettered(text: str, start: int, before: str) -> Iterator[Candidate]:
@@ -101,7 +98,7 @@ def _lettered(text: str, start: int, before: str) -> Iterator[Candidate]:
     lead = _LEAD.search(text, max(start - 3, 0), start) if before in " -" else None
     if lead is not None:
         yield from ibans(text, lead.start())
-        yield from named(text, lead.start(), _ends(text, lead.start()))
+        yield from named(text, lead.start())
 
 
 def _word(text: str, start: int) -> Generator[Candidate, None, int]:
@@ -121,24 +118,8 @@ def _word(text: str, start: int) -> Generator[Candidate, None, int]:
     if size > 25:
         yield from wallets(text, first)
     if size <= _LONGEST_TOKEN:
-        yield from named(text, first, _ends(text, first))
+        yield from named(text, first)
     return token.end()
-
-
-def _ends(text: str, start: int) -> list[int]:
-    """Where a value of several pieces that begins at *start* could end."""
-    whole = _PIECES.match(text, start)
-    if whole is None:
-        return []
-    ends = []
-    for piece in _PIECE.finditer(text, start, whole.end()):
-        end = piece.end()
-        if end - start < _SHORTEST_NAMED:
-            continue
-        after = text[end : end + 2]
-        if not (after[:1].isalnum() or after[:1] == "_" or (after[:1] in "-./" and after[1:].isdigit())):
-            ends.append(end)
-    return ends
 
 
 def _is_joined(text: str, start: int) -> bool:
