@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
@@ -48,14 +49,32 @@ def wanted(calls: Sequence[Made], hour: int) -> dict[str, Any] | None:
     if not now:
         return None
     since = hour - min((call.hour for call in before), default=hour)
-    told = {"hours_before": since, "calls": len(now), "blocked": sum(call.blocked for call in now)}
+    told: dict[str, Any] = {
+        "hours_before": since,
+        "calls": len(now),
+        "blocked": sum(call.blocked for call in now),
+    }
     for name, of_now, of_before in (
         ("calls", len(now), len(before) / since if since else 0.0),
         ("cost", _cost(now), _cost(before) / since if since else 0.0),
         ("block", _rate(now), _rate(before)),
     ):
         told[f"{name}_ratio"] = of_now / of_before if of_before else math.inf if of_now else 1.0
+    for name, amount in (("calls", len), ("cost", _cost)):
+        each = [amount([call for call in before if call.hour == at]) for at in range(hour - since, hour)]
+        told[f"{name}_z"] = _z(amount(now), each)
+        highest = max(each, default=0)
+        told[f"{name}_peak_ratio"] = amount(now) / highest if highest else math.inf if amount(now) else 1.0
     return told
+
+
+def _z(now: float, before: Sequence[float]) -> float:
+    if not before:
+        return 0.0
+    apart = [abs(value - median(before)) for value in before]
+    spread = 1.4826 * median(apart) or sum(apart) / len(apart) * 1.2533
+    above = now - median(before)
+    return above / spread if spread else math.copysign(math.inf, above) if above else 0.0
 
 
 def _cost(calls: Sequence[Made]) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from guardrails_lite import AuditLog
+from guardrails_lite._messages import Usage
 from guardrails_lite._record import AttemptStep
 from guardrails_lite.audit import (
     Disk,
@@ -56,6 +57,11 @@ def week(**changes: Any) -> list[dict[str, Any]]:
 
 def spend(root: Path) -> None:
     log_calls(root, [*week(), *({"number": 1000 + n, "at": n, "cost_usd": 0.5, **USER} for n in range(8))])
+
+
+def key_out_of_bounds(root: Path) -> None:
+    """Twice what the key spends in every hour, which is no jump yet by the mean."""
+    log_calls(root, [*week(), *({"number": 1000 + n, "at": n, "cost_usd": 0.5, **USER} for n in range(4))])
 
 
 def blocks(root: Path) -> None:
@@ -179,6 +185,7 @@ def failing(root: Path) -> None:
 
 STORIES: dict[str, Callable[[Path], None]] = {
     "Spend jumped": spend,
+    "An API key spends as it never did": key_out_of_bounds,
     "The share of blocked calls jumped": blocks,
     "Records were lost": gap,
     "A process ended with calls open": killed,
@@ -196,7 +203,10 @@ STORIES: dict[str, Callable[[Path], None]] = {
     "The log's head is not kept elsewhere": unwitnessed,
     "A model keeps failing": failing,
 }
-ALSO = {"One user keeps trying to inject": "The share of blocked calls jumped"}
+ALSO = {
+    "One user keeps trying to inject": "The share of blocked calls jumped",
+    "An API key spends as it never did": "Spend jumped",
+}
 
 
 @pytest.mark.parametrize("title", STORIES)
@@ -232,7 +242,7 @@ def test_a_quiet_week_raises_nothing(tmp_path: Path) -> None:
 def test_an_hour_is_compared_with_the_week_before(tmp_path: Path) -> None:
     """Of the log and of the key; the present hour as far as it has come; told with both numbers."""
     spend(tmp_path / "log")
-    alerts = found(tmp_path / "log", now=NOW + 10)
+    alerts = [alert for alert in found(tmp_path / "log", now=NOW + 10) if alert.title == "Spend jumped"]
     assert {alert.fields["of"] for alert in alerts} == {"log", "key"}
     for alert in alerts:
         assert alert.at == NOW * 10**9
@@ -241,6 +251,36 @@ def test_an_hour_is_compared_with_the_week_before(tmp_path: Path) -> None:
         usual = sum(0.5 for number in range(1, 7 * 48) if number % 50) / 168
         assert alert.fields["usual_cost_usd"] == pytest.approx(usual, rel=0.01)
         assert alert.fields["cost_ratio"] == pytest.approx(4.0 / usual, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("usual", "now", "raised"),
+    [
+        ([1.0] * 100, 1.4, False),  # half as much again, at least
+        ([1.0] * 100, 1.6, True),
+        ([1.0, 9.0] * 50, 9.5, False),  # who is wild has been there
+        ([0.9] * 100, 0.99, False),  # less than a dollar
+        ([0.0] * 23 + [5.0] + [0.0] * 23 + [5.0] + [0.0] * 23 + [5.0], 5.5, False),  # a batch, each night
+        ([0.0] * 23 + [5.0] + [0.0] * 23 + [5.0] + [0.0] * 23 + [5.0], 9.0, True),
+        ([1.0] * 40, 9.0, False),  # known for less than two days
+    ],
+)
+def test_a_key_is_held_against_itself(tmp_path: Path, usual: list[float], now: float, raised: bool) -> None:
+    """Far outside of what it does, and of what it has ever done; by tokens too, where there is no price."""
+    amounts: dict[str, Callable[[float], dict[str, Any]]] = {
+        "money": lambda amount: {"cost_usd": amount},
+        "tokens": lambda amount: {"cost_usd": None, "usage": Usage(round(amount * 1e6), 0)},
+    }
+    for name, told in amounts.items():
+        root = tmp_path / name
+        calls = [
+            {"number": 1 + at, "at": (at - len(usual)) * HOUR, **told(amount), **USER}
+            for at, amount in enumerate(usual)
+            if amount
+        ]
+        log_calls(root, [*calls, {"number": 1000, "at": 0, **told(now), **USER}])
+        titles = [alert.title for alert in found(root) if alert.at == NOW * 10**9]
+        assert ("An API key spends as it never did" in titles) == raised, name
 
 
 def test_no_alert_has_text_of_a_call(tmp_path: Path) -> None:

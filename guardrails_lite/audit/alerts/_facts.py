@@ -30,6 +30,7 @@ SERVICES: Final[Mapping[str, tuple[str, ...]]] = {
         *("of", "value", "hours_before", "complete", "calls", "blocked", "block_rate", "tokens", "cost_usd"),
         *("usual_calls", "usual_block_rate", "usual_tokens", "usual_cost_usd"),
         *("calls_ratio", "block_ratio", "tokens_ratio", "cost_ratio"),
+        *("calls_z", "tokens_z", "cost_z", "calls_peak_ratio", "tokens_peak_ratio", "cost_peak_ratio"),
     ),
     "integrity": ("state", "problems", "first", "records", "streams", "key"),
 }

@@ -3,13 +3,17 @@
 A fact is one hour of UTC of the whole log, or of one key, user, tenant, model or guard, and the mean hour of
 the seven days before it. Where the first call is younger than that, the mean is over the hours since then.
 The present hour counts as far as it has come.
+
+How unusual an hour is says its robust z-score too: how far above the median hour, in units of the median
+absolute deviation (Iglewicz and Hoaglin 1993), which a few wild hours do not stretch. Who does nothing in
+most hours hardly deviates, so each hour of work is far out; the highest hour before tells that apart.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +27,15 @@ if TYPE_CHECKING:
 
 BASELINE_H: Final = 168
 """The hours that an hour is compared with."""
+
+_OF_MEDIAN: Final = 1.4826
+"""The median absolute deviation as a standard deviation, were hours distributed normally."""
+_OF_MEAN: Final = 1.2533
+"""The same of the mean absolute deviation, for where more than half of the hours are alike."""
+
+_UNUSUAL: Final = frozenset(
+    f"{name}_{what}" for name in ("calls", "tokens", "cost") for what in ("z", "peak_ratio")
+)
 
 _BLOCKED: Final = (
     "CASE WHEN outcome IN (" + ",".join(f"'{word}'" for word in BLOCKED) + ") THEN {} ELSE 0 END"
@@ -67,7 +80,8 @@ def hours(index: Index | ShippedIndex, asked: Iterable[int], *, now_ns: int) -> 
             complete = now_ns >= (hour + 1) * HOUR_NS
             for of, columns, place in places:
                 told = {"of": of, "complete": complete, **_fields(columns, place)}
-                yield Fact("hour", hour * HOUR_NS, f"hour {hour} {of} {told['value']}", told)
+                named = f"hour {hour} {of} {told['value']}"
+                yield Fact("hour", hour * HOUR_NS, named, _Hour(told, columns, place))
 
 
 def _fields(columns: tuple[Any, ...], place: int) -> dict[str, Any]:
@@ -99,6 +113,57 @@ def _fields(columns: tuple[Any, ...], place: int) -> dict[str, Any]:
         "tokens_ratio": _ratio(tokens, usual_tokens),
         "cost_ratio": _ratio(cost, usual_cost_usd),
     }
+
+
+class _Hour(Mapping[str, Any]):
+    """The fields of an hour. How unusual it is takes the longest, and is worked out once a rule asks."""
+
+    __slots__ = ("_columns", "_place", "_told")
+
+    def __init__(self, told: dict[str, Any], columns: tuple[Any, ...], place: int) -> None:
+        self._told = told
+        self._columns = columns
+        self._place = place
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._told and name in _UNUSUAL:
+            self._told |= _unusual(self._columns, self._place, self._told["hours_before"])
+        return self._told[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys((*self._told, *_UNUSUAL)))
+
+    def __len__(self) -> int:
+        return len(self._told.keys() | _UNUSUAL)
+
+
+def _unusual(columns: tuple[Any, ...], place: int, hours_before: int) -> dict[str, float]:
+    """How far the hour at *place* stands out of those before it."""
+    _, at, *sums = columns
+    begin = bisect_left(at, at[place] - BASELINE_H)
+    told: dict[str, float] = {}
+    for name, each in (("calls", sums[0]), ("tokens", sums[2]), ("cost", sums[3])):
+        now, before = each[place], each[begin:place]
+        told[f"{name}_z"] = _robust_z(now, before, hours_before)
+        told[f"{name}_peak_ratio"] = _ratio(now, max(before, default=0))
+    return told
+
+
+def _robust_z(now: float, before: tuple[float, ...], total: int) -> float:
+    """The robust z-score of *now* among *total* hours, of which those that are not told had nothing."""
+    if not total:
+        return 0.0
+    ordered = [0.0] * (total - len(before)) + sorted(before)
+    middle = _median(ordered)
+    apart = [abs(value - middle) for value in ordered]
+    spread = _median(sorted(apart)) * _OF_MEDIAN or sum(apart) / total * _OF_MEAN
+    if spread:
+        return (now - middle) / spread
+    return math.copysign(math.inf, now - middle) if now != middle else 0.0
+
+
+def _median(ordered: list[float]) -> float:
+    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
 def _ratio(now: float, usual: float) -> float:
