@@ -18,21 +18,13 @@ from benchmarks._lateness import lateness
 from benchmarks._soak import clients, functions
 from guardrails_lite import Clocks, Guard, Retry, target
 from guardrails_lite._messages import Usage
-from guardrails_lite.reliability import (
-    Budget,
-    Ledger,
-    Limits,
-    Permit,
-    Place,
-    SQLiteStore,
-    Turnstile,
-    Turnstiles,
-    Upstream,
-    await_turn,
-    bounded_client,
-    time_limit,
-    wait_turn,
-)
+from guardrails_lite.reliability import Budget, Limits, SQLiteStore, Upstream
+from guardrails_lite.reliability._bounded_client import bounded_client
+from guardrails_lite.reliability._budget import Ledger
+from guardrails_lite.reliability._deadline import time_limit
+from guardrails_lite.reliability._permits import Permit
+from guardrails_lite.reliability._turns import await_turn, wait_turn
+from guardrails_lite.reliability._turnstile import Place, Turnstile, Turnstiles
 from guardrails_lite.testing import LoopbackServer
 
 Row = tuple[str, float, str, float | None, bool]

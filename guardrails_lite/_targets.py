@@ -260,7 +260,8 @@ def _check_upstream(subject: Any, upstream: object) -> None:
 
 
 def _check_clocks(subject: Any, clocks: object) -> None:
-    from guardrails_lite.reliability import Clocks, bound_of
+    from guardrails_lite.reliability import Clocks
+    from guardrails_lite.reliability._bounded_client import bound_of
 
     if not isinstance(clocks, Clocks):
         raise ConfigError(

@@ -26,6 +26,7 @@ MODULES = [
     "guardrails_lite.audit.index",
     "guardrails_lite.audit.postgres",
     "guardrails_lite.evaluation",
+    "guardrails_lite.reliability",
     "guardrails_lite.review",
     "guardrails_lite.testing",
     "guardrails_lite.testing.faults",

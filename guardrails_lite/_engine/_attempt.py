@@ -42,7 +42,9 @@ from guardrails_lite._messages._shapes import (
     write_reply,
 )
 from guardrails_lite._targets import Answered, Target
-from guardrails_lite.reliability import Admission, Failure, classify, classify_body_error
+from guardrails_lite.reliability import Failure, classify
+from guardrails_lite.reliability._budget import Admission
+from guardrails_lite.reliability._classify import classify_body_error
 from guardrails_lite.reliability._clocks import AT_ONCE_S, Pulse
 from guardrails_lite.reliability._permits import TurnedAway
 
@@ -52,8 +54,9 @@ if TYPE_CHECKING:
     from guardrails_lite._engine._story import Story
     from guardrails_lite._messages import Call
     from guardrails_lite._targets import Primary
-    from guardrails_lite.reliability import Permit, Turnstile
+    from guardrails_lite.reliability._permits import Permit
     from guardrails_lite.reliability._retry_budget import SecondTry
+    from guardrails_lite.reliability._turnstile import Turnstile
     from guardrails_lite.schemas.parts import Parts
 
 _STREAMED = frozenset({"stream", "async stream"})

@@ -25,7 +25,7 @@ from guardrails_lite._engine._resuming import Begun, after_release
 from guardrails_lite._engine._tally import Stop
 from guardrails_lite._errors import GuardrailsError
 from guardrails_lite._targets import Target
-from guardrails_lite.reliability import Admission, Refusal
+from guardrails_lite.reliability._budget import Admission, Refusal
 
 if TYPE_CHECKING:
     from guardrails_lite._engine._story import Story

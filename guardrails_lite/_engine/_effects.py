@@ -40,8 +40,10 @@ if TYPE_CHECKING:
     from guardrails_lite._rules import Finding, Rule, Validator
     from guardrails_lite._targets import Primary, Target
     from guardrails_lite._tools import Tool
-    from guardrails_lite.reliability import Failure, Permit, TurnedAway, Turnstile
+    from guardrails_lite.reliability import Failure
+    from guardrails_lite.reliability._permits import Permit, TurnedAway
     from guardrails_lite.reliability._retry_budget import SecondTry
+    from guardrails_lite.reliability._turnstile import Turnstile
 
 T = TypeVar("T")
 

@@ -41,7 +41,7 @@ from guardrails_lite._engine._tally import Stop
 from guardrails_lite._errors import GuardrailsError
 from guardrails_lite._messages import Call, Reply
 from guardrails_lite._targets import Target
-from guardrails_lite.reliability import Ledger
+from guardrails_lite.reliability._budget import Ledger
 from guardrails_lite.sinks import default_sink, is_silent
 
 if TYPE_CHECKING:

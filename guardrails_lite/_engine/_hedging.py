@@ -18,7 +18,9 @@ from guardrails_lite._engine._request import completion_limit
 from guardrails_lite._messages import get
 from guardrails_lite._messages._shapes import UnreadableError, is_stream, read_reply
 from guardrails_lite._targets import Answered
-from guardrails_lite.reliability import Failure, Refusal, TurnedAway
+from guardrails_lite.reliability import Failure
+from guardrails_lite.reliability._budget import Refusal
+from guardrails_lite.reliability._permits import TurnedAway
 
 if TYPE_CHECKING:
     from guardrails_lite._engine._attempt import Attempt

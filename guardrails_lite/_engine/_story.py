@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from guardrails_lite._engine._plan import Plan
     from guardrails_lite._messages import Call, Usage
     from guardrails_lite._tools import Offered, Verdict
-    from guardrails_lite.reliability import Failure, Ledger
+    from guardrails_lite.reliability import Failure
+    from guardrails_lite.reliability._budget import Ledger
 
 
 _new = tuple.__new__

@@ -169,7 +169,7 @@ def _is_opaque(target: Target) -> bool:
     """Whether nobody sees where it waits."""
     if target.kind == "function":
         return not inspect.isgeneratorfunction(target.subject)
-    from guardrails_lite.reliability import bound_of
+    from guardrails_lite.reliability._bounded_client import bound_of
 
     return target.kind == "client" and bound_of(target.subject) == "cooperative"
 

@@ -405,7 +405,7 @@ class Guard(Generic[T]):
             prompt_tokens: The largest prompt.
             max_completion_tokens: The longest reply that a request asks for, all its choices together.
         """
-        from guardrails_lite.reliability import worst_case
+        from guardrails_lite.reliability._worst_case import worst_case
 
         plan = self._plan
         fields = plan.schema.field_rules if plan.schema is not None else ()

@@ -36,7 +36,7 @@ from guardrails_lite.clients._openai_sized import sized
 from guardrails_lite.clients._openai_streams import heedful
 from guardrails_lite.clients._openai_wary import Wary
 from guardrails_lite.clients._surface import fate_of, refused
-from guardrails_lite.reliability import bound_of, bounded_client
+from guardrails_lite.reliability._bounded_client import bound_of, bounded_client
 from guardrails_lite.reliability._deadline import connect_limit_s
 from guardrails_lite.reliability._twins import twin_of
 

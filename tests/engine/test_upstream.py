@@ -31,8 +31,10 @@ from guardrails_lite import (
     validator,
 )
 from guardrails_lite._engine._effects import Admit, Repeat, Send, Settle, Sleep, Write
-from guardrails_lite.reliability import TurnedAway, time_left_s, wait_turn
+from guardrails_lite.reliability import time_left_s
 from guardrails_lite.reliability._lane import Lane
+from guardrails_lite.reliability._permits import TurnedAway
+from guardrails_lite.reliability._turns import wait_turn
 from guardrails_lite.testing import STYLES, HttpReply, LoopbackServer, ScriptedModel, Style, completion
 from tests.engine.conftest import NOW, word
 from tests.engine.test_steps import Steps, interrupted, waits

@@ -17,7 +17,9 @@ from typing import Any
 import openai
 import pytest
 
-from guardrails_lite.reliability import bound_of, bounded_client, classify, time_left_s, time_limit
+from guardrails_lite.reliability import classify, time_left_s
+from guardrails_lite.reliability._bounded_client import bound_of, bounded_client
+from guardrails_lite.reliability._deadline import time_limit
 from guardrails_lite.testing import LoopbackServer
 
 HTTPX: Any = importlib.import_module("httpx2" if int(openai.__version__.split(".")[0]) >= 3 else "httpx")

@@ -12,16 +12,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from guardrails_lite._errors import BudgetExceeded, ConfigError, DeadlineExceeded
 from guardrails_lite._messages import Usage
-from guardrails_lite.reliability import (
-    PRICES,
-    PRICES_DATE,
-    Admission,
-    Budget,
-    Failure,
-    Ledger,
-    Price,
-    Refusal,
-)
+from guardrails_lite.reliability import PRICES, PRICES_DATE, Budget, Failure, Price
+from guardrails_lite.reliability._budget import Admission, Ledger, Refusal
 from guardrails_lite.reliability._prices import cost_usd, price_of
 
 CHEAP = {"m": Price(1.0, 10.0)}

@@ -15,7 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardrails_lite.reliability import Action, Blame, Kind, classify, classify_body_error
+from guardrails_lite.reliability import classify
+from guardrails_lite.reliability._classify import classify_body_error
+from guardrails_lite.reliability._failure import Action, Blame, Kind
 
 SECRET = "sk-live-0123456789abcdef"
 

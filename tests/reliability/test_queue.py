@@ -13,16 +13,11 @@ from hypothesis import strategies as st
 
 from guardrails_lite import ConfigError, Guard, Limits, Upstream, bound
 from guardrails_lite._engine._effects import Admit
-from guardrails_lite.reliability import (
-    MemoryStore,
-    Permit,
-    Place,
-    TurnedAway,
-    Turnstile,
-    Waiting,
-    wait_turn,
-)
+from guardrails_lite.reliability._permits import Permit, TurnedAway, Waiting
 from guardrails_lite.reliability._queue import Queue
+from guardrails_lite.reliability._stores import MemoryStore
+from guardrails_lite.reliability._turns import wait_turn
+from guardrails_lite.reliability._turnstile import Place, Turnstile
 from tests.engine.test_steps import Steps
 
 LONG_S = 1e9

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardrails_lite import _errors
-from guardrails_lite.reliability import Failure, Kind, Retry
+from guardrails_lite.reliability import Failure, Retry
+from guardrails_lite.reliability._failure import Kind
 from guardrails_lite.reliability._retry import CAP_S
 
 FAULT = Failure.of("server error")

@@ -17,20 +17,11 @@ from typing import Any
 import pytest
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite.reliability import (
-    Failure,
-    Limits,
-    Permit,
-    Place,
-    RedisStore,
-    SQLiteStore,
-    Turnstile,
-    Turnstiles,
-    Upstream,
-    Waiting,
-    wait_turn,
-)
+from guardrails_lite.reliability import Failure, Limits, RedisStore, SQLiteStore, Upstream
 from guardrails_lite.reliability._lane import Lane
+from guardrails_lite.reliability._permits import Permit, Waiting
+from guardrails_lite.reliability._turns import wait_turn
+from guardrails_lite.reliability._turnstile import Place, Turnstile, Turnstiles
 
 PLACE = Place("account", "host", "model")
 ONE = Upstream(limits=Limits(concurrency=1))

@@ -12,20 +12,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from guardrails_lite.reliability import (
-    Failure,
-    Limits,
-    MemoryStore,
-    Permit,
-    Place,
-    TurnedAway,
-    Turnstile,
-    Upstream,
-    Waiting,
-)
+from guardrails_lite.reliability import Failure, Limits, Upstream
 from guardrails_lite.reliability._lane import Lane
-from guardrails_lite.reliability._stores import Key
-from guardrails_lite.reliability._turnstile import _GRACE_S
+from guardrails_lite.reliability._permits import Permit, TurnedAway, Waiting
+from guardrails_lite.reliability._stores import Key, MemoryStore
+from guardrails_lite.reliability._turnstile import _GRACE_S, Place, Turnstile
 
 R = TypeVar("R")
 

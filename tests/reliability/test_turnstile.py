@@ -20,23 +20,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite.reliability import (
-    Breaker,
-    Failure,
-    Limits,
-    MemoryStore,
-    Permit,
-    Place,
-    RetryBudget,
-    TurnedAway,
-    Turnstile,
-    Turnstiles,
-    Upstream,
-    Waiting,
-    await_turn,
-    wait_turn,
-)
+from guardrails_lite.reliability import Breaker, Failure, Limits, RetryBudget, Upstream
 from guardrails_lite.reliability._lane import Lane
+from guardrails_lite.reliability._permits import Permit, TurnedAway, Waiting
+from guardrails_lite.reliability._stores import MemoryStore
+from guardrails_lite.reliability._turns import await_turn, wait_turn
+from guardrails_lite.reliability._turnstile import Place, Turnstile, Turnstiles
 
 PLACE = Place("account", "host", "model")
 DOWN = Failure.of("server error", status=500)

@@ -11,7 +11,8 @@ from typing import Any
 import openai
 import pytest
 
-from guardrails_lite.reliability import bounded_client, time_limit
+from guardrails_lite.reliability._bounded_client import bounded_client
+from guardrails_lite.reliability._deadline import time_limit
 from guardrails_lite.reliability._worker import Worker
 
 HTTPX: Any = importlib.import_module("httpx2" if int(openai.__version__.split(".")[0]) >= 3 else "httpx")

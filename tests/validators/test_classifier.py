@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails_lite import Blocked, ConfigError, Guard, Validator, block, redact, warn
-from guardrails_lite.reliability import time_limit
+from guardrails_lite.reliability._deadline import time_limit
 from guardrails_lite.testing import ScriptedModel, check_validator
 from guardrails_lite_validators import classifier
 from guardrails_lite_validators._model_folder import LoadedOnce
