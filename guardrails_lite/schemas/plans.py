@@ -85,7 +85,11 @@ class Plan:
     def fits(self, value: object) -> bool:
         """Whether *value*, which is not admitted, may be accepted at the end all the same, once fitted."""
         part, _ = self._part()
-        return part is None or part.parse(json.dumps(value)).ok
+        if part is None:
+            return True
+        parsed = part.parse(json.dumps(value))
+        # How deep is too deep depends on the length of the whole.
+        return parsed.ok or parsed.problems[0].code == "too deep"
 
     def _part(self) -> tuple[Schema[Any] | None, bool]:
         """This place as a schema of its own, None where it cannot be one, and whether that says all."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from guardrails_lite._schema import Schema
 from guardrails_lite.schemas.branching import MOST_TRIES, branches, too_many, tries
 from guardrails_lite.schemas.outline import Outline
+from guardrails_lite.schemas.streaming import StreamParser
 
 
 class Left(pydantic.BaseModel):
@@ -148,6 +149,21 @@ def test_a_long_reply_may_not_be_deep() -> None:
     outline = Outline(pydantic.TypeAdapter(list[Node]).json_schema())
 
     assert too_many(outline, json.loads(text), len(text))
+
+
+@pytest.mark.parametrize("rest", [", 1]", ", 1" + " " * 40_000 + "]"], ids=["short", "long"])
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_a_stream_is_judged_as_the_whole_reply_is(rest: str, size: int) -> None:
+    """How deep it may be depends on its length, so that is known at its end, and told in the same words."""
+    schema = Schema.of(list[Node])
+    text = f"[{chain(13, 'b')}{rest}"
+    stream = StreamParser(schema)
+    for at in range(0, len(text), size):
+        stream.feed(text[at : at + size])
+
+    assert stream.hopeless is None
+    assert stream.is_complete
+    assert [problem.code for problem in schema.parse(text).problems] == ["too deep"] * (len(rest) < 99)
 
 
 @given(
