@@ -104,8 +104,6 @@ def test_a_call_with_two_findings_needs_the_rule(review: Run) -> None:
         (["--decide", "tp", "--call", "zz"], 1, "no call begins with 'zz'"),
         (["--decide", "tp", "--call", "THE CALL", "--rule", "block(other)"], 1, "no such rule found"),
         (["--decide", "tp", "--call", "THE CALL", "--note", "x" * 501], 2, "at most 500 characters"),
-        (["--needs", "0"], 2, "at least one reviewer has to decide"),
-        (["--decide", "tp", "--call", "THE CALL", "--needs", "0"], 2, "at least one reviewer"),
     ],
 )
 def test_what_cannot_be_decided_is_said_and_nothing_is_written(
@@ -113,6 +111,15 @@ def test_what_cannot_be_decided_is_said_and_nothing_is_written(
 ) -> None:
     (call,) = calls_of(review, ADA)
     assert told in review(*(call if one == "THE CALL" else one for one in arguments), code=code)
+    assert not list(read(log, kind="review.decided"))
+
+
+@pytest.mark.parametrize("arguments", [[], ["--decide", "tp", "--call", "a"]])
+def test_somebody_has_to_decide(log: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    """No number of reviewers below one is taken."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["log", "review", str(log), "--as", "ada", *arguments, "--needs", "0"])
+    assert "argument --needs: '0' is no whole number, 1 or more" in capsys.readouterr().err
     assert not list(read(log, kind="review.decided"))
 
 

@@ -67,8 +67,6 @@ def _run(arguments: argparse.Namespace) -> int:
         return fail("give either --decide or --undo", 2)
     if arguments.decide is None and (arguments.call is not None or arguments.note):
         return fail("--call and --note go with --decide", 2)
-    if arguments.needs < 1:
-        return fail(f"--needs {arguments.needs}: at least one reviewer has to decide", 2)
     try:
         reviewer = reviewer_of(arguments)
     except ConfigError as error:
