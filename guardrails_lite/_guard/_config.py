@@ -1,7 +1,7 @@
 """A guard's settings as others may read them: names, kinds, numbers and choices; texts are counted only.
 
 What is told is what the guard decides by, so two guards whose settings read alike here, and withhold alike,
-have one digest. Where records go, and what is kept of replies, is no part of it.
+have one digest. Where records go is no part of it; for how long a kept reply may answer is.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def policy_from(settings: Mapping[str, Any]) -> Policy:
     ]
     config["budget"] = telling.settings("/budget", settings["budget"] or Budget())
     config["price_table"] = _price_table()
-    for key in ("clocks", "upstream", "hedge"):
+    for key in ("clocks", "upstream", "hedge", "cache"):
         config[key] = None if settings[key] is None else telling.settings(f"/{key}", settings[key])
     config["accept"] = sorted(settings["accept"])
     config["mode"] = settings["mode"]

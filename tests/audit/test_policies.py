@@ -11,8 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openai import OpenAI
 
-from guardrails_lite import AuditLog, Budget, Guard, Retry, block, redact, target, tool, validator, warn
+from guardrails_lite import (
+    AuditLog,
+    Budget,
+    Cache,
+    Guard,
+    Retry,
+    block,
+    redact,
+    target,
+    tool,
+    validator,
+    warn,
+)
 from guardrails_lite._policy import _stretched, digest_of, is_bound
 from guardrails_lite._rules import Finding
 from guardrails_lite.audit import Clock, Disk, bundle, check_bundle, diff_policy, expire, read, verify
@@ -21,7 +34,7 @@ from guardrails_lite.audit._format import Entry, parse
 from guardrails_lite.audit._scan import lines
 from guardrails_lite.cli import main
 from guardrails_lite.reliability import PRICES_DATE, Price
-from guardrails_lite.testing import ScriptedModel, completion
+from guardrails_lite.testing import LoopbackServer, ScriptedModel, completion
 from tests.audit.calls import intent, record
 from tests.engine.conftest import word
 
@@ -93,6 +106,27 @@ def test_the_first_call_of_a_policy_is_preceded_by_what_it_says(tmp_path: Path) 
     assert told[1].data["config"]["budget"]["deadline_s"] == 3
     assert unexplained(tmp_path / "log") == []
     assert verify(tmp_path / "log").ok
+
+
+def test_a_cached_answer_is_told_under_which_terms_it_was_given(tmp_path: Path) -> None:
+    """How old an answer may be is the policy's: the log says it, and other terms are another policy."""
+    asked: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+    with (
+        AuditLog(tmp_path / "log", heartbeat_s=None) as log,
+        LoopbackServer(then="fine") as server,
+        OpenAI(base_url=server.base_url, api_key="k") as plain,
+    ):
+        guard = guard_of(log, cache=Cache(ttl_s=60))
+        client = guard.wrap(plain)
+        for _ in range(2):
+            client.chat.completions.create(**asked)
+        assert len(server.requests) == 1
+    _, cached = read(tmp_path / "log")
+    (told,) = loaded(tmp_path / "log")
+    assert cached.data["digest"] == told.id
+    assert told.data["config"]["cache"] == {"entries": 1000, "ttl_s": 60}
+    assert guard_of(cache=Cache(ttl_s=60)).digest == guard.digest
+    assert len({guard_of(cache=each).digest for each in (None, Cache(), Cache(ttl_s=60))}) == 3
 
 
 def test_what_is_told_covers_every_setting(tmp_path: Path) -> None:
