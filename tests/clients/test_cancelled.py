@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
+import re
 import types
 from collections import Counter
 from collections.abc import Coroutine, Generator
@@ -15,6 +17,7 @@ import pytest
 
 from guardrails_lite import (
     AuditLog,
+    Blocked,
     Cache,
     Finding,
     Guard,
@@ -29,7 +32,7 @@ from guardrails_lite import (
 )
 from guardrails_lite.audit import read
 from guardrails_lite.clients.openai import identity
-from guardrails_lite.testing import HttpReply, LoopbackServer, Request, completion, tool_call
+from guardrails_lite.testing import HttpReply, LoopbackServer, Request, ScriptedModel, completion, tool_call
 from tests.clients.asking import SAID
 from tests.clients.test_hedged import aanswer
 from tests.engine.test_upstream import is_empty
@@ -78,6 +81,12 @@ def loud(request: Request) -> HttpReply:
     return HttpReply("OSLO." if len(said) == len(SAID) else "Oslo.", size=2)
 
 
+def sloppy(request: Request) -> HttpReply:
+    """Leave a field out, until told."""
+    said = request.body.get("messages") or request.body["input"]
+    return HttpReply('{"town": "Oslo."}' if len(said) == len(SAID) else '{"city": "Oslo."}', size=9)
+
+
 def calling(request: Request) -> Any:
     """Call the tool."""
     return completion(tool_calls=[tool_call("look_up", {"country": "Norway"})])
@@ -113,6 +122,18 @@ async def asked_of_tool(client: Any, api: str, stream: bool) -> str:
     return look_up("Norway")
 
 
+async def asked_in_json(client: Any, api: str, stream: bool) -> str:
+    """What the reply says in its one field."""
+    return str(json.loads(await aanswer(client, api, stream))["city"])
+
+
+CITY = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+
 # Two attempts would do, if what was cancelled never came late and failed in the place of another request.
 SETTINGS: dict[str, dict[str, Any]] = {
     "retry": {"retry": Retry(attempts=4, wait=0.0001)},
@@ -120,6 +141,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "hedge": {"retry": Retry(attempts=4, wait=0), "hedge": Hedge(after_s=0.0001, max_share=1.0)},
     "cache": {"retry": Retry(attempts=4, wait=0), "cache": Cache(entries=1, ttl_s=1e-9)},
     "re-ask": {"retry": Retry(attempts=4, wait=0, reasks=3), "output": [reask(shouting)]},
+    "schema": {"retry": Retry(attempts=4, wait=0, reasks=3), "schema": CITY},
     "approval": {"tools": [tool(look_up, approve=ask_manager)]},
 }
 CASES = [
@@ -162,8 +184,8 @@ def test_cancelled_at_any_await_it_leaves_nothing(
                 assert await asyncio.wait_for(ask(client, api, stream), 30) == "Oslo.", number
         raise AssertionError("the call has no end")
 
-    ask = asked_of_tool if settings == "approval" else aanswer
-    providers = {"re-ask": loud, "approval": calling}
+    ask = {"approval": asked_of_tool, "schema": asked_in_json}.get(settings, aanswer)
+    providers = {"re-ask": loud, "schema": sloppy, "approval": calling}
     with LoopbackServer(then=providers.get(settings) or Provider()) as server:
         ends = asyncio.run(sweep(server))
         assert server.wait_idle(5)
@@ -184,6 +206,94 @@ def test_cancelled_at_any_await_it_leaves_nothing(
     assert len(attempts) >= server.request_count
     assert {record.outcome for record in records} <= {"passed", "fell back", "re-asked", "cancelled"}
     assert all(step.result for record in records for step in record.attempts)
+
+
+@pytest.mark.parametrize("callers", [2, 5])
+def test_whoever_of_one_flight_is_cancelled_the_others_are_answered(callers: int) -> None:
+    """Fault X01 with a single flight: the one that asks, or one that waits for it, at any of its awaits."""
+    records: list[Any] = []
+    upstream = Upstream(limits=Limits(concurrency=callers), retries=None, breaker=None)
+    guard = Guard(upstream=upstream, cache=Cache(entries=1, ttl_s=1e-9), log=records.append)
+
+    async def sweep(server: LoopbackServer, cancels_first: bool) -> int:
+        async with openai.AsyncOpenAI(api_key="k", base_url=server.base_url) as bare:
+            client = guard.wrap(bare)
+            account, host = identity(bare)
+            for number in range(MOST):
+                asked = [aanswer(client, "chat", stream=False) for _ in range(callers)]
+                at = 0 if cancels_first else callers - 1
+                asked[at] = cancelled_at(number, asked[at])  # type: ignore[call-overload]  # it is awaitable
+                got = await asyncio.gather(*map(_task, asked), return_exceptions=True)
+                lost = got.pop(at)
+                assert got == ["Oslo."] * (callers - 1), number
+                await _quiet()
+                assert is_empty(upstream, account=account, endpoint=host, model="m"), number
+                if not isinstance(lost, asyncio.CancelledError):
+                    return number
+        raise AssertionError("the call has no end")
+
+    with LoopbackServer(then="Oslo.") as server:
+        ends = [asyncio.run(sweep(server, cancels_first)) for cancels_first in (True, False)]
+        assert server.wait_idle(5)
+
+    assert min(ends) >= 1
+    assert len(records) == callers * (sum(ends) + 2)
+    assert {record.outcome for record in records} == {"passed", "cancelled"}
+    assert any(note.what == "joined an identical call" for record in records for note in record.notes)
+
+
+async def _task(call: Any) -> Any:
+    return await call
+
+
+@pytest.mark.parametrize("effects", ["read", "write"])
+@pytest.mark.parametrize("kind", ["async", "sync"])
+def test_a_tool_that_is_cancelled_at_any_await_has_run_once_or_not(kind: str, effects: Any) -> None:
+    """`ToolCall.arun`: no task is left, and what has begun to write is never begun again."""
+    began = 0
+
+    def write_down(country: str) -> str:
+        nonlocal began
+        began += 1
+        return "Oslo."
+
+    async def awrite_down(country: str) -> str:
+        written = write_down(country)
+        await asyncio.sleep(0)
+        return written
+
+    function = tool(awrite_down if kind == "async" else write_down, name="write_down", effects=effects)
+    guard: Guard[Any] = Guard(tools=[function])
+
+    async def sweep() -> int:
+        nonlocal began
+        for number in range(MOST):
+            began = 0
+            said = completion(
+                tool_calls=[tool_call("write_down", {"country": "Norway"}, id=f"call_{number}")]
+            )
+            outcome = await guard.arun(ScriptedModel([said]).acall, "Where?")
+            [called] = outcome.reply.tool_calls
+            try:
+                await cancelled_at(number, called.arun())
+            except asyncio.CancelledError:
+                asyncio.current_task().uncancel()  # type: ignore[union-attr]  # a task runs this
+            else:
+                assert began == 1
+                return number
+            await _quiet()
+            if effects == "read":
+                assert await called.arun() == "Oslo."
+            else:  # cancelled as it was about to begin, it may count as begun: nobody knows
+                try:
+                    told = await called.arun()
+                except Blocked as error:
+                    told = str(error)
+                assert re.search(r"^Oslo\.$|was begun|has already run", told)
+                assert began <= 1, number
+        raise AssertionError("the call has no end")
+
+    assert asyncio.run(sweep()) >= 1
 
 
 def _two_connections() -> Any:
