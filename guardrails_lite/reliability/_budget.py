@@ -91,9 +91,11 @@ class Admission(NamedTuple):
     limit of its own can carry this one, and then the budget holds to the token."""
     prompt_tokens: int
     """The estimate that was reserved for the prompt."""
+    price: Price | None
+    """What the model costs; None: it has no price, or none is asked."""
 
 
-_FREE = Admission(None, None, 0, 0.0, None, 0)
+_FREE = Admission(None, None, 0, 0.0, None, 0, None)
 """Of a fixed answer."""
 
 
@@ -241,7 +243,7 @@ class Ledger:
         share = 1 - budget.reserve if fallbacks_left else 1.0
         ends_at_s = None if budget.deadline_s is None else now_s + left_s * share
         self.attempts += 1
-        admission = _new(Admission, (model, ends_at_s, prompt + asked, reserved_usd, room, prompt))
+        admission = _new(Admission, (model, ends_at_s, prompt + asked, reserved_usd, room, prompt, price))
         self._open.append(admission)
         return admission
 
@@ -281,7 +283,7 @@ class Ledger:
         if admission is _FREE:
             return 0.0
         self._open.remove(admission)
-        price = price_of(admission.model, self.budget.prices) if admission.model is not None else None
+        price = admission.price
         if usage is None or usage.prompt_tokens < 0 or usage.completion_tokens < 0 or usage.total_tokens <= 0:
             if failure is not None and not failure.maybe_billed:
                 return 0.0

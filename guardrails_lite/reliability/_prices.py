@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from guardrails_lite._errors import ConfigError
@@ -84,10 +85,8 @@ def price_of(model: str | None, prices: Mapping[str, Price] | None = None) -> Pr
     """
     if model is None:
         return None
-    for table in (prices or {}, PRICES):
-        found = table.get(model)
-        if found is None:
-            found = table.get(undated(model))
+    for table in (prices, PRICES) if prices else (PRICES,):
+        found = table.get(model) or table.get(undated(model))
         if found is not None:
             return found
     return None
@@ -99,6 +98,7 @@ def cost_usd(model: str | None, usage: Usage, prices: Mapping[str, Price] | None
     return None if price is None else price.cost_usd(usage)
 
 
+@lru_cache(maxsize=64)
 def undated(model: str) -> str:
     """``gpt-4o-2024-08-06`` and ``gpt-4-0613`` are billed as the model they are snapshots of."""
     name = model.removesuffix("-latest")
