@@ -24,6 +24,8 @@ ClockName = Literal["connect", "first content", "between content", "rate", "whol
 """What has run out, as the record of the attempt calls it."""
 
 CLOCK_NAMES: frozenset[str] = frozenset(get_args(ClockName))
+_LENGTHS = {clock: f"{clock.replace(' ', '_')}_s" for clock in CLOCK_NAMES}
+"""Where `Clocks` says how long each may run: a clock begins anew with each chunk of a stream."""
 AT_ONCE_S = 0.005
 """What fails with less than this left of a limit failed by it."""
 
@@ -174,7 +176,7 @@ class Pulse:
         return replace(failure, error_type=self._clock) if has_run_out else failure
 
     def _run(self, clock: ClockName, from_s: float = 0.0) -> None:
-        length_s = getattr(self.clocks, f"{clock.replace(' ', '_')}_s")
+        length_s = getattr(self.clocks, _LENGTHS[clock])
         self._clock = clock
         self._due_s = math.inf if length_s is None else from_s + length_s
 
