@@ -87,7 +87,7 @@ async def exchange(
     Raises:
         GuardrailsError: as its subclasses say; with the record attached.
     """
-    story = Story(plan, call, style, account=primary.account, live=live)
+    story = Story(plan, call, style, primary.account, live)  # keywords make a class slower to call
     story.ledger = Ledger(plan.budget, plan.clock())
     intent: Write | None = None
     if partials and plan.schema is not None:

@@ -73,9 +73,7 @@ class Story:
     ledger: Ledger
     """What the call may spend, and has spent. A check of a text alone has none."""
 
-    def __init__(
-        self, plan: Plan, call: Call, style: Style, *, account: str = "", live: bool = False
-    ) -> None:
+    def __init__(self, plan: Plan, call: Call, style: Style, account: str = "", live: bool = False) -> None:
         self._began_ns = time.perf_counter_ns()
         self.plan = plan
         self.call = call
