@@ -356,6 +356,8 @@ def test_the_command_line_asks_the_database_as_it_asks_a_directory(
     assert main(["log", "ship", root, "--db", database]) == 0
     assert "bytes sent" in capsys.readouterr().out
     ident = f"{3:032x}"
+    bill = tmp_path / "bill.csv"
+    bill.write_text("cost,model\n1.5,m-1\n")
     for action, *rest in (
         ["ls", "--last", "5"],
         ["ls", "--outcome", "blocked", "--json"],
@@ -363,6 +365,7 @@ def test_the_command_line_asks_the_database_as_it_asks_a_directory(
         ["tail", "--once"],
         ["stats"],
         ["latency", "--by", "model"],
+        ["spend", "--against", str(bill), "--by", "model"],
         ["rules", "--json"],
         ["grep", "log.closed", "--type", "log.closed"],
         ["sql", "SELECT outcome, count(*) AS calls FROM calls GROUP BY 1 ORDER BY 1"],
