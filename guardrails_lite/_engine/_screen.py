@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from time import perf_counter_ns
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 from guardrails_lite._engine._tally import Stop, Tally, booked, look, look_now, stop_of_broken, stops, worst
@@ -137,6 +138,8 @@ class Round:
         try:
             for find in self.side.finds:
                 found = find(text)
+                if type(found) is GeneratorType:
+                    found = [*found]
                 if found or (type(found) is not tuple and type(found) is not list):
                     break
                 now_ns = perf_counter_ns()

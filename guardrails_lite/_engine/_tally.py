@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import inf
 from time import perf_counter_ns
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Literal
 
 from guardrails_lite._engine._effects import Check, Checked, listed
@@ -139,6 +140,8 @@ def look_now(tally: Tally, text: str) -> Sequence[Finding] | None:
     began_ns = perf_counter_ns()
     try:
         found = tally.find(text)  # type: ignore[misc]  # asked before
+        if type(found) is GeneratorType:  # as most validators are written, and mostly it yields nothing
+            found = [*found]
     except Exception as error:
         return booked(tally, text, began_ns, None, error)
     if found or (type(found) is not list and type(found) is not tuple):
