@@ -182,7 +182,11 @@ class Listener:
 
     def wait_idle(self, timeout_s: float = 1.0) -> bool:
         """Wait until no connection is open; False if some still are after *timeout_s*."""
-        return _until(lambda: not self.open_connections, timeout_s)
+        return self.wait_open(0, timeout_s)
+
+    def wait_open(self, most: int, timeout_s: float = 1.0) -> bool:
+        """Wait until at most so many connections are open; False if more still are after *timeout_s*."""
+        return _until(lambda: self.open_connections <= most, timeout_s)
 
     def wait_answered(self, timeout_s: float = 1.0) -> bool:
         """Wait until no request is being answered; False if some still are after *timeout_s*.

@@ -18,6 +18,7 @@ from openai import OpenAI
 from guardrails_lite import Clocks, Guard, Retry, RetryBudget, Upstream, target
 from guardrails_lite.testing.faults import FAULTS, FaultServer, faults_matrix
 from guardrails_lite.testing.faults._judge import Run, judge
+from guardrails_lite.testing.faults._trial import kept_open
 from tests.testing.faults_page import OFFLINE, PAGE, TESTED, page
 
 GUARD: Guard[Any] = Guard(retry=Retry(attempts=3, reasks=2), fallback=[target(model="fallback")])
@@ -137,6 +138,16 @@ def test_each_law_of_all_rows_is_looked_after() -> None:
     run, server = _answered()
     server.arrivals *= 2
     assert _judged(run, server, sends=4) == ("2 attempts on record, 4 requests at the server",)
+
+
+def test_a_connection_that_is_not_used_again_is_told() -> None:
+    """One is kept for the next call. A reply that its client never read holds another."""
+    with FaultServer("H21") as server, _client(server) as client:
+        assert _said(client, "fallback") == "All is well."
+        assert list(kept_open(server, 0.05)) == []
+        create = client.chat.completions.with_streaming_response.create
+        with create(model="fallback", messages=HI), create(model="fallback", messages=HI):
+            assert list(kept_open(server, 0.05)) == ["a connection that it does not use again"]
 
 
 @pytest.mark.parametrize(
