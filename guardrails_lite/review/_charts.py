@@ -32,17 +32,22 @@ class Bar:
     link: str = ""
 
 
-def bars(drawn: Sequence[Bar], *, title: str, width: int = 960, height: int = 190) -> Markup:
-    """A chart over time. Each bar has its numbers as a tooltip, and leads somewhere if it has a link."""
+def bars(drawn: Sequence[Bar], *, title: str, unit: str = "", width: int = 960, height: int = 190) -> Markup:
+    """A chart over time. Each bar has its numbers as a tooltip, and leads somewhere if it has a link.
+
+    Without a *unit* it counts, and its axis has no half of a thing.
+    """
     top, bottom, left = 12, 22, 44
     high = _ceiling(max((bar.value for bar in drawn), default=0))
     room, floor = height - top - bottom, height - bottom
     step = (width - left - 4) / max(1, len(drawn))
     parts = []
     for line in (0, 0.5, 1):
+        if not unit and high * line % 1:
+            continue
         y = floor - line * room
         parts.append(f'<line class="grid" x1="{left}" x2="{width}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(_label(left - 6, y + 4, _short(high * line), anchor="end"))
+        parts.append(_label(left - 6, y + 4, unit + _short(high * line), anchor="end"))
     for at, bar in enumerate(drawn):
         x, wide = left + at * step, max(1.0, step * 0.78)
         tall, marked = (room * value / high if high else 0 for value in (bar.value, bar.part))

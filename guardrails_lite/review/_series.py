@@ -50,7 +50,7 @@ class Series:
             )
             for step in self.steps
         ]
-        return bars(drawn, title="Money over time, in dollars")
+        return bars(drawn, title="Spend over time, in dollars", unit="$")
 
     def _link(self, step: Volume) -> str:
         return "/calls?" + urlencode({"since": step.at, "until": step.at + self.step_ns})

@@ -62,6 +62,7 @@ def environment() -> Environment:
     )
     for name in ("count", "money", "ms", "percent", "when", "day"):
         made.filters[name] = getattr(_numbers, name)
+    made.filters["capital"] = lambda text: text[:1].upper() + text[1:]
     made.filters["or_dash"] = lambda value: value if value not in (None, "") else "–"
     for name in ("share", "interval", "spark"):
         made.globals[name] = getattr(_charts, name)

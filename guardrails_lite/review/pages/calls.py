@@ -18,7 +18,7 @@ FACETS: Final = {
     "guard": "Guard",
     "model": "Model",
     "tenant": "Tenant",
-    "key": "Key",
+    "key": "API key",
     "user": "User",
     "mode": "Mode",
     "style": "Style",

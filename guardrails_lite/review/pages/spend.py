@@ -10,11 +10,11 @@ from guardrails_lite.review._series import series
 from guardrails_lite.review._view import View
 
 _BY: Final[dict[By, str]] = {
-    "model": "Model",
+    "model": "model",
     "key": "API key",
-    "user": "User",
-    "tenant": "Tenant",
-    "guard": "Guard",
+    "user": "user",
+    "tenant": "tenant",
+    "guard": "guard",
 }
 
 
