@@ -333,7 +333,6 @@ def test_the_command_serves_a_database(shipped: str, written: Path) -> None:
         (["--db", "{url}", "--log", "ffff"], 5, "ffff"),
         (["--db", "{url}-not"], 5, "does not exist"),
         (["--db", "mysql://x"], 5, "none of PostgreSQL"),
-        (["--db", "{url}", "--needs", "0"], 5, "at least one reviewer"),
         (["--db", "{url}", "--host", "0.0.0.0"], 2, "needs a token"),
     ],
 )

@@ -391,7 +391,7 @@ def test_the_command_line_says_what_it_cannot_do_with_a_database(
     assert main(["log", "ls", "--db", database]) == 5
     write(root, 0, 5).close()
     assert main(["log", "ship", str(root), "--db", database]) == 0
-    assert main(["log", "ls", "--db", database, "--user", "ada@example.org"]) == 5
+    assert main(["log", "ls", "--db", database, "--user", "ada@example.org"]) == 2
     assert main(["log", "sql", "--db", database, "DELETE FROM calls"]) == 2
     assert main(["log", "show", "--db", database, "ffff"]) == 1
     assert main(["log", "ls", "--db", f"{database}-not"]) == 5

@@ -145,7 +145,7 @@ def test_an_approval_that_does_not_come_in_time_is_a_no(style: Style) -> None:
     never = threading.Event()
 
     def slow(call: Any) -> bool:
-        return never.wait(30)
+        return never.wait(5)  # a loop that ends waits for its threads
 
     async def aslow(call: Any) -> bool:
         await asyncio.sleep(30)
