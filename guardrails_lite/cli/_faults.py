@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard import Guard
-from guardrails_lite.cli._parser import seconds, whole
+from guardrails_lite.cli._parser import amount, whole
 from guardrails_lite.cli._terminal import Bar, fail, print_json, print_table
 
 if TYPE_CHECKING:
@@ -22,7 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--guard", metavar="FILE", help="a guard in TOML or YAML; default: Guard()")
     parser.add_argument("--way", choices=_WAYS, action="append", help="only this way of calling; repeatable")
     parser.add_argument(
-        "--slack", type=seconds, default=0.05, metavar="SECONDS", help="over the deadline (%(default)s)"
+        "--slack",
+        type=amount("seconds"),
+        default=0.05,
+        metavar="SECONDS",
+        help="over the deadline (%(default)s)",
     )
     parser.add_argument("--workers", type=whole(1), default=4, help="calls at a time (%(default)s)")
     output = parser.add_mutually_exclusive_group()

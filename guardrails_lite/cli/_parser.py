@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -62,15 +63,20 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
     return read
 
 
-def seconds(text: str) -> float:
-    """A time to wait as an option says it, above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
-    return value
+def amount(of: str, most: float = sys.float_info.max) -> Callable[[str], float]:
+    """Reads an amount *of* something, such as ``"seconds"``: more than 0, and not more than *most*."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = 0.0
+        if not 0 < value <= most:
+            bounds = "more than 0" if most == sys.float_info.max else f"more than 0 and up to {most}"
+            raise argparse.ArgumentTypeError(f"{text!r} is no number of {of}; expected {bounds}")
+        return value
+
+    return read
 
 
 def declare_reviewer(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ from guardrails_lite._errors import ConfigError
 from guardrails_lite.cli._log._action import Action, at_time, declare_keys
 from guardrails_lite.cli._log._calls import shown_time
 from guardrails_lite.cli._log._integrity import heads_of, key_of
+from guardrails_lite.cli._parser import amount
 from guardrails_lite.cli._terminal import Bar, fail, print_json, print_json_line, print_table, safe
 
 if TYPE_CHECKING:
@@ -35,10 +36,16 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--since", type=at_time, default="1d", metavar="TIME", help="where the first look begins; default: 1d"
     )
-    how.add_argument("--every", type=_seconds, default=5.0, metavar="S", help="between two looks; default: 5")
+    how.add_argument(
+        "--every",
+        type=amount("seconds", _LONGEST_S),
+        default=5.0,
+        metavar="S",
+        help="between two looks; default: 5",
+    )
     how.add_argument(
         "--verify-every",
-        type=_seconds,
+        type=amount("seconds", _LONGEST_S),
         default=3600.0,
         metavar="S",
         help="between two verifications, for rules about integrity; default: 3600; the first look verifies",
@@ -63,21 +70,15 @@ def _declare(parser: argparse.ArgumentParser) -> None:
         help="run this for each, with the alert on its standard input",
     )
     to.add_argument(
-        "--timeout", type=_seconds, default=10.0, metavar="S", help="for one sending; default: 10"
+        "--timeout",
+        type=amount("seconds", _LONGEST_S),
+        default=10.0,
+        metavar="S",
+        help="for one sending; default: 10",
     )
     declare_keys(parser)
     parser.add_argument("--key", metavar="KEY", help="verify.key, kept elsewhere: the file, or its one line")
     parser.add_argument("--heads", metavar="FILE", help="heads that were kept elsewhere")
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= _LONGEST_S:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0 and up to {_LONGEST_S}")
-    return value
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardrails_lite.cli._log._action import Action, declare_keys, writing
 from guardrails_lite.cli._log._calls import shown_time
+from guardrails_lite.cli._parser import amount
 from guardrails_lite.cli._terminal import Bar, fail, print_json, print_table
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-days",
         metavar="N",
-        type=_days,
+        type=amount("days"),
         required=True,
         help="what is younger stays; the EU AI Act asks for six months, PCI DSS for a year, HIPAA for six",
     )
@@ -27,16 +28,6 @@ def _declare(parser: argparse.ArgumentParser) -> None:
         "--yes", action="store_true", help="do it; without this it only says what it would do"
     )
     declare_keys(parser)
-
-
-def _days(text: str) -> float:
-    try:
-        days = float(text)
-    except ValueError:
-        days = 0.0
-    if not 0 < days < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of days; expected more than 0")
-    return days
 
 
 def _run(arguments: argparse.Namespace) -> int:

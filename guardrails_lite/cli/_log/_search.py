@@ -9,7 +9,7 @@ from itertools import islice
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.cli._log._action import Action, files_of, index_of, read_text
 from guardrails_lite.cli._log._calls import shown_time
-from guardrails_lite.cli._parser import seconds, whole
+from guardrails_lite.cli._parser import amount, whole
 from guardrails_lite.cli._terminal import fail, print_json_line, print_table, safe
 
 _SHOWN = 160
@@ -61,7 +61,7 @@ def _grep(arguments: argparse.Namespace) -> int:
 def _declare_sql(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("question", help="a SELECT over the index; - reads it from standard input")
     parser.add_argument(
-        "--timeout", type=seconds, default=30.0, metavar="S", help="give up after; default: 30"
+        "--timeout", type=amount("seconds"), default=30.0, metavar="S", help="give up after; default: 30"
     )
 
 
