@@ -1,4 +1,4 @@
-"""Await work that is done in a thread, whatever it raises."""
+"""Wait for work that is done in a thread, whatever it raises and however long it takes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from contextvars import copy_context
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,3 +60,29 @@ def _done(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         return work(*args, **kwargs)
     except StopIteration as ended:
         raise RuntimeError("thread raised StopIteration") from ended
+
+
+def result_within(work: Callable[[], T], timeout_s: float) -> T:
+    """Do *work* in a thread and stop waiting after *timeout_s*. Python cannot stop the thread itself.
+
+    Raises:
+        TimeoutError: there was no answer in time.
+    """
+    box: list[Any] = []
+    context = copy_context()
+
+    def body() -> None:
+        try:
+            box.append((context.run(work), None))
+        except BaseException as error:  # handed over to the waiting thread, whatever it is
+            box.append((None, error))
+
+    thread = threading.Thread(target=body, name="guardrails-lite-check", daemon=True)
+    thread.start()
+    thread.join(timeout_s)
+    if not box:
+        raise TimeoutError(f"no answer within {timeout_s} s")
+    result, error = box[0]
+    if error is not None:
+        raise error
+    return result  # type: ignore[no-any-return]

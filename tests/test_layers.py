@@ -20,7 +20,7 @@ LAYERS = [
     ["_rules"],
     ["_messages", "_who"],
     ["_capabilities", "_record", "_targets", "sinks"],
-    ["_engine._integrity", "_schema", "_tools", "reliability", "schemas"],
+    ["_engine._integrity", "_engine._running", "_schema", "_tools", "reliability", "schemas"],
     ["_engine._effects", "_engine._flights"],
     ["_engine._tally"],
     ["_engine._screen"],

@@ -8,7 +8,7 @@ can play the driver and answer by hand.
 Two rules:
 
 1. Every effect has `run` for a synchronous driver and `arun` for an asynchronous one. Apart from the
-   drivers and the clients, this file is the only code that knows the two apart.
+   drivers, the clients and `_running.py`, this file is the only code that knows the two apart.
 2. An effect does one thing and decides nothing. What a failure means is the engine's business.
 """
 
@@ -26,10 +26,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from guardrails_lite._engine._running import Checked, acheck, check, sooner
 from guardrails_lite._patience import within
-from guardrails_lite._threads import in_thread, in_thread_for
+from guardrails_lite._threads import in_thread, in_thread_for, result_within
 from guardrails_lite.reliability._deadline import connect_limit, time_limit
-from guardrails_lite.reliability._metering import Spent, metered
 from guardrails_lite.reliability._turns import await_turn, wait_turn
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from guardrails_lite._messages import Call, ToolCall
     from guardrails_lite._record import Intent, Original, Record
-    from guardrails_lite._rules import Finding, Rule, Validator
+    from guardrails_lite._rules import Rule
     from guardrails_lite._targets import Primary, Target
     from guardrails_lite._tools import Tool
     from guardrails_lite.reliability import Failure
@@ -286,18 +286,6 @@ class Close(Effect[None]):
 
 
 @dataclass(slots=True)
-class Checked:
-    """What one validator saw in one text, or how it failed."""
-
-    findings: Sequence[Finding]
-    duration_ns: int
-    error: BaseException | None = field(default=None, repr=False)
-    timed_out: bool = False
-    spent: Sequence[Spent] = ()
-    """What it reported to have used."""
-
-
-@dataclass(slots=True)
 class Check(Effect["list[Checked]"]):
     """Run neighbouring rules' validators over one text: one after another, or side by side if async."""
 
@@ -315,103 +303,12 @@ class Check(Effect["list[Checked]"]):
         if not waiting:
             return self.run()
         if len(self.rules) == 1:
-            return [await _acheck(self.rules[0], self.text, self.call, self.left_s)]
+            return [await acheck(self.rules[0], self.text, self.call, self.left_s)]
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(_acheck(rule, self.text, self.call, self.left_s)) for rule in self.rules
+                group.create_task(acheck(rule, self.text, self.call, self.left_s)) for rule in self.rules
             ]
         return [task.result() for task in tasks]
-
-
-def check(rule: Rule, text: str, call: Call, left_s: float = math.inf) -> Checked:
-    """Run one validator over one text, in this thread."""
-    validator = rule.validator
-    began = time.perf_counter_ns()
-    bill = metered()
-    try:
-        with time_limit(rule.timeout_s), bill:
-            if rule.timeout_s is None:
-                findings = _find(validator, text, call)
-            else:
-                limit_s = min(rule.timeout_s, max(left_s, 0.0))
-                findings = _in_time(lambda: _find(validator, text, call), limit_s)
-    except Exception as error:
-        spent = time.perf_counter_ns() - began
-        return Checked((), spent, error, isinstance(error, TimeoutError), (*bill.spent,))
-    return Checked(findings, time.perf_counter_ns() - began, spent=(*bill.spent,))
-
-
-async def _acheck(rule: Rule, text: str, call: Call, left_s: float) -> Checked:
-    validator = rule.validator
-    limit_s = _sooner(rule.timeout_s, left_s)
-    began = time.perf_counter_ns()
-    bill = metered()
-    try:
-        with time_limit(rule.timeout_s), bill:
-            async with asyncio.timeout(limit_s):
-                if validator.kind == "async":
-                    findings = await _afind(validator, text, call)
-                elif validator.kind == "blocking" or rule.timeout_s:
-                    findings = await in_thread(_find, validator, text, call)
-                else:
-                    findings = _find(validator, text, call)
-    except Exception as error:
-        spent = time.perf_counter_ns() - began
-        return Checked((), spent, error, isinstance(error, TimeoutError), (*bill.spent,))
-    return Checked(findings, time.perf_counter_ns() - began, spent=(*bill.spent,))
-
-
-def _sooner(timeout_s: float | None, left_s: float) -> float | None:
-    limit_s = min(math.inf if timeout_s is None else timeout_s, left_s)
-    return None if limit_s == math.inf else limit_s
-
-
-def _find(validator: Validator, text: str, call: Call) -> Sequence[Finding]:
-    found = validator.find(text, call) if validator.wants_call else validator.find(text)
-    return found if type(found) is list or type(found) is tuple else listed(found, validator)
-
-
-def listed(found: Any, validator: Validator) -> Sequence[Finding]:
-    """What a validator yields, as a list.
-
-    Raises:
-        TypeError: it is nothing of the kind.
-    """
-    if inspect.isawaitable(found) or hasattr(found, "__aiter__"):
-        _discard(found)
-        raise TypeError(f"validator {validator.name!r} returned something to await; make it `async def`")
-    return list(found)
-
-
-async def _afind(validator: Validator, text: str, call: Call) -> Sequence[Finding]:
-    found: Any = validator.find(text, call) if validator.wants_call else validator.find(text)
-    if hasattr(found, "__aiter__"):
-        return [finding async for finding in found]
-    return list(await found)
-
-
-def _in_time(work: Callable[[], T], timeout_s: float) -> T:
-    """Do *work* in a thread and stop waiting after *timeout_s*; Python cannot stop the thread itself."""
-    import threading
-
-    box: list[Any] = []
-    context = copy_context()
-
-    def body() -> None:
-        try:
-            box.append((context.run(work), None))
-        except BaseException as error:  # handed over to the waiting thread, whatever it is
-            box.append((None, error))
-
-    thread = threading.Thread(target=body, name="guardrails-lite-check", daemon=True)
-    thread.start()
-    thread.join(timeout_s)
-    if not box:
-        raise TimeoutError(f"no answer within {timeout_s} s")
-    result, error = box[0]
-    if error is not None:
-        raise error
-    return result  # type: ignore[no-any-return]
 
 
 @dataclass(slots=True)
@@ -428,11 +325,11 @@ class Ask(Effect[bool]):
         if self.tool.approve_timeout_s is None:
             return _consent(approve(self.tool_call))
         limit_s = min(self.tool.approve_timeout_s, max(self.left_s, 0.0))
-        return _consent(_in_time(lambda: approve(self.tool_call), limit_s))
+        return _consent(result_within(lambda: approve(self.tool_call), limit_s))
 
     async def arun(self) -> bool:
         approve: Any = self.tool.approve
-        async with asyncio.timeout(_sooner(self.tool.approve_timeout_s, self.left_s)):
+        async with asyncio.timeout(sooner(self.tool.approve_timeout_s, self.left_s)):
             if inspect.iscoroutinefunction(approve):
                 return _consent(await approve(self.tool_call))
             answer = await in_thread(approve, self.tool_call)

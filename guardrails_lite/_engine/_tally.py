@@ -12,7 +12,8 @@ from time import perf_counter_ns
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Literal
 
-from guardrails_lite._engine._effects import Check, Checked, listed
+from guardrails_lite._engine._effects import Check
+from guardrails_lite._engine._running import Checked, listed
 from guardrails_lite._errors import DeadlineExceeded
 from guardrails_lite._record import CheckResult, CheckStep, FindingCount
 from guardrails_lite._rules import Finding, Rule
