@@ -1,8 +1,9 @@
 """The way to one upstream: a call asks, waits for its turn or is turned away, and reports how it went.
 
 One step decides on everything at once (is a breaker open, did the server ask for a pause, is there room,
-is a second try paid for), so no caller comes between the question and the answer. Who goes next of those
-who wait is `_queue.py`'s. Nothing here sleeps: `_turns.py` waits, in a thread or on an event loop.
+is a second try paid for), so no caller comes between the question and the answer. What it looks at, and what
+it changes, is in `_way.py`; who goes next of those who wait, in `_queue.py`. Nothing here sleeps: `_turns.py`
+waits, in a thread or on an event loop.
 """
 
 from __future__ import annotations
@@ -15,19 +16,18 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from guardrails_lite.reliability._breaker import Circuit
 from guardrails_lite.reliability._failure import Failure
 from guardrails_lite.reliability._forks import on_fork
 from guardrails_lite.reliability._lane import Lane
-from guardrails_lite.reliability._limits import NO_LIMITS, Limits
-from guardrails_lite.reliability._permits import Permit, Scope, Turn, TurnedAway, Waiting
-from guardrails_lite.reliability._queue import Queue
+from guardrails_lite.reliability._limits import NO_LIMITS
+from guardrails_lite.reliability._permits import Permit, Turn, TurnedAway, Waiting
 from guardrails_lite.reliability._retry_budget import SecondTry
 from guardrails_lite.reliability._shared_store import DegradingStore, SharedStore
 from guardrails_lite.reliability._stores import Key, MemoryStore, Store
-from guardrails_lite.reliability._verdicts import NEUTRAL, condemns_the_account, verdicts
+from guardrails_lite.reliability._way import Way
 
 if TYPE_CHECKING:
     from guardrails_lite.reliability._upstream import Upstream
@@ -37,10 +37,6 @@ DICE = random.SystemRandom().random
 LEASE_S = 900.0
 """How long a place is kept for a call that has no deadline and never reports back."""
 _GRACE_S = 5.0
-_SAMPLES = 100
-_UNASKED_PAUSE_S = 1.0
-
-_SCOPES: tuple[Scope, ...] = ("account", "endpoint", "model")
 
 
 class Place(NamedTuple):
@@ -74,7 +70,6 @@ class Turnstile:
             (f"endpoint {place.endpoint}", Circuit),
             (f"lane {place.account} {place.endpoint} {place.model}", Lane),
         )
-        self._breaker = upstream.breaker
         self._wakers: dict[str, Callable[[], None]] = {}
         self.start_afresh()
         on_fork(self)
@@ -108,28 +103,28 @@ class Turnstile:
         ticket = f"{self._prefix}{next(self._numbers)}"
         lease_s = LEASE_S if lease_s is None else lease_s + _GRACE_S
 
-        def step(account: Circuit, endpoint: Circuit, lane: Lane) -> Turn:
-            now_s, divisor = self.store.now_s(), self.store.divisor
-            limits = self._limits(divisor)
-            shut = self._shut(account, endpoint, lane, now_s)
+        def step(*states: Any) -> Turn:
+            way = Way(self.upstream, self.store, states)
+            now_s, queue = way.now_s, way.lane.queue
+            shut = way.shut()
             if shut is not None:
                 return shut
-            if limits.tpm is not None and tokens > limits.tpm:
+            if way.limits.tpm is not None and tokens > way.limits.tpm:
                 return TurnedAway("too large")
-            lane.queue.forget_the_gone(now_s)
-            ready_s = self._ready_at_s(lane, limits, tokens, now_s)
+            queue.forget_the_gone(now_s)
+            ready_s = way.ready_at_s(tokens)
             if ready_s - now_s > patience_s and ready_s != math.inf:
                 return TurnedAway("no time to wait", retry_in_s=ready_s - now_s)
-            goes = ready_s <= now_s and not lane.queue
-            if not goes and (patience_s <= 0 or _is_full(lane.queue, limits, caller)):
+            goes = ready_s <= now_s and not queue
+            if not goes and (patience_s <= 0 or way.is_full(caller)):
                 return TurnedAway("queue full" if patience_s > 0 else "no time to wait")
-            if not self._pays(lane, second_try, now_s):
+            if not way.pays(second_try):
                 return TurnedAway("retry budget spent")
             if goes:
-                return self._enter(account, endpoint, lane, limits, ticket, tokens, now_s, lease_s, divisor)
+                return way.enter(ticket, tokens, lease_s)
             until_s = now_s + min(patience_s, LEASE_S) + _GRACE_S
-            lane.queue.join(ticket, caller, limits.cost_of(caller, tokens), until_s=until_s)
-            wait_s = math.inf if lane.queue.head != ticket else ready_s - now_s
+            queue.join(ticket, caller, way.limits.cost_of(caller, tokens), until_s=until_s)
+            wait_s = math.inf if queue.head != ticket else ready_s - now_s
             return Waiting(ticket, tokens, wait_s, now_s + patience_s, lease_s, caller)
 
         return self.store.update(self._keys, step)
@@ -141,47 +136,9 @@ class Turnstile:
     def poll(self, waiting: Waiting) -> Turn:
         """Ask again, from the place in the queue."""
 
-        def cost(limits: Limits) -> float:
-            return limits.cost_of(waiting.caller, waiting.tokens)
-
-        def step(account: Circuit, endpoint: Circuit, lane: Lane) -> tuple[Turn, str | None]:
-            now_s, divisor = self.store.now_s(), self.store.divisor
-            limits = self._limits(divisor)
-            lane.queue.forget_the_gone(now_s)
-            ticket, queue = waiting.ticket, lane.queue
-            turn: Turn
-            shut = self._shut(account, endpoint, lane, now_s)
-            if shut is not None:
-                turn = shut
-                queue.leave(ticket)
-                return turn, queue.head
-            if queue.place(ticket) is None and queue:
-                # The place was lost, as when a shared store was emptied: queue up anew.
-                queue.join(ticket, waiting.caller, cost(limits), until_s=now_s + LEASE_S)
-            if queue.place(ticket):
-                return _again(waiting, math.inf), None
-            ready_s = self._ready_at_s(lane, limits, waiting.tokens, now_s)
-            if ready_s > waiting.patience_ends_s and ready_s != math.inf:
-                turn = TurnedAway("no time to wait", retry_in_s=ready_s - now_s)
-                queue.leave(ticket)
-            elif ready_s > now_s:
-                if queue.place(ticket) is None:
-                    queue.join(ticket, waiting.caller, cost(limits), until_s=now_s + LEASE_S)
-                return _again(waiting, ready_s - now_s), None
-            else:
-                turn = self._enter(
-                    account,
-                    endpoint,
-                    lane,
-                    limits,
-                    ticket,
-                    waiting.tokens,
-                    now_s,
-                    waiting.lease_s,
-                    divisor,
-                )
-                queue.take(ticket)
-            return turn, queue.head
+        def step(*states: Any) -> tuple[Turn, str | None]:
+            turn, queue = self._answer(Way(self.upstream, self.store, states), waiting), states[2].queue
+            return turn, None if isinstance(turn, Waiting) else queue.head
 
         turn, head = self.store.update(self._keys, step)
         if not isinstance(turn, Waiting):
@@ -207,15 +164,16 @@ class Turnstile:
         The second try then asks as `"paid"`, so nobody waits only to be turned away for what is known now.
         """
 
-        def step(account: Circuit, endpoint: Circuit, lane: Lane) -> TurnedAway | None:
-            now_s = self.store.now_s()
-            for circuit, scope in zip((account, endpoint, lane.circuit), _SCOPES, strict=True):
-                if circuit.state == "open" and circuit.until_s > now_s + in_s:
-                    return TurnedAway("circuit open", scope, circuit.until_s - now_s)
-            paused_s = lane.pause.until_s - now_s
-            if lane.pause.allowed is not None and paused_s > patience_s:
+        def step(*states: Any) -> TurnedAway | None:
+            way = Way(self.upstream, self.store, states)
+            shut = way.shut_in(in_s)
+            if shut is not None:
+                return shut
+            pause = way.lane.pause
+            paused_s = pause.until_s - way.now_s
+            if pause.allowed is not None and paused_s > patience_s:
                 return TurnedAway("no time to wait", retry_in_s=paused_s)
-            return None if self._pays(lane, second_try, now_s) else TurnedAway("retry budget spent")
+            return None if way.pays(second_try) else TurnedAway("retry budget spent")
 
         return self.store.update(self._keys, step)
 
@@ -237,41 +195,18 @@ class Turnstile:
             first_content_s: How many seconds its first content took.
             headers: The response's, names in lower case, for its rate limits.
         """
-        judged = verdicts(failure)
-        # A cancelled call may or may not have left: nobody knows.
-        sent = failure is None or failure.status is not None or failure.maybe_billed
-        sent = sent or (failure is not None and failure.kind == "cancelled")
-        if failure is not None and failure.status is not None and tokens is None:
-            tokens = 0  # an error status is no completion
 
-        def step(account: Circuit, endpoint: Circuit, lane: Lane) -> str | None:
-            now_s, divisor = self.store.now_s(), self.store.divisor
-            limits = self._limits(divisor)
-            # The epochs of a permit from the shared store mean nothing here, and the other way round.
-            said = judged if divisor == permit.divisor else NEUTRAL
-            took_s = now_s - permit.at_s if first_content_s is None else first_content_s
-            breaker = self._breaker
-            if breaker is not None:
-                for circuit, epoch, verdict in zip(
-                    (account, endpoint, lane.circuit), permit.epochs, said, strict=True
-                ):
-                    circuit.leave(breaker, permit.id, epoch, verdict, now_s, took_s, self._dice)
-                if condemns_the_account(failure):
-                    account.trip(breaker, now_s=now_s, random=self._dice)
-            lane.meter.leave(
-                limits, permit.id, reserved=permit.tokens, used=tokens, sent_s=permit.at_s, sent=sent
+        def step(*states: Any) -> str | None:
+            way = Way(self.upstream, self.store, states)
+            way.leave(
+                permit,
+                failure,
+                tokens=tokens,
+                first_content_s=first_content_s,
+                headers=headers,
+                dice=self._dice,
             )
-            lane.pause.leave(permit.id, good=failure is None)
-            if failure is None:
-                lane.throttled = 0
-                if first_content_s is not None:
-                    lane.first_content_s.append(first_content_s)
-                    del lane.first_content_s[:-_SAMPLES]
-            elif failure.is_throttling and failure.blame != "prompt":
-                self._pause(lane, failure, now_s)
-            if headers:
-                lane.meter.hear(headers, now_s=now_s, wall_clock_s=time.time())
-            return lane.queue.head
+            return way.lane.queue.head
 
         self._wake(self.store.update(self._keys, step))
 
@@ -279,76 +214,32 @@ class Turnstile:
         """The name under which who calls waits for a turn."""
         return (self.upstream.limits or NO_LIMITS).caller_of(who)
 
-    def _limits(self, divisor: int) -> Limits:
-        limits = self.upstream.limits or NO_LIMITS
-        return limits if divisor == 1 else limits.shared_by(divisor)
-
-    def _shut(self, account: Circuit, endpoint: Circuit, lane: Lane, now_s: float) -> TurnedAway | None:
-        breaker = self._breaker
-        if breaker is None or account.state == endpoint.state == lane.circuit.state == "closed":
-            return None
-        if not account.admits(breaker, now_s):
-            return TurnedAway("circuit open", "account", max(account.retry_at_s(now_s) - now_s, 0.0))
-        if not endpoint.admits(breaker, now_s):
-            return TurnedAway("circuit open", "endpoint", max(endpoint.retry_at_s(now_s) - now_s, 0.0))
-        if not lane.circuit.admits(breaker, now_s):
-            return TurnedAway("circuit open", "model", max(lane.circuit.retry_at_s(now_s) - now_s, 0.0))
-        return None
-
-    def _ready_at_s(self, lane: Lane, limits: Limits, tokens: int, now_s: float) -> float:
-        return max(lane.pause.ready_at_s(now_s), lane.meter.ready_at_s(limits, tokens, now_s))
-
-    def _pays(self, lane: Lane, second_try: SecondTry | None, now_s: float) -> bool:
-        budget = self.upstream.retries
-        if budget is None:
-            return True
-        if second_try is None:
-            lane.allowance.earn(budget)
-            return True
-        return lane.allowance.spend(budget, second_try, now_s)
-
-    def _enter(
-        self,
-        account: Circuit,
-        endpoint: Circuit,
-        lane: Lane,
-        limits: Limits,
-        ticket: str,
-        tokens: int,
-        now_s: float,
-        lease_s: float,
-        divisor: int,
-    ) -> Permit:
-        ends_s = now_s + lease_s
-        epochs = (
-            account.enter(ticket, ends_s),
-            endpoint.enter(ticket, ends_s),
-            lane.circuit.enter(ticket, ends_s),
-        )
-        lane.meter.enter(limits, ticket, tokens, now_s, ends_s)
-        lane.pause.enter(ticket, ends_s)
-        return Permit(ticket, now_s, tokens, epochs, divisor)
-
-    def _pause(self, lane: Lane, failure: Failure, now_s: float) -> None:
-        if failure.retry_after_s is not None:
-            lane.pause.begin(failure.retry_after_s, now_s=now_s, random=self._dice)
-        elif failure.kind == "rate limited":
-            seconds = _UNASKED_PAUSE_S * 2 ** min(lane.throttled, 4)
-            lane.throttled += 1
-            lane.pause.begin(seconds * self._dice(), now_s=now_s, random=self._dice)
+    def _answer(self, way: Way, waiting: Waiting) -> Turn:
+        """What a caller that waits is told when it asks again. It keeps its place only by waiting on."""
+        now_s, queue, ticket = way.now_s, way.lane.queue, waiting.ticket
+        queue.forget_the_gone(now_s)
+        shut = way.shut()
+        if shut is not None:
+            queue.leave(ticket)
+            return shut
+        if queue.place(ticket) is None:  # it was lost, as when a shared store was emptied: queue up anew
+            cost = way.limits.cost_of(waiting.caller, waiting.tokens)
+            queue.join(ticket, waiting.caller, cost, until_s=now_s + LEASE_S)
+        if queue.head != ticket:
+            return replace(waiting, ready_s=math.inf)
+        ready_s = way.ready_at_s(waiting.tokens)
+        if ready_s > waiting.patience_ends_s and ready_s != math.inf:
+            queue.leave(ticket)
+            return TurnedAway("no time to wait", retry_in_s=ready_s - now_s)
+        if ready_s > now_s:
+            return replace(waiting, ready_s=ready_s - now_s)
+        queue.take(ticket)
+        return way.enter(ticket, waiting.tokens, waiting.lease_s)
 
     def _wake(self, ticket: str | None) -> None:
         wake = self._wakers.get(ticket) if ticket is not None else None
         if wake is not None:
             wake()
-
-
-def _is_full(queue: Queue, limits: Limits, caller: str) -> bool:
-    return (len(queue) if limits.by is None else queue.waiting(caller)) >= limits.queue
-
-
-def _again(waiting: Waiting, ready_s: float) -> Waiting:
-    return replace(waiting, ready_s=ready_s)
 
 
 def _never_in_the_way(store: Store | SharedStore | None) -> Store:

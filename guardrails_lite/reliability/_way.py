@@ -1,0 +1,161 @@
+"""The way to one upstream at one moment: whether it is open, when it has room, and who is on it.
+
+A `Turnstile` takes one for each step: what its store keeps, with the settings and the time beside it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from guardrails_lite.reliability._breaker import Breaker, Circuit
+from guardrails_lite.reliability._failure import Failure
+from guardrails_lite.reliability._lane import Lane
+from guardrails_lite.reliability._limits import NO_LIMITS
+from guardrails_lite.reliability._permits import Permit, Scope, TurnedAway
+from guardrails_lite.reliability._retry_budget import SecondTry
+from guardrails_lite.reliability._verdicts import NEUTRAL, condemns_the_account, verdicts
+
+if TYPE_CHECKING:
+    from guardrails_lite.reliability._stores import Store
+    from guardrails_lite.reliability._upstream import Upstream
+
+_new = tuple.__new__
+"""Makes a named tuple without the Python frame that its own constructor takes."""
+_SCOPES: tuple[Scope, ...] = ("account", "endpoint", "model")
+_SAMPLES = 100
+_UNASKED_PAUSE_S = 1.0
+
+
+class Way:
+    """The circuits of an account, an endpoint and a model, and the lane to that model, at one time."""
+
+    __slots__ = ("circuits", "divisor", "lane", "limits", "now_s", "upstream")
+
+    def __init__(self, upstream: Upstream, store: Store, states: tuple[Circuit, Circuit, Lane]) -> None:
+        account, endpoint, lane = states
+        self.circuits = (account, endpoint, lane.circuit)
+        self.lane = lane
+        self.upstream = upstream
+        self.now_s = store.now_s()
+        self.divisor = divisor = store.divisor
+        limits = upstream.limits or NO_LIMITS
+        self.limits = limits if divisor == 1 else limits.shared_by(divisor)
+
+    def shut(self) -> TurnedAway | None:
+        """What shuts it, at the widest scope; None: it is open."""
+        breaker = self.upstream.breaker
+        account, endpoint, model = self.circuits
+        if breaker is None or account.state == endpoint.state == model.state == "closed":
+            return None
+        for circuit, scope in zip(self.circuits, _SCOPES, strict=True):
+            if not circuit.admits(breaker, self.now_s):
+                return TurnedAway(
+                    "circuit open", scope, max(circuit.retry_at_s(self.now_s) - self.now_s, 0.0)
+                )
+        return None
+
+    def shut_in(self, in_s: float) -> TurnedAway | None:
+        """What will still shut it in *in_s* seconds, as far as is known now."""
+        for circuit, scope in zip(self.circuits, _SCOPES, strict=True):
+            if circuit.state == "open" and circuit.until_s > self.now_s + in_s:
+                return TurnedAway("circuit open", scope, circuit.until_s - self.now_s)
+        return None
+
+    def ready_at_s(self, tokens: int) -> float:
+        """When a call of so many tokens has room; infinite: when some other call ends."""
+        lane = self.lane
+        return max(lane.pause.ready_at_s(self.now_s), lane.meter.ready_at_s(self.limits, tokens, self.now_s))
+
+    def is_full(self, caller: str) -> bool:
+        """Whether nobody more may wait, or nobody more of this name."""
+        queue, limits = self.lane.queue, self.limits
+        return (len(queue) if limits.by is None else queue.waiting(caller)) >= limits.queue
+
+    def pays(self, second_try: SecondTry | None) -> bool:
+        """Whether the budget for second tries bears this one; a first try earns for those to come."""
+        budget = self.upstream.retries
+        if budget is None:
+            return True
+        if second_try is None:
+            self.lane.allowance.earn(budget)
+            return True
+        return self.lane.allowance.spend(budget, second_try, self.now_s)
+
+    def enter(self, ticket: str, tokens: int, lease_s: float) -> Permit:
+        """A call sets off."""
+        now_s, lane = self.now_s, self.lane
+        ends_s = now_s + lease_s
+        account, endpoint, model = self.circuits
+        epochs = (account.enter(ticket, ends_s), endpoint.enter(ticket, ends_s), model.enter(ticket, ends_s))
+        lane.meter.enter(self.limits, ticket, tokens, now_s, ends_s)
+        lane.pause.enter(ticket, ends_s)
+        return _new(Permit, (ticket, now_s, tokens, epochs, self.divisor))
+
+    def leave(
+        self,
+        permit: Permit,
+        failure: Failure | None,
+        *,
+        tokens: int | None,
+        first_content_s: float | None,
+        headers: Mapping[str, str] | None,
+        dice: Callable[[], float],
+    ) -> None:
+        """A call has ended: its place is free, and what it tells of the upstream is kept."""
+        if self.upstream.breaker is not None:
+            self._judge(self.upstream.breaker, permit, failure, first_content_s, dice)
+        lane = self.lane
+        if failure is not None and failure.status is not None and tokens is None:
+            tokens = 0  # an error status is no completion
+        lane.meter.leave(
+            self.limits,
+            permit.id,
+            reserved=permit.tokens,
+            used=tokens,
+            sent_s=permit.at_s,
+            sent=failure is None or _may_have_left(failure),
+        )
+        lane.pause.leave(permit.id, good=failure is None)
+        if failure is None:
+            lane.throttled = 0
+            if first_content_s is not None:
+                lane.first_content_s.append(first_content_s)
+                del lane.first_content_s[:-_SAMPLES]
+        elif failure.is_throttling and failure.blame != "prompt":
+            self._pause(failure, dice)
+        if headers:
+            lane.meter.hear(headers, now_s=self.now_s, wall_clock_s=time.time())
+
+    def _judge(
+        self,
+        breaker: Breaker,
+        permit: Permit,
+        failure: Failure | None,
+        first_content_s: float | None,
+        dice: Callable[[], float],
+    ) -> None:
+        now_s = self.now_s
+        # The epochs of a permit from the shared store mean nothing here, and the other way round.
+        said = verdicts(failure) if self.divisor == permit.divisor else NEUTRAL
+        took_s = now_s - permit.at_s if first_content_s is None else first_content_s
+        for circuit, epoch, verdict in zip(self.circuits, permit.epochs, said, strict=True):
+            circuit.leave(breaker, permit.id, epoch, verdict, now_s, took_s, dice)
+        if condemns_the_account(failure):
+            account, _, _ = self.circuits
+            account.trip(breaker, now_s=now_s, random=dice)
+
+    def _pause(self, failure: Failure, dice: Callable[[], float]) -> None:
+        lane = self.lane
+        if failure.retry_after_s is not None:
+            lane.pause.begin(failure.retry_after_s, now_s=self.now_s, random=dice)
+        elif failure.kind == "rate limited":
+            seconds = _UNASKED_PAUSE_S * 2 ** min(lane.throttled, 4)
+            lane.throttled += 1
+            lane.pause.begin(seconds * dice(), now_s=self.now_s, random=dice)
+
+
+def _may_have_left(failure: Failure) -> bool:
+    # Nobody knows it of a cancelled call.
+    return failure.status is not None or failure.maybe_billed or failure.kind == "cancelled"
