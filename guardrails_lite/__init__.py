@@ -23,7 +23,8 @@ from guardrails_lite._errors import (
     LogUnavailable,
     StreamInterrupted,
 )
-from guardrails_lite._rules import Finding, Rule, Validator, block, fall_back, reask, redact, validator, warn
+from guardrails_lite._rules import Rule, block, fall_back, reask, redact, warn
+from guardrails_lite._validators import Finding, Validator, validator
 
 if TYPE_CHECKING:
     from guardrails_lite._capabilities import Capabilities

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from guardrails_lite._record import Record
-    from guardrails_lite._rules import Finding
+    from guardrails_lite._validators import Finding
 
 OutcomeName = Literal[
     "passed",

@@ -7,7 +7,7 @@ import inspect
 from typing import Any
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite._rules import Validator
+from guardrails_lite._validators import Validator
 
 GROUP = "guardrails_lite.validators"
 

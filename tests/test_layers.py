@@ -17,7 +17,7 @@ LAYERS = [
         *("_arguments", "_errors", "_loopback", "_nesting", "_patience", "_policy", "_rates", "_sharing"),
         *("_sqlite", "_threads"),
     ],
-    ["_rules"],
+    ["_rules", "_validators"],
     ["_messages", "_who"],
     ["_capabilities", "_record", "_targets", "sinks"],
     ["_engine._integrity", "_engine._running", "_schema", "_tools", "reliability", "schemas"],

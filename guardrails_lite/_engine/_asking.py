@@ -17,8 +17,8 @@ from guardrails_lite._engine._tally import Stop
 
 if TYPE_CHECKING:
     from guardrails_lite._messages import Choice
-    from guardrails_lite._rules import Finding
     from guardrails_lite._tools import Verdict
+    from guardrails_lite._validators import Finding
     from guardrails_lite.schemas.parts import Parts
     from guardrails_lite.schemas.problems import Problem
 

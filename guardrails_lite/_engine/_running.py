@@ -19,7 +19,8 @@ from guardrails_lite.reliability._metering import Spent, metered
 
 if TYPE_CHECKING:
     from guardrails_lite._messages import Call
-    from guardrails_lite._rules import Finding, Rule, Validator
+    from guardrails_lite._rules import Rule
+    from guardrails_lite._validators import Finding, Validator
 
 
 @dataclass(slots=True)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal, Union
 from guardrails_lite._engine._tally import Stop, Tally, booked, look, look_now, stop_of_broken, stops, worst
 from guardrails_lite._messages._params import Fixed
 from guardrails_lite._record import CheckStep
-from guardrails_lite._rules import Finding, Rule, for_texts
+from guardrails_lite._rules import Rule
 from guardrails_lite._sharing import clear_desk, open_desk
+from guardrails_lite._validators import Finding, for_texts
 
 if TYPE_CHECKING:
     from guardrails_lite._messages import Call

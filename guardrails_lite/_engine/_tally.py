@@ -16,7 +16,8 @@ from guardrails_lite._engine._effects import Check
 from guardrails_lite._engine._running import Checked, listed
 from guardrails_lite._errors import DeadlineExceeded
 from guardrails_lite._record import CheckResult, CheckStep, FindingCount
-from guardrails_lite._rules import Finding, Rule
+from guardrails_lite._rules import Rule
+from guardrails_lite._validators import Finding
 from guardrails_lite.reliability._clocks import AT_ONCE_S
 
 if TYPE_CHECKING:

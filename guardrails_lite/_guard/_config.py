@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from guardrails_lite._policy import Policy, canonical, policy_of
-from guardrails_lite._rules import Rule, amount_of, name_of
+from guardrails_lite._rules import Rule
 from guardrails_lite._targets import Primary, Target
+from guardrails_lite._validators import amount_of, name_of
 from guardrails_lite.reliability import PRICES, PRICES_DATE, Budget, Retry
 
 if TYPE_CHECKING:

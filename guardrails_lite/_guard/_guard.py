@@ -31,8 +31,9 @@ from guardrails_lite._guard._decorating import ClientStream, Decorator, decorate
 from guardrails_lite._guard._settings import Accepted, ToolCalls, checked, plan_of, refuse_unknown
 from guardrails_lite._messages import Call
 from guardrails_lite._policy import Policy, canonical
-from guardrails_lite._rules import ROLES, Finding, Mode, Role, Rule
+from guardrails_lite._rules import ROLES, Mode, Role, Rule
 from guardrails_lite._targets import Primary, Target
+from guardrails_lite._validators import Finding
 from guardrails_lite.reliability import Budget, Retry
 
 if TYPE_CHECKING:

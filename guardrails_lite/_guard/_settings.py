@@ -12,8 +12,9 @@ from guardrails_lite._engine._plan import HasDigest, Plan
 from guardrails_lite._engine._screen import Side
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard._composition import check_composition
-from guardrails_lite._rules import Rule, Validator, hint_for
+from guardrails_lite._rules import Rule, hint_for
 from guardrails_lite._targets import Primary, Target
+from guardrails_lite._validators import Validator
 from guardrails_lite.reliability import Budget, Retry
 from guardrails_lite.sinks import default_sink
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from guardrails_lite._errors import Blocked, ConfigError
 from guardrails_lite._messages import ToolCall
 from guardrails_lite._nesting import loads
-from guardrails_lite._rules import code_digest
 from guardrails_lite._tools._ledger import Effect, EffectLedger, MemoryLedger, effect_key
 from guardrails_lite._tools._signatures import parameters_of
+from guardrails_lite._validators import code_digest
 
 if TYPE_CHECKING:
     from guardrails_lite._schema import Schema

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guardrails_lite import _rules
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard import Guard
 from guardrails_lite._plugins import load, parameters
+from guardrails_lite._rules import warn
+from guardrails_lite._validators import Validator
 from guardrails_lite.cli._parser import share
 from guardrails_lite.cli._terminal import fail, print_json, print_table, progress, safe
 
@@ -93,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _guards(arguments: argparse.Namespace) -> list[Guard[Any]]:
     guards = [Guard.from_file(file) for file in arguments.guard]
     if arguments.validators or not guards:
-        rules = [_rules.warn(load(name, {})) for name in _names(arguments)]
+        rules = [warn(load(name, {})) for name in _names(arguments)]
         guards.append(Guard(name=", ".join(_names(arguments)), input=rules, output=rules))
     if len(guards) > 2:
         raise ConfigError(f"{len(guards)} guards are given; at most two can be compared")
@@ -122,7 +123,7 @@ def _calibrations(arguments: argparse.Namespace, examples: Sequence[Example]) ->
 
     def calibrated(name: str) -> Calibration:
         make = functools.partial(_with_threshold, name)
-        rules = (_rules.warn(make(0.5)),)
+        rules = (warn(make(0.5)),)
         about = [each for each in examples if not each.rule or rules_meant(rules, each.rule)]
         return calibrate(
             make,
@@ -135,7 +136,7 @@ def _calibrations(arguments: argparse.Namespace, examples: Sequence[Example]) ->
     return [calibrated(name) for name in names]
 
 
-def _with_threshold(name: str, threshold: float) -> _rules.Validator:
+def _with_threshold(name: str, threshold: float) -> Validator:
     return load(name, {"threshold": threshold})
 
 

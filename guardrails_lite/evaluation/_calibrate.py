@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guardrails_lite._rates import Rate
-from guardrails_lite._rules import Validator
+from guardrails_lite._validators import Validator
 from guardrails_lite.evaluation._evaluate import as_dict
 
 

@@ -14,7 +14,8 @@ from guardrails_lite._engine._effects import Check
 from guardrails_lite._guard import Decision, Guard
 from guardrails_lite._messages import Call
 from guardrails_lite._rates import Rate
-from guardrails_lite._rules import Finding, Rule, Validator, finder_of, warn
+from guardrails_lite._rules import Rule, finder_of, warn
+from guardrails_lite._validators import Finding, Validator
 from guardrails_lite.evaluation._examples import Example, Side
 
 NOTHING = "nothing"

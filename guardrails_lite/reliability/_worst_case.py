@@ -17,7 +17,7 @@ from guardrails_lite.reliability._prices import price_of
 from guardrails_lite.reliability._retry import BASE_S, CAP_S, Retry
 
 if TYPE_CHECKING:
-    from guardrails_lite._rules import Validator
+    from guardrails_lite._validators import Validator
 
 
 @dataclass(frozen=True, slots=True)

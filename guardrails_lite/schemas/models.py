@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite._rules import code_digest
+from guardrails_lite._validators import code_digest
 from guardrails_lite.schemas.branching import branches, too_many
 from guardrails_lite.schemas.cores import nodes
 from guardrails_lite.schemas.defects import Defect

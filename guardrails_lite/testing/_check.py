@@ -20,7 +20,8 @@ from typing import Any
 
 from guardrails_lite._guard import Guard
 from guardrails_lite._messages import Call
-from guardrails_lite._rules import Finding, Validator, redact
+from guardrails_lite._rules import redact
+from guardrails_lite._validators import Finding, Validator
 
 FILLER = (
     "The quick brown fox jumps over the lazy dog. Der Bär trägt süße Öfen, 东西 and 🦊, at 10:45 on 3/4! "

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from guardrails_lite._guard import Guard
-from guardrails_lite._rules import Validator
+from guardrails_lite._validators import Validator
 
 
 def check_examples(guard: Guard[Any] | Validator, path: str | os.PathLike[str]) -> None:

@@ -27,7 +27,7 @@ from guardrails_lite import (
     warn,
 )
 from guardrails_lite._policy import _stretched, digest_of, is_bound
-from guardrails_lite._rules import Finding
+from guardrails_lite._validators import Finding
 from guardrails_lite.audit import Clock, Disk, bundle, check_bundle, diff_policy, expire, read, verify
 from guardrails_lite.audit._alike import Alike
 from guardrails_lite.audit._format import Entry, parse

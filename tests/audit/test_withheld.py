@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 import guardrails_lite_validators
 from guardrails_lite import AuditLog, Budget, Guard, Price, Retry, block, target, tool, warn
 from guardrails_lite._plugins import names
-from guardrails_lite._rules import Finding, Validator, validator
+from guardrails_lite._validators import Finding, Validator, validator
 from guardrails_lite.audit import read
 from guardrails_lite.reliability import Limits, Upstream
 from guardrails_lite_validators import (

@@ -13,8 +13,9 @@ from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field, Root
 from typing_extensions import TypedDict
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite._rules import Finding, Findings, block, redact, validator
+from guardrails_lite._rules import block, redact
 from guardrails_lite._schema import Schema, feedback
+from guardrails_lite._validators import Finding, Findings, validator
 from guardrails_lite.schemas.parts import missing_parts
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 import pytest
 
 from guardrails_lite._messages import Call
-from guardrails_lite._rules import Finding, validator
+from guardrails_lite._validators import Finding, validator
 from guardrails_lite.testing import check_validator
 from guardrails_lite.testing._check import _check_chunks, _Trial
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import guardrails_lite_validators as detectors
-from guardrails_lite._rules import Validator
+from guardrails_lite._validators import Validator
 from guardrails_lite.testing import check_validator
 
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails_lite import Guard, redact
-from guardrails_lite._rules import Finding, Validator, validator
+from guardrails_lite._validators import Finding, Validator, validator
 from guardrails_lite_validators._decode import MOST_LAYERS, decoded
 from guardrails_lite_validators._fold import fold, plain
 from guardrails_lite_validators._pieces import digit_groups, long_pieces

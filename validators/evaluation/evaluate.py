@@ -30,7 +30,7 @@ from payloads import payloads
 from tongues import ATTACKS, tongues
 from tongues import HONEST as HONEST_TONGUES
 
-from guardrails_lite._rules import Validator
+from guardrails_lite._validators import Validator
 from guardrails_lite_validators import exfiltration, hidden_text, injection, output_injection, pii, secrets
 
 ALNUM = string.ascii_letters + string.digits

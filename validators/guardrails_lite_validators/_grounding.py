@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Call
-from guardrails_lite._rules import Finding, Validator, validator
+from guardrails_lite._validators import Finding, Validator, validator
 
 KINDS = {
     "date": "states a date that was not given",

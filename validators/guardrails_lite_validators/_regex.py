@@ -14,7 +14,7 @@ from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite._rules import Finding, Validator, validator
+from guardrails_lite._validators import Finding, Validator, validator
 from guardrails_lite_validators._spans import outermost
 
 _LONGEST_WINDOW = 100_000

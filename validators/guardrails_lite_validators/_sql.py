@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite._rules import Finding, Validator, validator
+from guardrails_lite._validators import Finding, Validator, validator
 from guardrails_lite_validators._keywords import tuple_of_words
 
 _FENCED = re.compile(
