@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from guardrails_lite._errors import ConfigError
-from guardrails_lite._validators import Finding, Validator, validator
+from guardrails_lite import ConfigError, Finding, Validator, validator
 from guardrails_lite_validators._classifier_folder import USUAL_TOKENS, ClassifierFolder
 from guardrails_lite_validators._classifier_run import Run, runner
 from guardrails_lite_validators._classifier_windows import Windows

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from guardrails_lite._errors import ConfigError
+from guardrails_lite import ConfigError
 from guardrails_lite_validators._model_folder import (
     EXPORTS,
     digest_of,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardrails_lite._errors import ConfigError
+from guardrails_lite import ConfigError
 from guardrails_lite_validators._model_onnx import OnnxModel
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from guardrails_lite._validators import Finding, Validator, validator
+from guardrails_lite import Finding, Validator, validator
 from guardrails_lite_validators._keywords import tuple_of_words
 
 _FENCE = re.compile(

@@ -15,8 +15,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 
-from guardrails_lite._errors import ConfigError
-from guardrails_lite._validators import Finding, Validator, validator
+from guardrails_lite import ConfigError, Finding, Validator, validator
 from guardrails_lite_validators._fold import fold
 from guardrails_lite_validators._spans import outermost
 

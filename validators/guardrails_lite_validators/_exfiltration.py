@@ -16,8 +16,7 @@ import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import unquote_plus
 
-from guardrails_lite._errors import ConfigError
-from guardrails_lite._validators import Finding, Validator, validator
+from guardrails_lite import ConfigError, Finding, Validator, validator
 from guardrails_lite_validators._secret_values import entropy
 from guardrails_lite_validators._spans import outermost
 from guardrails_lite_validators._urls import hosts_of, is_listed, normal_host

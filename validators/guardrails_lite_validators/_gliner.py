@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from guardrails_lite._errors import ConfigError
-from guardrails_lite._validators import Finding, Validator, validator
+from guardrails_lite import ConfigError, Finding, Validator, validator
 from guardrails_lite_validators._gliner_folder import GlinerFolder
 from guardrails_lite_validators._gliner_run import GlinerModel, Unread
 from guardrails_lite_validators._keywords import tuple_of_words

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from guardrails_lite._errors import ConfigError
+from guardrails_lite import ConfigError
 from guardrails_lite_validators._gliner_folder import GlinerFolder
 from guardrails_lite_validators._model_onnx import OnnxModel
 from guardrails_lite_validators._surrogates import encodable

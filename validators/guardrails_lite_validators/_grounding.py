@@ -12,9 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from guardrails_lite._errors import ConfigError
-from guardrails_lite._messages import Call
-from guardrails_lite._validators import Finding, Validator, validator
+from guardrails_lite import Call, ConfigError, Finding, Validator, validator
 
 KINDS = {
     "date": "states a date that was not given",

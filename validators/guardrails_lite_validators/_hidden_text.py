@@ -11,8 +11,7 @@ import functools
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from guardrails_lite._errors import ConfigError
-from guardrails_lite._validators import Finding, Validator, validator
+from guardrails_lite import ConfigError, Finding, Validator, validator
 from guardrails_lite_validators._spans import outermost
 
 KINDS = ("bidi", "confusable", "control", "selector", "surrogate", "tag", "zero_width")

@@ -10,8 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
-from guardrails_lite._errors import ConfigError
-from guardrails_lite._validators import Finding, Validator, validator
+from guardrails_lite import ConfigError, Finding, Validator, validator
 from guardrails_lite_validators._fold import Reading
 from guardrails_lite_validators._injection_model import shipped_model
 from guardrails_lite_validators._injection_phrases import FAMILIES

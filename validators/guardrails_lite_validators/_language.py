@@ -10,8 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from guardrails_lite._errors import ConfigError
-from guardrails_lite._validators import Finding, Validator, validator
+from guardrails_lite import ConfigError, Finding, Validator, validator
 
 _SMALL_WORDS = {
     "en": "the of and to in is that it for was with as on are this be at by from you not have or an we they which their can will what how my your a i do does me if so but all any should would where why who been were has had our more than when there about into up out",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guardrails_lite._errors import ConfigError
-from guardrails_lite._validators import Finding, Validator, validator
+from guardrails_lite import ConfigError, Finding, Validator, validator
 
 _TOO_MANY = {
     "max_chars": "is longer than the characters allowed",

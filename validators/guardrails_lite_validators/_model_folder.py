@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Generic, TypeGuard, TypeVar
 
-from guardrails_lite._errors import ConfigError
+from guardrails_lite import ConfigError
 from guardrails_lite.reliability import time_left_s
 
 EXPORTS = ("model.onnx", "onnx/model.onnx")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from guardrails_lite._errors import ConfigError
+from guardrails_lite import ConfigError
 
 
 class OnnxModel:

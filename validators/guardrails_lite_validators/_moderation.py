@@ -6,8 +6,7 @@ import inspect
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from guardrails_lite._errors import ConfigError
-from guardrails_lite._validators import Finding, Validator, validator
+from guardrails_lite import ConfigError, Finding, Validator, validator
 from guardrails_lite.reliability import report_usage
 from guardrails_lite_validators._keywords import tuple_of_words
 

@@ -13,8 +13,7 @@ import functools
 import re
 from collections.abc import Iterable, Iterator
 
-from guardrails_lite._errors import ConfigError
-from guardrails_lite._validators import Finding, Validator, validator
+from guardrails_lite import ConfigError, Finding, Validator, validator
 from guardrails_lite_validators._decode import percents
 from guardrails_lite_validators._fold import Reading, replaced
 from guardrails_lite_validators._spans import every_match, outermost

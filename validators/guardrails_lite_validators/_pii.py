@@ -11,8 +11,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-from guardrails_lite._errors import ConfigError
-from guardrails_lite._validators import Finding, Validator, validator
+from guardrails_lite import ConfigError, Finding, Validator, validator
 from guardrails_lite_validators._spans import outermost
 
 WINDOW = 400

@@ -8,8 +8,7 @@ import re
 import string
 from collections.abc import Iterable, Iterator
 
-from guardrails_lite._errors import ConfigError
-from guardrails_lite._validators import Finding, Validator, validator
+from guardrails_lite import ConfigError, Finding, Validator, validator
 from guardrails_lite_validators._keywords import tuple_of_words
 
 # In ROT13, so that nobody has to read them. A star stands for any ending.

@@ -15,8 +15,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 
-from guardrails_lite._errors import ConfigError
-from guardrails_lite._validators import Finding, Validator, validator
+from guardrails_lite import ConfigError, Finding, Validator, validator
 from guardrails_lite._who import who_calls
 
 _TOKEN = re.compile(r"\[([A-Z][A-Z_]{1,38}[A-Z])_([0-9A-F]{10})\]")

@@ -8,7 +8,7 @@ import functools
 import re
 from collections.abc import Iterator
 
-from guardrails_lite._validators import Finding, Validator, validator
+from guardrails_lite import Finding, Validator, validator
 from guardrails_lite_validators._spans import every_match, outermost
 
 _PHRASES = (

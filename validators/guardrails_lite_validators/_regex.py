@@ -13,8 +13,7 @@ from re import _constants as sre  # type: ignore[attr-defined]  # the only publi
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
-from guardrails_lite._errors import ConfigError
-from guardrails_lite._validators import Finding, Validator, validator
+from guardrails_lite import ConfigError, Finding, Validator, validator
 from guardrails_lite_validators._spans import outermost
 
 _LONGEST_WINDOW = 100_000

@@ -13,7 +13,7 @@ import functools
 import re
 from collections.abc import Iterator
 
-from guardrails_lite._validators import Finding, Validator, validator
+from guardrails_lite import Finding, Validator, validator
 from guardrails_lite_validators._pieces import pieces_of
 from guardrails_lite_validators._secret_places import in_commands, in_password_files, is_behind_login
 from guardrails_lite_validators._secret_values import (

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from guardrails_lite._validators import Finding
+from guardrails_lite import Finding
 
 
 def every_match(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from guardrails_lite._errors import ConfigError
+from guardrails_lite import ConfigError
 from guardrails_lite._messages import Message, get
 from guardrails_lite._messages._texts import pieces_of, rewrite
 
