@@ -28,7 +28,14 @@ _COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
+    """Run the command line and return its exit code; 130 when it was interrupted, as shells have it."""
+    try:
+        return _run(argv)
+    except KeyboardInterrupt:  # as likely as not while the imports of a command run, which take the longest
+        return 130
+
+
+def _run(argv: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(
         prog="guardrails-lite",
         description="Guard chat-completion calls, and review what happened.",
@@ -62,5 +69,3 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return fail(f"cannot be written ({error.strerror})", 5)
-    except KeyboardInterrupt:
-        return 130

@@ -354,6 +354,25 @@ def test_no_command_prints_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
 
 
+class Interruption:
+    """What Ctrl-C does while a module is imported."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name == "guardrails_lite.cli._demo":
+            raise KeyboardInterrupt
+
+
+def test_an_interruption_during_imports_is_quiet(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They take most of a command's first second; 130 is what shells expect of Ctrl-C."""
+    monkeypatch.delitem(sys.modules, "guardrails_lite.cli._demo", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interruption(), *sys.meta_path])
+
+    assert main(["demo"]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
 def test_faults_tells_what_a_guard_did(capsys: pytest.CaptureFixture[str]) -> None:
     """A line for each variant, and a code that CI can go by."""
     assert main(["faults", "H20", "--way", "sync", "--slack", "5"]) == 0
