@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from guardrails_lite._engine._endings import blocked
 from guardrails_lite._engine._screen import Round
 from guardrails_lite._engine._tally import Stop
-from guardrails_lite._errors import Blocked
+from guardrails_lite._errors import Blocked, ConfigError
 from guardrails_lite._messages import Call, Reply, get
 from guardrails_lite._messages._params import (
     BESIDE,
@@ -24,6 +24,7 @@ from guardrails_lite._messages._params import (
     role_of,
 )
 from guardrails_lite._messages._texts import Piece, pieces_of, rewrite
+from guardrails_lite._nesting import MAX_DEPTH, TooDeepError
 
 if TYPE_CHECKING:
     from guardrails_lite._engine._asking import Invalid
@@ -162,7 +163,14 @@ def _pieces_beside(
                 declarations.append((role_of(name), content))
                 if declarations[-1] in plan.memo:
                     continue
-            yield from pieces_beside(place, name, value, unscreened)
+            try:
+                yield from pieces_beside(place, name, value, unscreened)
+            except TooDeepError:
+                path = call.path_of(place, (name,))
+                raise ConfigError(
+                    f"{path} of the request is nested deeper than {MAX_DEPTH} levels, so it cannot be "
+                    "screened. Does it hold itself?"
+                ) from None
     if plan.toolbox is not None and not is_given(call.params.get("tools")):
         described = plan.toolbox.described
         if any(described):

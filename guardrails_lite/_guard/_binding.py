@@ -9,6 +9,7 @@ from typing import Any
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Call
+from guardrails_lite._messages._paths import PathOf, path_of
 from guardrails_lite._targets import Primary, is_blocking
 
 REQUEST_PARAMS = frozenset(
@@ -40,6 +41,8 @@ class Binding:
     blocks: bool
     answer: Callable[[str, Call], Any] | None
     name: str
+    path_of: PathOf = path_of
+    """How errors name what it was given: a prompt by the parameter's name."""
 
     @classmethod
     def of(cls, function: Callable[..., Any], *, prompt: str | None) -> Binding:
@@ -70,6 +73,7 @@ class Binding:
             is_blocking(function),
             _answer_shape(function),
             _name(function),
+            _path_of_prompt(name) if is_prompt else path_of,
         )
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
@@ -103,7 +107,7 @@ class Binding:
                 for name, value in kwargs.items()
                 if name in self.params or (self.open_ended and name in REQUEST_PARAMS)
             )
-        return Call(messages, params)
+        return Call(messages, params, {}, self.path_of)
 
     def target(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Primary:
         """The function, with these arguments, as the primary target of *call*."""
@@ -187,6 +191,11 @@ def _parameter(
         f"{_name(function)}() takes neither `messages` nor `prompt`, so there is nothing to screen. "
         "Name the parameter that holds the user's text: @guard(prompt='question')."
     )
+
+
+def _path_of_prompt(parameter: str) -> PathOf:
+    """The prompt is told to the engine as a first message, which the function's author never wrote."""
+    return lambda message, where: parameter if message == 0 else path_of(message, where)
 
 
 def _answer_shape(function: Callable[..., Any]) -> Callable[[str, Call], Any] | None:

@@ -19,9 +19,8 @@ import marshal
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
-from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages._texts import Piece, plain, with_text
-from guardrails_lite._nesting import MAX_DEPTH
+from guardrails_lite._nesting import MAX_DEPTH, TooDeepError
 
 SETTINGS = frozenset(
     [
@@ -92,7 +91,7 @@ def pieces_beside(place: int, name: str, value: Any, unscreened: list[str]) -> I
     """The texts of one parameter; into *unscreened* its name, where not all of it is JSON.
 
     Raises:
-        ConfigError: it is nested too deep.
+        TooDeepError: it is nested deeper than `MAX_DEPTH` levels.
     """
     if name in DECLARATIONS:
         yield from _declared(place, (name,), role_of(name), value, name)
@@ -175,10 +174,7 @@ def _fields(value: Any) -> Mapping[str, Any] | None:
 
 def _deeper(where: tuple[str | int, ...], step: str | int) -> tuple[str | int, ...]:
     if len(where) > MAX_DEPTH:
-        raise ConfigError(
-            f"{where[0]}= of the request is nested deeper than {MAX_DEPTH} levels, so it cannot be screened. "
-            "Does it hold itself?"
-        )
+        raise TooDeepError
     return (*where, step)
 
 

@@ -129,6 +129,8 @@ class ResponsesRequest:
         if message >= 0:
             return self._parts[message].path_of(where) if message < len(self._parts) else "input"
         name, *steps = where
+        if not steps:
+            return "text.format" if name == "response_format" else str(name)
         if name == "tools" and message == PARAMS:
             return self._tools.path_of(*steps)
         if name == "response_format":

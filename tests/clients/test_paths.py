@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from clients.keyed import keys, using
-from guardrails_lite import Blocked, Guard, block, tool
+from guardrails_lite import Blocked, ConfigError, Guard, block, tool
 from guardrails_lite.testing import LoopbackServer
 
 KEY = "sk-12345678"
@@ -172,3 +172,19 @@ def test_a_key_that_is_no_name_is_not_told() -> None:
             GUARD,
         )
     assert "Words" not in str(caught.value)
+
+
+def test_a_format_of_a_response_that_is_too_deep_is_named_as_it_was_written() -> None:
+    """Nobody who writes `text.format` knows of a `response_format`."""
+    deep: list[Any] = []
+    for _ in range(300):
+        deep = [deep]
+    format = {"type": "json_schema", "name": "n", "schema": {"type": "array", "examples": [deep]}}
+    with LoopbackServer() as server, pytest.raises(ConfigError) as caught:
+        using(
+            openai.OpenAI,
+            server,
+            lambda c: c.responses.create(model="m", input="Hi.", text={"format": format}),
+            GUARD,
+        )
+    assert str(caught.value).startswith("text.format of the request is nested deeper than 200 levels")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from guardrails_lite import ConfigError, Guard, Outcome, redact, target
+from guardrails_lite import Blocked, ConfigError, Guard, Outcome, block, redact, target
 from guardrails_lite.testing import chunks, completion
 from tests.engine.conftest import text_of, word
 
@@ -305,3 +305,16 @@ def test_run_gives_an_outcome() -> None:
     assert isinstance(outcome, Outcome)
     assert outcome.value == outcome.reply.text == "[REDACTED]"
     assert "lovelace" not in repr(outcome)
+
+
+@pytest.mark.parametrize("parameter", ["prompt", "question"])
+def test_an_error_names_the_parameter_that_holds_the_prompt(parameter: str) -> None:
+    """Its author wrote no messages, so `messages[0].content` would send them looking."""
+
+    def ask(prompt: str = "", question: str = "") -> str:
+        return "never"
+
+    guarded = Guard(input=[block(word("ada"))])(prompt=parameter)(ask)
+
+    with pytest.raises(Blocked, match=rf"stopped {parameter}: "):
+        guarded(**{parameter: "Who is ada?"})

@@ -366,7 +366,7 @@ def test_a_parameter_that_holds_itself_is_an_error_of_its_own() -> None:
     metadata: dict[str, Any] = {}
     metadata["again"] = metadata
 
-    with pytest.raises(ConfigError, match="metadata= of the request is nested deeper than 200"):
+    with pytest.raises(ConfigError, match="metadata of the request is nested deeper than 200"):
         Guard(input=[block(word("ada"))]).run(ScriptedModel(["no"]), "go", metadata=metadata)
 
 
