@@ -204,6 +204,11 @@ def target(
     if isinstance(subject, str):
         if overrides or can is not None:
             raise ConfigError("target(<fixed answer>) takes no parameters: nothing is asked")
+        if _is_a_model(subject):
+            raise ConfigError(
+                f"target({subject!r}) would give callers that text as a fixed answer. "
+                f"To ask the model, write target(model={subject!r})."
+            )
         return Target("answer", "fixed answer", overrides={}, on=on, subject=subject)
     model = f"(model={_short('model', overrides['model'])})" if "model" in overrides else ""
     if hasattr(getattr(getattr(subject, "chat", None), "completions", None), "create"):
@@ -245,6 +250,28 @@ def target(
         f"target({type(subject).__name__} object): expected a client with chat.completions.create, "
         "a function that takes messages, a fixed answer (str), or parameters such as model=..."
     )
+
+
+def as_target(meant: object) -> str:
+    """How to write, in code, the target that somebody meant by *meant*; for errors."""
+    match meant:
+        case Target():
+            return repr(meant)
+        case str() if _is_a_model(meant):
+            return f"target(model={meant!r})"
+        case str():
+            return f"target({meant!r}) for a fixed answer, target(model={meant!r}) for a model"
+        case _ if inspect.isroutine(meant):
+            return f"target({meant.__name__})"
+        case _ if hasattr(meant, "chat"):
+            return "target(client, model=...)"
+    return "target(model=...), target(client), target(function) or target('fixed answer')"
+
+
+def _is_a_model(text: str) -> bool:
+    from guardrails_lite.reliability._prices import price_of
+
+    return price_of(text) is not None
 
 
 def _check_upstream(subject: Any, upstream: object) -> None:

@@ -85,6 +85,10 @@ def _find(validator: Validator, text: str, call: Call) -> Sequence[Finding]:
     return found if type(found) is list or type(found) is tuple else listed(found, validator)
 
 
+class NotFindingsError(TypeError):
+    """A validator returned no list of findings; says what, which is a type and never a text."""
+
+
 def listed(found: Any, validator: Validator) -> Sequence[Finding]:
     """What a validator yields, as a list.
 
@@ -95,6 +99,12 @@ def listed(found: Any, validator: Validator) -> Sequence[Finding]:
         if inspect.iscoroutine(found):
             found.close()  # Python warns of one that nobody awaits
         raise TypeError(f"validator {validator.name!r} returned something to await; make it `async def`")
+    return _as_list(found)
+
+
+def _as_list(found: Any) -> list[Finding]:
+    if not hasattr(found, "__iter__"):
+        raise NotFindingsError(f"{'None' if found is None else type(found).__name__} instead of findings")
     return list(found)
 
 
@@ -102,4 +112,4 @@ async def _afind(validator: Validator, text: str, call: Call) -> Sequence[Findin
     found: Any = validator.find(text, call) if validator.wants_call else validator.find(text)
     if hasattr(found, "__aiter__"):
         return [finding async for finding in found]
-    return list(await found)
+    return _as_list(await found)

@@ -13,7 +13,7 @@ from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Literal
 
 from guardrails_lite._engine._effects import Check
-from guardrails_lite._engine._running import Checked, listed
+from guardrails_lite._engine._running import Checked, NotFindingsError, listed
 from guardrails_lite._errors import DeadlineExceeded
 from guardrails_lite._record import CheckResult, CheckStep, FindingCount
 from guardrails_lite._rules import Rule
@@ -177,7 +177,9 @@ def _seen(tally: Tally, checked: Checked, text: str) -> Sequence[Finding] | None
     if tally.result == "not run":
         tally.result = "passed"
     if checked.error is not None:
-        _broke(tally, type(checked.error).__name__, timed_out=checked.timed_out)
+        error = checked.error
+        told = str(error) if isinstance(error, NotFindingsError) else type(error).__name__
+        _broke(tally, told, timed_out=checked.timed_out)
         return None
     findings = checked.findings
     return findings if not findings or _is_sound(tally, findings, text) else None
@@ -187,7 +189,7 @@ def _is_sound(tally: Tally, findings: Sequence[Finding], text: str) -> bool:
     """Whether a validator kept its contract; if not, the tally says how it broke."""
     for finding in findings:
         if not isinstance(finding, Finding):
-            return _broke(tally, "not a Finding")
+            return _broke(tally, f"{type(finding).__name__} instead of a Finding")
         if finding.span is not None and not _is_inside(finding.span, len(text)):
             return _broke(tally, "span outside the text")
     return True

@@ -13,7 +13,7 @@ from guardrails_lite._engine._screen import Side
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard._composition import check_composition
 from guardrails_lite._rules import Rule, hint_for
-from guardrails_lite._targets import Primary, Target
+from guardrails_lite._targets import Primary, Target, as_target
 from guardrails_lite._validators import Validator
 from guardrails_lite.reliability import Budget, Retry
 from guardrails_lite.sinks import default_sink
@@ -90,7 +90,8 @@ def _name(name: object) -> str | None:
 
 def _listed(key: str, value: Any) -> list[Any]:
     if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__iter__"):
-        raise ConfigError(f"{key}= of Guard takes a list, not {type(value).__name__}: {key}=[...]")
+        one = repr(value) if isinstance(value, str) else getattr(value, "__name__", "...")
+        raise ConfigError(f"{key}= of Guard takes a list, not {type(value).__name__}: {key}=[{one}]")
     return list(value)
 
 
@@ -156,14 +157,17 @@ def _cache(cache: Any) -> Any:
 
 
 def _fallback(fallback: Any) -> tuple[Target | Primary, ...]:
-    if isinstance(fallback, Target):
-        raise ConfigError(f"fallback= of Guard takes a list: fallback=[{fallback!r}]")
+    if isinstance(fallback, (str, Target)) or not hasattr(fallback, "__iter__"):
+        raise ConfigError(
+            f"fallback= of Guard takes a list of targets, not {type(fallback).__name__}: "
+            f"fallback=[{as_target(fallback)}]"
+        )
     targets = _listed("fallback", fallback)
     for place, each in enumerate(targets):
         if not isinstance(each, Target):
             raise ConfigError(
                 f"fallback[{place}] of Guard must be target(...), not {type(each).__name__}: "
-                "target(model=...), target(client), target(function) or target('fixed answer')"
+                f"{as_target(each)}"
             )
         if each.kind == "answer" and place != len(targets) - 1:
             raise ConfigError(

@@ -101,6 +101,11 @@ def adapt(declared: Any) -> ModelCheck:
     """
     import pydantic
 
+    if isinstance(declared, (str, bytes, bool, int, float, list, tuple, set)):
+        raise ConfigError(
+            f"schema= takes a type or a JSON Schema dict, not {type(declared).__name__}. Give the class "
+            "itself (schema=Invoice), or parse a JSON Schema first (json.loads)."
+        )
     declared = _modern(declared)
     try:
         adapter = pydantic.TypeAdapter(declared)

@@ -171,7 +171,27 @@ def test_check_decides_about_a_text(text: str, side: Any, verdict: str, left: st
         (lambda: Guard(budget={"tokens": 1}), "budget= of Guard takes a Budget, not dict"),
         (lambda: Guard(log="audit"), r"log= of Guard takes an AuditLog or a callable, not str"),
         (lambda: Guard(fallback=target("x")), r"fallback= of Guard takes a list"),
-        (lambda: Guard(fallback=["x"]), r"fallback\[0\] of Guard must be target\(...\), not str"),
+        (
+            lambda: Guard(fallback="gpt-5-mini"),
+            r"takes a list of targets, not str: fallback=\[target\(model='gpt-5-mini'\)\]",
+        ),
+        (
+            lambda: Guard(fallback=["gpt-5-mini"]),
+            r"fallback\[0\] of Guard must be target.*, not str: target\(model='gpt-5-mini'\)",
+        ),
+        (
+            lambda: Guard(fallback="later"),
+            r"fallback=\[target\('later'\) for a fixed answer, target\(model='later'\)",
+        ),
+        (lambda: Guard(fallback=print), r"not builtin_function_or_method: fallback=\[target\(print\)\]"),
+        (
+            lambda: target("gpt-5-mini"),
+            r"give callers that text as a fixed answer. To ask the model, .*target\(model='gpt-5-mini'\)",
+        ),
+        (lambda: Guard(accept="empty"), r"accept= of Guard takes a list, not str: accept=\['empty'\]"),
+        (lambda: Guard(tools=print), r"tools= of Guard takes a list, .*: tools=\[print\]"),
+        (lambda: Guard(schema="Invoice"), r"schema= takes a type or a JSON Schema dict, not str.*schema=Inv"),
+        (lambda: Guard(schema=3), r"schema= takes a type or a JSON Schema dict, not int"),
         (
             lambda: Guard(fallback=[target("x"), target(model="m")]),
             r"fallback\[0\] is a fixed answer.*Put it last",

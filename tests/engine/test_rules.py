@@ -197,11 +197,33 @@ def test_open_on_error_lets_pass_visibly(call: Call) -> None:
     assert (outcome.record.checks[0].result, outcome.record.checks[0].action) == ("broken", "open")
 
 
-@pytest.mark.parametrize("bad", [[Finding("x", span=(0, 99))], ["not a finding"]], ids=["span", "type"])
-def test_a_validator_that_breaks_its_contract_is_broken(call: Call, bad: list[Any]) -> None:
-    """A span outside the text, or something that is no finding, is a bug and counts as one."""
-    with pytest.raises(Blocked, match=r"could not be checked \((span outside the text|not a Finding)\)"):
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ([Finding("x", span=(0, 99))], "span outside the text"),
+        (["a secret"], "str instead of a Finding"),
+        ("a secret", "str instead of a Finding"),
+        (True, "bool instead of findings"),
+        (None, "None instead of findings"),
+        (Finding("x"), "Finding instead of findings"),
+    ],
+    ids=["span", "texts", "text", "bool", "nothing", "one"],
+)
+def test_a_validator_that_breaks_its_contract_is_broken(call: Call, bad: Any, said: str) -> None:
+    """It counts as found; its author is told what came in place of findings, by type, and no text of it."""
+    with pytest.raises(Blocked, match=rf"could not be checked \({said}\)"):
         call(Guard(input=[block(validator(lambda text: bad))]), ["never"])
+
+
+def test_an_async_validator_that_returns_no_findings_is_broken_too() -> None:
+    """What came is told there as well."""
+
+    async def later(text: str) -> Any:
+        return True
+
+    decision = asyncio.run(Guard(input=[block(validator(later))]).acheck("text"))
+
+    assert [check.error for check in decision.record.checks] == ["bool instead of findings"]
 
 
 def test_a_check_that_takes_too_long_times_out(call: Call) -> None:
