@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import inspect
 import json
 import os
 import threading
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 from openai import OpenAI
@@ -18,7 +20,7 @@ from openai import OpenAI
 from guardrails_lite import Clocks, Guard, Retry, RetryBudget, Upstream, target
 from guardrails_lite.testing.faults import FAULTS, FaultServer, faults_matrix
 from guardrails_lite.testing.faults._judge import Run, judge
-from guardrails_lite.testing.faults._trial import kept_open
+from guardrails_lite.testing.faults._trial import WAYS, Way, attempt, kept_open
 from tests.testing.faults_page import OFFLINE, PAGE, TESTED, page
 
 GUARD: Guard[Any] = Guard(retry=Retry(attempts=3, reasks=2), fallback=[target(model="fallback")])
@@ -141,13 +143,37 @@ def test_each_law_of_all_rows_is_looked_after() -> None:
 
 
 def test_a_connection_that_is_not_used_again_is_told() -> None:
-    """One is kept for the next call. A reply that its client never read holds another."""
+    """One is kept for the next request. A reply that its client never read, be it the only one, is told."""
     with FaultServer("H21") as server, _client(server) as client:
         assert _said(client, "fallback") == "All is well."
-        assert list(kept_open(server, 0.05)) == []
-        create = client.chat.completions.with_streaming_response.create
-        with create(model="fallback", messages=HI), create(model="fallback", messages=HI):
-            assert list(kept_open(server, 0.05)) == ["a connection that it does not use again"]
+        client.models.list()
+        assert kept_open(server, 0.05) == []
+        with client.chat.completions.with_streaming_response.create(model="fallback", messages=HI):
+            client.models.list()
+            assert kept_open(server, 0.05) == ["a connection that it does not use again"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_client_that_leaks_its_only_connection_is_told(way: Way, monkeypatch: Any) -> None:
+    """The lab asks for one thing more after each call, and that comes over the same connection."""
+    monkeypatch.setattr(httpx2.Response, "close", _leaks(httpx2.Response.close))
+    monkeypatch.setattr(httpx2.Response, "aclose", _leaks(httpx2.Response.aclose))
+    fault = FAULTS["H23"]
+    seen = attempt(GUARD, fault, fault.answers[0], way, deadline_s=20, slack_s=20, patience_s=0.1)
+    assert "left a connection that it does not use again" in seen.faults
+
+
+def _leaks(close: Any) -> Any:
+    """How a response is closed that has one read to the end and never gives its connection back."""
+
+    async def nothing() -> None: ...
+
+    def leak(response: Any) -> Any:
+        if response.request.method == "GET" or response.status_code != 200:
+            return close(response)
+        return nothing() if inspect.iscoroutinefunction(close) else None
+
+    return leak
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def _account(run: Run, server: FaultServer, sends: int) -> Iterator[str]:
         yield f"{max(arrived, len(sent))} requests, and at most {sends} by the guard's worst case"
     # One that ran out of time may have been given up before the server had read it.
     timeouts = sum(step.result == "timeout" for step in sent)
-    most = 0 if server.place in ("refused", "unresolvable", "full") else len(sent) - server.unread
+    most = len(sent) - server.unread if server.is_up else 0
     least = max(most - timeouts, 0)
     if not least <= arrived <= most or not sent:
         yield f"{len(sent)} attempts on record, {arrived} requests at the server"

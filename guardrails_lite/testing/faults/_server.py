@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from guardrails_lite._engine._asking import GO_ON
-from guardrails_lite.testing._server import Answer, Wire, send
+from guardrails_lite.testing._server import Answer, HttpReply, Wire, send
 from guardrails_lite.testing._shapes import completion, with_choices
 from guardrails_lite.testing._wire import Gone, Listener, Peer, Request
 from guardrails_lite.testing.faults._catalogue import FAULTS
@@ -17,6 +17,7 @@ from guardrails_lite.testing.faults._fault import BROKEN, TEXT, Fault, Place, Va
 
 PRIMARY = "primary"
 """The model whose requests are struck."""
+_NO_MODELS = b'{"object": "list", "data": []}'
 
 
 class FaultServer(Listener):
@@ -75,6 +76,11 @@ class FaultServer(Listener):
         """`arrivals` without the healthy call that comes first where the fault strikes a warm connection."""
         return self.arrivals[1:] if self.fault.warm else self.arrivals
 
+    @property
+    def is_up(self) -> bool:
+        """Whether a client can connect to it."""
+        return self.place not in ("refused", "unresolvable", "full")
+
     def _first_moment(self, peer: Peer) -> None:
         if self.place == "greeting" and self._strikes():
             self._greeted.add(peer)
@@ -86,6 +92,9 @@ class FaultServer(Listener):
                 raise
 
     def _reply(self, peer: Peer, request: Request) -> None:
+        if request.method == "GET":  # a client's list of models: no call, and never struck
+            send(peer, request, HttpReply(_NO_MODELS))
+            return
         self.arrivals.append((time.monotonic(), request.model))
         if peer in self._greeted:
             self._greeted.discard(peer)

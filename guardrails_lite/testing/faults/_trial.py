@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,8 +19,6 @@ Way = Literal["sync", "async", "sync stream", "async stream"]
 WAYS: tuple[Way, ...] = ("sync", "async", "sync stream", "async stream")
 
 HELLO = ({"role": "user", "content": "How are things?"},)
-_PATIENCE_S = 10.0
-"""How long what a call leaves may take to go, on a busy machine, before it counts as left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,14 @@ class Observation:
 
 
 def attempt(
-    guard: Guard[Any], fault: Fault, variant: Variant, way: Way, *, deadline_s: float, slack_s: float
+    guard: Guard[Any],
+    fault: Fault,
+    variant: Variant,
+    way: Way,
+    *,
+    deadline_s: float,
+    slack_s: float,
+    patience_s: float = 10.0,
 ) -> Observation:
     """Make one guarded call against a server of its own.
 
@@ -66,13 +70,14 @@ def attempt(
         way: How to call.
         deadline_s: The deadline that stands in for the guard's own; what the fault asks to wait is added.
         slack_s: By how much the call may outlive its deadline.
+        patience_s: How long what a call leaves may take to go, on a busy machine, before it counts as left.
     """
     deadline_s += 2.5 * fault.waits_s
     run = Run()
     tried = _tried(guard, deadline_s, run)
     with FaultServer(fault, variant.name) as server:
-        _call(tried, server, run, way)
-        if not server.wait_idle(_PATIENCE_S):
+        _call(tried, server, run, way, patience_s)
+        if not server.wait_idle(patience_s):
             run.left.append("a connection open")
     judged = judge(run, server, sends=tried.worst_case().sends, deadline_s=deadline_s, slack_s=slack_s)
     return Observation(
@@ -139,16 +144,22 @@ def _fallback(declared: Target, place: int, scale: float) -> Target:
     return target(on=declared.on, can=declared.can, upstream=upstream, clocks=clocks, **overrides)
 
 
-def _call(guard: Guard[Any], server: FaultServer, run: Run, way: Way) -> None:
+def _call(guard: Guard[Any], server: FaultServer, run: Run, way: Way, patience_s: float) -> None:
     params = {"model": PRIMARY, "messages": HELLO, **server.fault.params}
     if way in ("sync", "sync stream"):
-        _call_sync(guard, server, run, params, streams=way == "sync stream")
+        _call_sync(guard, server, run, params, patience_s, streams=way == "sync stream")
     else:
-        asyncio.run(_call_async(guard, server, run, params, streams=way == "async stream"))
+        asyncio.run(_call_async(guard, server, run, params, patience_s, streams=way == "async stream"))
 
 
 def _call_sync(
-    guard: Guard[Any], server: FaultServer, run: Run, params: dict[str, Any], *, streams: bool
+    guard: Guard[Any],
+    server: FaultServer,
+    run: Run,
+    params: dict[str, Any],
+    patience_s: float,
+    *,
+    streams: bool,
 ) -> None:
     from openai import OpenAI
 
@@ -166,11 +177,20 @@ def _call_sync(
         except Exception as error:
             run.error = error
         run.end()
-        run.left += kept_open(server, _PATIENCE_S)
+        run.left += still_asked(server, patience_s)
+        if server.is_up:
+            client.models.list()
+        run.left += kept_open(server, patience_s)
 
 
 async def _call_async(
-    guard: Guard[Any], server: FaultServer, run: Run, params: dict[str, Any], *, streams: bool
+    guard: Guard[Any],
+    server: FaultServer,
+    run: Run,
+    params: dict[str, Any],
+    patience_s: float,
+    *,
+    streams: bool,
 ) -> None:
     from openai import AsyncOpenAI
 
@@ -189,25 +209,31 @@ async def _call_async(
         except Exception as error:
             run.error = error
         run.end()
-        run.left += [f"the task {task.get_name()!r}" for task in await _other_tasks()]
-        run.left += await asyncio.to_thread(list, kept_open(server, _PATIENCE_S))
+        run.left += [f"the task {task.get_name()!r}" for task in await _other_tasks(patience_s)]
+        run.left += await asyncio.to_thread(still_asked, server, patience_s)
+        if server.is_up:
+            await client.models.list()
+        run.left += await asyncio.to_thread(kept_open, server, patience_s)
 
 
-def kept_open(server: FaultServer, patience_s: float) -> Iterator[str]:
-    """What the client still has after its call, beside one connection that it may use for the next.
+def still_asked(server: FaultServer, patience_s: float) -> list[str]:
+    """What the server is still at after the call."""
+    return [] if server.wait_answered(patience_s) else ["a request open"]
 
-    A connection that its pool has given out and nobody reads is never used again, so a second one is there.
+
+def kept_open(server: FaultServer, patience_s: float) -> list[str]:
+    """What the client has open after one more request, beside the connection that this one came over.
+
+    A connection that its pool has given out and nobody reads is never used again, so the request has one of
+    its own.
     """
-    if not server.wait_answered(patience_s):
-        yield "a request open"
-    elif not server.wait_open(1, patience_s):
-        yield "a connection that it does not use again"
+    return [] if server.wait_open(1, patience_s) else ["a connection that it does not use again"]
 
 
-async def _other_tasks() -> set[asyncio.Task[Any]]:
+async def _other_tasks(patience_s: float) -> set[asyncio.Task[Any]]:
     """The tasks beside this one that have not ended after a moment."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
-    return (await asyncio.wait(others, timeout=_PATIENCE_S))[1] if others else set()
+    return (await asyncio.wait(others, timeout=patience_s))[1] if others else set()
 
 
 def _add_reply(run: Run, reply: Any) -> None:
