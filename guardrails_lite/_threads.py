@@ -45,7 +45,8 @@ async def in_thread_for(work: Callable[[], T], late: Callable[[T], object]) -> T
     except BaseException:
         with lock:
             given_up = True
-        for found in brought:  # it came as the wait ended
+            came = list(brought)  # as the wait ended; what comes later is told of in its thread
+        for found in came:
             _tell(late, found)
         raise
 

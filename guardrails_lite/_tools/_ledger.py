@@ -48,6 +48,9 @@ class EffectLedger(Protocol):
     def done(self, key: str) -> None:
         """The effect of *key* happened."""
 
+    def give_back(self, key: str) -> None:
+        """Whoever reserved *key* was cancelled, and its effect cannot have begun: it is free again."""
+
 
 def effect_key(scope: str, tool: str, arguments: str) -> str:
     """Name one logical call without showing its arguments."""
@@ -81,6 +84,12 @@ class MemoryLedger:
         with self._lock:
             if key in self._effects:
                 self._effects[key] = replace(self._effects[key], state="done")
+
+    def give_back(self, key: str) -> None:
+        """The effect of *key* never began."""
+        with self._lock:
+            if key in self._effects and self._effects[key].state != "done":
+                del self._effects[key]
 
     def __repr__(self) -> str:
         return f"MemoryLedger(size={self._size})"

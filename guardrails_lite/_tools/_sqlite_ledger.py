@@ -70,6 +70,12 @@ class SQLiteLedger:
             digest = _digest(secret, key)
             connection.execute("UPDATE effects SET state = 'done' WHERE digest = ?", (digest,))
 
+    def give_back(self, key: str) -> None:
+        """The effect of *key* never began."""
+        with self._open("an effect that never began counts as begun") as (connection, secret):
+            digest = _digest(secret, key)
+            connection.execute("DELETE FROM effects WHERE digest = ? AND state != 'done'", (digest,))
+
     def unsettled(self) -> list[Effect]:
         """The effects that began and were never said to have ended, oldest first.
 

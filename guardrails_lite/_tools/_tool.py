@@ -108,12 +108,12 @@ class Tool:
         function = self._runnable(tool_call)
         if _is_async(function):
             raise ConfigError(f"tool {self.name!r} is async: `await tool_call.arun()` instead of `.run()`")
-        key = self._reserve(tool_call)
-        result = self._call(function, tool_call)
-        return self._finish(key, result)
+        return self._run(function, tool_call)
 
     async def arun(self, tool_call: ToolCall) -> Any:
         """Like `run`, for an async function; a sync one runs in a thread.
+
+        Cancelled before the function began, the call leaves nothing behind and may be made again.
 
         Raises:
             ConfigError: there is no function, or the call is not a checked call of this tool.
@@ -121,16 +121,16 @@ class Tool:
         """
         import asyncio
 
-        from guardrails_lite._threads import in_thread
+        from guardrails_lite._threads import in_thread, in_thread_for
 
         function = self._runnable(tool_call)
-        write = self.effects == "write"
-        key = await asyncio.to_thread(self._reserve, tool_call) if write else None
-        if _is_async(function):
-            result = await self._call(function, tool_call)
-        else:
-            result = await in_thread(self._call, function, tool_call)
-        return await asyncio.to_thread(self._finish, key, result) if write else self._finish(key, result)
+        if not _is_async(function):  # in one piece, so that what is reserved runs, whoever still waits
+            return await in_thread(self._run, function, tool_call)
+        if self.effects != "write":
+            return self._finish(None, await self._call(function, tool_call))
+        key = await in_thread_for(lambda: self._reserve(tool_call), self._give_back)
+        result = await self._call(function, tool_call)
+        return await asyncio.to_thread(self._finish, key, result)
 
     def rewritten(self, tool_call: ToolCall, arguments: str) -> ToolCall:
         """*tool_call* with other arguments, checked again: what a rule that masks leaves of it.
@@ -175,6 +175,10 @@ class Tool:
         ]
         return function(*only_by_place, **values)
 
+    def _run(self, function: Callable[..., Any], tool_call: ToolCall) -> Any:
+        key = self._reserve(tool_call)
+        return self._finish(key, self._call(function, tool_call))
+
     def _reserve(self, tool_call: ToolCall) -> str | None:
         if self.effects != "write":
             return None
@@ -185,6 +189,10 @@ class Tool:
         if taken is not None:
             raise Blocked(_refusal(taken, ledger), outcome="tool denied")
         return key
+
+    def _give_back(self, key: str | None) -> None:
+        if key is not None:
+            (self.ledger or _PROCESS_LEDGER).give_back(key)
 
     def _finish(self, key: str | None, result: Any) -> Any:
         if key is not None:

@@ -40,6 +40,19 @@ def test_a_key_is_given_once_and_its_state_after_that(make: Callable[[], EffectL
     assert ledger.reserve("other", "pay") is None
 
 
+def test_a_key_whose_effect_never_began_is_free_again(make: Callable[[], EffectLedger]) -> None:
+    """It can be taken once more, and one whose effect happened cannot."""
+    ledger = make()
+    ledger.reserve("k", "pay")
+
+    ledger.give_back("k")
+    assert ledger.reserve("k", "pay") is None
+
+    ledger.done("k")
+    ledger.give_back("k")
+    assert state(ledger, "k") == "done"
+
+
 def test_of_many_at_once_exactly_one_gets_the_key(make: Callable[[], EffectLedger]) -> None:
     """Two threads that run the same write do not both run it."""
     ledger = make()
