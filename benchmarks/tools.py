@@ -12,7 +12,7 @@ from typing import Any
 
 from guardrails_lite._engine._integrity import judge
 from guardrails_lite._messages import ToolCall
-from guardrails_lite._messages._shapes import read_reply
+from guardrails_lite._messages._reading import read_reply
 from guardrails_lite._tools import Offered, Toolbox, ToolCallAssembler, feedback_messages
 from guardrails_lite.testing import completion, tool_call
 

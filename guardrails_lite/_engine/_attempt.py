@@ -33,14 +33,8 @@ from guardrails_lite._engine._tally import Stop
 from guardrails_lite._errors import Blocked, DeadlineExceeded, GuardrailsError
 from guardrails_lite._messages import Choice, Reply
 from guardrails_lite._messages._beside import without_unscreened
-from guardrails_lite._messages._shapes import (
-    MalformedError,
-    UnreadableError,
-    is_stream,
-    read_reply,
-    with_parsed,
-    write_reply,
-)
+from guardrails_lite._messages._reading import MalformedError, UnreadableError, is_stream, read_reply
+from guardrails_lite._messages._writing import with_parsed, write_reply
 from guardrails_lite._targets import Answered, Target
 from guardrails_lite.reliability import Failure, classify
 from guardrails_lite.reliability._budget import Admission

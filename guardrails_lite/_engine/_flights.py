@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from guardrails_lite._engine._effects import END, Close, Effect, Read, Send
-from guardrails_lite._messages._shapes import UnreadableError, is_stream, read_chunk
+from guardrails_lite._messages._reading import UnreadableError, is_stream, read_chunk
 from guardrails_lite._targets import Answered
 from guardrails_lite.reliability._deadline import time_limit
 from guardrails_lite.reliability._tether import Tether

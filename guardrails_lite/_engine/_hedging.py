@@ -16,7 +16,7 @@ from guardrails_lite._engine._endings import Unanswered
 from guardrails_lite._engine._flights import Flight, GiveUp, Land, Launch
 from guardrails_lite._engine._request import completion_limit
 from guardrails_lite._messages import get
-from guardrails_lite._messages._shapes import UnreadableError, is_stream, read_reply
+from guardrails_lite._messages._reading import UnreadableError, is_stream, read_reply
 from guardrails_lite._targets import Answered
 from guardrails_lite.reliability import Failure
 from guardrails_lite.reliability._budget import Refusal

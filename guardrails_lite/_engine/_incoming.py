@@ -18,16 +18,8 @@ from guardrails_lite._engine._screen import Tallies
 from guardrails_lite._engine._tally import Stop
 from guardrails_lite._messages import Choice, Message, Reply, ToolCall, Usage
 from guardrails_lite._messages._beside import chunk_without_unscreened
-from guardrails_lite._messages._shapes import (
-    Chunk,
-    Delta,
-    MalformedError,
-    beside_content,
-    read_chunk,
-    without_content,
-    write_chunk,
-    write_tool_calls,
-)
+from guardrails_lite._messages._reading import Chunk, Delta, MalformedError, read_chunk
+from guardrails_lite._messages._writing import beside_content, without_content, write_chunk, write_tool_calls
 
 if TYPE_CHECKING:
     from guardrails_lite._engine._partials import Reading

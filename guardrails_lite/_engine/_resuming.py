@@ -26,16 +26,9 @@ from guardrails_lite._engine._request import chars_of, screened_words
 from guardrails_lite._engine._screen import acting, screened
 from guardrails_lite._engine._tally import Stop
 from guardrails_lite._messages import Call, Reply, get
+from guardrails_lite._messages._reading import Chunk, Delta, UnreadableError, is_event, is_stream
 from guardrails_lite._messages._seam import Misfit, Seam
-from guardrails_lite._messages._shapes import (
-    Chunk,
-    Delta,
-    UnreadableError,
-    is_event,
-    is_stream,
-    without_content,
-    write_chunk,
-)
+from guardrails_lite._messages._writing import without_content, write_chunk
 from guardrails_lite._record import NoteStep
 from guardrails_lite.reliability import Failure
 

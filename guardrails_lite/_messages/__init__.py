@@ -1,8 +1,9 @@
 """Chat messages: our view of them, and the edge where a client's shapes become it and come back from it.
 
-`_model.py` has what the rest of the library talks about; `_shapes.py` and `_shapes_responses.py` are the only
-modules that know how OpenAI's objects, events and dicts look, `_agreement.py` and `_beside.py` what is wrong
-or unseen in them; `_texts.py` finds the texts of a request; `_seam.py` joins a reply to its beginning.
+`_model.py` has what the rest of the library talks about. Only these know how OpenAI's objects, events and
+dicts look: `_reading.py` and `_writing.py`, and for the Responses API `_responses.py` and
+`_responses_writing.py`. `_agreement.py`, `_beside.py` and `_responses_beside.py` tell what is wrong or unseen
+in them, `_texts.py` finds the texts of a request, `_seam.py` joins a reply to its beginning.
 """
 
 from guardrails_lite._messages._model import (

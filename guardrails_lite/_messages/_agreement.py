@@ -12,9 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from guardrails_lite._messages import ToolCall, get
-from guardrails_lite._messages import _shapes_responses as shapes
-from guardrails_lite._messages._shapes import MalformedError
+from guardrails_lite._messages import ToolCall, _responses, get
+from guardrails_lite._messages._reading import MalformedError
 
 _TEXTS = ("output_text", "refusal")
 _DELTAS: Mapping[str, str] = {f"response.{kind}.delta": kind for kind in _TEXTS}
@@ -67,7 +66,7 @@ class Agreement:
         Raises:
             MalformedError: it does not go with those before it.
         """
-        kind = shapes.kind_of(event)
+        kind = _responses.kind_of(event)
         if kind not in _TELLING:
             return
         if self._ended:
@@ -80,7 +79,7 @@ class Agreement:
             key = "text" if kind == "response.output_text.done" else "refusal"
             _agree(get(event, key), self._heard(event, _DONE[kind]))
         elif kind in _CALL_DONE:
-            call = self._calls.get(shapes.place_of(event))
+            call = self._calls.get(_responses.place_of(event))
             _agree(get(event, _CALL_DONE[kind]), None if call is None else "".join(call.arguments))
         elif kind in _ENDS:
             self._end(event)
@@ -96,7 +95,7 @@ class Agreement:
             self._parts.add(_place_of(event))
         elif kind == _PART_DONE:
             part = get(event, "part")
-            if (of := shapes.kind_of(part)) in _TEXTS:
+            if (of := _responses.kind_of(part)) in _TEXTS:
                 _agree(get(part, "text" if of == "output_text" else "refusal"), self._heard(event, of))
         elif kind == _ITEM_BEGUN:
             self._begin_item(event)
@@ -104,20 +103,20 @@ class Agreement:
             self._end_item(event)
 
     def _begin_item(self, event: Any) -> None:
-        place = shapes.place_of(event)
+        place = _responses.place_of(event)
         if place is not None:
             if place in self._items:
                 raise MalformedError("two items at one place")
             self._items.add(place)
         item = get(event, "item")
-        if shapes.kind_of(item) in shapes.ARGUMENTS:
-            call = shapes.tool_call_of(item)
+        if _responses.kind_of(item) in _responses.ARGUMENTS:
+            call = _responses.tool_call_of(item)
             self._calls[place] = _Call(call.id, call.name, call.kind)
 
     def _end_item(self, event: Any) -> None:
-        place = shapes.place_of(event)
-        items = shapes.items_of([get(event, "item")])
-        self._unfinished |= any(map(shapes.is_unfinished, items))
+        place = _responses.place_of(event)
+        items = _responses.items_of([get(event, "item")])
+        self._unfinished |= any(map(_responses.is_unfinished, items))
         call = self._calls.get(place)
         self._compare(
             items,
@@ -128,10 +127,10 @@ class Agreement:
     def _end(self, event: Any) -> None:
         self._ended = True
         response = get(event, "response")
-        finish = shapes.finish_reason(response)
+        finish = _responses.finish_reason(response)
         if finish in _FINISHED and (self._unfinished or get(event, "type") == "response.incomplete"):
             raise MalformedError("an end told in two ways")
-        items = shapes.items_of(get(response, "output"))
+        items = _responses.items_of(get(response, "output"))
         if not items:  # some servers leave it out here
             return
         places = sorted(self._calls, key=lambda place: -1 if place is None else place)
@@ -145,8 +144,12 @@ class Agreement:
     def _compare(items: Sequence[Any], texts: Mapping[str, str], calls: Sequence[ToolCall]) -> None:
         """Whether *items* say what was heard."""
         for kind, heard in texts.items():
-            _agree("".join(text for _, _, text in shapes.parts_of(items, kind)), heard)
-        told = [shapes.tool_call_of(item) for item in items if shapes.kind_of(item) in shapes.ARGUMENTS]
+            _agree("".join(text for _, _, text in _responses.parts_of(items, kind)), heard)
+        told = [
+            _responses.tool_call_of(item)
+            for item in items
+            if _responses.kind_of(item) in _responses.ARGUMENTS
+        ]
         if told != calls:
             raise MalformedError("a call told in two ways")
 
@@ -163,7 +166,7 @@ class Agreement:
         self._said[kind].append(delta)
 
     def _arguments(self, event: Any, kind: str) -> None:
-        delta, call = get(event, "delta"), self._calls.get(shapes.place_of(event))
+        delta, call = get(event, "delta"), self._calls.get(_responses.place_of(event))
         if not isinstance(delta, str):
             raise MalformedError("a delta without text")
         if call is None or call.kind != kind:
@@ -201,4 +204,4 @@ def _agree(told: Any, heard: str | None) -> None:
 
 def _place_of(event: Any) -> _Place:
     nth = get(event, "content_index")
-    return shapes.place_of(event), nth if type(nth) is int else None
+    return _responses.place_of(event), nth if type(nth) is int else None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from guardrails_lite._messages import fields_of, get
-from guardrails_lite._messages._shapes import (
+from guardrails_lite._messages._reading import (
     REASONING,
     is_event,
     part_text,
@@ -46,9 +46,9 @@ def without_unscreened(raw: Any) -> Any:
     if isinstance(raw, str):
         return raw
     if get(raw, "object") == "response":
-        from guardrails_lite._messages import _shapes_responses
+        from guardrails_lite._messages import _responses_beside
 
-        return _shapes_responses.without_unscreened(raw)
+        return _responses_beside.without_unscreened(raw)
     choices = list(get(raw, "choices") or ())
     checked = list(map(_checked_only, choices))
     raw = raw if all(map(operator.is_, checked, choices)) else _with(raw, choices=checked)
@@ -60,9 +60,9 @@ def chunk_without_unscreened(raw: Any) -> Any:
     choices = None if isinstance(raw, str) else get(raw, "choices")
     if not isinstance(choices, (list, tuple)):
         if is_event(raw):
-            from guardrails_lite._messages import _shapes_responses
+            from guardrails_lite._messages import _responses_beside
 
-            return _shapes_responses.event_without_unscreened(raw)
+            return _responses_beside.event_without_unscreened(raw)
         return without_more(raw)
     checked = list(map(_delta_only, choices))
     raw = raw if all(map(operator.is_, checked, choices)) else _with(raw, choices=checked)

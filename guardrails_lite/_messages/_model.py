@@ -1,6 +1,6 @@
 """Our view of chat messages: a `Call` on its way out, a `Reply` on its way back.
 
-Both are made once, at the edge (`_shapes.py`), so that no other module knows which client, dict or string
+Both are made once, at the edge (`_reading.py`), so that no other module knows which client, dict or string
 a text came from. Text never shows in a repr.
 """
 

@@ -14,7 +14,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Call, Reply, get, told_call
 from guardrails_lite._messages._beside import screened_fields
-from guardrails_lite._messages._shapes import read_reply
+from guardrails_lite._messages._reading import read_reply
 
 
 class ChatRequest:

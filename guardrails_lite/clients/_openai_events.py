@@ -16,10 +16,17 @@ from typing import Any, NamedTuple, get_args
 from openai._models import construct_type
 from openai.types.responses import ResponseStreamEvent
 
-from guardrails_lite._messages import Choice, Reply, ToolCall, get
-from guardrails_lite._messages import _shapes_responses as shapes
+from guardrails_lite._messages import (
+    Choice,
+    Reply,
+    ToolCall,
+    _responses,
+    _responses_beside,
+    _responses_writing,
+    get,
+)
 from guardrails_lite._messages._agreement import Agreement
-from guardrails_lite._messages._shapes import read_reply
+from guardrails_lite._messages._reading import read_reply
 from guardrails_lite._messages._texts import plain
 
 _TEXT_OF = {"output_text": "text", "refusal": "refusal"}
@@ -90,11 +97,11 @@ class ResponsesTelling:
         Raises:
             UnreadableError: it contradicts the events before it.
         """
-        chunk = shapes.read_event(event)
+        chunk = _responses.read_event(event)
         if chunk.error is not None:
             return ({"error": _error_of(chunk.error)},)
         self._agreement.hear(event)
-        kind = shapes.kind_of(event)
+        kind = _responses.kind_of(event)
         if not kind or (self._goes_on and kind not in _GONE_ON and not chunk.deltas[0].tool_calls):
             return ()
         if kind in _ENDS:
@@ -119,16 +126,18 @@ class ResponsesTelling:
 
     def _hear_item(self, event: Any) -> None:
         item = get(event, "item")
-        kind = shapes.kind_of(item)
-        if self._screens and (kind in shapes.ARGUMENTS or kind == "message"):
-            item = shapes.documented(item)
+        kind = _responses.kind_of(item)
+        if self._screens and (kind in _responses.ARGUMENTS or kind == "message"):
+            item = _responses_beside.documented(item)
             event = _with(event, item=item)
-        if kind in shapes.ARGUMENTS:
-            self._heard.calls[shapes.tool_call_of(item).id] = event
+        if kind in _responses.ARGUMENTS:
+            self._heard.calls[_responses.tool_call_of(item).id] = event
         elif kind == "message":
-            self._heard.messages[shapes.place_of(event)] = item
+            self._heard.messages[_responses.place_of(event)] = item
         else:
-            self._heard.waiting.append(_with(event, item=shapes.emptied(item)) if self._screens else event)
+            self._heard.waiting.append(
+                _with(event, item=_responses_beside.emptied(item)) if self._screens else event
+            )
 
     def _may_pass(self, event: Any) -> bool:
         """Whether an event that is not told anew may be passed on: it says nothing, or nobody checks."""
@@ -170,7 +179,7 @@ class ResponsesTelling:
         if final is not None and reply.choices:
             if not get(final, "output"):  # some servers leave it out here
                 final = _with(final, output=self._done)
-            reply = Reply(reply.choices, raw=shapes.write(final, reply))
+            reply = Reply(reply.choices, raw=_responses_writing.write(final, reply))
         response = self._own(reply)
         status = get(response, "status")
         yield self._event(
@@ -182,7 +191,7 @@ class ResponsesTelling:
         while self._heard.waiting:
             fields = dict(plain(self._heard.waiting.popleft()))
             kind = fields.pop("type")
-            index = shapes.place_of(fields)
+            index = _responses.place_of(fields)
             if kind == "response.output_item.added":
                 yield from self._closed()
                 fields["output_index"] = self._index(index)
@@ -192,7 +201,7 @@ class ResponsesTelling:
                 fields["output_index"] = self._indexes[index]
             if kind in _OPENINGS:
                 response = fields["response"]
-                response = shapes.without_unscreened(response) if self._screens else response
+                response = _responses_beside.without_unscreened(response) if self._screens else response
                 fields["response"] = {**plain(response), "output": []}
             yield self._event(kind, **fields)
 
@@ -252,10 +261,13 @@ class ResponsesTelling:
         """A checked tool call, told at once."""
         yield from self._closed()
         heard = self._heard.calls.get(call.id)
-        fields = {**shapes.item_of(call), **(plain(get(heard, "item")) if heard is not None else {})}
-        key = shapes.ARGUMENTS[fields["type"]]
+        fields = {
+            **_responses_writing.item_of(call),
+            **(plain(get(heard, "item")) if heard is not None else {}),
+        }
+        key = _responses.ARGUMENTS[fields["type"]]
         fields |= {"name": call.name, key: call.arguments, "status": "completed"}
-        index = self._index(shapes.place_of(heard))
+        index = self._index(_responses.place_of(heard))
         place = {"output_index": index, "item_id": fields["id"]}
         running = {**fields, key: "", "status": "in_progress"}
         yield self._event("response.output_item.added", output_index=index, item=running)
@@ -307,9 +319,9 @@ class _Heard:
 
     def begin(self, event: Any) -> None:
         """A part of a message begins."""
-        kind = shapes.kind_of(get(event, "part"))
+        kind = _responses.kind_of(get(event, "part"))
         if kind in self.texts:
-            self.texts[kind].begin(shapes.place_of(event), str(get(event, "item_id")))
+            self.texts[kind].begin(_responses.place_of(event), str(get(event, "item_id")))
 
 
 class _Part(NamedTuple):
@@ -325,7 +337,7 @@ class _Text:
     """All text of one kind: which part each released piece of it belongs to.
 
     As long as what is released is what was heard, each part keeps its own text. From the first change on,
-    all text stays in the part in which that lies, as in `_shapes_responses.divided`.
+    all text stays in the part in which that lies, as in `_responses_writing.divided`.
     """
 
     def __init__(self, kind: str) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import ToolCall, get
-from guardrails_lite._messages import _shapes_responses as shapes
 from guardrails_lite._messages._paths import Where, path_to
+from guardrails_lite._messages._responses import ARGUMENTS, tool_call_of
+from guardrails_lite._messages._responses_beside import NO_TEXT
+from guardrails_lite._messages._responses_writing import item_of
 from guardrails_lite._messages._texts import plain
 
 ELSEWHERE = ("previous_response_id", "conversation")
@@ -17,7 +19,7 @@ _PARTS = {"input_text": "text", "output_text": "text", "text": "text", "refusal"
 _OF_MESSAGE = frozenset({"type", "role", "content", "id", "status", "phase"})
 _INSIDE = frozenset({"type", "id", "image_url", "file_id", "file_data", "file_url", "encrypted_content"})
 """Fields inside an input item that are no text: identifiers, images, files."""
-_ENTRUSTED = (shapes.NO_TEXT - {"name", "environment"}) | _INSIDE
+_ENTRUSTED = (NO_TEXT - {"name", "environment"}) | _INSIDE
 """Fields of an input item itself that are none."""
 _OWN_NAMES = frozenset({"variables", "env", "attributes"})
 """Fields whose own fields are named by whoever fills them."""
@@ -44,8 +46,8 @@ class Part:
         if self.item is None or isinstance(self.item, str) or not where:
             return path_to(*item)
         kind = self.field or get(self.item, "type")
-        if kind in shapes.ARGUMENTS:
-            said = where[-1] if where[-1] in ("tool_calls", "name") else shapes.ARGUMENTS[kind]
+        if kind in ARGUMENTS:
+            said = where[-1] if where[-1] in ("tool_calls", "name") else ARGUMENTS[kind]
             return path_to(*item) if said == "tool_calls" else path_to(*item, said)
         if kind in (None, "message"):
             return path_to(*item, *where)
@@ -60,11 +62,11 @@ class Part:
             return message["content"]
         item = plain(self.item)
         kind = self.field or get(item, "type")
-        if kind in shapes.ARGUMENTS:
+        if kind in ARGUMENTS:
             key = "custom" if kind == "custom_tool_call" else "function"
             call = message["tool_calls"][0][key]
             said = call["input" if key == "custom" else "arguments"]
-            return {**item, "name": call["name"], shapes.ARGUMENTS[kind]: said}
+            return {**item, "name": call["name"], ARGUMENTS[kind]: said}
         if kind in (None, "message"):
             beside = {name: message[name] for name in _beside(item)}
             return {**item, **beside, "content": _content(item.get("content"), message["content"])}
@@ -116,8 +118,8 @@ def _message_of(item: Any) -> dict[str, Any]:
     if isinstance(item, str):
         return {"role": "user", "content": item}
     kind = get(item, "type")
-    if kind in shapes.ARGUMENTS:
-        call = shapes.tool_call_of(item)
+    if kind in ARGUMENTS:
+        call = tool_call_of(item)
         key = "input" if call.kind == "custom" else "arguments"
         told = {"id": call.id, "type": call.kind, call.kind: {"name": call.name, key: call.arguments}}
         return {"role": "assistant", "content": None, "tool_calls": [told]}
@@ -246,5 +248,5 @@ def items_of(message: Any) -> Iterator[dict[str, Any]]:
         body = get(call, "function") or get(call, "custom")
         arguments = get(body, "arguments", get(body, "input")) or ""
         kind = "custom" if get(call, "custom") is not None else "function"
-        item = shapes.item_of(ToolCall(get(call, "id"), get(body, "name"), arguments, kind))
+        item = item_of(ToolCall(get(call, "id"), get(body, "name"), arguments, kind))
         yield {name: value for name, value in item.items() if name not in ("id", "status")}

@@ -12,7 +12,8 @@ from pydantic_core import to_json
 
 from guardrails_lite._errors import ConfigError, Exhausted
 from guardrails_lite._messages import Call, Reply
-from guardrails_lite._messages._shapes import read_reply, with_parsed, write_reply
+from guardrails_lite._messages._reading import read_reply
+from guardrails_lite._messages._writing import with_parsed, write_reply
 from guardrails_lite._targets import Answered, Sender, Target
 from guardrails_lite._who import key_name
 from guardrails_lite.clients import _openai_http

@@ -19,9 +19,10 @@ from openai.types.responses import Response, ResponseStreamEvent
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._messages import Call, Choice, Reply, get
-from guardrails_lite._messages import _shapes_responses as shapes
 from guardrails_lite._messages._params import PARAMS
 from guardrails_lite._messages._paths import Where, path_to
+from guardrails_lite._messages._responses_beside import without_unscreened
+from guardrails_lite._messages._responses_writing import item_of
 from guardrails_lite._messages._texts import plain
 from guardrails_lite.clients._openai_chat import json_of
 from guardrails_lite.clients._openai_events import ResponsesTelling
@@ -142,7 +143,7 @@ class ResponsesRequest:
         raw = reply.raw
         if not isinstance(raw, Response):
             raw = Response.model_construct(**response_dict(reply, self.call))
-        return shapes.without_unscreened(raw) if self._screens else raw
+        return without_unscreened(raw) if self._screens else raw
 
     @staticmethod
     def answer_of(text: str, call: Call) -> Any:
@@ -167,7 +168,7 @@ def response_dict(reply: Reply, call: Call) -> dict[str, Any]:
         content.append({"type": "output_text", "text": choice.text, "annotations": [], "logprobs": []})
     if choice.refusal is not None:
         content.append({"type": "refusal", "refusal": choice.refusal})
-    output: list[dict[str, Any]] = [shapes.item_of(tool_call) for tool_call in choice.tool_calls]
+    output: list[dict[str, Any]] = [item_of(tool_call) for tool_call in choice.tool_calls]
     if content:
         message = {"type": "message", "id": "msg_guardrails_lite", "role": "assistant", "status": "completed"}
         output.insert(0, {**message, "content": content})

@@ -78,7 +78,7 @@ def report_usage(usage: object, *, model: str | None = None, cost_usd: float | N
 def _usage(told: object) -> Usage:
     if told is None:
         return Usage(estimated=True)
-    from guardrails_lite._messages._shapes import read_usage
+    from guardrails_lite._messages._reading import read_usage
 
     usage = told if isinstance(told, Usage) else read_usage(told)
     if usage is None or usage.prompt_tokens < 0 or usage.completion_tokens < 0:

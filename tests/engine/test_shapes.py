@@ -10,7 +10,8 @@ from openai.types.chat import ChatCompletionChunk
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from guardrails_lite._messages import fields_of, get
-from guardrails_lite._messages._shapes import read_chunk, write_chunk
+from guardrails_lite._messages._reading import read_chunk
+from guardrails_lite._messages._writing import write_chunk
 
 NAMES = frozenset({"content", "refusal", "role"})
 

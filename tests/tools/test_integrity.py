@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from guardrails_lite._engine._integrity import judge
 from guardrails_lite._messages import Choice, Reply, ToolCall
-from guardrails_lite._messages._shapes import read_reply
+from guardrails_lite._messages._reading import read_reply
 from guardrails_lite.testing import completion, tool_call, with_choices
 
 CALL = tool_call("f", {"x": 1})
