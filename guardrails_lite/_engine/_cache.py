@@ -17,7 +17,7 @@ from collections import OrderedDict
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from guardrails_lite._arguments import by_name
 from guardrails_lite._engine._effects import Join
@@ -66,7 +66,6 @@ class Cache:
         story: Story,
         target: Target | Primary,
         call: Call,
-        left_s: float,
         climb: Coroutine[Any, Any, Answer],
     ) -> Answer:
         """The reply to *call*: kept, or another call's under way, or what *climb* brings.
@@ -75,22 +74,24 @@ class Cache:
             story: The record of the call.
             target: The wrapped client.
             call: The request, screened.
-            left_s: How long to wait for another call.
             climb: Sends it, and brings the reply and the value through every check.
         """
         with contextlib.closing(climb):  # it is not needed where something is kept
             key = _key(story, target, call)
             if key is None:
                 return await climb
-            now_s = story.plan.clock
-            entry, flight, leads = self._kept.find(key, now_s())
-            if entry is None and leads:
-                return await self._lead(key, story, climb)
-            if entry is None:
+            found = self._kept.find(key, story.plan.clock())
+            if isinstance(found, Future):
                 story.note("joined an identical call")
-                entry = await Join(flight, None if math.isinf(left_s) else left_s)
-            if entry is None:  # it failed, brought nothing to keep, or took too long
-                return await climb
+            while isinstance(found, Future):
+                left_s = story.time_left_s()
+                landed = await Join(found, None if math.isinf(left_s) else left_s)
+                if landed is None:  # it failed, brought nothing to keep, or took too long
+                    return await climb
+                found = self._kept.find(key, story.plan.clock()) if landed == "left" else landed
+            if found is None:
+                return await self._lead(key, story, climb)
+        entry = found
         story.note("cached", entry.record_id)
         reply, value = copy.deepcopy((entry.reply, entry.value))
         if story.plan.captures:
@@ -100,11 +101,14 @@ class Cache:
         return reply, value
 
     async def _lead(self, key: str, story: Story, climb: Coroutine[Any, Any, Answer]) -> Answer:
-        kept: Entry | None = None
+        kept: Landed = "left"
         try:
             reply, value = await climb
             kept = _entry(story, reply, value)
             return reply, value
+        except Exception:
+            kept = None
+            raise
         finally:
             self._kept.land(key, kept, story.plan.clock())
 
@@ -117,6 +121,11 @@ class Entry:
     value: Any = field(repr=False)
     record_id: str
     """The record of the call that brought it."""
+
+
+Landed = Entry | Literal["left"] | None
+"""What a call brought: a reply to keep, or nothing that another could use. Left, its caller was cancelled:
+one of those who waited for it goes on in its place, and the others wait for that one."""
 
 
 class _Kept:
@@ -132,35 +141,31 @@ class _Kept:
         """Begin with nothing: calls under way are the parent process's."""
         self._lock = threading.Lock()
         self._entries: OrderedDict[str, tuple[float, Entry]] = OrderedDict()
-        self._flights: dict[str, Future[Entry | None]] = {}
+        self._flights: dict[str, Future[Landed]] = {}
 
-    def find(self, key: str, now_s: float) -> tuple[Entry | None, Future[Entry | None], bool]:
-        """What is kept; else the call under way, and whether it is the one that asks."""
+    def find(self, key: str, now_s: float) -> Entry | Future[Landed] | None:
+        """What is kept, else the call under way. None: there was none, and there is now, the one that asks."""
         with self._lock:
             expires_s, entry = self._entries.get(key, (now_s, None))
             if entry is not None and expires_s > now_s:
                 self._entries.move_to_end(key)
-                return entry, _NOBODY, False
+                return entry
             flight = self._flights.get(key)
-            if flight is not None:
-                return None, flight, False
-            flight = self._flights[key] = Future()
-            return None, flight, True
+            if flight is None:
+                self._flights[key] = Future()
+            return flight
 
-    def land(self, key: str, entry: Entry | None, now_s: float) -> None:
-        """The call under way has ended, with something to keep or nothing."""
+    def land(self, key: str, landed: Landed, now_s: float) -> None:
+        """The call under way has ended."""
         with self._lock:
             flight = self._flights.pop(key, None)
-            if entry is not None:
-                self._entries[key] = now_s + self._ttl_s, entry
+            if isinstance(landed, Entry):
+                self._entries[key] = now_s + self._ttl_s, landed
                 self._entries.move_to_end(key)
                 while len(self._entries) > self._most:
                     self._entries.popitem(last=False)
         if flight is not None:
-            flight.set_result(entry)
-
-
-_NOBODY: Future[Entry | None] = Future()
+            flight.set_result(landed)
 
 
 def _key(story: Story, target: Target | Primary, call: Call) -> str | None:

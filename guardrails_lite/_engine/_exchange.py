@@ -103,8 +103,7 @@ async def exchange(
         if plan.cache is None or not primary.request or live or past_primary is not None:
             reply, value = await climb
         else:
-            left_s = story.ledger.time_left_s(plan.clock())
-            reply, value = await plan.cache.answer(story, primary, call, left_s, climb)
+            reply, value = await plan.cache.answer(story, primary, call, climb)
     except BaseException as error:
         story.output_chars = story.released
         record = story.end(outcome_of(error), error)
