@@ -192,64 +192,76 @@ def target(
     if clocks is not None:
         _check_clocks(subject, clocks)
     if subject is None:
-        if not overrides:
-            raise ConfigError("target() names nothing: give a client, a function, an answer or model=...")
-        name = ", ".join(f"{key}={_short(key, value)}" for key, value in overrides.items())
-        return Target("override", name, overrides=overrides, on=on, can=can, upstream=upstream, clocks=clocks)
-    if inspect.isclass(subject):
+        made = _override(overrides)
+    elif inspect.isclass(subject):
         raise ConfigError(
             f"target({subject.__name__}): that is a class. Make a client of it first: "
             f"target({subject.__name__}(...))."
         )
-    if isinstance(subject, str):
+    elif isinstance(subject, str):
         if overrides or can is not None:
             raise ConfigError("target(<fixed answer>) takes no parameters: nothing is asked")
-        if _is_a_model(subject):
-            raise ConfigError(
-                f"target({subject!r}) would give callers that text as a fixed answer. "
-                f"To ask the model, write target(model={subject!r})."
-            )
-        return Target("answer", "fixed answer", overrides={}, on=on, subject=subject)
-    model = f"(model={_short('model', overrides['model'])})" if "model" in overrides else ""
-    if hasattr(getattr(getattr(subject, "chat", None), "completions", None), "create"):
-        from guardrails_lite.clients.openai import identity, sender
+        made = _answer(subject)
+    elif hasattr(getattr(getattr(subject, "chat", None), "completions", None), "create"):
+        made = _client(subject, overrides, tells_headers=upstream is not None)
+    elif callable(subject):
+        made = _function(subject, overrides)
+    else:
+        raise ConfigError(
+            f"target({type(subject).__name__} object): expected a client with chat.completions.create, "
+            "a function that takes messages, a fixed answer (str), or parameters such as model=..."
+        )
+    return replace(made, on=on, can=can, upstream=upstream, clocks=clocks)
 
-        send, blocks = sender(subject, tells_headers=upstream is not None)
-        account, endpoint = identity(subject)
-        return Target(
-            "client",
-            type(subject).__name__ + model,
-            send,
-            overrides,
-            on,
-            blocks=blocks,
-            subject=subject,
-            completion=True,
-            can=can,
-            upstream=upstream,
-            clocks=clocks,
-            account=account,
-            endpoint=endpoint,
+
+def _override(overrides: Mapping[str, Any]) -> Target:
+    if not overrides:
+        raise ConfigError("target() names nothing: give a client, a function, an answer or model=...")
+    name = ", ".join(f"{key}={_short(key, value)}" for key, value in overrides.items())
+    return Target("override", name, overrides=overrides)
+
+
+def _answer(text: str) -> Target:
+    if _is_a_model(text):
+        raise ConfigError(
+            f"target({text!r}) would give callers that text as a fixed answer. "
+            f"To ask the model, write target(model={text!r})."
         )
-    if callable(subject):
-        name = getattr(subject, "__name__", type(subject).__name__) + model
-        return Target(
-            "function",
-            name,
-            lambda call, _: subject(list(call.messages), **call.params),
-            overrides,
-            on,
-            blocks=is_blocking(subject),
-            subject=subject,
-            accepts=accepted(subject),
-            can=can,
-            upstream=upstream,
-            clocks=clocks,
-        )
-    raise ConfigError(
-        f"target({type(subject).__name__} object): expected a client with chat.completions.create, "
-        "a function that takes messages, a fixed answer (str), or parameters such as model=..."
+    return Target("answer", "fixed answer", overrides={}, subject=text)
+
+
+def _client(client: Any, overrides: Mapping[str, Any], *, tells_headers: bool) -> Target:
+    from guardrails_lite.clients.openai import identity, sender
+
+    send, blocks = sender(client, tells_headers=tells_headers)
+    account, endpoint = identity(client)
+    return Target(
+        "client",
+        _named(type(client).__name__, overrides),
+        send,
+        overrides,
+        blocks=blocks,
+        subject=client,
+        completion=True,
+        account=account,
+        endpoint=endpoint,
     )
+
+
+def _function(function: Callable[..., Any], overrides: Mapping[str, Any]) -> Target:
+    return Target(
+        "function",
+        _named(getattr(function, "__name__", type(function).__name__), overrides),
+        lambda call, _: function(list(call.messages), **call.params),
+        overrides,
+        blocks=is_blocking(function),
+        subject=function,
+        accepts=accepted(function),
+    )
+
+
+def _named(name: str, overrides: Mapping[str, Any]) -> str:
+    return f"{name}(model={_short('model', overrides['model'])})" if "model" in overrides else name
 
 
 def as_target(meant: object) -> str:
