@@ -6,7 +6,6 @@ import functools
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -22,24 +21,24 @@ from typing import (
 
 from guardrails_lite._arguments import by_name
 from guardrails_lite._engine._drivers import AsyncLive, Live, abegin, adrive, begin, drive
-from guardrails_lite._engine._exchange import Outcome, check_text, exchange
+from guardrails_lite._engine._exchange import Outcome, exchange
 from guardrails_lite._engine._plan import Plan
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard._composition import asked_of
 from guardrails_lite._guard._config import policy_from
+from guardrails_lite._guard._deciding import Decision, decide
 from guardrails_lite._guard._decorating import ClientStream, Decorator, decorate, one_call
 from guardrails_lite._guard._settings import Accepted, ToolCalls, checked, plan_of, refuse_unknown
 from guardrails_lite._messages import Call
 from guardrails_lite._policy import Policy, canonical
-from guardrails_lite._rules import ROLES, Mode, Role, Rule
+from guardrails_lite._rules import Mode, Role, Rule
 from guardrails_lite._targets import Primary, Target
-from guardrails_lite._validators import Finding
 from guardrails_lite.reliability import Budget, Retry
 
 if TYPE_CHECKING:
     from guardrails_lite._engine._cache import Cache
     from guardrails_lite._engine._partials import Partial
-    from guardrails_lite._record import Record, Style
+    from guardrails_lite._record import Style
     from guardrails_lite.reliability import Clocks, Hedge, Upstream, WorstCase
 
 T = TypeVar("T")
@@ -50,8 +49,6 @@ C = TypeVar("C")
 R = TypeVar("R")
 Chunks = Iterator[Any] | AsyncIterator[Any]
 
-_VERDICTS: Mapping[str, Any] = {"reask": "would re-ask", "fall_back": "would fall back"}
-
 
 class Same:
     """Stands for "what the function returns" in the type of a guard without a schema."""
@@ -59,23 +56,6 @@ class Same:
 
 class Untold:
     """Stands for a type that no guard has, so that only a ``Guard[Any]`` matches: what it gives is untold."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a guard says about one text, without a model call."""
-
-    verdict: Literal["passed", "redacted", "blocked", "would re-ask", "would fall back"]
-    text: str | None = field(repr=False)
-    """The text after the rules; None when it was stopped."""
-    findings: tuple[Finding, ...]
-    """What stopped it; empty when it passed. Findings that were masked or only noted are in the record."""
-    record: Record
-
-    @property
-    def ok(self) -> bool:
-        """Whether the text, as it is now, may pass."""
-        return self.verdict in ("passed", "redacted")
 
 
 class Settings(TypedDict, total=False):
@@ -359,34 +339,13 @@ class Guard(Generic[T]):
             side: Whose rules apply.
             role: Who says it; default: the user on the input, the assistant on the output.
         """
-        return drive(self._checking(self._plan_for("check"), text, side, role))
+        return drive(decide(self._plan_for("check"), text, side, role))
 
     async def acheck(
         self, text: str, *, side: Literal["input", "output"] = "input", role: Role | None = None
     ) -> Decision:
         """`check` on the event loop: for async and blocking validators."""
-        return await adrive(self._checking(self._plan, text, side, role))
-
-    async def _checking(
-        self,
-        plan: Plan,
-        text: str,
-        side: Literal["input", "output"],
-        role: Role | None,
-        *,
-        call_id: str | None = None,
-    ) -> Decision:
-        if side not in ("input", "output"):
-            raise ConfigError(f"side={side!r} of check(...) must be 'input' or 'output'")
-        if role is not None and role not in ROLES:
-            raise ConfigError(f"role={role!r} of check(...): expected one of {', '.join(sorted(ROLES))}")
-        if not isinstance(text, str):
-            raise TypeError(f"check(...) takes a str, not {type(text).__name__}")
-        left, stop, record = await check_text(plan, text, side, role, call_id=call_id)
-        if stop is None:
-            return Decision("passed" if left == text else "redacted", left, (), record)
-        verdict = _VERDICTS.get(stop.verb, "blocked")
-        return Decision(verdict, None, stop.findings, record)
+        return await adrive(decide(self._plan, text, side, role))
 
     def worst_case(
         self,

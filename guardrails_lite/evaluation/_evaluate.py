@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from guardrails_lite._engine._drivers import adrive, drive
 from guardrails_lite._engine._effects import Check
 from guardrails_lite._guard import Decision, Guard
+from guardrails_lite._guard._deciding import decide
 from guardrails_lite._messages import Call
 from guardrails_lite._rates import Rate
 from guardrails_lite._rules import Rule, finder_of, warn
@@ -263,7 +264,7 @@ def _forget(record: object) -> None:
 def _decision(trial: _Trial, said_by: str | None, text: str) -> Decision:
     guard = trial.guard
     role: Any = said_by
-    checking = guard._checking(guard._plan, text, trial.side, role, call_id=_EACH_RULE)
+    checking = decide(guard._plan, text, trial.side, role, call_id=_EACH_RULE)
     return drive(checking) if guard._plan.needs_loop is None else asyncio.run(adrive(checking))
 
 
