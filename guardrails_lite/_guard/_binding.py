@@ -140,14 +140,17 @@ class Binding:
         return changed
 
     def _value(self, sent: Call) -> Any:
-        if not self.is_prompt:
-            return list(sent.messages)
-        first, last = sent.messages[0], sent.messages[-1]
-        return first["content"] if first is last else f"{first['content']}\n\n{last['content']}"
+        return prompt_of(sent) if self.is_prompt else list(sent.messages)
 
     def can_override(self, name: str) -> bool:
         """Whether a fallback may replace the request parameter *name*."""
         return self.open_ended or name in self.params
+
+
+def prompt_of(sent: Call) -> str:
+    """The messages of a call that began as a prompt, as one again: it, and what it is asked anew with."""
+    first, last = sent.messages[0], sent.messages[-1]
+    return str(first["content"] if first is last else f"{first['content']}\n\n{last['content']}")
 
 
 def messages_of(value: Any) -> tuple[Any, ...]:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 from guardrails_lite._engine._drivers import AsyncLive, Live, abegin, begin
 from guardrails_lite._engine._exchange import Outcome, exchange
 from guardrails_lite._errors import ConfigError
-from guardrails_lite._guard._binding import Binding, messages_of
+from guardrails_lite._guard._binding import Binding, messages_of, prompt_of
 from guardrails_lite._guard._composition import check_clocks, check_hedged, check_held, check_style
 from guardrails_lite._messages import Call
 from guardrails_lite._targets import Primary, is_blocking
 
 if TYPE_CHECKING:
+    from guardrails_lite._engine._plan import Plan
     from guardrails_lite._guard import Guard
 
 ClientStream = AbstractContextManager[Any, Any]
@@ -66,67 +67,78 @@ def decorate(guard: Guard[Any], function: Callable[..., Any], *, prompt: str | N
                 f"{fallback!r} overrides {missing[0]!r}, which {binding.name}() does not take. "
                 f"Add the parameter {missing[0]!r} to the function, or give the fallback a client."
             )
-    has_schema = guard._plan.schema is not None
-
     if inspect.isasyncgenfunction(function):
-
-        @functools.wraps(function)
-        async def async_generator(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            call = binding.call(args, kwargs)
-            target = binding.target(call, args, kwargs)
-            core = exchange(guard._plan, call, target, "async stream", live=True)
-            live: AsyncLive[Any] = AsyncLive(core)
-            async with live:
-                async for chunk in live:
-                    if not has_schema:
-                        yield chunk
-            if has_schema:
-                yield live.outcome.value
-
-        return async_generator
-
+        return _async_generator(guard._plan, binding)
     if inspect.isgeneratorfunction(function):
         check_hedged(guard._plan.hedge, f"{binding.name}()", _INSTEAD)
-        plan = guard._plan_for("stream")
-
-        @functools.wraps(function)
-        def generator(*args: Any, **kwargs: Any) -> Iterator[Any]:
-            call = binding.call(args, kwargs)
-            target = binding.target(call, args, kwargs)
-            live: Live[Any] = Live(exchange(plan, call, target, "stream", live=True))
-            with live:
-                for chunk in live:
-                    if not has_schema:
-                        yield chunk
-            if has_schema:
-                yield live.outcome.value
-
-        return generator
-
-    if not is_blocking(function):
-        plan = guard._plan
-
-        @functools.wraps(function)
-        async def coroutine(*args: Any, **kwargs: Any) -> Any:
-            call = binding.call(args, kwargs)
-            target = binding.target(call, args, kwargs)
-            got = await abegin(exchange(plan, call, target, "async", live=not has_schema))
-            return got.value if type(got) is Outcome else got
-
-        return coroutine
-
+        return _generator(guard._plan_for("stream"), binding)
+    if not is_plain:
+        return _coroutine(guard._plan, binding)
     check_hedged(guard._plan.hedge, f"{binding.name}()", _INSTEAD)
     check_held(guard._plan.fallback)
-    plan = guard._plan_for("run")
+    return _plain(guard._plan_for("run"), binding)
 
-    @functools.wraps(function)
-    def plain(*args: Any, **kwargs: Any) -> Any:
+
+def _async_generator(plan: Plan, binding: Binding) -> Any:
+    has_schema = plan.schema is not None
+
+    @functools.wraps(binding.function)
+    async def guarded(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        call = binding.call(args, kwargs)
+        target = binding.target(call, args, kwargs)
+        live: AsyncLive[Any] = AsyncLive(exchange(plan, call, target, "async stream", live=True))
+        async with live:
+            async for chunk in live:
+                if not has_schema:
+                    yield chunk
+        if has_schema:
+            yield live.outcome.value
+
+    return guarded
+
+
+def _generator(plan: Plan, binding: Binding) -> Any:
+    has_schema = plan.schema is not None
+
+    @functools.wraps(binding.function)
+    def guarded(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        call = binding.call(args, kwargs)
+        target = binding.target(call, args, kwargs)
+        live: Live[Any] = Live(exchange(plan, call, target, "stream", live=True))
+        with live:
+            for chunk in live:
+                if not has_schema:
+                    yield chunk
+        if has_schema:
+            yield live.outcome.value
+
+    return guarded
+
+
+def _coroutine(plan: Plan, binding: Binding) -> Any:
+    has_schema = plan.schema is not None
+
+    @functools.wraps(binding.function)
+    async def guarded(*args: Any, **kwargs: Any) -> Any:
+        call = binding.call(args, kwargs)
+        target = binding.target(call, args, kwargs)
+        got = await abegin(exchange(plan, call, target, "async", live=not has_schema))
+        return got.value if type(got) is Outcome else got
+
+    return guarded
+
+
+def _plain(plan: Plan, binding: Binding) -> Any:
+    has_schema = plan.schema is not None
+
+    @functools.wraps(binding.function)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
         call = binding.call(args, kwargs)
         target = binding.target(call, args, kwargs)
         got = begin(exchange(plan, call, target, "sync", live=not has_schema))
         return got.value if type(got) is Outcome else got
 
-    return plain
+    return guarded
 
 
 def one_call(
@@ -154,20 +166,12 @@ def one_call(
         check_hedged(guard._plan.hedge, f"{name}()", _INSTEAD)
     if not can_wait and guard._plan.has_clocks:
         check_held(guard._plan.fallback)
-    if isinstance(messages, str):
-        prompt = Binding(function, "prompt", 0, True, {}, {}, True, False, None, "prompt")
-        call = Call(messages_of(messages), params)
+    is_prompt = isinstance(messages, str)
 
-        def send(sent: Call, _: float | None) -> Any:
-            return function(prompt._value(sent), **sent.params)
+    def send(sent: Call, _: float | None) -> Any:
+        return function(prompt_of(sent) if is_prompt else list(sent.messages), **sent.params)
 
-    else:
-        call = Call(messages_of(messages), params)
-
-        def send(sent: Call, _: float | None) -> Any:
-            return function(list(sent.messages), **sent.params)
-
-    return call, Primary(name, send, blocks, one_turn=isinstance(messages, str))
+    return Call(messages_of(messages), params), Primary(name, send, blocks, one_turn=is_prompt)
 
 
 def _refuse_cache(guard: Guard[Any]) -> None:

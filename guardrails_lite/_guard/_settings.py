@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from guardrails_lite._arguments import unknown
@@ -40,10 +41,10 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
         "retry": _instance("retry", given["retry"], Retry),
         "fallback": _fallback(given["fallback"]),
         "budget": _instance("budget", given["budget"], Budget),
-        "clocks": _clocks(given["clocks"]),
-        "upstream": _upstream(given["upstream"]),
-        "hedge": _hedge(given["hedge"]),
-        "cache": _cache(given["cache"]),
+        "clocks": _loaded("clocks", given["clocks"], "guardrails_lite.reliability"),
+        "upstream": _loaded("upstream", given["upstream"], "guardrails_lite.reliability"),
+        "hedge": _loaded("hedge", given["hedge"], "guardrails_lite.reliability"),
+        "cache": _loaded("cache", given["cache"], "guardrails_lite._engine._cache"),
         "log": _sinks(given["log"]),
         "accept": tuple(_listed("accept", given["accept"])),
     }
@@ -124,36 +125,9 @@ def _instance(key: str, value: Any, kind: type[Any]) -> Any:
     return value
 
 
-def _upstream(upstream: Any) -> Any:
-    if upstream is None:
-        return None
-    from guardrails_lite.reliability import Upstream
-
-    return _instance("upstream", upstream, Upstream)
-
-
-def _clocks(clocks: Any) -> Any:
-    if clocks is None:
-        return None
-    from guardrails_lite.reliability import Clocks
-
-    return _instance("clocks", clocks, Clocks)
-
-
-def _hedge(hedge: Any) -> Any:
-    if hedge is None:
-        return None
-    from guardrails_lite.reliability import Hedge
-
-    return _instance("hedge", hedge, Hedge)
-
-
-def _cache(cache: Any) -> Any:
-    if cache is None:
-        return None
-    from guardrails_lite._engine._cache import Cache
-
-    return _instance("cache", cache, Cache)
+def _loaded(key: str, value: Any, module: str) -> Any:
+    """`_instance`, where the class is loaded only by those who use it: it is called like the setting."""
+    return None if value is None else _instance(key, value, getattr(import_module(module), key.capitalize()))
 
 
 def _fallback(fallback: Any) -> tuple[Target | Primary, ...]:
