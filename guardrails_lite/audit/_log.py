@@ -24,6 +24,7 @@ from guardrails_lite.audit._keys import Algorithm
 from guardrails_lite.audit._pseudonym import Pseudonyms
 from guardrails_lite.audit._registry import Registry
 from guardrails_lite.audit._settings import Capture, LogMode, OnFailure, Settings, Witness
+from guardrails_lite.audit._turn import turn
 from guardrails_lite.audit._vault import Vault
 from guardrails_lite.audit._writer import Writer
 
@@ -142,7 +143,7 @@ class AuditLog:
             probe.touch(exist_ok=False)
             probe.unlink()
             self._registry.create_or_load(self._settings.algorithm, {})
-            with _disk.locked(self._registry.lock_path):
+            with turn(self._registry.lock_path):
                 self._pseudonyms.load(make=not self._registry.has_streams())
                 if self._settings.keeps_texts or (self._keys / "vault.key").exists():
                     self.vault.load()

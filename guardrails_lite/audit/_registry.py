@@ -22,12 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite.audit._disk import Clock, locked, make_private, replace_secret, sync_directory
+from guardrails_lite.audit._disk import Clock, make_private, replace_secret, sync_directory
 from guardrails_lite.audit._format import FORMAT, NO_LEAF, BadLine, checkpoint_line, leaf_hash, parse
 from guardrails_lite.audit._keys import Algorithm, PrivateKey, load_key, new_key
 from guardrails_lite.audit._merkle import Frontier
 from guardrails_lite.audit._note import Checkpoint, b64, unb64
 from guardrails_lite.audit._scan import lines
+from guardrails_lite.audit._turn import turn
 
 REGISTRY = "registry"
 
@@ -64,7 +65,7 @@ class Registry:
 
     def create_or_load(self, algorithm: Algorithm, settings: Mapping[str, Any]) -> None:
         """Make the log unless it is there, and learn its name."""
-        with locked(self.lock_path):
+        with turn(self.lock_path):
             if not self.config_path.exists():
                 self._create(algorithm, settings)
             self.log = str(read_config(self.config_path)["log"])
@@ -112,7 +113,7 @@ class Registry:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """Hold the registry's lock, with all it says at hand."""
-        with locked(self.lock_path):
+        with turn(self.lock_path):
             yield self._load()
 
     def _load(self) -> Session:

@@ -12,6 +12,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from guardrails_lite._errors import ConfigError, LogUnavailable
@@ -20,6 +21,7 @@ from guardrails_lite.audit._own_stream import OwnStream
 from guardrails_lite.audit._registry import Registry
 from guardrails_lite.audit._settings import Settings
 from guardrails_lite.audit._stream import NO_ID, Stream
+from guardrails_lite.audit._turn import put_off
 from guardrails_lite.audit._vault import Vault
 
 Otherwise = Callable[[], object]
@@ -97,6 +99,9 @@ class Writer:
         Raises:
             LogUnavailable: it could not be written, and nothing else was agreed on.
         """
+        again = partial(self.put, kind, ident, body, wait, policy=policy, otherwise=otherwise, must=must)
+        if put_off(self._registry.lock_path, again):
+            return
         try:
             with self.lock:
                 if self._busy:
@@ -193,6 +198,8 @@ class Writer:
 
     def miss(self, error: Exception) -> None:
         """Have the next entry that is written say that one was lost here, and why."""
+        if put_off(self._registry.lock_path, partial(self.miss, error)):
+            return
         with self.lock:
             self._note_trouble(error)
             self._lost += 1
@@ -240,6 +247,8 @@ class Writer:
 
     def close(self) -> None:
         """End this process's stream. An entry that comes later opens a new one."""
+        if put_off(self._registry.lock_path, self.close):
+            return
         had_stream = False
         with self.lock:
             while self.own.stream is not None:  # once more where a record came while it ended

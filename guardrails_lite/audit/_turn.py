@@ -1,0 +1,56 @@
+"""Whose turn it is at a log's registry: one process's, and in it one thread's, which never waits for itself.
+
+The garbage collector strikes anywhere. It may end a stream that somebody abandoned, or drop a log that nobody
+closed, while this very thread reads the registry through for an hour; that call's record would need the
+registry, too. So what comes to the thread whose turn it is waits until it has let go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from guardrails_lite._errors import GuardrailsError
+from guardrails_lite.audit._disk import locked
+
+Later = Callable[[], object]
+
+
+class _Turns(threading.local):
+    """The turns of one thread: by lock file, what waits until it is over."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, list[Later]] = {}
+
+
+_TURNS: Final = _Turns()
+
+
+@contextlib.contextmanager
+def turn(lock: Path) -> Iterator[None]:
+    """Hold the lock file *lock*, waiting for whoever has it; then do what was put off meanwhile."""
+    name = os.path.realpath(lock)
+    # From before it is held until after, for the collector may strike in between.
+    _TURNS.waiting[name] = []
+    try:
+        with locked(lock):
+            yield
+    finally:
+        for what in _TURNS.waiting.pop(name):
+            with contextlib.suppress(GuardrailsError, OSError):  # its call has no caller any more
+                what()
+
+
+def put_off(lock: Path, what: Later) -> bool:
+    """Whether this thread holds *lock*; if so, *what* is done as soon as it has let go."""
+    if not _TURNS.waiting:
+        return False
+    waiting = _TURNS.waiting.get(os.path.realpath(lock))
+    if waiting is None:
+        return False
+    waiting.append(what)
+    return True
