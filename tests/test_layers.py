@@ -14,8 +14,8 @@ ROOT = Path(guardrails_lite.__file__).parent
 
 LAYERS = [
     [
-        *("_arguments", "_errors", "_loopback", "_nesting", "_patience", "_policy", "_rates", "_sharing"),
-        *("_sqlite", "_threads"),
+        *("_arguments", "_counts", "_errors", "_loopback", "_nesting", "_patience", "_policy", "_rates"),
+        *("_sharing", "_sqlite", "_threads"),
     ],
     ["_rules", "_validators"],
     ["_messages", "_who"],

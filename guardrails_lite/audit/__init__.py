@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from guardrails_lite.audit._retention import Expired, expirable, expire
     from guardrails_lite.audit._sample import Sample, Stratum, sample
     from guardrails_lite.audit._schema import entry_schema, entry_types
+    from guardrails_lite.audit._strays import Stray, clear_strays, strays
     from guardrails_lite.audit._vault import Erased
     from guardrails_lite.audit._verdicts import Verdicts, decide, read_verdicts, undo
     from guardrails_lite.audit._verify import Report, StreamReport, verify
@@ -61,6 +62,9 @@ _HOMES = {
     "Problem": "_chain",
     "Proof": "_proof",
     "check_proof": "_proof",
+    "Stray": "_strays",
+    "clear_strays": "_strays",
+    "strays": "_strays",
     "close_off": "_doctor",
     "diagnose": "_doctor",
     "DecisionChange": "_policy_diff",
@@ -129,12 +133,14 @@ __all__ = [
     "Report",
     "Sample",
     "Stratum",
+    "Stray",
     "StreamReport",
     "Undecided",
     "Verdicts",
     "bundle",
     "check_bundle",
     "check_proof",
+    "clear_strays",
     "close_off",
     "decide",
     "diagnose",
@@ -162,6 +168,7 @@ __all__ = [
     "restrictions",
     "reveal",
     "sample",
+    "strays",
     "undo",
     "verify",
     "witness_command",

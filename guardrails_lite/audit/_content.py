@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 Texts = tuple[tuple[str, str, str], ...]
 """(side, role, text) of each captured text."""
 Form = Literal["redacted", "original"]
 """Of a text: as the rules left it, or as it was said."""
+
+_LONGEST: Final = 2**30
+"""Of a box: a reference that somebody forged must not exhaust memory."""
 
 
 class Box(NamedTuple):
@@ -18,6 +21,21 @@ class Box(NamedTuple):
     """``<name>:<offset>:<length>:<slot>``."""
     commit: str
     """SHA-256(salt ‖ texts), in hex."""
+
+    @property
+    def place(self) -> tuple[str, int, int, int]:
+        """The name, the offset, the length and the slot of `ref`.
+
+        Raises:
+            ValueError: it names no place in a vault.
+        """
+        name, *numbers = self.ref.split(":")
+        if "/" in name or name.startswith("."):
+            raise ValueError("a vault reference that names no file of the vault")
+        offset, length, slot = map(int, numbers)
+        if not 0 <= offset < 2**60 or not 0 <= length < _LONGEST or not 0 <= slot < 2**50:
+            raise ValueError("a vault reference to a place that no file has")
+        return name, offset, length, slot
 
     def to_dict(self) -> dict[str, str]:
         """As the record has it."""

@@ -123,6 +123,11 @@ def try_lock(path: Path) -> int | None:
     return fd
 
 
+def hold(fd: int) -> None:
+    """Lock the open file *fd*, which nobody else has, until it is closed."""
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def is_locked(path: Path) -> bool:
     """Whether a running process holds the lock file *path*; nothing is made or changed."""
     try:

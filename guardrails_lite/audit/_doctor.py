@@ -14,11 +14,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+from guardrails_lite._counts import counted
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit._format import FORMAT
 from guardrails_lite.audit._log import AuditLog
 from guardrails_lite.audit._read import read, stream_names
 from guardrails_lite.audit._scan import segments
+from guardrails_lite.audit._strays import strays
 from guardrails_lite.audit._verify import EXIT_CODES, Report, StreamReport, verify
 
 Kind = Literal["whole", "unsealed", "damaged", "half-copied", "newer", "foreign", "missing"]
@@ -91,10 +93,10 @@ def _no_log(root: Path) -> Diagnosis | None:
         format_, name = config["format"], config["log"]
     except FileNotFoundError:
         if (root / "registry.jsonl").exists() or (root / "streams").is_dir():
-            found = len(stream_names(root))
+            found = counted(len(stream_names(root)), "stream")
             return _without(
                 "half-copied",
-                f"{root}: parts of a compliance log, {found} streams among them, without its log.json",
+                f"{root}: parts of a compliance log, {found} among them, without its log.json",
                 "Copy the log again, whole: log.json, registry.jsonl and streams/.",
                 "The entries can be read as JSON lines; without log.json none of them can be verified.",
             )
@@ -147,8 +149,8 @@ def _trusted(report: Report, stream: StreamReport) -> str:
         return f"{stream.name}: nothing"
     end = min([stream.sealed, *(problem.record or 0 for problem in firm)])
     if end == stream.records:
-        return f"{stream.name}: all {end} entries"
-    return f"{stream.name}: the first {end} of {stream.records} entries"
+        return f"{stream.name}: all {counted(end, 'entry')}"
+    return f"{stream.name}: the first {end} of {counted(stream.records, 'entry')}"
 
 
 def _missing(root: Path, report: Report) -> Iterator[str]:
@@ -174,8 +176,14 @@ def _advice(root: Path, report: Report, missing: list[str]) -> Iterator[str]:
     dead = [stream.name for stream in report.streams if stream.ended == "open" and stream.records]
     if dead:
         yield (
-            f"{len(dead)} streams were left by processes that ended hard: `guardrails-lite log seal` closes "
-            "them off, and so does the next process that logs here."
+            f"{counted(len(dead), 'stream')} left by processes that ended hard: `guardrails-lite log seal` "
+            "closes what was left off, and so does the next process that logs here."
+        )
+    if report.state in ("intact", "unsealed") and (left := strays(root)):
+        size = sum(stray.bytes for stray in left)
+        yield (
+            f"{counted(size, 'byte')} of kept texts have no record, of calls that broke off between the two: "
+            "`guardrails-lite log repair --yes` overwrites them."
         )
     if report.key == "none":
         yield "No signature was checked: give the log's verify.key with --key."

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from guardrails_lite._arguments import by_name
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit import _disk, _lifetimes
+from guardrails_lite.audit._content import Content
 from guardrails_lite.audit._disk import Clock, Disk
 from guardrails_lite.audit._explaining import explanation
 from guardrails_lite.audit._format import Entry, encoder
@@ -165,9 +166,11 @@ class AuditLog:
         said = originals if self.capture == "sealed" else ()
         data = record.to_dict(pseudonym=self._pseudonyms.of)
         wait = self.mode == "strict" or (self.mode == "commit" and _is_remarkable(data))
+        unwritten = None
         if self._settings.keeps_texts and (record.texts or said):
             try:
-                data["content"] = self._content(record, said)
+                data["content"], content = self._content(record, said)
+                unwritten = partial(self._take_back, content)
             except OSError as error:
                 if otherwise is not None:
                     self._writer.miss(error)
@@ -176,7 +179,15 @@ class AuditLog:
                 # The record matters more than the texts: it is written, and says that they are missing.
                 data["content"] = {"capture": self.capture, "failed": type(error).__name__}
         body = self._encode(data)
-        self._writer.put("call.completed", record.id, body, wait, policy=record.digest, otherwise=otherwise)
+        self._writer.put(
+            "call.completed",
+            record.id,
+            body,
+            wait,
+            policy=record.digest,
+            otherwise=otherwise,
+            unwritten=unwritten,
+        )
 
     def intent(self, intent: Intent) -> None:
         """Write that a call is about to be made."""
@@ -185,7 +196,8 @@ class AuditLog:
         wait = self.mode == "strict"
         self._writer.put("call.intent", intent.id, body, wait, policy=intent.digest, otherwise=otherwise)
 
-    def _content(self, record: Record, originals: Sequence[Original]) -> dict[str, Any]:
+    def _content(self, record: Record, originals: Sequence[Original]) -> tuple[dict[str, Any], Content]:
+        """Seal what is kept of a call: what its record says of that, and what it is."""
         as_kept = tuple(said[:3] for said in originals) == record.texts
         user = record.who.get("user")
         subject = self._pseudonyms.of("user", user) if user is not None else f"call:{record.id}"
@@ -195,7 +207,12 @@ class AuditLog:
             told |= content.kept.to_dict()
         if originals:
             told["original"] = None if content.original is None else content.original.to_dict()
-        return told
+        return told, content
+
+    def _take_back(self, content: Content) -> None:
+        """Overwrite the texts of a call whose record could not be written: nothing would name them."""
+        with contextlib.suppress(OSError):  # `clear_strays` finds what stays
+            self.vault.blank(content.boxes)
 
     def append(self, kind: str, ident: str, data: Mapping[str, Any]) -> None:
         """Write one entry of *kind* without waiting for the disk."""

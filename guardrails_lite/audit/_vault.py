@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._record import Original
 from guardrails_lite.audit._content import Box, Content, Texts
-from guardrails_lite.audit._disk import Disk, make_private, replace_secret
+from guardrails_lite.audit._disk import Disk, hold, is_locked, make_private, replace_secret
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -40,8 +40,7 @@ _SALT: Final = 32
 _NONCE: Final = 12
 _WRAPPED: Final = 48
 _KEPT: Final = 1024
-_LONGEST: Final = 2**30
-"""Of a box: a reference that somebody forged must not exhaust memory."""
+_BLOCK: Final = 1 << 20
 
 
 class _Key(NamedTuple):
@@ -65,6 +64,7 @@ class _Files:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self.slots = os.open(directory / f"{self.name}.keys", flags, 0o600)
         try:
+            hold(self.slots)  # for as long as boxes may come whose records are about to
             self.boxes = os.open(directory / f"{self.name}.boxes", flags | os.O_APPEND, 0o600)
         except OSError:
             os.close(self.slots)
@@ -185,7 +185,7 @@ class Vault:
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        name, offset, length, slot = _place(box.ref)
+        name, offset, length, slot = box.place
         with (self.directory / f"{name}.keys").open("rb") as keys:
             keys.seek(slot * _SLOT)
             held = keys.read(_SLOT)
@@ -224,26 +224,51 @@ class Vault:
         return count
 
     def blank(self, boxes: Iterable[Box]) -> None:
-        """Overwrite *boxes*, whose records are let go.
+        """Overwrite *boxes*, whose records are let go or were never written.
 
         Raises:
             OSError: they may not be gone from the disk.
         """
         places: dict[str, list[tuple[int, int]]] = {}
         for box in boxes:
-            name, offset, length, _ = _place(box.ref)
+            name, offset, length, _ = box.place
             places.setdefault(name, []).append((offset, length))
         for name, spans in places.items():
-            try:
-                fd = os.open(self.directory / f"{name}.boxes", os.O_WRONLY)
-            except FileNotFoundError:
-                continue
-            try:
-                for offset, length in spans:
-                    os.pwrite(fd, b"\0" * length, offset)
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+            self.overwrite(name, spans)
+
+    def overwrite(self, name: str, spans: Iterable[tuple[int, int]]) -> None:
+        """Overwrite what is at *spans*, offsets and lengths, of the file of boxes *name*.
+
+        Raises:
+            OSError: it may not be gone from the disk.
+        """
+        try:
+            fd = os.open(self.directory / f"{name}.boxes", os.O_WRONLY)
+        except FileNotFoundError:
+            return
+        try:
+            for offset, length in spans:
+                for at in range(offset, offset + length, _BLOCK):
+                    os.pwrite(fd, b"\0" * min(_BLOCK, offset + length - at), at)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def at_rest(self) -> Iterator[tuple[str, int]]:
+        """The files of boxes to which no process adds any more, by name, and how long each is."""
+        for path in sorted(self.directory.glob("*.boxes")):
+            if not is_locked(path.with_suffix(".keys")):
+                with contextlib.suppress(FileNotFoundError):
+                    yield path.stem, path.stat().st_size
+
+    def holds_of(self, name: str, subjects: Iterable[str]) -> bool:
+        """Whether the files *name* have a key of one of *subjects*."""
+        tags = {_tag(subject) for subject in subjects}
+        try:
+            with (self.directory / f"{name}.keys").open("rb") as keys:
+                return not tags.isdisjoint(_tags(keys.fileno()))
+        except FileNotFoundError:
+            return False
 
     def sync(self) -> None:
         """Return once all boxes and keys are on the disk.
@@ -334,13 +359,3 @@ def _tag(subject: str) -> bytes:
 def _tags(fd: int) -> Iterator[bytes]:
     for slot in range(os.fstat(fd).st_size // _SLOT):
         yield os.pread(fd, _TAG, slot * _SLOT)
-
-
-def _place(ref: str) -> tuple[str, int, int, int]:
-    name, *numbers = ref.split(":")
-    if "/" in name or name.startswith("."):
-        raise ValueError("a vault reference that names no file of the vault")
-    offset, length, slot = map(int, numbers)
-    if not 0 <= offset < 2**60 or not 0 <= length < _LONGEST or not 0 <= slot < 2**50:
-        raise ValueError("a vault reference to a place that no file has")
-    return name, offset, length, slot

@@ -60,7 +60,7 @@ class Writer:
         self.lock = threading.RLock()
         self.own = OwnStream(self._registry, self._settings, self._encode, parent=parent)
         self._busy = False
-        self._deferred: deque[tuple[str, str, bytes, str, Otherwise | None]] = deque()
+        self._deferred: deque[Callable[[bool], None]] = deque()
         """What came while this thread was busy; see `_alone`."""
         self._lost = 0
         self._trouble: str | None = None
@@ -87,29 +87,40 @@ class Writer:
         *,
         policy: str = "",
         otherwise: Otherwise | None = None,
+        unwritten: Otherwise | None = None,
         must: bool = False,
     ) -> None:
         """Write one entry, and *wait* until it is durable.
 
         Args:
             policy: The digest of the policy that decided it, which is explained before it.
-            otherwise: Called where it could not be written.
+            otherwise: Called where it could not be written, or may not be durable.
+            unwritten: Called before, where nothing of it is in the log.
             must: It is written, whatever was agreed on.
 
         Raises:
             LogUnavailable: it could not be written, and nothing else was agreed on.
         """
-        again = partial(self.put, kind, ident, body, wait, policy=policy, otherwise=otherwise, must=must)
-        if put_off(self._registry.lock_path, again):
+
+        def again(wait: bool) -> None:
+            self.put(
+                kind, ident, body, wait, policy=policy, otherwise=otherwise, unwritten=unwritten, must=must
+            )
+
+        if put_off(self._registry.lock_path, lambda: again(wait)):
             return
         try:
             with self.lock:
                 if self._busy:
-                    self._deferred.append((kind, ident, body, policy, otherwise))
+                    self._deferred.append(again)
                     return
                 self._busy = True
                 try:
                     stream, size = self._write(kind, ident, body, policy)
+                except (OSError, ConfigError):
+                    if unwritten is not None:
+                        unwritten()
+                    raise
                 finally:
                     self._busy = False
                 if self._deferred:
@@ -142,9 +153,9 @@ class Writer:
 
     def _write_deferred(self) -> None:
         while self._deferred:
-            kind, ident, body, policy, otherwise = self._deferred.popleft()
+            again = self._deferred.popleft()
             with contextlib.suppress(LogUnavailable):  # the gap tells of it; its call has no caller
-                self.put(kind, ident, body, False, policy=policy, otherwise=otherwise)
+                again(False)
 
     def event(self, kind: str, ident: str, body: bytes) -> None:
         """Write an entry that is about the log or a person, and wait until it is durable."""

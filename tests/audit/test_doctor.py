@@ -140,7 +140,7 @@ def test_the_streams_of_killed_processes_are_closed_off(root: Path) -> None:
     subprocess.run([sys.executable, "-c", program], check=False, cwd=Path(__file__).parents[2])
     found = diagnose(root)
     assert (found.kind, found.exit_code) == ("unsealed", 4)
-    assert "1 streams were left by processes that ended hard" in " ".join(found.advice)
+    assert "1 stream left by processes that ended hard" in " ".join(found.advice)
     lines = {path: path.read_bytes() for path in root.glob("streams/*/*.jsonl")}
 
     with AuditLog(root) as log:

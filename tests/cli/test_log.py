@@ -349,7 +349,7 @@ def test_no_action_makes_a_log_where_there_is_none(tmp_path: Path, run: Run) -> 
 def test_repair_says_in_json_too_what_it_would_do(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A program reads that, and not a sentence."""
     assert main(["log", "repair", str(made), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"dead": []}
+    assert json.loads(capsys.readouterr().out) == {"dead": [], "strays": []}
 
 
 def test_nobody_is_no_subject(made: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from guardrails_lite._counts import counted
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.cli._log._action import Action, declare_keys, files_of, read_text, writing
 from guardrails_lite.cli._parser import whole
 from guardrails_lite.cli._terminal import Bar, fail, print_json, safe
+
+if TYPE_CHECKING:
+    from guardrails_lite.audit import Stray
 
 
 def _declare_verify(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +67,7 @@ def _verify(arguments: argparse.Namespace) -> int:
         for line in str(report).splitlines():
             print(safe(line))
         if heads:
-            print(f"compared with {len(heads)} {'head' if len(heads) == 1 else 'heads'} kept elsewhere")
+            print(f"compared with {counted(len(heads), 'head')} kept elsewhere")
     return report.exit_code
 
 
@@ -108,9 +114,10 @@ def _seal(arguments: argparse.Namespace) -> int:
         return 0
     for one in closed:
         torn = one["torn"]["bytes"]
-        told = f", {torn} bytes of an unfinished line" if torn else ""
-        print(f"closed off {safe(one['stream'])} after {one['size']} entries{told}")
-    print(f"{len(closed)} streams of ended processes closed off; the head of the log is now\n\n{head}")
+        told = f", {counted(torn, 'byte')} of an unfinished line" if torn else ""
+        print(f"closed off {safe(one['stream'])} after {counted(one['size'], 'entry')}{told}")
+    streams = counted(len(closed), "stream")
+    print(f"{streams} of ended processes closed off; the head of the log is now\n\n{head}")
     return 0
 
 
@@ -122,8 +129,8 @@ def _declare_repair(parser: argparse.ArgumentParser) -> None:
 
 
 def _repair(arguments: argparse.Namespace) -> int:
-    """Mend what can be mended without touching a line: dead streams and the index."""
-    from guardrails_lite.audit import close_off, diagnose
+    """Mend what can be mended without touching a line: dead streams, texts without a record, the index."""
+    from guardrails_lite.audit import clear_strays, close_off, diagnose, strays
     from guardrails_lite.audit.index import Index
 
     with Bar("bytes verified") as bar:
@@ -136,23 +143,43 @@ def _repair(arguments: argparse.Namespace) -> int:
         return fail(f"{found.what}; {why}", found.exit_code)
     dead = [stream.name for stream in report.streams if stream.ended == "open"]
     if not arguments.yes:
-        if arguments.json:
-            print_json({"dead": dead})
-            return 1 if dead else 0
-        print(f"would close off {len(dead)} streams of ended processes, and build the index anew; --yes does")
-        return 1 if dead else 0
-    closed = []
-    if dead:
+        return _tell_repairs(arguments, dead)
+    closed: list[dict[str, Any]] = []
+    cleared: list[Stray] = []
+    if dead or strays(arguments.directory):
         with writing(arguments) as log:
-            closed = close_off(log)
+            closed = close_off(log) if dead else []
+            cleared = clear_strays(log)
     with Index(arguments.directory) as index, Bar("bytes indexed") as bar:
         index.rebuild(on_progress=bar)
         calls = index.totals().calls
     if arguments.json:
-        print_json({"closed": closed, "calls": calls})
-    else:
-        print(f"closed off {len(closed)} streams; the index has {calls} finished calls")
+        print_json({"closed": closed, "cleared": [asdict(stray) for stray in cleared], "calls": calls})
+        return 0
+    print(f"closed off {counted(len(closed), 'stream')}; the index has {counted(calls, 'finished call')}")
+    if cleared:
+        print(f"overwrote {_size(cleared)} of kept texts without a record")
+    if kept := strays(arguments.directory):
+        print(f"{_size(kept)} of them stay, for a hold or a restriction may be about them")
     return 0
+
+
+def _tell_repairs(arguments: argparse.Namespace, dead: list[str]) -> int:
+    """What a repair would do; 1 where that is anything."""
+    from guardrails_lite.audit import strays
+
+    left = strays(arguments.directory)
+    if arguments.json:
+        print_json({"dead": dead, "strays": [asdict(stray) for stray in left]})
+    else:
+        texts = f", overwrite {_size(left)} of kept texts without a record" if left else ""
+        streams = counted(len(dead), "stream")
+        print(f"would close off {streams} of ended processes{texts}, and build the index anew; --yes does")
+    return 1 if dead or left else 0
+
+
+def _size(left: list[Stray]) -> str:
+    return counted(sum(stray.bytes for stray in left), "byte")
 
 
 ACTIONS = (
@@ -176,7 +203,7 @@ ACTIONS = (
     ),
     Action(
         "repair",
-        "close off dead streams and build the index anew",
+        "close off dead streams, remove stray texts, build the index anew",
         _repair,
         _declare_repair,
         looks="by itself",
