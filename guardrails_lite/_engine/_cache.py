@@ -182,7 +182,7 @@ def _key(story: Story, target: Target | Primary, call: Call) -> str | None:
 
 def _plain(value: Any) -> Any:
     """A client's own message object as data."""
-    return value.model_dump(mode="json")
+    return value.model_dump(mode="json", warnings=False)
 
 
 def _entry(story: Story, reply: Reply, value: Any) -> Entry | None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from functools import lru_cache
 from typing import Any
 
 from guardrails_lite._messages import fields_of, get
 from guardrails_lite._messages._reading import (
     REASONING,
     is_event,
+    is_response,
     part_text,
     read_tool_call,
     reasoning_of,
@@ -19,21 +21,28 @@ from guardrails_lite._messages._reading import (
 
 _SCREENED = frozenset({"role", "content", "refusal", "tool_calls", "function_call", "audio", *REASONING})
 """Fields of a message that hold what was checked, or no text of their own."""
-_BESIDE_IT = frozenset(
+OF_REPLY = frozenset(
     [
         *("id", "object", "created", "model", "choices", "usage", "service_tier", "system_fingerprint"),
-        *("index", "message", "delta", "finish_reason", "logprobs", "native_finish_reason", "stop_reason"),
-        *("content_filter_results", "prompt_filter_results", "error", "obfuscation"),
+        *("metadata", "moderation", "prompt_filter_results", "error", "obfuscation"),
     ]
 )
-"""Fields of a reply and of a choice that stand beside what is said: who answered, how, and at what cost."""
+"""Fields of a reply or a chunk: who answered, how, and at what cost. One with an error ends the call."""
+OF_CHOICE = frozenset(
+    [
+        *("index", "finish_reason", "native_finish_reason", "stop_reason", "content_filter_results"),
+        *("message", "delta", "logprobs"),
+    ]
+)
+"""Fields of a choice: what is said, how it ended, and what a content filter measured."""
 _OF_DELTA = _SCREENED - {"audio"}
-_OF_CHOICE = frozenset({"delta", "message", "logprobs"})
+_READ_OF_CHOICE = frozenset({"delta", "message", "logprobs"})
 _PLAIN = frozenset({"role", "content", "function_call"})
 _TEXT = (str, type(None))
 _OF_CALL = frozenset({"id", "index", "type", "extra_content"})
 """Fields of a tool call besides what it calls: no text, or sealed by the provider, who wants it back."""
-_OF_BODY = frozenset({"name", "arguments", "input"})
+_SAID_BY_CALL = {"function": "arguments", "custom": "input"}
+_OF_WHOLE_CHOICE = OF_CHOICE - {"delta"}
 _OF_AUDIO = frozenset({"id", "data", "expires_at", "transcript"})
 _OF_PART = frozenset({"type", "text"})
 _OF_LOGPROBS = frozenset({"content", "refusal"})
@@ -45,14 +54,14 @@ def without_unscreened(raw: Any) -> Any:
     """A reply without what no rule has seen: citations, and fields that a server adds to a message."""
     if isinstance(raw, str):
         return raw
-    if get(raw, "object") == "response":
+    if is_response(raw):
         from guardrails_lite._messages import _responses_beside
 
         return _responses_beside.without_unscreened(raw)
     choices = list(get(raw, "choices") or ())
     checked = list(map(_checked_only, choices))
     raw = raw if all(map(operator.is_, checked, choices)) else _with(raw, choices=checked)
-    return without_more(raw)
+    return without_more(raw, OF_REPLY)
 
 
 def chunk_without_unscreened(raw: Any) -> Any:
@@ -63,15 +72,15 @@ def chunk_without_unscreened(raw: Any) -> Any:
             from guardrails_lite._messages import _responses_beside
 
             return _responses_beside.event_without_unscreened(raw)
-        return without_more(raw)
+        return without_more(raw, OF_REPLY)
     checked = list(map(_delta_only, choices))
     raw = raw if all(map(operator.is_, checked, choices)) else _with(raw, choices=checked)
-    return without_more(raw)
+    return without_more(raw, OF_REPLY)
 
 
 def screened_fields(message: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a message of which nothing has to be left out."""
-    return dict(_message(message))
+    return dict(_message(message) or {})
 
 
 def _checked_only(choice: Any) -> Any:
@@ -80,32 +89,82 @@ def _checked_only(choice: Any) -> Any:
     choice = choice if left is message else _with(choice, message=left)
     if (told := get(choice, "logprobs")) is not None:
         choice = _with(choice, logprobs=_spelling(told, message))
-    return without_more(choice)
+    return without_more(choice, _OF_WHOLE_CHOICE)
 
 
-def without_more(source: Any, known: frozenset[str] = _BESIDE_IT) -> Any:
+def without_more(source: Any, known: frozenset[str]) -> Any:
     """A reply, a chunk or a choice without the texts that a server adds, such as the results of a search."""
-    named = source if isinstance(source, Mapping) else getattr(source, "__pydantic_extra__", None)
-    if not named or known.issuperset(named):
+    if type(source) is dict and known.issuperset(source):
         return source
-    more = {
-        name
-        for name, value in named.items()
-        if name not in known and value and not isinstance(value, (bool, int, float))
+    if not getattr(source, "__pydantic_extra__", True) and not _declares_more(source.__class__, known):
+        return source
+    fields = source if isinstance(source, Mapping) else {**_own(source), **_added(source)}
+    return _without(
+        source,
+        {
+            name
+            for name, value in fields.items()
+            if name not in known and value and not isinstance(value, (bool, int, float))
+        },
+    )
+
+
+def known_only(source: Any, names: frozenset[str]) -> Any:
+    """*source* with these fields only, and what its own client has parsed them to."""
+    if isinstance(source, Mapping):
+        return source if names.issuperset(source) else _without(source, source.keys() - names)
+    own = {
+        name for name, value in _own(source).items() if value and name not in names and name not in _PARSED
     }
-    if not more:
+    return _without(source, own | (_added(source).keys() - names))
+
+
+@lru_cache(maxsize=256)
+def _declares_more(kind: type, known: frozenset[str]) -> bool:
+    """Whether a client's class has fields besides *known*: in a newer version of it, or in a subclass."""
+    return not known.issuperset(getattr(kind, "__pydantic_fields__", ()))
+
+
+def _own(source: Any) -> Mapping[str, Any]:
+    """The fields of an object, but for what its class keeps to itself."""
+    held = getattr(source, "__dict__", {})
+    if not hasattr(source, "__pydantic_fields__"):
+        slots = _slots_of(source.__class__)
+        held = {**{name: getattr(source, name, None) for name in slots}, **held}
+    return {name: value for name, value in held.items() if not name.startswith("_")}
+
+
+def _added(source: Any) -> Mapping[str, Any]:
+    """The fields of a client's object that its class does not declare."""
+    return getattr(source, "__pydantic_extra__", None) or {}
+
+
+@lru_cache(maxsize=256)
+def _slots_of(kind: type) -> tuple[str, ...]:
+    slots = [each.__dict__.get("__slots__", ()) for each in kind.__mro__]
+    return tuple(name for each in slots for name in ((each,) if isinstance(each, str) else each))
+
+
+def _without(source: Any, names: Set[str]) -> Any:
+    """*source* without these fields; those that its class declares become None."""
+    if not names:
         return source
     if isinstance(source, Mapping):
-        return {name: value for name, value in source.items() if name not in more}
-    return _with(source, **dict.fromkeys(more))
+        return {name: value for name, value in source.items() if name not in names}
+    extra = _added(source)
+    left = _with(source, **dict.fromkeys(names - extra.keys()))
+    if extra:
+        kept = {name: value for name, value in extra.items() if name not in names}
+        object.__setattr__(left, "__pydantic_extra__", kept)
+    return left
 
 
 def _delta_only(choice: Any) -> Any:
-    return without_more(_delta_without_more(choice))
+    return without_more(_delta_without_more(choice), OF_CHOICE)
 
 
 def _delta_without_more(choice: Any) -> Any:
-    fields = fields_of(choice, _OF_CHOICE)
+    fields = fields_of(choice, _READ_OF_CHOICE)
     delta, message = fields.get("delta"), fields.get("message")
     if (told := fields.get("logprobs")) is not None:
         choice = _with(choice, logprobs=_spelling(told, message if delta is None else delta))
@@ -127,14 +186,16 @@ def _only_says(message: Any) -> bool:
 
 
 def _message(message: Any, names: frozenset[str] = _SCREENED) -> Any:
-    """A message or a delta, saying only what was read of it."""
-    left = _known(message, names)
+    """A message or a delta, saying only what was read of it; None where it is neither."""
+    if isinstance(message, (str, bytes, int, float, list, tuple)):
+        return None
+    left = known_only(message, names)
     changes: dict[str, Any] = {}
     if not isinstance(get(left, "refusal"), (str, type(None))):
         changes["refusal"] = None
     content = get(left, "content")
     if isinstance(content, (list, tuple)):
-        changes["content"] = [_known(part, _OF_PART) for part in content if part_text(part) is not None]
+        changes["content"] = [known_only(part, _OF_PART) for part in content if part_text(part) is not None]
     elif content is not None and not isinstance(content, str):
         changes["content"] = None
     told = reasoning_of(left)
@@ -142,7 +203,8 @@ def _message(message: Any, names: frozenset[str] = _SCREENED) -> Any:
         if (said := get(left, name)) and said != told:
             changes[name] = None
     if (audio := get(left, "audio")) is not None:
-        changes["audio"] = _known(audio, _OF_AUDIO)
+        heard = get(audio, "transcript")
+        changes["audio"] = known_only(audio, _OF_AUDIO) if heard and isinstance(heard, str) else None
     if (calls := get(left, "tool_calls")) is not None:
         changes["tool_calls"] = list(map(_call, calls)) if isinstance(calls, (list, tuple)) else None
     changes = {name: new for name, new in changes.items() if new != get(left, name)}
@@ -153,7 +215,7 @@ def _spelling(told: Any, said: Any) -> Any:
     """The log-probabilities of a choice, as far as they spell what a message or a delta has *said*."""
     if not isinstance(told, Mapping) and not hasattr(told, "__dict__"):
         return None
-    left = _known(told, _OF_LOGPROBS)
+    left = known_only(told, _OF_LOGPROBS)
     texts = {"content": text_of(get(said, "content")), "refusal": get(said, "refusal")}
     changes = {
         name: spelling(tokens, text if isinstance(text, str) else "")
@@ -176,7 +238,7 @@ def spelling(tokens: Any, text: str) -> list[Any]:
         if part is None or not said.startswith(part, at):
             break
         at += len(part)
-        token = _known(token, _OF_TOKEN)
+        token = known_only(token, _OF_TOKEN)
         spelt.append(_with(token, top_logprobs=[]) if get(token, "top_logprobs") else token)
     return spelt
 
@@ -198,23 +260,15 @@ def _bytes_of(token: Any) -> bytes | None:
 
 def _call(call: Any) -> Any:
     kind = read_tool_call(call).kind
-    left = _known(call, _OF_CALL | {kind})
+    left = known_only(call, _OF_CALL | {kind})
     body = get(left, kind)
-    known = body if body is None else _known(body, _OF_BODY)
+    if body is None:
+        return left
+    said = _SAID_BY_CALL[kind]
+    known = known_only(body, frozenset({"name", said}))
+    if not isinstance(get(known, said), (str, Mapping)):  # read as no arguments at all
+        known = _with(known, **{said: ""})
     return left if known is body else _with(left, **{kind: known})
-
-
-def _known(source: Any, names: frozenset[str]) -> Any:
-    """*source* with these fields only, and what its own client has parsed them to."""
-    if isinstance(source, Mapping):
-        left = {name: value for name, value in source.items() if name in names}
-        return source if len(left) == len(source) else left
-    own = getattr(source, "__dict__", {})
-    beside = {name: None for name in own if own[name] and name not in names and name not in _PARSED}
-    if more := getattr(source, "__pydantic_extra__", None):
-        beside |= {name: None for name in more if more[name] and name not in names}
-    beside = {name: None for name in beside if not name.startswith("_")}
-    return _with(source, **beside) if beside else source
 
 
 def _with(source: Any, /, **changes: Any) -> Any:

@@ -7,7 +7,7 @@ validation, so every field may be anything. `_writing.py` is the way back.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,12 +83,12 @@ def read_reply(raw: object) -> Reply:
         return Reply((Choice(0, raw),), None, None, None, raw)  # keywords make a class slower to call
     if raw is None or isinstance(raw, (bytes, int, float, list, tuple)):
         raise UnreadableError(type(raw).__name__)
-    choices = get(raw, "choices", _MISSING)
-    if choices is _MISSING:
-        if get(raw, "output", _MISSING) is not _MISSING and get(raw, "object") == "response":
-            from guardrails_lite._messages import _responses
+    if is_response(raw):
+        from guardrails_lite._messages import _responses
 
-            return _responses.read(raw)
+        return _responses.read(raw)
+    choices = get(raw, "choices", _MISSING)
+    if choices is _MISSING or "output" in _declared(raw):
         raise UnreadableError(type(raw).__name__)
     found = choices if isinstance(choices, (list, tuple)) else ()
     return Reply(
@@ -101,6 +101,24 @@ def read_reply(raw: object) -> Reply:
 
 
 _MISSING = object()
+
+
+def is_response(raw: Any) -> bool:
+    """Whether a whole reply is a response, and no chat completion.
+
+    A client reads the one or the other, whatever the server calls it, so the class of its object decides.
+    """
+    if get(raw, "object") != "response":
+        return False
+    declared = _declared(raw)
+    if "choices" in declared or "output" in declared:
+        return "output" in declared
+    return get(raw, "choices", _MISSING) is _MISSING and get(raw, "output", _MISSING) is not _MISSING
+
+
+def _declared(raw: Any) -> Collection[str]:
+    """The fields that the class of a client's object has."""
+    return getattr(type(raw), "__pydantic_fields__", ())
 
 
 def _chars_of_call(call: Any) -> int:

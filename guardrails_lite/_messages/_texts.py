@@ -236,7 +236,7 @@ def plain(source: Any) -> dict[str, Any]:
     if isinstance(source, Mapping):
         return dict(source)
     if hasattr(source, "model_dump"):
-        return dict(source.model_dump(exclude_none=True, exclude=_kept_back(source)))
+        return dict(source.model_dump(exclude_none=True, exclude=_kept_back(source), warnings=False))
     return dict(vars(source))
 
 

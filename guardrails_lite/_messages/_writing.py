@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardrails_lite._messages import Choice, Reply, ToolCall, get, set_field
-from guardrails_lite._messages._reading import REASONING, is_event
+from guardrails_lite._messages._reading import REASONING, is_event, is_response
 from guardrails_lite._messages._texts import plain
 
 
@@ -24,7 +24,7 @@ def write_reply(raw: Any, before: Reply, after: Reply) -> Any:
         return raw
     if isinstance(raw, str):
         return after.choices[0].text
-    if get(raw, "object") == "response":
+    if is_response(raw):
         from guardrails_lite._messages import _responses_writing
 
         return _responses_writing.write(raw, after)
@@ -123,7 +123,7 @@ def write_chunk(
         fields["tool_calls"] = [_write_tool_call(nth, call, like) for nth, call in enumerate(tool_calls)]
     extras = {"reasoning_content": reasoning} if reasoning else {}
     if hasattr(like, "model_copy") and template is not None:
-        told = _bare_delta() if delta is None else delta  # a whole message stood in its place
+        told = delta if hasattr(delta, "model_copy") else _bare_delta()  # a message stood there, or a text
         said = _copied(told, {**fields, "function_call": None})
         object.__setattr__(said, "__pydantic_extra__", extras)  # nothing of the chunk's own is carried along
         # `logprobs` spell out the chunk's own text, which is not this one.
@@ -211,7 +211,7 @@ def _with_no_choice(raw: Any) -> Any:
 
 def with_parsed(raw: Any, value: object) -> Any:
     """*raw* with ``message.parsed`` of its first choice set, where the client's own ``parse`` has not."""
-    if get(raw, "object") == "response":
+    if is_response(raw):
         from guardrails_lite._messages import _responses_writing
 
         return _responses_writing.with_parsed(raw, value)

@@ -84,7 +84,7 @@ def completion_dict(raw: Any, reply: Reply, call: Call) -> dict[str, Any]:
     if isinstance(raw, Mapping) and "choices" in raw:
         return dict(raw)
     if hasattr(raw, "model_dump") and hasattr(raw, "choices"):
-        return dict(raw.model_dump(exclude_unset=True))
+        return dict(raw.model_dump(exclude_unset=True, warnings=False))
     frame = _frame(call, "chat.completion")
     return {
         **frame,
@@ -133,7 +133,7 @@ class ChatTelling:
         choices = get(chunk, "choices")
         if get(chunk, "object") == "chat.completion" or (choices and get(choices[0], "message") is not None):
             return (self._whole(chunk),)
-        fields = chunk if isinstance(chunk, Mapping) else chunk.model_dump(exclude_unset=True)
+        fields = chunk if isinstance(chunk, Mapping) else chunk.model_dump(exclude_unset=True, warnings=False)
         return (ChatCompletionChunk.model_construct(**fields),)
 
     def end(self, outcome: Any) -> tuple[Any, ...]:

@@ -110,7 +110,9 @@ class ResponsesTelling:
             self._hear_item(event)
         elif kind == "response.content_part.added":
             self._heard.begin(event)
-        elif kind in _OPENINGS or (kind not in _TOLD_ANEW and self._may_pass(event)):
+        elif kind in _OPENINGS:
+            self._hear_opening(event)
+        elif kind not in _TOLD_ANEW and self._may_pass(event):
             self._heard.waiting.append(event)
         delta = chunk.deltas[0]
         if not (delta.text or delta.refusal or delta.tool_calls or kind in _ENDS):
@@ -124,20 +126,26 @@ class ResponsesTelling:
         told = {"object": "chat.completion.chunk", "id": chunk.id, "model": chunk.model, "choices": [choice]}
         return ({**told, "usage": get(self._heard.final, "usage")} if kind in _ENDS else told,)
 
+    def _hear_opening(self, event: Any) -> None:
+        if get(get(event, "response"), "id") is None:  # it has no response to tell of
+            return
+        self._heard.waiting.append(
+            _responses_beside.event_without_unscreened(event) if self._screens else event
+        )
+
     def _hear_item(self, event: Any) -> None:
         item = get(event, "item")
         kind = _responses.kind_of(item)
-        if self._screens and (kind in _responses.ARGUMENTS or kind == "message"):
-            item = _responses_beside.documented(item)
-            event = _with(event, item=item)
+        if self._screens:
+            is_spoken = kind in _responses.SPOKEN
+            item = _responses_beside.documented(item) if is_spoken else _responses_beside.emptied(item)
+            event = _responses_beside.event_about(event, item)
         if kind in _responses.ARGUMENTS:
             self._heard.calls[_responses.tool_call_of(item).id] = event
         elif kind == "message":
             self._heard.messages[_responses.place_of(event)] = item
         else:
-            self._heard.waiting.append(
-                _with(event, item=_responses_beside.emptied(item)) if self._screens else event
-            )
+            self._heard.waiting.append(event)
 
     def _may_pass(self, event: Any) -> bool:
         """Whether an event that is not told anew may be passed on: it says nothing, or nobody checks."""

@@ -265,7 +265,7 @@ def texts_in(source: Any, at: Path = ()) -> Iterator[Path]:
             yield from texts_in(value, (*at, step))
 
 
-def planted(source: Any, at: Path, text: str) -> Any:
+def planted(source: Any, at: Path, text: Any) -> Any:
     """A copy of *source* with *text* at this place."""
     made = copy.deepcopy(source)
     inner = made
@@ -278,3 +278,29 @@ def planted(source: Any, at: Path, text: str) -> Any:
 def shown(at: Path) -> str:
     """A place as a user would write it, with any number for every number."""
     return "".join("[]" if isinstance(step, int) else f".{step}" for step in at).removeprefix(".")
+
+
+ODD = ("more", "error", "delta", "input", "result")
+"""Names of fields that some objects of an API have, and most have not."""
+
+
+def odd(source: Any, text: str) -> Iterator[tuple[Path, Any]]:
+    """Copies of *source* with *text* where no API has a text, each with the place of it.
+
+    In one more field of an object, and in a list or an object that stands in the place of a text.
+    """
+    for at in texts_in(source):
+        for nested in ([text], {"more": text}):
+            yield at, planted(source, at, nested)
+    for at, fields in _objects_in(source):
+        for name in ODD:
+            if name not in fields:
+                yield (*at, name), planted(source, (*at, name), text)
+
+
+def _objects_in(source: Any, at: Path = ()) -> Iterator[tuple[Path, dict[str, Any]]]:
+    if isinstance(source, dict):
+        yield at, source
+    if isinstance(source, (dict, list)):
+        for step, value in source.items() if isinstance(source, dict) else enumerate(source):
+            yield from _objects_in(value, (*at, step))
