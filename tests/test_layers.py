@@ -28,7 +28,7 @@ LAYERS = [
     ["_engine._cache", "_engine._incoming", "_engine._partials"],
     ["_engine._endings"],
     ["_engine._hedging", "_engine._request"],
-    ["_engine._checking", "_engine._resuming"],
+    ["_engine._checking", "_engine._failing", "_engine._resuming"],
     ["_engine._attempt"],
     ["_engine._climbing"],
     ["_engine", "_engine._exchange"],

@@ -6,6 +6,7 @@ Read `_exchange.py` first: the order of everything is there and nowhere else. Wh
 - what it runs with: `_plan.py`; what it wants done, and who does it: `_effects.py`, `_drivers.py`;
 - before anything is sent: `_request.py`, `_screen.py`, `_tally.py`, `_running.py`, `_cache.py`;
 - while a reply comes in: `_flights.py`, `_hedging.py`, `_incoming.py`, `_gate.py`, `_partials.py`;
-- when it is there, or broke off: `_integrity.py`, `_checking.py`, `_asking.py`, `_resuming.py`;
+- when it is there: `_integrity.py`, `_checking.py`, `_asking.py`;
+- when it broke off, or never came: `_failing.py`, `_resuming.py`;
 - at the end: `_endings.py`, `_story.py`.
 """

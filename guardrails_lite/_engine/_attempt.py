@@ -24,21 +24,21 @@ from guardrails_lite._engine._checking import (
     tools_checked,
 )
 from guardrails_lite._engine._effects import Admit, Close, Opened, Release, Repeat, Send, Settle
-from guardrails_lite._engine._endings import Unanswered, as_raised
-from guardrails_lite._engine._incoming import FrameError, Incoming, TimedIncoming
+from guardrails_lite._engine._endings import Unanswered
+from guardrails_lite._engine._failing import missed, too_late
+from guardrails_lite._engine._incoming import Incoming, TimedIncoming
 from guardrails_lite._engine._integrity import is_unmarked, judge
 from guardrails_lite._engine._request import choices_asked, nothing_offered
 from guardrails_lite._engine._resuming import Begun, as_stream
 from guardrails_lite._engine._tally import Stop
-from guardrails_lite._errors import Blocked, DeadlineExceeded, GuardrailsError
+from guardrails_lite._errors import GuardrailsError
 from guardrails_lite._messages import Choice, Reply
 from guardrails_lite._messages._beside import without_unscreened
-from guardrails_lite._messages._reading import MalformedError, UnreadableError, is_stream, read_reply
+from guardrails_lite._messages._reading import UnreadableError, is_stream, read_reply
 from guardrails_lite._messages._writing import with_parsed, write_reply
 from guardrails_lite._targets import Answered, Target
 from guardrails_lite.reliability import Failure, classify
 from guardrails_lite.reliability._budget import Admission
-from guardrails_lite.reliability._classify import classify_body_error
 from guardrails_lite.reliability._clocks import AT_ONCE_S, Pulse
 from guardrails_lite.reliability._permits import TurnedAway
 
@@ -147,7 +147,7 @@ class Attempt:
         self.story.ledger.withdraw(self.admission)
         self.story.attempted(self, turn.failure, None, 0.0)
         if self.story.ledger.time_left_s(self.plan.clock()) <= AT_ONCE_S:
-            raise self._too_late("the call waited for its turn at")
+            raise too_late(self, "the call waited for its turn at")
         raise Unanswered(turn.failure)
 
     def _pulse(self) -> Pulse | None:
@@ -203,7 +203,7 @@ class Attempt:
                     raw = flight.result()
                     self.pulse = self._pulse() if self.plan.has_clocks else None  # it came in time
             except Exception as error:
-                raise self._missed(error) from None
+                raise missed(self, error) from None
             if type(raw) is Answered:
                 if raw.choose is not None:
                     raw.choose()
@@ -211,8 +211,8 @@ class Attempt:
             if self.begun is not None:
                 return await self._stream(as_stream(raw, self.target))
             return await (self._stream(raw) if is_stream(raw) else self._whole(raw))
-        except Unanswered as missed:
-            self.failure = missed.failure
+        except Unanswered as unanswered:
+            self.failure = unanswered.failure
             raise
         except (Stop, Invalid, GuardrailsError):
             raise
@@ -234,7 +234,7 @@ class Attempt:
             if self.target.completion and isinstance(raw, str):
                 raise UnreadableError("str")
         except UnreadableError as unreadable:
-            raise Unanswered(_unreadable(unreadable, self.target)) from None
+            raise missed(self, unreadable) from None
         self._judge(reply)
         checked, value = reply, None
         if self.offered is not None or plan.schema is not None:
@@ -270,28 +270,9 @@ class Attempt:
             hold = not self.story.live or plan.output.holds or plan.schema is not None
             # Where each call stands for itself, a refused one is no reason to give up the others.
             offered = self.offered if plan.enforce and not plan.each_call else None
-            if self.begun is not None:
-                incoming: Incoming = self.begun.incoming(self, hold=hold)
-                reading = self.begun.reading
-            else:
-                tallies = [] if hold else self.story.tallies(plan.output)
-                reading = self._reading()
-                if self.permit is None:
-                    incoming = Incoming(self.story, self.call, tallies, hold=hold)
-                else:
-                    incoming = TimedIncoming(
-                        self.story, self.call, tallies, hold=hold, began_ns=self.began_ns
-                    )
-            self.incoming = incoming
-            if self.pulse is not None:
-                self.pulse.streams()
-                incoming.pulse = self.pulse
+            incoming, reading = self._incoming(hold=hold)
             try:
                 reply = await incoming.read(stream, self._time_left_s, reading=reading, offered=offered)
-            except FrameError as frame:
-                raise Unanswered(classify_body_error(frame.error)) from None
-            except UnreadableError as unreadable:
-                raise Unanswered(_unreadable(unreadable, self.target)) from None
             except Unanswered:
                 raise
             except (Stop, Invalid) as ended:
@@ -300,7 +281,7 @@ class Attempt:
                 incoming.ended_early = isinstance(ended, Invalid)
                 raise
             except Exception as error:
-                raise self._missed(error) from None
+                raise missed(self, error) from None
             self.reply = reply
             self._judge(reply)
             if hold:
@@ -324,6 +305,24 @@ class Attempt:
         finally:
             if raw is not None:
                 await Close(raw)
+
+    def _incoming(self, *, hold: bool) -> tuple[Incoming, Reading | None]:
+        """What takes the stream in, and what reads its text as it comes: of a reply that goes on, its own."""
+        incoming: Incoming
+        if self.begun is not None:
+            incoming, reading = self.begun.incoming(self, hold=hold), self.begun.reading
+        else:
+            tallies = [] if hold else self.story.tallies(self.plan.output)
+            reading = self._reading()
+            if self.permit is None:
+                incoming = Incoming(self.story, self.call, tallies, hold=hold)
+            else:
+                incoming = TimedIncoming(self.story, self.call, tallies, hold=hold, began_ns=self.began_ns)
+        if self.pulse is not None:
+            self.pulse.streams()
+            incoming.pulse = self.pulse
+        self.incoming = incoming
+        return incoming, reading
 
     def _reading(self) -> Reading | None:
         """Reads the text of a stream as it comes, where it must fit the schema by itself."""
@@ -415,39 +414,6 @@ class Attempt:
         failure = classify(error)
         return failure if self.pulse is None else self.pulse.named(failure, self.plan.clock())
 
-    def _missed(self, error: Exception) -> Unanswered | GuardrailsError:
-        """What an error of the target means: it may be the deadline's."""
-        if self.target.completion and isinstance(error.__cause__, GuardrailsError):
-            return error.__cause__  # of our transport: older clients make one error of whatever that raises
-        if isinstance(error, GuardrailsError):
-            return error
-        if self.permit is not None:
-            self.headers = getattr(getattr(error, "response", None), "headers", None)
-        if isinstance(error, RecursionError) and self.target.completion:  # a body nested too deep to parse
-            return Unanswered(
-                Failure.of("malformed reply", error_type=type(error).__name__, maybe_billed=True)
-            )
-        if isinstance(error, UnicodeEncodeError) and self.target.completion:  # its `object` is the request
-            return Blocked(
-                "a text of the request has half a character (a lone surrogate), which cannot be sent: "
-                "text.encode('utf-8', 'replace').decode() takes it out",
-                outcome="blocked",
-            )
-        error = as_raised(error, self.target)
-        left = self.story.ledger.time_left_s(self.plan.clock())
-        failure = self.failure_of(error)
-        if failure.kind == "timeout" and left <= AT_ONCE_S:
-            self.failure = failure
-            return self._too_late("the call waited for an answer of")
-        return Unanswered(failure, error)
-
-    def _too_late(self, waited_for: str) -> DeadlineExceeded:
-        return DeadlineExceeded(
-            f"the deadline of {self.plan.budget.deadline_s:g} s passed while {waited_for} {self.target.name} "
-            f"(attempt {self.story.attempt})",
-            outcome="deadline passed",
-        )
-
     def book(self, failure: Failure | None) -> Settle | None:
         """Account for the attempt. What is returned gives the permit back."""
         ledger = self.story.ledger
@@ -473,13 +439,6 @@ class Attempt:
             self.incoming.first_content_s if self.incoming is not None else None,
             self.headers,
         )
-
-
-def _unreadable(unreadable: UnreadableError, target: Target | Primary) -> Failure:
-    """A target whose shape we know sent something else: a fault of the transport. A function's is its bug."""
-    if target.completion or target.kind == "client" or isinstance(unreadable, MalformedError):
-        return Failure.of("malformed reply", error_type=str(unreadable), maybe_billed=True)
-    return Failure.of("own bug", error_type=str(unreadable))
 
 
 def _said(reply: Reply) -> Iterator[tuple[str, str]]:
