@@ -60,7 +60,9 @@ def bars(drawn: Sequence[Bar], *, title: str, unit: str = "", width: int = 960, 
             shape = f'<a href="{escape(bar.link)}" aria-label="{told}">{shape}</a>'
         parts.append(f"<g>{shape}</g>")
     every = max(1, -(-len(drawn) // 8))
-    parts += [_label(left + at * step, height - 6, drawn[at].label[5:]) for at in range(0, len(drawn), every)]
+    for nth, at in enumerate(range(0, len(drawn), every)):
+        kind = "axis spare" if nth % 2 else "axis"  # on a narrow screen only every other one has room
+        parts.append(_label(left + at * step, height - 6, drawn[at].label[5:], kind=kind))
     return _svg(
         parts, title, width, height, "chart", role="group" if any(bar.link for bar in drawn) else "img"
     )

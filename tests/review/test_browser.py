@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from guardrails_lite.audit import AuditLog, bundle, hold, read, release, restrict
+from guardrails_lite.audit import AuditLog, Clock, bundle, hold, read, release, restrict
 from guardrails_lite.audit._verdicts import DECIDED, UNDONE
 from guardrails_lite.audit.alerts import read_rules
 from guardrails_lite.audit.export import take
 from guardrails_lite.review._app import MENU
 from tests.review.browser import Browser, Page
 from tests.review.conftest import Serve
+from tests.review.story import DAY_NS, NOW_NS, Time
 from tests.review.test_alerts import RULES, watched
 from tests.review.test_pages import hostile_log
 from tests.review.test_samples import drawn_from, found_in
@@ -197,6 +198,42 @@ def test_a_narrow_screen_and_print(browser: Browser, address: str) -> None:
         assert page.run("getComputedStyle(document.querySelector('.side')).display") == "none"
 
 
+SPACES = """(() => {
+    const dates = [...document.querySelector('.chart').querySelectorAll('.axis')]
+        .filter(e => /^\\d\\d-\\d\\d$/.test(e.textContent) && getComputedStyle(e).display !== 'none');
+    const seen = dates.map(e => e.getBoundingClientRect().x);
+    return seen.slice(1).map((x, at) => Math.round(x - seen[at]));
+})()"""
+"""How far apart the dates below the first chart are."""
+
+
+def test_dates_below_a_chart_are_evenly_spaced_on_a_telephone(
+    browser: Browser, root: Path, tmp_path: Path, serve: Serve
+) -> None:
+    """Every other one is left out, however many numbers the other axis has."""
+    address = alerted(root, tmp_path, serve)
+    with browser.page(width=400, height=800) as page:
+        for path in ("/", "/alerts"):
+            page.open(address + path)
+            spaces = page.run(SPACES)
+            assert len(spaces) >= 3
+            assert max(spaces) - min(spaces) <= 1
+
+
+def test_a_digest_stays_on_its_line_on_a_telephone(browser: Browser, address: str) -> None:
+    """It is compared by eye, so a table of policies scrolls sooner than it breaks one."""
+    with browser.page(width=400, height=800) as page:
+        page.open(f"{address}/policies")
+        lines = page.run("[...document.querySelectorAll('td code')].map(e => e.getClientRects().length)")
+        assert set(lines) == {1}
+        settings = page.run(
+            "[...document.querySelectorAll('td.setting')].filter(e => e.textContent.includes('p1:'))"
+            ".map(e => e.clientHeight)"
+        )
+        assert settings
+        assert max(settings) < 60  # two lines: how many characters, and the digest
+
+
 @pytest.mark.parametrize(
     ("name", "path", "dark"),
     [
@@ -217,14 +254,18 @@ def test_pictures(
 ) -> None:
     """The pages of which the documentation has pictures, after some findings were decided."""
     decided(root)
-    with AuditLog(root) as log:
+    time = Time(NOW_NS - 9 * DAY_NS)
+    with AuditLog(root, heartbeat_s=None, clock=Clock(wall_ns=time, mono_ns=time)) as log:
         names = "+".join(log.pseudonyms_of("user", "u-3"))
-        hold(log, "u-3", owner="counsel", reason="case 12")
-        restrict(log, "u-4", request="R-7", basis="GDPR 18(1)(a)", owner="dpo")
-        if "exports" in name:
-            release(log, hold(log, "u-2", owner="counsel", reason="case 11"), owner="judge", reason="settled")
-            bundle(log, tmp_path / "evidence.zip", by="ada", reason="audit of May")
-            take(log, tmp_path / "calls.csv", "csv", by="ada", reason="case 12")
+        over = hold(log, "u-2", owner="grace", reason="complaint 29")
+        time.now += 2 * DAY_NS + 7_380 * 10**9
+        hold(log, "u-3", owner="grace", reason="complaint 31")
+        bundle(log, tmp_path / "evidence.zip", by="ada", reason="complaint 31")
+        time.now += 3 * DAY_NS + 4_500 * 10**9
+        restrict(log, "u-4", request="request 12", basis="GDPR 18(1)(a)", owner="grace")
+        release(log, over, owner="ada", reason="settled")
+        time.now += 3 * DAY_NS + 900 * 10**9
+        take(log, tmp_path / "calls.csv", "csv", by="ada", reason="quarterly audit")
     call = next(entry.id for entry in read(root) if entry.data["outcome"] == "re-asked")
     entry = drawn_from(root).entry if "sample" in name else ""
     address = alerted(root, tmp_path, serve) if "alerts" in name else serve(root)
