@@ -108,22 +108,26 @@ def drawn(number: int, started: float, chance: random.Random) -> Record:
         for send in range(1, sends + 1):
             us = chance.lognormvariate(13.2, 0.5)
             fails = failing and send == 1
+            again = send == 2 and outcome == "re-asked"
             took += us
             steps.append(
                 AttemptStep(
-                    "primary" if send == 1 else "fallback",
-                    model,
+                    "primary" if send == 1 or again else "fallback",
+                    model if send == 1 or again else "gpt-5-mini",
                     send,
                     "rate limited" if fails else "answered",
                     "RateLimitError" if fails else None,
                     429 if fails else 200,
                     us,
-                    0.4 if send == 2 else 0.0,
+                    0.4 if send == 2 and not again else 0.0,
                     None if fails else usage,
                     None if fails else cost,
                 )
             )
-            steps += [_check(rule, "output", send, rule in found and send == 1, chance) for rule in RULES[2:]]
+            if not fails:
+                steps += [
+                    _check(rule, "output", send, rule in found and send == 1, chance) for rule in RULES[2:]
+                ]
         if outcome == "re-asked":
             steps.append(NoteStep("re-asked", "reask(no_rivals)", 1))
         if outcome == "tool denied":

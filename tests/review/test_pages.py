@@ -123,10 +123,16 @@ def test_a_call_tells_every_step_in_order(visitor: httpx.Client, root: Path) -> 
         (1, "redact(secrets()) on output"),
         (1, "reask(no_rivals) on output"),
         (1, "re-asked"),
-        (2, "waited"),
-        (2, f"fallback: {first['model']}"),
+        (2, f"primary: {first['model']}"),
         (2, "redact(secrets()) on output"),
         (2, "reask(no_rivals) on output"),
+    ]
+    (fell, *_) = visitor.get("/calls.json?range=all&outcome=fell+back").json()["calls"]
+    told = visitor.get(f"/calls/{fell['id']}.json").json()
+    assert [(step["attempt"], step["what"]) for step in told["steps"]][2:5] == [
+        (1, f"primary: {fell['model']}"),
+        (2, "waited"),
+        (2, "fallback: gpt-5-mini"),
     ]
     assert visitor.get(f"/calls/{first['id'][:10]}").status_code == 200
     assert visitor.get("/calls/ffffffffffffffffffffffffffffffff").status_code == 404

@@ -11,17 +11,19 @@ import httpx
 import pytest
 
 from guardrails_lite._rates import wilson
-from guardrails_lite.audit import AuditLog, Sample, read, sample
+from guardrails_lite.audit import AuditLog, Clock, Sample, read, sample
 from guardrails_lite.audit._verdicts import DECIDED
 from guardrails_lite.audit.index import Index
 from tests.audit.calls import call_id, record
+from tests.review import story
 from tests.review.conftest import Serve
 from tests.review.test_pages import HOSTILE, post
 
 
 def drawn_from(root: Path, **how: Any) -> Sample:
     """A sample of the log's calls."""
-    with Index(root) as index, AuditLog(root) as log:
+    time = story.Time(story.NOW_NS)
+    with Index(root) as index, AuditLog(root, clock=Clock(wall_ns=time, mono_ns=time)) as log:
         index.update()
         return sample(log, index.calls(), **{"seed": "s", "by": "ada", "size": 60, **how})
 
