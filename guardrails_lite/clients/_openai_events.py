@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from openai._models import construct_type
 from openai.types.responses import ResponseStreamEvent
@@ -28,6 +27,7 @@ from guardrails_lite._messages import (
 from guardrails_lite._messages._agreement import Agreement
 from guardrails_lite._messages._reading import read_reply
 from guardrails_lite._messages._texts import plain
+from guardrails_lite.clients._openai_built import event_classes
 
 _TEXT_OF = {"output_text": "text", "refusal": "refusal"}
 _OPENINGS = frozenset({"response.created", "response.in_progress", "response.queued"})
@@ -294,19 +294,12 @@ class ResponsesTelling:
     def _event(self, kind: str, **fields: Any) -> Any:
         number, self._number = self._number, self._number + 1
         event = construct_type(
-            type_=_classes().get(kind, ResponseStreamEvent),
+            type_=event_classes().get(kind, ResponseStreamEvent),
             value={**fields, "type": kind, "sequence_number": number},
         )
         if kind == "response.output_item.done":
             self._done.append(get(event, "item"))
         return event
-
-
-@lru_cache(maxsize=1)
-def _classes() -> Mapping[str, Any]:
-    """The class of each type of event: the client tries all of them, which takes a hundred times as long."""
-    union = get_args(ResponseStreamEvent)[0]
-    return {get_args(each.model_fields["type"].annotation)[0]: each for each in get_args(union)}
 
 
 class _Heard:

@@ -1,10 +1,11 @@
-"""A client that looks at a body before it parses it."""
+"""A client that looks at a body before it parses it, and builds what it finds there fast."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from guardrails_lite._nesting import TooDeepError, refuse_depth
+from guardrails_lite.clients._openai_built import built
 from guardrails_lite.clients._openai_sized import asks_model
 
 
@@ -14,6 +15,13 @@ class Wary:
     def _process_response(self, **made: Any) -> Any:
         _look_at(made["response"])
         return super()._process_response(**made)  # type: ignore[misc]  # of the client mixed in
+
+    def _process_response_data(self, *, data: object, cast_to: Any, response: Any) -> Any:
+        made = built(cast_to, data)
+        if made is None:
+            bare: Any = super()
+            made = bare._process_response_data(data=data, cast_to=cast_to, response=response)
+        return made
 
     def _make_status_error_from_response(self, response: Any) -> Any:
         bare: Any = super()

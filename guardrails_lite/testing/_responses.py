@@ -53,7 +53,7 @@ def response_of(whole: Mapping[str, Any]) -> JsonDict:
     if (usage := whole.get("usage")) is not None:
         response["usage"] = {
             "input_tokens": usage.get("prompt_tokens", 0),
-            "input_tokens_details": {"cached_tokens": 0},
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
             "output_tokens": usage.get("completion_tokens", 0),
             "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": usage.get("total_tokens", 0),
