@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from guardrails_lite_validators._decode import ROT13, decoded
 from guardrails_lite_validators._fold import Edit, Reading, plain, replaced
+from guardrails_lite_validators._masks import unmasked
 from guardrails_lite_validators._pieces import pieces_of
 from guardrails_lite_validators._wording import Wording, wording_of, words_of
 
@@ -46,14 +47,14 @@ def readings_of(text: str, *, asked: frozenset[tuple[str, str]] | None = None) -
             looked for once.
     """
     shown = plain(text)
-    first = shown.lower()
+    first = _heard(shown)
     wording = wording_of(first.text)
     others: list[Reading] = []
     pieces = pieces_of(shown.text)
     opened = decoded(text, shown=shown, pieces=pieces)
     best, told = first, wording
     if opened is not None:
-        best = opened.reading.then(plain(opened.reading.text)).lower()
+        best = _heard(opened.reading.then(plain(opened.reading.text)))
         told = wording_of(best.text)
         others.append(best)
     spaced = not first.text.isascii() or not SINGLES.isdisjoint(wording.paired(asked or SINGLES))
@@ -67,6 +68,12 @@ def readings_of(text: str, *, asked: frozenset[tuple[str, str]] | None = None) -
     if not told.said.isdisjoint(_turned_words()):
         others.extend(_turned(best, told.words))
     return Readings(first, wording, tuple(others), opened is not None and opened.goes_on)
+
+
+def _heard(shown: Reading) -> Reading:
+    """A reading in lower case, and without the names of masks."""
+    lowered = shown.lower()
+    return Reading(unmasked(lowered.text), lowered.back)
 
 
 @functools.cache
