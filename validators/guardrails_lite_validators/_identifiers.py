@@ -251,7 +251,8 @@ def _sizes() -> dict[bytes, tuple[int, ...]]:
     return {beginning: tuple(sorted(lengths)) for beginning, lengths in sizes.items()}
 
 
-_BEGINNING = 4
+_BEGINNING = 8
+"""The length of the shortest shape."""
 _LONGEST_SHAPE = 24
 _AS_SHAPE = bytes(
     ord("9") if chr(code).isdigit() else ord("A") if chr(code).isalpha() else code for code in range(128)

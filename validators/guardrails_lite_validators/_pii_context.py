@@ -53,12 +53,12 @@ class Around:
         if last < len(text) and text[last].isalnum():
             after = _without_first(after[::-1])[::-1]
         self._lowered = f"{before} \n {after}".lower()
-        self._words: frozenset[str] | None = None
+        self._words: list[str] | None = None
 
     def has(self, words: Words) -> bool:
         """Whether one of the words or phrases stands there."""
         if self._words is None:
-            self._words = frozenset(words_of(self._lowered))
+            self._words = words_of(self._lowered)
         if not words.single.isdisjoint(self._words):
             return True
         lowered = self._lowered

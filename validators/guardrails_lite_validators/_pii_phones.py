@@ -59,13 +59,9 @@ def phones(text: str, start: int) -> Iterator[Candidate]:
     is_named = before == "=" and Around(text, start - 1, start).has(_PHONE_WORDS)
     if before and not is_named and (before.isalnum() or before in _BEFORE_NUMBER):
         return
-    for pattern, score in _BEGINNING_WITH.get(text[start], ()):
+    for pattern, digits, score in _BEGINNING_WITH.get(text[start], ()):
         found = pattern.match(text, start)
-        if found is None:
-            continue
-        digits = sum(map(str.isdigit, _AFTER.split(found.group(), maxsplit=1)[0]))
-        low, high = (8, 16) if pattern is _INTERNATIONAL else (9, 13) if pattern is _TRUNK else (7, 17)
-        if not low <= digits <= high:
+        if found is None or (digits and _digits_in(found.group()) not in digits):
             continue
         if pattern is _INTERNATIONAL and not _is_country_code(found["country"]):
             continue
@@ -80,18 +76,24 @@ def phones(text: str, start: int) -> Iterator[Candidate]:
         return
 
 
+def _digits_in(number: str) -> int:
+    """How many digits a number has before its extension."""
+    return sum(map(str.isdigit, _AFTER.split(number, maxsplit=1)[0]))
+
+
 _FORMS = (
-    ("+(0", _INTERNATIONAL, 0.8),
-    ("(0123456789", _NANP, 0.65),
-    ("(0", _TRUNK, 0.55),
-    ("(78", _BRACKETED, 0.5),
-    ("1", _CHINESE, 0.5),
-    ("23456789", _FOURS, 0.5),
-    ("(0123456789", _PLAIN, 0.15),
+    ("+(0", _INTERNATIONAL, range(8, 17), 0.8),
+    ("(0123456789", _NANP, None, 0.65),
+    ("(0", _TRUNK, range(9, 14), 0.55),
+    ("(78", _BRACKETED, range(7, 18), 0.5),
+    ("1", _CHINESE, None, 0.5),
+    ("23456789", _FOURS, None, 0.5),
+    ("(0123456789", _PLAIN, range(7, 18), 0.15),
 )
-"""The characters that each form begins with, the form, and the score of a number with no word beside it."""
+"""The characters that each form begins with, the form, how many digits it may have where the form itself
+does not say, and the score of a number with no word beside it."""
 _BEGINNING_WITH = {
-    char: tuple((pattern, score) for begins, pattern, score in _FORMS if char in begins)
+    char: tuple((pattern, digits, score) for begins, pattern, digits, score in _FORMS if char in begins)
     for char in "+(0123456789"
 }
 _LOOKS_LIKE_DATE = re.compile(
