@@ -252,6 +252,19 @@ def test_a_sign_that_begins_nothing_is_passed_over_like_a_letter(name: str) -> N
     assert any(_seconds(find, "@" * 400_000) < 60 * _seconds(find, "a" * 400_000) for _ in range(3))
 
 
+@pytest.mark.parametrize(
+    ("name", "seed"), [("secrets", "key="), ("output_injection", "{"), ("output_injection", "${")]
+)
+def test_what_might_begin_something_everywhere_is_no_stall(name: str, seed: str) -> None:
+    """A megabyte of it took a quarter of a minute, though twice the text took but twice the time."""
+    find = CASES[name][0]()
+    prose = "We met at the harbour, and the ferry was late again. " * 200
+    find(prose)
+
+    hostile = (seed * len(prose))[: len(prose)]
+    assert any(_seconds(find, hostile) < 50 * _seconds(find, prose) for _ in range(3))
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     "seed", ["a", "0", " ", "@", "\u200b", "/", "a1", "1 ", "=", "eyJ", "://", "ignore ", "\x00", "1.", ":"]

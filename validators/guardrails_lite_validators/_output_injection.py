@@ -208,7 +208,7 @@ _ATTACKS: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {
     "template": (
         (
             ("{{", "{%", "${", "#{", "<%", "*{"),
-            r"(?:\{\{|\{%|\$\{|#\{|<%=?|\*\{)[^}%\n]{0,160}?(?:__(?:class|mro|globals|builtins|import|subclasses|init|base)__|\bself\.|\bconfig\b|\brequest\.(?:application|environ)|cycler|lipsum|joiner|namespace\.|popen|getruntime|processbuilder|t\(java|java\.lang|system\s{0,2}\(|exec\s{0,2}\(|eval\s{0,2}\(|constructor|process\.(?:env|mainmodule)|require\s{0,2}\(|freemarker|\bself\b\s{0,2}[\[|]|\|\s{0,2}attr\b|\['\\x|file\.open|io\.popen|getclass|forname|_self\.env|\bsystem\b\s{0,2}[`'\"(]|readlines)",
+            r"(?:\{\{|\{%|\$\{|#\{|<%=?|\*\{)(?:(?!\{\{|[$#*]\{)[^}%\n]){0,160}?(?:__(?:class|mro|globals|builtins|import|subclasses|init|base)__|\bself\.|\bconfig\b|\brequest\.(?:application|environ)|cycler|lipsum|joiner|namespace\.|popen|getruntime|processbuilder|t\(java|java\.lang|system\s{0,2}\(|exec\s{0,2}\(|eval\s{0,2}\(|constructor|process\.(?:env|mainmodule)|require\s{0,2}\(|freemarker|\bself\b\s{0,2}[\[|]|\|\s{0,2}attr\b|\['\\x|file\.open|io\.popen|getclass|forname|_self\.env|\bsystem\b\s{0,2}[`'\"(]|readlines)",
         ),
         (
             ("{{", "${", "#{", "<%", "{", "@("),

@@ -3,6 +3,8 @@
 Placeholders and references to variables are none, nor are words.
 """
 
+# ruff: noqa: E501 - lists of words read best with long lines
+
 from __future__ import annotations
 
 import math
@@ -46,17 +48,27 @@ def is_key_like(value: str) -> bool:
     return entropy(value) >= 3.0
 
 
-_PLACEHOLDER = re.compile(
-    r"(?i)example|placeholder|your|changeme|change_me|dummy|redacted|sample|xxxx|\*{3}|\.\.\.|0000000|1111111|12345678(?!\d*[a-z]{8})"
-    r"|abcdef(?:gh|01|12)|deadbeef|insert|replace|todo|fixme|fake|mock|foobar|my[_-]?(?:secret|token|key|pass)|<|\u2026"
-    r"|(?:test|demo|invalid|default|none|null|undefined|hidden|masked|secret|password|passwd|token|string|value|apikey|api_key)(?![a-z]*\d)"
-    r"|4eC39HqLyjWDarj|BQokikJOvBiI2Hl"  # keys of Stripe's documentation
-)
+_PLACEHOLDERS = (
+    "example", "placeholder", "your", "changeme", "change_me", "dummy", "redacted", "sample", "insert", "replace", "todo",
+    "fixme", "fake", "mock", "foobar", "deadbeef", "abcdefgh", "abcdef01", "abcdef12", "0000000", "1111111", "xxxx", "***",
+    "...", "<", "\u2026",
+    "4ec39hqlyjwdarj", "bqokikjovbii2hl",  # keys of Stripe's documentation
+    *(f"my{mark}{name}" for mark in ("", "_", "-") for name in ("secret", "token", "key", "pass")),
+)  # fmt: skip
+_UNLESS_NUMBERED = (
+    "test", "demo", "invalid", "default", "none", "null", "undefined", "hidden", "masked", "secret", "password", "passwd",
+    "token", "string", "value", "apikey", "api_key",
+)  # fmt: skip
+_BEFORE_MORE = ("12345678", *_UNLESS_NUMBERED)
+_STANDS_ALONE = re.compile(rf"12345678(?!\d*[a-z]{{8}})|(?:{'|'.join(_UNLESS_NUMBERED)})(?![a-z]*\d)")
 
 
 def is_placeholder(value: str) -> bool:
     """Whether a value stands for a secret in documentation rather than being one."""
-    return bool(_PLACEHOLDER.search(value)) or len(set(value)) < 5
+    holds = value.lower().__contains__  # far quicker for each word than one pattern of all
+    if any(map(holds, _PLACEHOLDERS)) or len(set(value)) < 5:
+        return True
+    return any(map(holds, _BEFORE_MORE)) and _STANDS_ALONE.search(value.lower()) is not None
 
 
 _REFERENCE = re.compile(

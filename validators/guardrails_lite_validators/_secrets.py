@@ -248,11 +248,12 @@ def _assignments_in_ascii() -> tuple[tuple[str, re.Pattern[str]], ...]:
 
 
 @functools.cache
-def _before_key() -> re.Pattern[str]:
+def _owners() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What may stand before ``key``: names that may end another word, and short ones that may not."""
     from guardrails_lite_validators._secret_formats import NAMED
 
-    owners = "|".join(rf"(?<![a-z]){name}" if len(name) == 2 else name for name in (*_OWNERS.split(), *NAMED))
-    return re.compile(rf"(?:{owners})(?:[_\-. ]?api)?[_\-. ]?$", re.IGNORECASE)
+    names = (*_OWNERS.split(), *NAMED)
+    return tuple(name for name in names if len(name) > 2), tuple(name for name in names if len(name) == 2)
 
 
 def _assigned(text: str) -> Iterator[Candidate]:
@@ -283,7 +284,10 @@ def _named(text: str, at: int, name: str, found: re.Match[str]) -> Iterator[Cand
 def _names_a_credential(text: str, at: int, name: str) -> bool:
     """Whether what stands before ``key`` says of what it is, and before ``token`` not that it is none."""
     if name == "key":
-        return _before_key().search(text, max(at - 24, 0), at) is not None
+        before = text[max(at - 24, 0) : at].lower().removesuffix("\n")
+        before = before[:-1] if before[-1:] in "_-. " else before
+        names, short = _owners()
+        return before.endswith(names) or (before.endswith(short) and not "a" <= before[-3:-2] <= "z")
     return name != "token" or _NO_CREDENTIAL.search(text, max(at - 24, 0), at) is None
 
 
