@@ -144,7 +144,7 @@ class _Kept:
         self._flights: dict[str, Future[Landed]] = {}
 
     def find(self, key: str, now_s: float) -> Entry | Future[Landed] | None:
-        """What is kept, else the call under way. None: who asks is the first, and leads."""
+        """What is kept, else the call under way. None: there was none; the one that asks is under way now."""
         with self._lock:
             expires_s, entry = self._entries.get(key, (now_s, None))
             if entry is not None and expires_s > now_s:
