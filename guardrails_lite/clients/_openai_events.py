@@ -8,9 +8,8 @@ rules left it.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from openai._models import construct_type
 from openai.types.responses import ResponseStreamEvent
@@ -28,8 +27,8 @@ from guardrails_lite._messages._agreement import Agreement
 from guardrails_lite._messages._reading import read_reply
 from guardrails_lite._messages._texts import plain
 from guardrails_lite.clients._openai_built import event_classes
+from guardrails_lite.clients._openai_heard import Heard, Part
 
-_TEXT_OF = {"output_text": "text", "refusal": "refusal"}
 _OPENINGS = frozenset({"response.created", "response.in_progress", "response.queued"})
 _ENDS = frozenset({"response.completed", "response.incomplete"})
 _TOLD_ANEW = frozenset(
@@ -72,7 +71,7 @@ class ResponsesTelling:
     def __init__(self, own: Callable[[Reply], Any], *, screens: bool) -> None:
         self._own = own
         self._screens = screens
-        self._heard = _Heard()
+        self._heard = Heard()
         self._number = 0
         self._indexes: dict[int, int] = {}
         self._open: _OpenItem | None = None
@@ -89,7 +88,7 @@ class ResponsesTelling:
         self._agreement = Agreement()
         self._goes_on = self._number > 0
         if not self._goes_on:  # nothing of the attempt before has been released
-            self._heard = _Heard()
+            self._heard = Heard()
 
     def read(self, event: Any) -> tuple[Any, ...]:
         """What the engine gets to see of an event: a chat chunk, or nothing.
@@ -231,7 +230,7 @@ class ResponsesTelling:
         number, self._number = self._number, self._number + 1
         return like.model_copy(update={**fields, "sequence_number": number})
 
-    def _opened(self, part: _Part) -> Iterator[Any]:
+    def _opened(self, part: Part) -> Iterator[Any]:
         """Open *part*, and its item; close what was open before."""
         item = self._open
         if item is not None and item.part is part:
@@ -259,7 +258,7 @@ class ResponsesTelling:
     def _closed_part(self, item: _OpenItem) -> Iterator[Any]:
         kind, text, place = item.part.kind, "".join(item.said), item.place
         logprobs: dict[str, Any] = {"logprobs": []} if kind == "output_text" else {}
-        yield self._event(f"response.{kind}.done", **place, **{_TEXT_OF[kind]: text}, **logprobs)
+        yield self._event(f"response.{kind}.done", **place, **{_responses.TEXT_OF[kind]: text}, **logprobs)
         part = item.content(text)
         yield self._event("response.content_part.done", **place, part=part)
         item.done.append(part)
@@ -302,91 +301,12 @@ class ResponsesTelling:
         return event
 
 
-class _Heard:
-    """What one attempt has said so far."""
-
-    __slots__ = ("calls", "final", "messages", "texts", "waiting")
-
-    def __init__(self) -> None:
-        self.final: Any = None
-        """The response of the last event."""
-        self.waiting: deque[Any] = deque()
-        """Events to pass on before the next released text."""
-        self.messages: dict[Any, Any] = {}
-        """Message items by their place in the output."""
-        self.calls: dict[Any, Any] = {}
-        """The events that began tool calls, by the calls' ids."""
-        self.texts = {kind: _Text(kind) for kind in _TEXT_OF}
-
-    def begin(self, event: Any) -> None:
-        """A part of a message begins."""
-        kind = _responses.kind_of(get(event, "part"))
-        if kind in self.texts:
-            self.texts[kind].begin(_responses.place_of(event), str(get(event, "item_id")))
-
-
-class _Part(NamedTuple):
-    """A part of the provider's, and where in all text of its kind it starts."""
-
-    kind: str
-    start: int
-    output_index: int | None
-    item_id: str
-
-
-class _Text:
-    """All text of one kind: which part each released piece of it belongs to.
-
-    As long as what is released is what was heard, each part keeps its own text. From the first change on,
-    all text stays in the part in which that lies, as in `_responses_writing.divided`.
-    """
-
-    def __init__(self, kind: str) -> None:
-        self._kind = kind
-        self._parts: list[_Part] = []
-        self._at = 0
-        self._ahead: list[str] = []
-        self._heard = 0
-        self._released = 0
-        self._same = True
-        self.like: Any = None
-        """The provider's newest delta."""
-
-    def begin(self, output_index: int | None, item_id: str) -> None:
-        """A part begins here."""
-        self._parts.append(_Part(self._kind, self._heard, output_index, item_id))
-
-    def hear(self, text: str, event: Any) -> None:
-        """More text of the part that began last."""
-        self.like = event
-        self._heard += len(text)
-        self._ahead.append(text)
-
-    def divided(self, text: str) -> Iterator[tuple[_Part, str]]:
-        """Divide released *text* among the parts."""
-        if not self._parts:  # nothing was heard: the reply is a fallback's
-            self._parts.append(_Part(self._kind, 0, -1, "msg_guardrails_lite"))
-        if self._same:
-            ahead = "".join(self._ahead)
-            self._same = ahead.startswith(text)
-            self._ahead = [ahead[len(text) :]]
-        while text:
-            following = self._parts[self._at + 1 : self._at + 2] if self._same else ()
-            said = text[: following[0].start - self._released] if following else text
-            if said:
-                yield self._parts[self._at], said
-                self._released += len(said)
-                text = text[len(said) :]
-            else:
-                self._at += 1
-
-
 class _OpenItem:
     """A message that is being told."""
 
     __slots__ = ("done", "fields", "index", "part", "said")
 
-    def __init__(self, fields: dict[str, Any], index: int, part: _Part) -> None:
+    def __init__(self, fields: dict[str, Any], index: int, part: Part) -> None:
         self.fields = fields
         self.index = index
         self.part = part
@@ -402,7 +322,7 @@ class _OpenItem:
         """The part, saying *text*."""
         kind = self.part.kind
         more: dict[str, Any] = {"annotations": [], "logprobs": []} if kind == "output_text" else {}
-        return {"type": kind, _TEXT_OF[kind]: text, **more}
+        return {"type": kind, _responses.TEXT_OF[kind]: text, **more}
 
 
 def _error_of(error: Any) -> dict[str, Any]:
