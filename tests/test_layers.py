@@ -14,7 +14,17 @@ ROOT = Path(guardrails_lite.__file__).parent
 
 LAYERS = [
     [
-        *("_arguments", "_counts", "_errors", "_loopback", "_nesting", "_patience", "_policy", "_rates"),
+        *(
+            "_arguments",
+            "_counts",
+            "_errors",
+            "_harmless",
+            "_loopback",
+            "_nesting",
+            "_patience",
+            "_policy",
+            "_rates",
+        ),
         *("_sharing", "_sqlite", "_threads"),
     ],
     ["_rules", "_validators"],

@@ -21,9 +21,9 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit import _standalone
-from guardrails_lite.audit._disk import new_file
 from guardrails_lite.audit._format import leaf_hash
 from guardrails_lite.audit._merkle import Frontier
+from guardrails_lite.audit._new_file import new_file, new_place
 from guardrails_lite.audit._registry import Known, read_config
 from guardrails_lite.audit._scan import lines, segments
 
@@ -84,7 +84,7 @@ def bundle(log: AuditLog, path: str | os.PathLike[str], *, by: str, reason: str)
 
     Args:
         log: The log, with its signing key at hand.
-        path: A new file, on a volume with room for the log's streams.
+        path: A new file outside the log, which only this user will be able to read.
         by: Who takes the evidence.
         reason: Why: a case, an audit. Both go into the log and the bundle as they are.
 
@@ -93,11 +93,9 @@ def bundle(log: AuditLog, path: str | os.PathLike[str], *, by: str, reason: str)
             nobody else can check.
         OSError: the file could not be written; nothing was recorded.
     """
-    place = Path(path)
     if not by or not reason:
         raise ConfigError("bundle(...) needs by= and reason=: taking evidence is itself recorded")
-    if place.exists():
-        raise ConfigError(f"bundle(...): {str(place)!r} is there already; name a new file")
+    place = new_place("bundle(...)", path, log=log.directory)
     config = read_config(log.directory / "log.json")
     if config.get("algorithm") != "ed25519":
         raise ConfigError(
@@ -108,7 +106,7 @@ def bundle(log: AuditLog, path: str | os.PathLike[str], *, by: str, reason: str)
     with (
         new_file(place) as fresh,
         log._registry.session() as session,
-        zipfile.ZipFile(fresh, "x", zipfile.ZIP_DEFLATED, compresslevel=6) as archive,
+        zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive,
     ):
         packing = _Packing(archive)
         packing.pack_text("README.txt", _readme(str(config["log"]), by, reason))

@@ -89,19 +89,6 @@ def replace_secret(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def new_file(place: Path) -> Iterator[Path]:
-    """A path beside *place*, to make a file at; once it is whole and durable it takes its place."""
-    fresh = place.with_name(f".{place.name}.{os.getpid()}.new")
-    try:
-        yield fresh
-        with fresh.open("rb") as file:
-            os.fsync(file.fileno())
-        os.rename(fresh, place)
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock file *path*, waiting for whoever has it."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)

@@ -5,24 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import time
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from guardrails_lite._harmless import safe as safe
+
 T = TypeVar("T")
-
-
-def safe(value: object) -> str:
-    """*value* as text in which nothing steers the terminal or hides from the reader.
-
-    Control characters, escape codes, direction marks and invisible characters become their numbers.
-    """
-    return "".join(
-        character
-        if character == " " or unicodedata.category(character)[0] not in "CZ"
-        else f"\\u{{{ord(character):x}}}"
-        for character in str(value)
-    )
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -19,7 +19,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from guardrails_lite._errors import ConfigError, GuardrailsError
-from guardrails_lite.cli._terminal import safe
+from guardrails_lite._harmless import safe
 from guardrails_lite.review._desk import SPANS, Desk, Visit
 from guardrails_lite.review._door import COOKIE, LOOPBACK, Door, Session, Threshold
 from guardrails_lite.review._place import Directory, Shipped

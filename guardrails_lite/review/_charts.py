@@ -12,7 +12,7 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-from guardrails_lite.cli._terminal import safe
+from guardrails_lite._harmless import safe
 
 _TOLD_WIDTH: Final = 220
 """Room for what is written behind a bar."""

@@ -17,7 +17,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from guardrails_lite.cli._terminal import safe
+from guardrails_lite._harmless import cell, safe
 from guardrails_lite.review import _charts, _numbers
 
 HERE: Final = Path(__file__).parent
@@ -79,5 +79,4 @@ def _cell(value: Any) -> Any:
         return ""
     if isinstance(value, (int, float)):
         return value
-    text = safe(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
+    return cell(str(value))

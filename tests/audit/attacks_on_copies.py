@@ -186,6 +186,7 @@ DATABASE: Final = (
 
 _ATTACKS: Final = "tests/audit/test_attacks.py"
 _FUZZ: Final = "tests/audit/test_bundle_fuzz.py"
+_TAKEN: Final = "tests/cli/test_taken_files.py"
 _SHIP: Final = "tests/postgres/test_ship.py"
 
 OTHER: Final = (
@@ -298,5 +299,41 @@ OTHER: Final = (
         "bounds on a text and on a line",
         "tampered or unreadable (2, 5)",
         (f"{_FUZZ}::test_a_bomb_fills_no_memory",),
+    ),
+    OtherAttack(
+        "X14",
+        "writes a formula into what is logged, plain, in wide signs, or behind a semicolon",
+        "a request to the guarded program",
+        "every cell of a CSV that is exported, or taken from the review desk",
+        "it is text, and what steers a terminal comes out as its number",
+        (f"{_TAKEN}::test_a_cell_is_only_text",),
+    ),
+    OtherAttack(
+        "X15",
+        "has an export, a bundle or a proof written over a file, through a link, or into the log itself",
+        "the command line, or the place that it writes to",
+        "new files only, outside the log; the name is taken before anything is written",
+        "refused (2, 5); what was there is as it was",
+        (
+            f"{_TAKEN}::test_nothing_is_written_over",
+            f"{_TAKEN}::test_nothing_is_written_into_the_log",
+            f"{_TAKEN}::test_who_was_there_first_keeps_the_name",
+        ),
+    ),
+    OtherAttack(
+        "X16",
+        "interrupts or kills an export, so that a part of it passes for the whole",
+        "a signal",
+        "the file has its name only once it is whole and durable",
+        "no file; after a kill an empty one",
+        (f"{_TAKEN}::test_half_a_file_never_has_the_name",),
+    ),
+    OtherAttack(
+        "X17",
+        "removes records and has `log repair` overwrite their texts, as texts without a record",
+        "write access to the files",
+        "chain; registry, before anything goes",
+        "nothing is overwritten; `log repair` exits with what `verify` says",
+        ("tests/audit/test_strays.py::test_the_texts_of_records_that_somebody_removed_stay",),
     ),
 )

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guardrails_lite import AuditLog, ConfigError
+from guardrails_lite._harmless import safe
 from guardrails_lite.audit import Entry, read, verify
 from guardrails_lite.audit.export import FORMATS, MAPPERS, export, logs, metrics, send, take, traces
 from guardrails_lite.audit.index import Filter
@@ -67,7 +68,7 @@ def test_csv_is_a_table_that_no_spreadsheet_runs(root: Path) -> None:
     assert rows[0]["started"] == "2025-11-24T16:00:01.000000Z"
     assert rows[1]["found"] == "block(injection())"
     assert re.fullmatch(r"p1:[0-9a-f]{32}", rows[0]["user"])
-    assert rows[3]["model"] == "'" + HOSTILE.replace("\0", "")
+    assert rows[3]["model"] == "'" + safe(HOSTILE.replace("\0", ""))
 
 
 def test_jsonl_is_the_log_itself(root: Path) -> None:

@@ -187,7 +187,7 @@ def test_a_running_process_has_none(tmp_path: Path) -> None:
 
 
 def test_the_texts_of_records_that_somebody_removed_stay(tmp_path: Path) -> None:
-    """X14: they are what is left of the evidence."""
+    """X17: they are what is left of the evidence."""
     with AuditLog(tmp_path, capture="redacted") as log:
         log(record(1, texts=(("input", "user", "hi"),)))
         log(record(2, texts=(("input", "user", "hi"),)))

@@ -8,12 +8,10 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from guardrails_lite._harmless import cell
 from guardrails_lite.audit._format import Entry
 from guardrails_lite.audit.export import _facts as facts
 from guardrails_lite.audit.index._rows import money
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet may take for the beginning of a formula."""
 
 
 class Row(NamedTuple):
@@ -85,7 +83,7 @@ def row(entry: Entry) -> Row:
 
 
 def as_csv(entries: Iterable[Entry]) -> Iterator[str]:
-    """A row a call, after a head (RFC 4180)."""
+    """A row a call, after a head (RFC 4180), in which a model's name is nothing but text."""
     yield _line(Row._fields)
     for call in map(row, entries):
         times = {"started": facts.stamp(call.started), "ended": facts.stamp(call.ended)}
@@ -94,13 +92,8 @@ def as_csv(entries: Iterable[Entry]) -> Iterator[str]:
 
 def _line(cells: Iterable[object]) -> str:
     written = io.StringIO()
-    csv.writer(written).writerow([_cell(cell) for cell in cells])
+    csv.writer(written).writerow([cell(each) if isinstance(each, str) else each for each in cells])
     return written.getvalue()
-
-
-def _cell(cell: object) -> object:
-    """A text that a spreadsheet will not run: a model's name is whatever the caller wrote."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def as_jsonl(entries: Iterable[Entry]) -> Iterator[str]:

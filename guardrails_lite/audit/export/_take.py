@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite.audit._disk import new_file
+from guardrails_lite.audit._new_file import new_file, new_place
 from guardrails_lite.audit.export._formats import export
 
 if TYPE_CHECKING:
@@ -52,27 +52,25 @@ def take(
         filter: Which calls; default: all.
 
     Raises:
-        ConfigError: *by* or *reason* is empty, *path* is taken, or there is no such format.
+        ConfigError: *by* or *reason* is empty, *path* is taken or inside the log, or there is no such
+            format.
         OSError: the file could not be written. Only what could be written whole is recorded.
     """
-    place = new_place("take", path, by=by, reason=reason)
+    place = place_of("take", log, path, by=by, reason=reason)
     pieces = export(log.directory, format, filter=filter)
     told = {"by": by, "reason": reason, "format": format, "chosen": chosen(filter)}
     return taken(log, place, pieces, told)
 
 
-def new_place(call: str, path: str | os.PathLike[str], *, by: str, reason: str) -> Path:
-    """Where something that is taken may be written.
+def place_of(call: str, log: AuditLog, path: str | os.PathLike[str], *, by: str, reason: str) -> Path:
+    """Where something that is taken out of *log* may be written.
 
     Raises:
-        ConfigError: *by* or *reason* is empty, or *path* is taken.
+        ConfigError: *by* or *reason* is empty, or *path* is taken or inside the log.
     """
-    place = Path(path)
     if not by or not reason:
         raise ConfigError(f"{call}(...) needs by= and reason=: taking calls away is itself recorded")
-    if place.exists():
-        raise ConfigError(f"{call}(...): {str(place)!r} is there already; name a new file")
-    return place
+    return new_place(f"{call}(...)", path, log=log.directory)
 
 
 def chosen(filter: Filter | None) -> dict[str, Any]:
@@ -88,11 +86,11 @@ def taken(log: AuditLog, place: Path, pieces: Iterable[str | bytes], told: Mappi
     """
     size, digest = 0, sha256()
     with new_file(place) as fresh:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            for piece in pieces:
-                content = piece.encode() if isinstance(piece, str) else piece
-                file.write(content)
-                digest.update(content)
-                size += len(content)
+        for piece in pieces:
+            content = piece.encode() if isinstance(piece, str) else piece
+            fresh.write(content)
+            digest.update(content)
+            size += len(content)
+        fresh.flush()
         entry = log.event(TAKEN, {**told, "bytes": size, "sha256": digest.hexdigest()})
     return Taken(place, digest.hexdigest(), size, entry)

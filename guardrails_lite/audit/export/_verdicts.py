@@ -21,7 +21,7 @@ from guardrails_lite.audit._opening import Opened, Opener, Why
 from guardrails_lite.audit._privacy import check_form
 from guardrails_lite.audit._screenings import Screening, screenings
 from guardrails_lite.audit._verdicts import VERDICTS, Verdicts, read_verdicts
-from guardrails_lite.audit.export._take import Taken, chosen, new_place, taken
+from guardrails_lite.audit.export._take import Taken, chosen, place_of, taken
 from guardrails_lite.audit.index import Filter, Index
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def take_verdicts(
         LookupError: no verdict can become an example. It says why, and nothing is written.
         OSError: the file could not be written. Only what could be written whole is recorded.
     """
-    place = new_place("take_verdicts", path, by=by, reason=reason)
+    place = place_of("take_verdicts", log, path, by=by, reason=reason)
     check_form("take_verdicts", texts)
     words = tuple(only)
     if not words or set(words) - LABELS.keys():

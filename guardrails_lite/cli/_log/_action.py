@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, get_args
 
 from guardrails_lite._errors import ConfigError, OutcomeName
 from guardrails_lite._record import Style
@@ -200,6 +200,23 @@ def writing(arguments: argparse.Namespace) -> Iterator[AuditLog]:
     read_config(Path(arguments.directory) / "log.json")
     with AuditLog(arguments.directory, keys=arguments.keys) as log:
         yield log
+
+
+@contextmanager
+def output_of(arguments: argparse.Namespace) -> Iterator[BinaryIO]:
+    """The new file that ``--output`` names, to write to.
+
+    Raises:
+        Misuse: something is there already, or it is inside the log.
+    """
+    from guardrails_lite.audit._new_file import new_file, new_place
+
+    try:
+        place = new_place("--output", arguments.output, log=arguments.directory)
+    except ConfigError as error:
+        raise Misuse(str(error)) from None
+    with new_file(place) as file:
+        yield file
 
 
 def is_of_log(error: OSError, arguments: argparse.Namespace) -> bool:

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from guardrails_lite.cli._log._action import Action, declare_keys, index_of, read_text, writing
+from guardrails_lite.cli._log._action import Action, declare_keys, index_of, output_of, read_text, writing
 from guardrails_lite.cli._log._calls import the_call
 from guardrails_lite.cli._terminal import fail, print_json, safe
 
@@ -20,6 +20,8 @@ def _declare_witness(parser: argparse.ArgumentParser) -> None:
 def _witness(arguments: argparse.Namespace) -> int:
     from guardrails_lite.audit import witness_file, witness_syslog
 
+    if arguments.file is not None and _is_in(arguments.directory, arguments.file):
+        return fail(f"--file {arguments.file} is inside the log; keep heads where the log is not", 2)
     with writing(arguments) as log:
         head = log.head()
     if arguments.file is not None:
@@ -36,9 +38,13 @@ def _witness(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _is_in(directory: str, path: str) -> bool:
+    return Path(path).resolve().is_relative_to(Path(directory).resolve())
+
+
 def _declare_prove(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", help="the call's id, or the beginning of it")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the proof there; default: print it")
+    parser.add_argument("-o", "--output", metavar="FILE", help="a new file for the proof; default: print it")
 
 
 def _prove(arguments: argparse.Namespace) -> int:
@@ -52,7 +58,11 @@ def _prove(arguments: argparse.Namespace) -> int:
     if arguments.output is None:
         print(text, end="")
         return 0
-    Path(arguments.output).write_text(text)
+    try:
+        with output_of(arguments) as file:
+            file.write(text.encode())
+    except OSError as error:
+        return fail(f"{arguments.output}: cannot be written ({error.strerror or type(error).__name__})", 5)
     print(f"wrote the proof of call {call.id} to {safe(arguments.output)}")
     return 0
 

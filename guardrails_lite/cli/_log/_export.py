@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from typing import TYPE_CHECKING
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.cli._log._action import (
@@ -14,12 +12,10 @@ from guardrails_lite.cli._log._action import (
     declare_keys,
     filter_of,
     is_of_log,
+    output_of,
     writing,
 )
 from guardrails_lite.cli._terminal import fail, print_json
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 def _declare(parser: argparse.ArgumentParser) -> None:
@@ -74,15 +70,13 @@ def _run(arguments: argparse.Namespace) -> int:
         if arguments.format == "parquet" and sys.stdout.isatty():
             return fail("Parquet is nothing to look at; name a file with --output, or redirect it", 2)
         for piece in pieces:
-            if isinstance(piece, bytes):
-                sys.stdout.buffer.write(piece)
-            else:
-                sys.stdout.write(piece)
+            # In bytes, for what is exported is UTF-8, whatever the terminal's encoding is.
+            sys.stdout.buffer.write(piece.encode() if isinstance(piece, str) else piece)
         return 0
     try:
-        size = _write(arguments.output, pieces)
-    except FileExistsError:
-        return fail(f"{arguments.output}: there is such a file already", 2)
+        with output_of(arguments) as file:
+            file.writelines(piece.encode() if isinstance(piece, str) else piece for piece in pieces)
+            size = file.tell()
     except OSError as error:
         if is_of_log(error, arguments):
             raise
@@ -117,18 +111,6 @@ def _take(arguments: argparse.Namespace) -> int:
     else:
         print(f"{taken.bytes} bytes with the SHA-256\n{taken.sha256}\nrecorded as {taken.entry}")
     return 0
-
-
-def _write(path: str, pieces: Iterable[str | bytes]) -> int:
-    """Write a new file that only this user can read; what could not be written whole is taken away."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.writelines(piece.encode() if isinstance(piece, str) else piece for piece in pieces)
-            return file.tell()
-    except BaseException:
-        os.unlink(path)
-        raise
 
 
 def _send(arguments: argparse.Namespace) -> int:
