@@ -31,6 +31,9 @@ _KNOWN_FIELDS = frozenset(
     ]
 )
 """Fields of a message that are looked at by name, or hold an id and no text."""
+_OF_CALL = frozenset({"id", "index", "type", "function", "custom", "extra_content"})
+"""The same of a tool call. The last is sealed by the provider, who wants it back as it was."""
+_OF_AUDIO = frozenset({"id", "data", "expires_at"})
 _UNREAD = re.compile(r"(.*_)?(id|url|uri|data|b64_json)")
 """Fields of a part in which an image, a sound or a file is, or where it is."""
 
@@ -79,24 +82,39 @@ def _pieces_of_message(index: int, message: Message, unscreened: list[str]) -> I
     elif content is not None:
         unscreened.append(type(content).__name__)
     for key in ("name", "refusal"):
-        value = get(message, key)
-        if isinstance(value, str):
-            yield Piece(index, (key,), role, value)
+        yield from _pieces_of_value(index, (key,), role, get(message, key), unscreened)
     tool_calls = get(message, "tool_calls")
-    for nth, tool_call in enumerate(tool_calls if isinstance(tool_calls, (list, tuple)) else ()):
-        for kind, key in (("function", "arguments"), ("custom", "input")):
-            body = get(tool_call, kind)
-            if body is not None:
-                yield from _pieces_of_call(index, ("tool_calls", nth, kind), key, role, body, unscreened)
-    if (legacy := get(message, "function_call")) is not None:
-        yield from _pieces_of_call(index, ("function_call",), "arguments", role, legacy, unscreened)
-    if isinstance(spoken := get(get(message, "audio"), "transcript"), str):
-        yield Piece(index, ("audio", "transcript"), role, spoken)
-    for key, value in _fields_sent(message):  # what a compatible server takes beside, such as reasoning
-        if key not in _KNOWN_FIELDS and isinstance(value, str):
-            yield Piece(index, (key,), role, value)
-        elif key not in _KNOWN_FIELDS and value and not isinstance(value, (bool, int, float)):
-            yield from _pieces_of_object(index, (key,), role, value, unscreened)
+    if isinstance(tool_calls, (list, tuple)):
+        for nth, tool_call in enumerate(tool_calls):
+            yield from _pieces_of_call(index, ("tool_calls", nth), role, tool_call, unscreened)
+    else:
+        yield from _pieces_of_value(index, ("tool_calls",), role, tool_calls, unscreened)
+    yield from _pieces_of_body(
+        index, ("function_call",), "arguments", role, get(message, "function_call"), unscreened
+    )
+    yield from _pieces_beside(index, ("audio",), role, get(message, "audio"), _OF_AUDIO, unscreened)
+    yield from _pieces_beside(index, (), role, message, _KNOWN_FIELDS, unscreened)
+
+
+def _pieces_beside(
+    index: int, where: Where, role: str, source: Any, known: frozenset[str], unscreened: list[str]
+) -> Iterator[Piece]:
+    """What else stands in a message or a part of it, and a compatible server takes, such as reasoning."""
+    if source is None or isinstance(source, (str, list, tuple)):
+        yield from _pieces_of_value(index, where, role, source, unscreened)
+        return
+    for name, value in _fields_sent(source):
+        if name not in known:
+            yield from _pieces_of_value(index, (*where, name), role, value, unscreened)
+
+
+def _pieces_of_value(
+    index: int, where: Where, role: str, value: Any, unscreened: list[str]
+) -> Iterator[Piece]:
+    if isinstance(value, str):
+        yield Piece(index, where, role, value)
+    elif value and not isinstance(value, (bool, int, float)):
+        yield from _pieces_of_object(index, where, role, value, unscreened)
 
 
 def _fields_sent(message: Any) -> Iterator[tuple[Any, Any]]:
@@ -112,19 +130,27 @@ def _fields_sent(message: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _pieces_of_call(
-    index: int, where: tuple[str | int, ...], key: str, role: str, body: Any, unscreened: list[str]
+    index: int, where: Where, role: str, tool_call: Any, unscreened: list[str]
 ) -> Iterator[Piece]:
-    name, said = get(body, "name"), get(body, key)
-    if isinstance(name, str):
-        yield Piece(index, (*where, "name"), role, name)
-    if isinstance(said, str):
-        yield from _pieces_of_json(index, (*where, key), role, said)
-    elif said is not None:  # some compatible servers take the object itself
-        yield from _pieces_of_object(index, (*where, key), role, said, unscreened)
+    for kind, key in (("function", "arguments"), ("custom", "input")):
+        yield from _pieces_of_body(index, (*where, kind), key, role, get(tool_call, kind), unscreened)
+    yield from _pieces_beside(index, where, role, tool_call, _OF_CALL, unscreened)
+
+
+def _pieces_of_body(
+    index: int, where: Where, key: str, role: str, body: Any, unscreened: list[str]
+) -> Iterator[Piece]:
+    said = get(body, key)
+    if not isinstance(said, str):  # some compatible servers take the object itself
+        yield from _pieces_beside(index, where, role, body, frozenset(), unscreened)
+        return
+    yield from _pieces_of_value(index, (*where, "name"), role, get(body, "name"), unscreened)
+    yield from _pieces_of_json(index, (*where, key), role, said)
+    yield from _pieces_beside(index, where, role, body, frozenset({"name", key}), unscreened)
 
 
 def _pieces_of_object(
-    index: int, where: tuple[str | int, ...], role: str, said: Any, unscreened: list[str]
+    index: int, where: Where, role: str, said: Any, unscreened: list[str]
 ) -> Iterator[Piece]:
     try:
         text = json.dumps(said)
@@ -153,16 +179,12 @@ def _pieces_of_part(index: int, nth: int, role: str, part: Any, unscreened: list
         yield from pieces
         return
     yield Piece(index, ("content", nth, key), role, text)
-    for name, value in _fields_sent(part):  # a title, say
-        if name not in ("type", key) and isinstance(value, str):
-            yield Piece(index, ("content", nth, name), role, value)
-        elif name not in ("type", key) and value and not isinstance(value, (bool, int, float)):
-            yield from _pieces_of_object(index, ("content", nth, name), role, value, unscreened)
+    yield from _pieces_beside(
+        index, ("content", nth), role, part, frozenset({"type", key}), unscreened
+    )  # a title, say
 
 
-def _pieces_inside(
-    index: int, where: tuple[str | int, ...], role: str, part: Any, unread: list[str]
-) -> Iterator[Piece]:
+def _pieces_inside(index: int, where: Where, role: str, part: Any, unread: list[str]) -> Iterator[Piece]:
     """The texts of a part that is no text itself: a file's name, a document that a server takes whole."""
     if len(where) > MAX_DEPTH:
         unread.append("deep")
@@ -179,7 +201,7 @@ def _pieces_inside(
                 yield from _pieces_inside(index, (*where, name), role, value, unread)
 
 
-def _pieces_of_json(index: int, where: tuple[str | int, ...], role: str, text: str) -> Iterator[Piece]:
+def _pieces_of_json(index: int, where: Where, role: str, text: str) -> Iterator[Piece]:
     strings = json_strings(text)
     if strings is None:
         yield Piece(index, where, role, text)

@@ -17,10 +17,15 @@ ELSEWHERE = ("previous_response_id", "conversation")
 """Parameters that bring texts before the model which are not in the request."""
 _PARTS = {"input_text": "text", "output_text": "text", "text": "text", "refusal": "refusal"}
 _OF_MESSAGE = frozenset({"type", "role", "content", "id", "status", "phase"})
-_INSIDE = frozenset({"type", "id", "image_url", "file_id", "file_data", "file_url", "encrypted_content"})
-"""Fields inside an input item that are no text: identifiers, images, files."""
-_ENTRUSTED = (NO_TEXT - {"name", "environment"}) | _INSIDE
-"""Fields of an input item itself that are none."""
+_INSIDE = frozenset(
+    ["type", "id", "caller_id", "image_url", "file_id", "file_data", "file_url", "encrypted_content"]
+)
+"""Fields inside an input item that hold a word and no text: identifiers, images, files."""
+_ENTRUSTED = (NO_TEXT - {"name", "environment", "result"}) | _INSIDE
+"""Fields of an input item itself that do."""
+_OF_AN_IMAGE = _ENTRUSTED | {"result"}
+_BESIDE = "beside"
+"""Where a message that tells a call or its result has the other texts of the item."""
 _OWN_NAMES = frozenset({"variables", "env", "attributes"})
 """Fields whose own fields are named by whoever fills them."""
 
@@ -46,6 +51,8 @@ class Part:
         if self.item is None or isinstance(self.item, str) or not where:
             return path_to(*item)
         kind = self.field or get(self.item, "type")
+        if where[0] == _BESIDE:
+            return path_to(*item)
         if kind in ARGUMENTS:
             said = where[-1] if where[-1] in ("tool_calls", "name") else ARGUMENTS[kind]
             return path_to(*item) if said == "tool_calls" else path_to(*item, said)
@@ -66,12 +73,14 @@ class Part:
             key = "custom" if kind == "custom_tool_call" else "function"
             call = message["tool_calls"][0][key]
             said = call["input" if key == "custom" else "arguments"]
-            return {**item, "name": call["name"], ARGUMENTS[kind]: said}
+            told = {"name": call["name"], ARGUMENTS[kind]: said}
+            return {**item, **told, **message.get(_BESIDE, {})}
         if kind in (None, "message"):
             beside = {name: message[name] for name in _beside(item)}
             return {**item, **beside, "content": _content(item.get("content"), message["content"])}
         if kind in _OUTPUTS:
-            return {**item, "output": _content(item.get("output"), message["content"])}
+            output = _content(item.get("output"), message["content"])
+            return {**item, "output": output, **message.get(_BESIDE, {})}
         return _with_strings(item, iter([part["text"] for part in message["content"] if "text" in part]))
 
 
@@ -85,8 +94,10 @@ def parts_of(body: Mapping[str, Any]) -> Iterator[Part]:
         ConfigError: it is of a type that cannot be screened.
     """
     for name in ELSEWHERE:
-        if body.get(name) is not None:
-            yield Part(None, {"role": "system", "content": [{"type": name}]}, field=name)
+        if (given := body.get(name)) is not None:
+            beside = [] if isinstance(given, str) else list(_strings(given))
+            content = [{"type": name}, *({"type": "text", "text": text} for text in beside)]
+            yield Part(given, {"role": "system", "content": content}, field=name)
     if (prompt := body.get("prompt")) is not None:  # a template of the provider, filled with our texts
         texts = [{"type": "text", "text": text} for text in _strings(prompt)]
         told = {"role": "user", "content": [{"type": "prompt"}, *texts]}
@@ -122,18 +133,31 @@ def _message_of(item: Any) -> dict[str, Any]:
         call = tool_call_of(item)
         key = "input" if call.kind == "custom" else "arguments"
         told = {"id": call.id, "type": call.kind, call.kind: {"name": call.name, key: call.arguments}}
-        return {"role": "assistant", "content": None, "tool_calls": [told]}
+        more = _more(item, {"name": str, key: (str, Mapping)})
+        return {"role": "assistant", "content": None, "tool_calls": [told], **more}
     if kind in _OUTPUTS:
         output = _chat_content(get(item, "output"))
-        return {"role": "tool", "tool_call_id": get(item, "call_id"), "content": output}
+        said = {"role": "tool", "tool_call_id": get(item, "call_id"), "content": output}
+        return {**said, **_more(item, {"output": object})}
     if kind in (None, "message"):
         return {"role": get(item, "role"), "content": _chat_content(get(item, "content")), **_beside(item)}
     texts = [{"type": "text", "text": text} for text in _strings(item)]
     if kind == "item_reference":
-        texts = [{"type": "item_reference"}]
+        texts = [{"type": "item_reference"}, *texts]
     if _is_of_the_model(str(kind)):
         return {"role": "assistant", "content": texts}
     return {"role": "tool", "type": kind, "content": texts}
+
+
+def _more(item: Any, told: Mapping[str, Any]) -> dict[str, Any]:
+    """What a call or its result holds beside what is *told*, under these names, where it has a text."""
+    more = {
+        name: value
+        for name, value in plain(item).items()
+        if not (name in _ENTRUSTED and isinstance(value, str))
+        and not (name in told and isinstance(value, told[name]))
+    }
+    return {_BESIDE: more} if next(_strings(more), None) is not None else {}
 
 
 def _beside(message: Any) -> dict[str, Any]:
@@ -203,7 +227,7 @@ def _strings(source: Any) -> Iterator[str]:
 
 
 def _places(
-    source: Any, no_text: frozenset[str] = _ENTRUSTED, where: Where = ()
+    source: Any, no_text: frozenset[str] | None = None, where: Where = ()
 ) -> Iterator[tuple[Where, str]]:
     """The same, each with where it is."""
     if isinstance(source, str):
@@ -212,23 +236,31 @@ def _places(
         for nth, value in enumerate(source):
             yield from _places(value, _INSIDE, (*where, nth))
     elif isinstance(source, Mapping) or hasattr(source, "model_dump"):
+        no_text = _entrusted(source) if no_text is None else no_text
         for name, value in plain(source).items():
-            if name not in no_text:
+            if name not in no_text or not isinstance(value, str):
                 yield from _places(value, _no_text_in(name), (*where, name))
 
 
-def _with_strings(source: Any, texts: Iterator[str], no_text: frozenset[str] = _ENTRUSTED) -> Any:
+def _with_strings(source: Any, texts: Iterator[str], no_text: frozenset[str] | None = None) -> Any:
     """*source* with its strings replaced, in the order of `_strings`."""
     if isinstance(source, str):
         return next(texts)
     if isinstance(source, (list, tuple)):
         return [_with_strings(value, texts, _INSIDE) for value in source]
     if isinstance(source, Mapping) or hasattr(source, "model_dump"):
+        no_text = _entrusted(source) if no_text is None else no_text
         return {
-            name: value if name in no_text else _with_strings(value, texts, _no_text_in(name))
+            name: value
+            if name in no_text and isinstance(value, str)
+            else _with_strings(value, texts, _no_text_in(name))
             for name, value in plain(source).items()
         }
     return source
+
+
+def _entrusted(item: Any) -> frozenset[str]:
+    return _OF_AN_IMAGE if get(item, "type") == "image_generation_call" else _ENTRUSTED
 
 
 def _no_text_in(name: str) -> frozenset[str]:
