@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-from openai import AsyncOpenAI, OpenAI
+from openai import OpenAI
 from pydantic import BaseModel
 
 from guardrails_lite import (
-    Blocked,
     Budget,
     BudgetExceeded,
     ConfigError,
-    Finding,
     Guard,
     Partial,
     Retraction,
@@ -28,22 +24,10 @@ from guardrails_lite import (
     redact,
     target,
     tool,
-    validator,
 )
-from guardrails_lite.testing import (
-    HttpReply,
-    LoopbackServer,
-    ScriptedModel,
-    Style,
-    completion,
-    tool_call,
-)
+from guardrails_lite.testing import ScriptedModel, Style, completion, tool_call
+from tests.engine.breaking import ASKED, OFFLINE, RESTART, RESUME, chunk, shown
 from tests.engine.conftest import text_of, word
-
-OFFLINE = ConnectionError("no route to host 10.1.2.3")
-RESUME = Retry(attempts=3, wait=0, after_text="resume")
-RESTART = Retry(attempts=3, wait=0, after_text="restart")
-ASKED = [{"role": "user", "content": "How long do refunds take?"}]
 
 STREAMS = [Style("stream"), Style("astream")]
 
@@ -52,30 +36,6 @@ STREAMS = [Style("stream"), Style("astream")]
 def style(request: pytest.FixtureRequest) -> Style:
     """One way to call a guard that shows text before it is whole."""
     return request.param  # type: ignore[no-any-return]
-
-
-def shown(style: Style, guard: Guard[Any], model: Callable[..., Any]) -> tuple[list[Any], Any]:
-    """What was released, and the outcome or the error that ended the call."""
-    got: list[Any] = []
-    function = style.model(model)
-    if not style.is_async:
-        stream = guard.stream(function, ASKED)
-        try:
-            got.extend(iter(stream))
-        except Exception as error:
-            return got, error
-        return got, stream.outcome
-
-    async def take() -> Any:
-        live = guard.astream(function, ASKED)
-        try:
-            async for piece in live:
-                got.append(piece)  # noqa: PERF401  # what came before an error counts
-        except Exception as error:
-            return error
-        return live.outcome
-
-    return got, asyncio.run(take())
 
 
 # --- resume ---
@@ -379,91 +339,6 @@ def test_a_typed_value_whose_rest_does_not_fit_ends_the_call(style: Style) -> No
     assert "$.total" in str(error)
 
 
-# --- the law ---
-
-PIECES = ["one ", "KEY", "two, ", "3 ", "K", "EY", "four ", "KEKEY ", "STOP", "ST", "five.", "sixty ", "7; "]
-
-
-def keys(text: str) -> list[Finding]:
-    return [
-        Finding("is a key", span=(at, at + 3), replacement="#")
-        for at in range(len(text))
-        if text.startswith("KEY", at)
-    ]
-
-
-CHAIN = [
-    redact(validator(window=3, name="keys")(keys)),
-    redact(word("wo#", window=5)),
-    block(word("STOP", window=4)),
-]
-
-
-def numbered(words: list[str]) -> str:
-    """The words with something between that never comes twice, so that nothing looks repeated."""
-    return "".join(f"{word}{place * 7919:05d}" for place, word in enumerate(words))
-
-
-def broken(text: str, at: int, size: int, repeat: int) -> Callable[..., Iterator[str]]:
-    """A model that breaks off after *at* characters, and goes on where it stopped."""
-    calls = 0
-
-    def model(messages: list[dict[str, Any]]) -> Iterator[str]:
-        nonlocal calls
-        calls += 1
-        if calls == 1:
-            begun = text[:at]
-        elif len(messages) == 1:  # nothing had been shown
-            begun = text
-        else:
-            begun = messages[-2]["content"][-repeat:] * bool(repeat) + text[at:]
-        for start in range(0, len(begun), size):
-            yield begun[start : start + size]
-        if calls == 1:
-            raise OFFLINE
-
-    return model
-
-
-def assert_breaking_changes_nothing(text: str, at: int, size: int, repeat: int) -> None:
-    whole, verdict = shown(Style("stream"), Guard(output=CHAIN), lambda _: iter([text]))
-    got, outcome = shown(Style("stream"), Guard(output=CHAIN, retry=RESUME), broken(text, at, size, repeat))
-    if isinstance(verdict, Blocked) and not isinstance(outcome, Blocked):
-        assert isinstance(outcome, StreamInterrupted)
-        assert "objects to the text" in str(outcome)
-        assert "".join(whole).startswith("".join(got))
-    else:
-        assert type(outcome) is type(verdict)
-        assert "".join(got) == "".join(whole)
-
-
-@given(
-    st.lists(st.sampled_from(PIECES), min_size=1, max_size=6),
-    st.integers(0, 100),
-    st.sampled_from([1, 2, 3, 7, 100]),
-    st.sampled_from([0, 0, 16, 30, 1000]),
-)
-@example(["STOP"], 3, 1, 0)
-@settings(max_examples=100, deadline=None)
-def test_wherever_it_breaks_the_same_is_released(words: list[str], at: int, size: int, repeat: int) -> None:
-    """Whatever of a text came in which stream, in which pieces, and was told twice: the same comes out.
-
-    A rule that stops the text stops it at the same place; where its finding has come but is still held back,
-    the stream is not resumed, and no more is shown.
-    """
-    text = numbered(words)
-    assert_breaking_changes_nothing(text, at % (len(text) + 1), size, repeat)
-
-
-@pytest.mark.parametrize("repeat", [0, 1000])
-@pytest.mark.parametrize("end", ["", "STOP, no"])
-def test_it_may_break_at_every_character(end: str, repeat: int) -> None:
-    """The same for each place of one text in which every rule of a chain finds something."""
-    text = f"one KEYKEKEY, twoKEY 3 four{end}"
-    for at in range(len(text) + 1):
-        assert_breaking_changes_nothing(text, at, 2, repeat)
-
-
 # --- restart ---
 
 
@@ -555,105 +430,3 @@ def test_an_unknown_choice_is_refused() -> None:
     """The three words are named."""
     with pytest.raises(ConfigError, match="'raise', 'resume' or 'restart'"):
         Retry(after_text="retry")  # type: ignore[arg-type]
-
-
-# --- every way to take a stream ---
-
-
-def chunk(text: str) -> dict[str, Any]:
-    return {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": text}}]}
-
-
-def test_a_decorated_generator_goes_on() -> None:
-    """Its caller sees one stream."""
-    script = ScriptedModel([["Refunds take fi", OFFLINE], "five days."])
-
-    @Guard(retry=RESUME)
-    def model(messages: list[Any]) -> Iterator[str]:
-        yield from script.stream(messages)
-
-    assert "".join(model(ASKED)) == "Refunds take five days."
-
-
-def test_a_decorated_async_generator_goes_on() -> None:
-    """Its caller sees one stream."""
-    script = ScriptedModel([["Refunds take fi", OFFLINE], "five days."])
-
-    @Guard(retry=RESUME)
-    async def model(messages: list[Any]) -> AsyncIterator[str]:
-        async for piece in script.astream(messages):
-            yield piece
-
-    async def take() -> str:
-        return "".join([piece async for piece in model(ASKED)])
-
-    assert asyncio.run(take()) == "Refunds take five days."
-
-
-SAID = "Refunds take five working days from when the goods are here."
-
-
-def script() -> list[Any]:
-    """A stream that is cut after some of it, and the rest of it."""
-    return [
-        HttpReply(SAID, cut_after=1100),
-        lambda request: SAID[len(said_in(request)) :],
-    ]
-
-
-def said_in(request: Any) -> str:
-    """What a request says that the model has said."""
-    messages = request.body.get("messages") or request.body["input"]
-    said = next(each for each in messages if each["role"] == "assistant")["content"]
-    return said if isinstance(said, str) else "".join(part["text"] for part in said)
-
-
-def test_a_wrapped_client_streams_on() -> None:
-    """Its chunks are the client's own, all of one id, with one end."""
-    with (
-        LoopbackServer(script()) as server,
-        Guard(retry=RESUME).wrap(OpenAI(base_url=server.base_url, api_key="test")) as client,
-    ):
-        stream = client.chat.completions.create(model="m", messages=ASKED, stream=True)  # type: ignore[call-overload]
-        chunks = list(stream)
-
-    assert "".join(each.choices[0].delta.content or "" for each in chunks if each.choices) == SAID
-    assert len({each.id for each in chunks}) == 1
-    assert [type(each).__name__ for each in chunks] == ["ChatCompletionChunk"] * len(chunks)
-    assert [each.choices[0].finish_reason for each in chunks if each.choices][-1] == "stop"
-    assert [step.shown is not None for step in stream.outcome.record.attempts] == [True, True]
-
-
-def test_an_async_wrapped_client_streams_on() -> None:
-    """As above, on an event loop, by the client's own helper for streams."""
-
-    async def take(url: str) -> str:
-        async with (
-            Guard(retry=RESUME).wrap(AsyncOpenAI(base_url=url, api_key="test")) as client,
-            client.chat.completions.stream(model="m", messages=ASKED) as stream,  # type: ignore[arg-type]
-        ):
-            return (await stream.get_final_completion()).choices[0].message.content or ""
-
-    with LoopbackServer(script()) as server:
-        assert asyncio.run(take(server.base_url)) == SAID
-
-
-def test_a_streamed_response_goes_on() -> None:
-    """The events are those of one response: one item, one part, and the whole text at its end."""
-    with (
-        LoopbackServer(
-            [HttpReply(SAID, cut_after=2600), script()[1]],
-        ) as server,
-        Guard(retry=RESUME).wrap(OpenAI(base_url=server.base_url, api_key="test")) as client,
-    ):
-        events = list(client.responses.create(model="m", input="How long?", stream=True))
-
-    kinds = [event.type for event in events]
-    deltas: list[Any] = [event for event in events if event.type == "response.output_text.delta"]
-    assert "".join(event.delta for event in deltas) == SAID
-    assert len({event.item_id for event in deltas}) == 1
-    assert kinds.count("response.created") == kinds.count("response.completed") == 1
-    assert kinds.count("response.output_item.added") == kinds.count("response.output_item.done") == 1
-    assert [event.sequence_number for event in events] == list(range(len(events)))
-    final: Any = events[-1]
-    assert final.response.output_text == SAID
