@@ -11,14 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from guardrails_lite._messages import Usage
-from guardrails_lite._record import AttemptStep, CheckStep, Record
+from guardrails_lite._record import AttemptStep, CheckStep, KeptText, Record
 from guardrails_lite.audit import AuditLog, verify
 
 CALLS = 4000
 VERIFIED = 250_000
 """Five segments: enough that starting the processes does not count."""
 PROCESSES = 4
-TEXTS = (("input", "user", "What is the capital of Norway? " * 12), ("output", "assistant", "Oslo. " * 20))
+TEXTS = (
+    KeptText("input", "user", "What is the capital of Norway? " * 12),
+    KeptText("output", "assistant", "Oslo. " * 20),
+)
 
 
 def rows() -> list[tuple[str, float, str, float | None, bool]]:

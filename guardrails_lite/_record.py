@@ -98,20 +98,29 @@ class NoteStep(NamedTuple):
 
 
 Step = CheckStep | AttemptStep | ToolStep | NoteStep
+Part = Literal["text", "reasoning", "refusal", "tool call"]
 
 
-class Original(NamedTuple):
-    """One text as it was said, before any rule rewrote or stopped it. It is in no record."""
+class KeptText(NamedTuple):
+    """One text of a call, for logs that keep texts. Its `repr` shows neither the text nor a name."""
 
     side: str
     """``"input"`` or ``"output"``."""
     role: str
+    """Who said it, as the request has it; a reply is the assistant's."""
     text: str
-    attempt: int | None
-    """0 for the input, then the number of the attempt whose reply it is; None: not told."""
+    """What was said; of a tool call its arguments."""
+    attempt: int | None = None
+    """Of an original: 0 for the input, then the number of the attempt whose reply it is. None: not told."""
+    part: Part = "text"
+    """What of a reply it is. All texts of a request are ``"text"``, its tool calls and results too."""
+    name: str | None = None
+    """Of a tool call: which tool. None where only the model's word says so, which no rule has seen."""
+    id: str | None = None
+    """Of a tool call: its id, as the model's server has it. None where output rules did not see it."""
 
     def __repr__(self) -> str:
-        return f"Original({self.side!r}, {self.role!r}, {len(self.text)} characters)"
+        return f"KeptText({self.side!r}, {self.role!r}, {self.part!r}, {len(self.text)} characters)"
 
 
 class Told(Protocol):
@@ -181,8 +190,8 @@ class _Account(NamedTuple):
     """Kinds of message parts that hold no text and so were not checked, such as ``image_url``."""
     who: Mapping[str, str] = {}  # never changed
     """Who called: what `bound` and the tracing of the application say."""
-    texts: tuple[tuple[str, str, str], ...] = ()
-    """``(side, role, text)`` after redaction; empty unless a sink asks for captured text."""
+    texts: tuple[KeptText, ...] = ()
+    """What was let through, as the rules left it; empty unless a sink asks for captured text."""
 
 
 class Record(_Account):

@@ -34,7 +34,7 @@ LAYERS = [
     ["_engine._effects", "_engine._flights"],
     ["_engine._tally"],
     ["_engine._screen"],
-    ["_engine._asking", "_engine._gate", "_engine._plan", "_engine._story"],
+    ["_engine._asking", "_engine._gate", "_engine._kept", "_engine._plan", "_engine._story"],
     ["_engine._cache", "_engine._incoming", "_engine._partials"],
     ["_engine._endings"],
     ["_engine._hedging", "_engine._request"],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from guardrails_lite._engine._endings import Unanswered
 from guardrails_lite._engine._failing import missed, too_late
 from guardrails_lite._engine._incoming import Incoming, TimedIncoming
 from guardrails_lite._engine._integrity import is_unmarked, judge
+from guardrails_lite._engine._kept import as_said
 from guardrails_lite._engine._request import choices_asked, nothing_offered
 from guardrails_lite._engine._resuming import Begun, as_stream
 from guardrails_lite._engine._tally import Stop
@@ -277,7 +278,7 @@ class Attempt:
                 raise
             except (Stop, Invalid) as ended:
                 if plan.seals:
-                    self.story.said("output", (("assistant", text) for text in incoming.texts()))
+                    self.story.originals += tuple(as_said(incoming.choices(), self.story.attempt))
                 incoming.ended_early = isinstance(ended, Invalid)
                 raise
             except Exception as error:
@@ -362,7 +363,7 @@ class Attempt:
         """Is the reply whole? Nothing else is looked at before that."""
         failure = self.fault(reply)
         if self.plan.seals and (failure is None or not self.plan.enforce):
-            self.story.said("output", _said(reply))
+            self.story.originals += tuple(as_said(reply.choices, self.story.attempt))
         if failure is None:
             if self.offered is None and self.target.completion:
                 self.offered = nothing_offered(self.call, reply)
@@ -439,11 +440,6 @@ class Attempt:
             self.incoming.first_content_s if self.incoming is not None else None,
             self.headers,
         )
-
-
-def _said(reply: Reply) -> Iterator[tuple[str, str]]:
-    """The texts that can be kept of a reply."""
-    return (("assistant", choice.text or choice.transcript or "") for choice in reply.choices)
 
 
 def chars_in(reply: Reply) -> int:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from guardrails_lite._arguments import by_name
 from guardrails_lite._engine._effects import Join
+from guardrails_lite._engine._kept import as_left, as_said
 from guardrails_lite.reliability._forks import on_fork
 from guardrails_lite.reliability._settings import as_code, check_number, check_whole
 
@@ -95,9 +96,9 @@ class Cache:
         story.note("cached", entry.record_id)
         reply, value = copy.deepcopy((entry.reply, entry.value))
         if story.plan.captures:
-            story.texts += [("output", "assistant", choice.text or "") for choice in reply.choices]
+            story.texts += as_left(reply.choices, story.plan)
         if story.plan.seals:  # as it was kept: what the model had said before is the other call's
-            story.said("output", (("assistant", choice.text or "") for choice in reply.choices))
+            story.originals += tuple(as_said(reply.choices, story.attempt))
         return reply, value
 
     async def _lead(self, key: str, story: Story, climb: Coroutine[Any, Any, Answer]) -> Answer:

@@ -20,6 +20,7 @@ from guardrails_lite._engine._asking import (
     about_tools,
 )
 from guardrails_lite._engine._effects import Ask
+from guardrails_lite._engine._kept import as_left
 from guardrails_lite._engine._request import choices_asked
 from guardrails_lite._engine._screen import Checks, Groups, Round, Tallies, screened
 from guardrails_lite._engine._tally import Stop, Tally
@@ -294,10 +295,8 @@ async def screened_rest(attempt: Attempt, reply: Reply, tallies: Tallies) -> Rep
 
 
 def capture(attempt: Attempt, reply: Reply) -> None:
-    """Keep the reply's texts for the sinks that store them."""
-    attempt.story.texts += [
-        ("output", "assistant", choice.text or choice.transcript or "") for choice in reply.choices
-    ]
+    """Keep the reply for the sinks that store texts."""
+    attempt.story.texts += as_left(reply.choices, attempt.plan)
 
 
 async def _call_screened(attempt: Attempt, call: ToolCall, checks: Checks) -> ToolCall:

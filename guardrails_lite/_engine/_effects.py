@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from guardrails_lite._messages import Call, ToolCall
-    from guardrails_lite._record import Intent, Original, Record
+    from guardrails_lite._record import Intent, KeptText, Record
     from guardrails_lite._rules import Rule
     from guardrails_lite._targets import Primary, Target
     from guardrails_lite._tools import Tool
@@ -384,7 +384,7 @@ class Write(Effect[None]):
     entry: Intent | Record = field(repr=False)
     after: Write | None = field(default=None, repr=False)
     """What comes before it. A thread may still be at it: who waited for that may have been cancelled."""
-    originals: tuple[Original, ...] = field(default=(), repr=False)
+    originals: tuple[KeptText, ...] = field(default=(), repr=False)
     """For those sinks alone that seal them; everybody else gets the entry, which has none."""
     under_way: tuple[threading.Event, ...] = field(default=(), init=False, repr=False)
     """Set when a thread has written it: one for each sink that waits for the disk."""

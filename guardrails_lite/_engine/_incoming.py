@@ -187,24 +187,24 @@ class Incoming:
         if stop is not None:
             raise stop
 
-    def texts(self) -> list[str]:
+    def choices(self) -> tuple[Choice, ...]:
         """What each choice has said so far."""
-        return ["".join(part.text) for _, part in sorted(self.parts.items())]
+        return tuple(
+            Choice(
+                index,
+                "".join(part.text) if part.text else None,
+                "".join(part.refusal) or None,
+                part.calls(),
+                part.finish_reason,
+                "".join(part.reasoning) or None,
+                legacy_call=part.legacy_call,
+            )
+            for index, part in sorted(self.parts.items())
+        )
 
     def _reply(self) -> Reply:
         return Reply(
-            tuple(
-                Choice(
-                    index,
-                    "".join(part.text) if part.text else None,
-                    "".join(part.refusal) or None,
-                    part.calls(),
-                    part.finish_reason,
-                    "".join(part.reasoning) or None,
-                    legacy_call=part.legacy_call,
-                )
-                for index, part in sorted(self.parts.items())
-            ),
+            self.choices(),
             model=self.model,
             id=self.id,
             usage=self.usage,

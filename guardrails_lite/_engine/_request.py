@@ -25,6 +25,7 @@ from guardrails_lite._messages._params import (
 )
 from guardrails_lite._messages._texts import Piece, pieces_of, rewrite
 from guardrails_lite._nesting import MAX_DEPTH, TooDeepError
+from guardrails_lite._record import KeptText
 
 if TYPE_CHECKING:
     from guardrails_lite._engine._asking import Invalid
@@ -113,7 +114,7 @@ async def _screen(
 def _capture(story: Story, pieces: Sequence[Piece], changed: Mapping[Piece, str]) -> None:
     """Keep the texts for the sinks that store them: of what is declared beside them only what was changed."""
     story.texts += [
-        ("input", piece.role, changed.get(piece, piece.text))
+        KeptText("input", piece.role, changed.get(piece, piece.text))
         for piece in pieces
         if piece in changed or not declares(piece)
     ]
@@ -123,8 +124,11 @@ def _capture(story: Story, pieces: Sequence[Piece], changed: Mapping[Piece, str]
 
 def _seal(story: Story, pieces: Sequence[Piece], touched: Container[Piece]) -> None:
     """Keep the same texts as they were said."""
-    said = [piece for piece in pieces if piece in touched or not declares(piece)]
-    story.said("input", ((piece.role, piece.text) for piece in said))
+    story.originals += tuple(
+        KeptText("input", piece.role, piece.text, story.attempt)
+        for piece in pieces
+        if piece in touched or not declares(piece)
+    )
 
 
 _TAKEN_AT_ITS_WORD = {

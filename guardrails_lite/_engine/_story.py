@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from guardrails_lite._engine._screen import Round, Side, Tallies
 from guardrails_lite._engine._tally import Tally
@@ -13,8 +13,8 @@ from guardrails_lite._errors import GuardrailsError, OutcomeName
 from guardrails_lite._record import (
     AttemptStep,
     Intent,
+    KeptText,
     NoteStep,
-    Original,
     Record,
     Step,
     Style,
@@ -84,8 +84,8 @@ class Story:
         self.started = plan.wall_clock()
         self.who = who_calls(account)
         self.steps: list[Step | Round | Tally] = []
-        self.texts: list[tuple[str, str, str]] = []
-        self.originals: tuple[Original, ...] = ()
+        self.texts: list[KeptText] = []
+        self.originals: tuple[KeptText, ...] = ()
         """What was said, in order; empty unless a sink seals it."""
         self.attempt = 0
         """The attempt under way, counted over all targets; 0 before the first."""
@@ -157,10 +157,6 @@ class Story:
             name = verdict.call.name if verdict.reason != "unknown name" else None
             self.steps.append(ToolStep(name, self.attempt, verdict.reason or "passed", len(verdict.edits)))
             self.repaired = self.repaired or bool(verdict.ok and verdict.edits)
-
-    def said(self, side: Literal["input", "output"], texts: Iterable[tuple[str, str]]) -> None:
-        """Add *texts*, each with its role, as they came: before any rule."""
-        self.originals += tuple(Original(side, role, text, self.attempt) for role, text in texts)
 
     def attempted(
         self,

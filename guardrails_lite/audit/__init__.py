@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from guardrails_lite._record import KeptText
     from guardrails_lite.audit._bill import Bill, read_bill
     from guardrails_lite.audit._bundle import Bundle, bundle, check_bundle
     from guardrails_lite.audit._chain import Problem
@@ -67,6 +68,7 @@ _HOMES = {
     "strays": "_strays",
     "close_off": "_doctor",
     "diagnose": "_doctor",
+    "KeptText": "_content",
     "DecisionChange": "_policy_diff",
     "Frequency": "_policy_diff",
     "PolicyDiff": "_policy_diff",
@@ -125,6 +127,7 @@ __all__ = [
     "Erased",
     "Expired",
     "Frequency",
+    "KeptText",
     "PolicyDiff",
     "Problem",
     "Proof",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
 
-Texts = tuple[tuple[str, str, str], ...]
-"""(side, role, text) of each captured text."""
+from guardrails_lite._record import KeptText
+
+Texts = tuple[KeptText, ...]
+"""Each text that was kept."""
 Form = Literal["redacted", "original"]
 """Of a text: as the rules left it, or as it was said."""
 
@@ -56,6 +58,15 @@ class Content(NamedTuple):
     def boxes(self) -> tuple[Box, ...]:
         """All of it."""
         return tuple(box for box in (self.kept, self.original) if box is not None)
+
+
+def heading(kept: KeptText) -> str:
+    """What stands over a kept text where it is shown: ``output assistant, tool call refund (call_7)``."""
+    attempt = f", attempt {kept.attempt}" if kept.attempt else ""
+    if kept.part == "tool call":
+        ident = f" ({kept.id})" if kept.id else ""
+        return f"{kept.side} {kept.role}{attempt}, tool call {kept.name or 'of a tool not offered'}{ident}"
+    return f"{kept.side} {kept.role}{attempt}" + ("" if kept.part == "text" else f", {kept.part}")
 
 
 def content_of(data: Mapping[str, Any]) -> Content:

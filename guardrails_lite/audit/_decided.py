@@ -8,7 +8,8 @@ checked; and where there are none, nothing is known, and that is said.
 Two validators are the same where they print the same. What the record lacks is the version of their code;
 only the guard that made the record has it, so where that guard is at hand, versions have to agree too.
 
-A reply is taken as it was, and so are tool calls, schemas and the rules on their fields: no model is called.
+A reply is taken as it was, and so are the verdicts on its tool calls, schemas and the rules on their fields:
+no model is called.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from guardrails_lite._engine._plan import Plan
     from guardrails_lite._guard import Guard
     from guardrails_lite._rules import Rule
-    from guardrails_lite.audit._content import Texts
     from guardrails_lite.audit._format import Entry
+    from guardrails_lite.audit._looked_at import LookedAt
 
 DecisionName = Literal["passed", "redacted", "re-asked", "fell back", "blocked"]
 Reason = Why | Literal["masked", "partly kept", "broken"]
@@ -218,13 +219,12 @@ class _One:
         return Unknown(why, tuple(open_rules) or tuple(f"{screening.side} {rule.told}" for rule in acting))
 
     def _by_text(
-        self, start: int, acts: Mapping[str, str], screening: Screening, every: Texts
+        self, start: int, acts: Mapping[str, str], screening: Screening, every: LookedAt
     ) -> _Part | Unknown:
         side = screening.side
-        texts = [each for each in every if side == "input" or each[2]]
         all_acts, left = dict(acts), []
         for (_, _, text), each in zip(
-            texts, judged(self.policy.plan_from(side, start), self.call, texts), strict=False
+            every, judged(self.policy.plan_from(side, start), self.call, every), strict=False
         ):
             if each.broken:
                 return Unknown("broken", each.broken)
@@ -242,7 +242,7 @@ class _One:
 
 def _as_recorded(screening: Screening) -> _Part:
     texts = screening.texts
-    left = None if isinstance(texts, str) else tuple(t for side, _, t in texts if side == "input" or t)
+    left = None if isinstance(texts, str) else tuple(text for *_, text in texts)
     return _Part(screening.acts, "policy", left)
 
 

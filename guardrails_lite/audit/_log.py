@@ -30,7 +30,7 @@ from guardrails_lite.audit._vault import Vault
 from guardrails_lite.audit._writer import Writer
 
 if TYPE_CHECKING:
-    from guardrails_lite._record import Intent, Original, Record
+    from guardrails_lite._record import Intent, KeptText, Record
     from guardrails_lite._tools import SQLiteLedger
     from guardrails_lite.audit._verify import Report
 
@@ -57,10 +57,10 @@ class AuditLog:
             with texts at the same *capture* level: who is erased, held or restricted here is there, too,
             only when that is done there as well, on `AuditLog.spill`.
         capture: What is kept of texts. ``"metadata"``, ``"none"``: nothing but counts. ``"redacted"``:
-            what was let through, as the rules left it, in an encrypted vault, never in the log itself.
-            ``"sealed"``: beside it in the vault also the originals, what was asked and answered before any
-            rule rewrote or stopped it, which is opened only where that is asked for by name. Both need
-            `cryptography`.
+            what was let through, as the rules left it, with the arguments of tool calls, in an encrypted
+            vault, never in the log itself. ``"sealed"``: beside it in the vault also the originals, what was
+            asked and answered before any rule rewrote or stopped it, and tool calls that were refused, which
+            is opened only where that is asked for by name. Both need `cryptography`.
         signing: How checkpoints are signed; default: ``"ed25519"`` where `cryptography` is installed
             (extra ``[audit]``), otherwise ``"hmac-sha256"``. Decided when the log is made.
         keys: Where the keys live; default: ``keys`` in *directory*. Another volume or user is better. Those
@@ -160,7 +160,7 @@ class AuditLog:
         """Write the record of a finished call, and seal its texts where they are captured."""
         self.sealed(record, ())
 
-    def sealed(self, record: Record, originals: Sequence[Original]) -> None:
+    def sealed(self, record: Record, originals: Sequence[KeptText]) -> None:
         """The same, with what was said before any rule: it is kept at level ``"sealed"`` only."""
         otherwise = partial(self.spill.sealed, record, originals) if self.spill is not None else None
         said = originals if self.capture == "sealed" else ()
@@ -196,12 +196,13 @@ class AuditLog:
         wait = self.mode == "strict"
         self._writer.put("call.intent", intent.id, body, wait, policy=intent.digest, otherwise=otherwise)
 
-    def _content(self, record: Record, originals: Sequence[Original]) -> tuple[dict[str, Any], Content]:
+    def _content(self, record: Record, originals: Sequence[KeptText]) -> tuple[dict[str, Any], Content]:
         """Seal what is kept of a call: what its record says of that, and what it is."""
-        as_kept = tuple(said[:3] for said in originals) == record.texts
+        said = tuple(originals)
+        as_kept = tuple((*each[:3], None, *each[4:]) for each in said) == record.texts  # but for attempts
         user = record.who.get("user")
         subject = self._pseudonyms.of("user", user) if user is not None else f"call:{record.id}"
-        content = self.vault.put(record.id, subject, record.texts, () if as_kept else originals)
+        content = self.vault.put(record.id, subject, record.texts, () if as_kept else said)
         told: dict[str, Any] = {"capture": self.capture}
         if content.kept is not None:
             told |= content.kept.to_dict()

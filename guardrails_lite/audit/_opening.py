@@ -12,7 +12,6 @@ from guardrails_lite.audit._privacy import check_form, restrictions, restricts
 from guardrails_lite.audit._vault import Erased
 
 if TYPE_CHECKING:
-    from guardrails_lite._record import Original
     from guardrails_lite.audit._format import Entry
     from guardrails_lite.audit._log import AuditLog
 
@@ -26,7 +25,7 @@ class Opened(NamedTuple):
 
     kept: Texts
     """As the rules left it."""
-    originals: tuple[Original, ...] | None
+    originals: Texts | None
     """As it was said; None where that was not asked for, or not kept."""
 
 

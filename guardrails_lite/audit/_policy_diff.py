@@ -58,8 +58,9 @@ class Undecided:
     call: str
     why: Reason
     """``"no text"``: none was kept of what a rule would have to see. ``"masked"``: it was masked before it
-    was kept. ``"partly kept"``: some of it is a tool call or reasoning, which is never kept. ``"erased"``,
-    ``"restricted"``, ``"damaged"``: it may not or cannot be read. ``"broken"``: a check broke just now."""
+    was kept. ``"partly kept"``: some of what rules saw is not there, such as a tool call in an older log, or
+    one whose arguments were repaired. ``"erased"``, ``"restricted"``, ``"damaged"``: it may not or cannot be
+    read. ``"broken"``: a check broke just now."""
     rules: tuple[str, ...]
     """The rules that would have to see it; empty where it was not looked at."""
 

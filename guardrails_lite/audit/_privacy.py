@@ -29,13 +29,16 @@ def find_subject(log: AuditLog, value: str, *, kind: str = "user") -> Iterator[E
 def reveal(log: AuditLog, call: str, *, reader: str, reason: str, texts: Form = "redacted") -> Texts:
     """The captured texts of the call with the id *call*. Reading them is recorded first, and in which form.
 
+    What the model said comes with what it asked tools to do: of a tool call the arguments are the text.
+
     Args:
         log: The log, opened.
         call: The call's id, whole.
         reader: Who reads.
         reason: Why: a ticket, a complaint. It goes into the log as it is.
         texts: ``"redacted"``: as the rules left them, nothing of a side that they stopped. ``"original"``: as
-            they were said, before any rule; only a log with ``capture="sealed"`` has them.
+            they were said, before any rule, with tool calls that were refused; only a log with
+            ``capture="sealed"`` has them.
 
     Raises:
         LookupError: there is no such call, nothing was captured in this form, or it was erased (`Erased`).
@@ -60,7 +63,7 @@ def reveal(log: AuditLog, call: str, *, reader: str, reason: str, texts: Form = 
             kept = log.vault.take(call, content.kept) if content.kept is not None else ()
             if texts == "redacted":
                 return kept
-            return tuple(said[:3] for said in log.vault.take_originals(call, content, kept))
+            return log.vault.take_originals(call, content, kept)
     raise LookupError(f"no call {call} in {str(log.directory)!r}")
 
 

@@ -20,6 +20,7 @@ from guardrails_lite._engine._drivers import drive
 from guardrails_lite._engine._exchange import check_text
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._record import CheckStep
+from guardrails_lite.audit._looked_at import came_to_rules, looked_at
 from guardrails_lite.audit._opening import Opened, Opener, Why
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def replay(
         else:
             done += 1
             originals += opened.originals is not None
-            change = _change(plan, entry.id, opened)
+            change = _change(plan, entry, opened)
             if change is not None:
                 changes.append(change)
         on_progress(done + left_out.total())
@@ -156,12 +157,11 @@ def ident_of(call: str) -> str:
     return call if _ID.fullmatch(call) else _NO_CALL
 
 
-def _change(plan: Plan, call: str, opened: Opened) -> Change | None:
-    said = opened.originals
-    texts = opened.kept if said is None else tuple(each[:3] for each in said)
+def _change(plan: Plan, entry: Entry, opened: Opened) -> Change | None:
     rules: dict[str, None] = {}
     kind: Kind | None = None
-    for each in judged(plan, call, texts):
+    texts = opened.kept if opened.originals is None else came_to_rules(opened.originals, entry.data)
+    for each in judged(plan, entry.id, looked_at(texts)):
         if each.left is None:
             kind = "stopped"
         elif each.changed:
@@ -169,4 +169,4 @@ def _change(plan: Plan, call: str, opened: Opened) -> Change | None:
         else:
             continue
         rules.update(dict.fromkeys(each.acts))
-    return None if kind is None else Change(call, kind, tuple(rules))
+    return None if kind is None else Change(entry.id, kind, tuple(rules))

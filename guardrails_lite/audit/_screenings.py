@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from guardrails_lite._rules import finder_of
+from guardrails_lite.audit._looked_at import LookedAt, came_to_rules, looked_at, tools_by_attempt
 from guardrails_lite.audit._opening import Opened, Why
 from guardrails_lite.audit._replay import ACTING
 
 if TYPE_CHECKING:
-    from guardrails_lite._record import Original
+    from guardrails_lite._record import KeptText
     from guardrails_lite._rules import Rule
     from guardrails_lite.audit._content import Texts
     from guardrails_lite.audit._format import Entry
@@ -31,11 +32,11 @@ class Screening:
     side: SideName
     checks: tuple[Mapping[str, Any], ...]
     """As recorded, in order."""
-    texts: Texts | Why
+    texts: LookedAt | Why
     """As the rules left them; or why they are not at hand."""
     in_full: bool
     """All that rules of this side would look at is among the texts, or among what was said."""
-    said: Texts | None = None
+    said: LookedAt | None = None
     """Before any rule; None where it is not at hand."""
 
     @property
@@ -83,19 +84,22 @@ class Screening:
 def screenings(entry: Entry, opened: Opened | Why) -> list[Screening]:
     """All of a call, in order: the request, and each reply that came to the rules."""
     texts = opened if isinstance(opened, str) else opened.kept
-    originals = None if isinstance(opened, str) else opened.originals
     data = entry.data
+    originals: Texts | None = None
+    if not isinstance(opened, str) and opened.originals is not None:
+        originals = came_to_rules(opened.originals, data)
     checks = [each for each in _listed(data, "checks") if isinstance(each, dict)]
     kept: dict[str, Texts | Why] = {"input": texts, "output": texts}
     if not isinstance(texts, str):
         for side in kept:
-            kept[side] = tuple(text for text in texts if text[0] == side) or "no text"
+            kept[side] = tuple(text for text in texts if text.side == side) or "no text"
     of_input = _of_request([check for check in checks if check.get("side") == "input"])
     of_output = [check for check in checks if check.get("side") == "output"]
     found = []
     if of_input or data.get("style") != "check":  # a text that was checked by itself is of one side
-        said = None if originals is None else tuple(each[:3] for each in originals if each.side == "input")
-        found.append(Screening("input", of_input, kept["input"], in_full=True, said=said or None))
+        asked = [each for each in originals or () if each.side == "input"]
+        left = _looked_at(kept["input"])
+        found.append(Screening("input", of_input, left, in_full=True, said=looked_at(asked) or None))
     attempts = {_number(check) for check in of_output}
     if any(each.never_sent for each in found):
         attempts.add(1)  # the reply that was never asked for
@@ -107,10 +111,17 @@ def screenings(entry: Entry, opened: Opened | Why) -> list[Screening]:
         of_attempt = tuple(check for check in of_output if _number(check) == attempt)
         last = attempt == max(attempts)
         said = () if is_composed else _said_in(originals or (), attempt, last=last)
-        left = kept["output"] if last else "no text"
-        screened = Screening("output", of_attempt, left, in_full=True, said=said or None)
-        found.append(replace(screened, in_full=_in_full(screened, data)))
+        answer = kept["output"] if last else "no text"
+        held = said or (() if isinstance(answer, str) else answer)
+        reply = Screening(
+            "output", of_attempt, _looked_at(answer), in_full=True, said=looked_at(said) or None
+        )
+        found.append(replace(reply, in_full=_in_full(reply, held, data, attempt)))
     return found
+
+
+def _looked_at(texts: Texts | Why) -> LookedAt | Why:
+    return texts if isinstance(texts, str) else looked_at(texts)
 
 
 def _is_composed(data: Mapping[str, Any]) -> bool:
@@ -131,22 +142,31 @@ def _of_request(checks: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
     return tuple(checks)
 
 
-def _said_in(originals: Iterable[Original], attempt: int, *, last: bool) -> Texts:
+def _said_in(originals: Iterable[KeptText], attempt: int, *, last: bool) -> Texts:
     """What the model said in an attempt; where that is not told, there was one reply, the last."""
     return tuple(
-        each[:3]
+        each
         for each in originals
         if each.side == "output" and (each.attempt == attempt or (each.attempt is None and last))
     )
 
 
-def _in_full(reply: Screening, data: Mapping[str, Any]) -> bool:
-    """Whether the kept texts are all that was checked: arguments of tool calls and reasoning are not kept."""
+def _in_full(reply: Screening, held: Texts, data: Mapping[str, Any], attempt: int) -> bool:
+    """Whether what is *held* of a reply is all that was checked: of an older log tool calls are not there.
+
+    What was said is not what was checked where the arguments of a call had to be repaired.
+    """
     texts = reply.said or reply.texts
     if isinstance(texts, str):
         return False
+    steps = tools_by_attempt(data).get(attempt, [])
+    checked = [step for step in steps if data.get("mode") == "monitor" or step.get("verdict") == "passed"]
+    if len(checked) > sum(each.part == "tool call" for each in held):
+        return False
+    if reply.said and any(_number(step, "repaired") for step in checked):
+        return False
     seen = max((_number(check, "texts") + _number(check, "known") for check in reply.checks), default=0)
-    return not _listed(data, "tools") and seen <= sum(bool(text) for *_, text in texts)
+    return seen <= len(texts)
 
 
 def _listed(data: Mapping[str, Any], name: str) -> list[Any]:

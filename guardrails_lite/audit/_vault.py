@@ -21,13 +21,13 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite._record import Original
+from guardrails_lite._record import KeptText
 from guardrails_lite.audit._content import Box, Content, Texts
 from guardrails_lite.audit._disk import Disk, hold, is_locked, make_private, replace_secret
 
@@ -112,7 +112,7 @@ class Vault:
                 f"{self._key_path}: the vault's key must be 32 bytes; restore it from where it is kept"
             )
 
-    def put(self, call: str, subject: str, texts: Texts, originals: Sequence[Original] = ()) -> Content:
+    def put(self, call: str, subject: str, texts: Texts, originals: Texts = ()) -> Content:
         """Seal what is kept of *call* under the key of *subject*, which is a pseudonym.
 
         Args:
@@ -136,13 +136,11 @@ class Vault:
                         within.sync(self._disk)
                     within.close()
 
-    def _put(
-        self, files: _Files, call: str, subject: str, texts: Texts, originals: Sequence[Original]
-    ) -> Content:
+    def _put(self, files: _Files, call: str, subject: str, texts: Texts, originals: Texts) -> Content:
         key = self._key_of(files, subject)
         sealed, kept, original = b"", None, None
         if texts:
-            sealed, kept = self._seal(files, key, call, texts, 0)
+            sealed, kept = self._seal(files, key, call, [_told(text) for text in texts], 0)
         if originals:
             beside, original = self._seal(files, key, _original(call), _beside(originals, texts), len(sealed))
             sealed += beside
@@ -164,20 +162,14 @@ class Vault:
             ValueError: the box is not what the record commits to.
             OSError: the box cannot be read.
         """
-        return tuple((side, role, text) for side, role, text in self._take(call, box))
+        return tuple(_read(told) for told in self._take(call, box))
 
-    def take_originals(self, call: str, content: Content, texts: Texts) -> tuple[Original, ...]:
+    def take_originals(self, call: str, content: Content, texts: Texts) -> Texts:
         """What was said in *call*, of which *texts* are kept. Raises what `take` raises."""
         if content.original is None:
-            return tuple(Original(*text, None) for text in texts)
-        originals = []
-        for attempt, *said in self._take(_original(call), content.original):
-            try:
-                side, role, text = texts[said[0]] if len(said) == 1 else said
-            except (LookupError, TypeError) as error:
-                raise ValueError("the box does not hold what was said") from error
-            originals.append(Original(side, role, text, attempt))
-        return tuple(originals)
+            return texts
+        held = self._take(_original(call), content.original)
+        return tuple(_read_beside(texts, said)._replace(attempt=attempt) for attempt, *said in held)
 
     def _take(self, bound_to: str, box: Box) -> list[Any]:
         if not self._key:
@@ -338,13 +330,47 @@ class Vault:
         return AESGCM(self._key).decrypt(nonce, wrapped, tag)
 
 
-def _beside(originals: Sequence[Original], texts: Texts) -> list[tuple[object, ...]]:
+def _told(text: KeptText) -> tuple[object, ...]:
+    """A text as it is kept: most have a side, a role and words, and boxes from before knew no others."""
+    side, role, words, _, part, name, ident = text
+    return (side, role, words) if part == "text" else (side, role, words, part, name, ident)
+
+
+def _beside(originals: Texts, texts: Texts) -> list[tuple[object, ...]]:
     """The *originals* as they are kept: each with its attempt, and those among *texts* by their place."""
-    places = {text: place for place, text in reversed(list(enumerate(texts)))}
-    return [
-        (attempt, places[said]) if (said := (side, role, text)) in places else (attempt, *said)
-        for side, role, text, attempt in originals
-    ]
+    places = {_words(text): place for place, text in reversed(list(enumerate(texts)))}
+    held: list[tuple[object, ...]] = []
+    for said in originals:
+        place = places.get(_words(said))
+        if place is None:
+            held.append((said.attempt, *_told(said)))
+        elif texts[place][5:] == said[5:]:
+            held.append((said.attempt, place))
+        else:  # whose name or id no rule had seen
+            held.append((said.attempt, place, said.name, said.id))
+    return held
+
+
+def _words(text: KeptText) -> tuple[str, ...]:
+    return (*text[:3], text.part)
+
+
+def _read(told: Any) -> KeptText:
+    match told:
+        case [str(side), str(role), str(words)]:
+            return KeptText(side, role, words)
+        case [str(side), str(role), str(words), "reasoning" | "refusal" | "tool call" as part, name, ident]:
+            return KeptText(side, role, words, None, part, name, ident)
+    raise ValueError("the box does not hold what was said")
+
+
+def _read_beside(texts: Texts, said: Any) -> KeptText:
+    match said:
+        case [int(place)] if 0 <= place < len(texts):
+            return texts[place]
+        case [int(place), name, ident] if 0 <= place < len(texts):
+            return texts[place]._replace(name=name, id=ident)
+    return _read(said)
 
 
 def _original(call: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from guardrails_lite._messages import Usage
-from guardrails_lite._record import AttemptStep, CheckStep, FindingCount, Intent, Record
+from guardrails_lite._record import AttemptStep, CheckStep, FindingCount, Intent, KeptText, Record
 
 
 def call_id(number: int) -> str:
@@ -31,6 +31,7 @@ def intent(number: int = 1, **changes: Any) -> Intent:
 
 def record(number: int = 1, **changes: Any) -> Record:
     """The record of call *number*; one that is blocked has a finding of the injection rule."""
+    changes["texts"] = tuple(KeptText(*text) for text in changes.get("texts", ()))
     blocked = changes.get("outcome") == "blocked"
     check = CheckStep(
         rule="block(injection())",

@@ -36,6 +36,7 @@ from guardrails_lite.audit import (
     Clock,
     Disk,
     Erased,
+    KeptText,
     bundle,
     entry_schema,
     erase,
@@ -94,8 +95,8 @@ def both(log: AuditLog) -> tuple[list[str], list[str]]:
     (entry,) = log.records()
     left: list[str] = []
     with contextlib.suppress(LookupError):
-        left = [text for *_, text in reveal(log, entry.id, **WHY)]
-    return left, [text for *_, text in reveal(log, entry.id, **WHY, texts="original")]
+        left = [kept.text for kept in reveal(log, entry.id, **WHY)]
+    return left, [kept.text for kept in reveal(log, entry.id, **WHY, texts="original")]
 
 
 # --- what is kept ---
@@ -259,7 +260,7 @@ def test_no_byte_of_the_log_shows_what_was_masked(
                 style.call(guard | Guard(retry=NOW), ScriptedModel(replies, size=2), said)
         opened = [_opened(log, entry.id, content_of(entry.data)) for entry in log.records()]
     assert SECRET.encode() not in everything(root)
-    kept = [text for texts, _ in opened for *_, text in texts]
+    kept = [each.text for texts, _ in opened for each in texts]
     assert not [text for text in kept if SECRET in text]
     if capture != "sealed":
         assert not [each for _, originals in opened for each in originals or ()]
@@ -327,7 +328,7 @@ def test_what_was_said_is_forgotten_with_the_rest(log: AuditLog) -> None:
     held = hold(log, "ada", owner="counsel", reason="case")
     with pytest.raises(ConfigError, match="under legal hold"):
         erase(log, "ada", request="R-2", basis="GDPR 17")
-    assert originals(stopped) == (("input", "user", f"mail {SECRET}"),)
+    assert originals(stopped) == (KeptText("input", "user", f"mail {SECRET}", 0),)
     assert held
 
     release(log, held, owner="counsel", reason="closed")

@@ -31,11 +31,12 @@ from guardrails_lite import (
     warn,
 )
 from guardrails_lite._rates import wilson
-from guardrails_lite.audit import PolicyDiff, diff_policy, erase, read, restrict
+from guardrails_lite.audit import KeptText, PolicyDiff, diff_policy, erase, read, restrict
 from guardrails_lite.audit._decided import SEVERITY, Decider, DecisionName, Policy, Verdict
 from guardrails_lite.audit._format import Entry
 from guardrails_lite.audit._opening import Opened, Why
 from guardrails_lite.cli import main
+from guardrails_lite.testing import completion, tool_call
 from tests.engine.conftest import word
 
 pytest.importorskip("cryptography")
@@ -252,24 +253,47 @@ def test_a_reply_that_was_asked_again(root: Path) -> None:
     assert (other.unknown, other.blind) == ({"no text": 1}, {"output block(word(text='fine'))": 1})
 
 
-def test_what_is_never_kept_is_not_taken_for_clean(root: Path) -> None:
-    """Arguments of a tool call are checked and not kept: of such a reply only a stop is known."""
+@pytest.mark.parametrize("form", ["redacted", "original"])
+def test_arguments_of_tool_calls_are_judged(root: Path, form: Any) -> None:
+    """They are kept with the reply, so it is known whether a rule would stop or let pass all of it."""
 
-    def look(place: str) -> str:
-        return place
+    def asking(messages: list[Any], **params: Any) -> Any:
+        return as_call(messages[-1]["content"])
 
-    def asking(messages: list[Any], **params: Any) -> dict[str, Any]:
-        call = {"name": "look", "arguments": '{"place": "eve"}'}
-        calls = [{"id": "c-1", "type": "function", "function": call}]
-        message = {"role": "assistant", "content": messages[-1]["content"], "tool_calls": calls}
-        return {"choices": [{"index": 0, "finish_reason": "tool_calls", "message": message}]}
+    made(root, Guard(tools=[look]), ["eve", "ada"], capture="sealed", model=asking)
 
-    made(root, Guard(tools=[look]), ["hello", "bad"], capture="redacted", model=asking)
+    found = diff(root, Guard(tools=[look], output=[block(word("eve"))]), texts=form)
 
-    found = diff(root, Guard(tools=[look], output=[block(word("bad"))]))
+    assert [(number, kind) for number, kind, _ in changes(root, found)] == [(0, "newly blocked")]
+    assert found.unknown == {}
 
-    assert [(number, kind) for number, kind, _ in changes(root, found)] == [(1, "newly blocked")]
-    assert found.unknown == {"partly kept": 1}
+
+def test_a_call_that_was_repaired_is_not_taken_for_what_was_said(root: Path) -> None:
+    """Rules saw the arguments after the repair; among the originals they are as they were before."""
+    broken = completion(tool_calls=[tool_call("look", "{'place': 'eve'}")])
+    made(root, Guard(tools=[look]), ["hello"], capture="sealed", model=lambda messages, **params: broken)
+    new = Guard(tools=[look], output=[block(word("bad"))])
+
+    assert diff(root, new, texts="redacted").unknown == {}
+    assert diff(root, new, texts="original").unknown == {"partly kept": 1}
+
+
+def test_what_is_not_kept_is_not_taken_for_clean() -> None:
+    """In a log from before, arguments were checked and not kept: of such a reply only a stop is known."""
+    steps: list[Any] = [{"verdict": "passed", "attempt": 1, "name": "look", "repaired": 0}]
+    data = {"style": "sync", "error": None, "mode": "enforce", "tools": steps, "checks": []}
+    data["attempts"] = [{"number": 1, "result": "answered"}]
+    entry = Entry("s", 0, "call.completed", "a" * 32, 0, 0, data)
+    policy = Policy(Guard(tools=[look], output=[block(word("bad"))]))
+
+    def told(*said: KeptText) -> Any:
+        kept = (KeptText("input", "user", "hi"), *said)
+        return Decider([policy]).would(policy, entry, Opened(kept, None))
+
+    call = KeptText("output", "assistant", '{"place": "so"}', None, "tool call", "look")
+    assert told(KeptText("output", "assistant", "so bad")).decision == "blocked"
+    assert told(KeptText("output", "assistant", "fine")).why == "partly kept"
+    assert told(KeptText("output", "assistant", "fine"), call).decision == "passed"
 
 
 def test_who_may_not_be_read_is_undecided(root: Path) -> None:
@@ -495,15 +519,28 @@ class Kept(list[Any]):
         self.append((record, originals))
 
 
-def live(guard: Guard[Any]) -> list[tuple[Entry, Opened]]:
+def look(place: str) -> str:
+    """Look at a place."""
+    return place
+
+
+def as_call(text: str) -> Any:
+    """A reply that says nothing and looks there."""
+    return completion(tool_calls=[tool_call("look", {"place": text})])
+
+
+REPLIES: list[Callable[[str], Any]] = [str, as_call]
+
+
+def live(guard: Guard[Any], reply: Callable[[str], Any] = str) -> list[tuple[Entry, Opened]]:
     """Make all calls; the entry of each, and its texts."""
     kept = Kept()
-    guarded = guard | Guard(log=[kept])
+    guarded = guard | (Guard(log=[kept]) if reply is str else Guard(log=[kept], tools=[look]))
     for request, replies in CALLS:
         coming: Iterator[str] = iter(replies)
         with contextlib.suppress(GuardrailsError):
             guarded.run(
-                lambda messages, coming=coming: next(coming),
+                lambda messages, coming=coming, **params: reply(next(coming)),
                 [{"role": "user", "content": text} for text in request],
             )
     return [
@@ -513,13 +550,18 @@ def live(guard: Guard[Any]) -> list[tuple[Entry, Opened]]:
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-@given(st.sampled_from(SIDES).flatmap(lambda sides: st.tuples(guards(sides), guards(sides))))
-def test_what_is_said_to_be_known_is_what_happens(pair: tuple[Guard[Any], Guard[Any]]) -> None:
+@given(
+    st.sampled_from(SIDES).flatmap(lambda sides: st.tuples(guards(sides), guards(sides))),
+    st.sampled_from(REPLIES),
+)
+def test_what_is_said_to_be_known_is_what_happens(
+    pair: tuple[Guard[Any], Guard[Any]], reply: Callable[[str], Any]
+) -> None:
     """Law: a decision that is told, by texts or without, is the one a guard makes of the same call."""
     made_by, new = pair
     policy = Policy(new)
     decider = Decider([policy])
-    for (entry, kept), (again, _) in zip(live(made_by), live(new), strict=True):
+    for (entry, kept), (again, _) in zip(live(made_by, reply), live(new, reply), strict=True):
         by_texts: Opened | Why = Opened(kept.kept, None) if kept.kept else "no text"
         opened: tuple[Opened | Why, ...] = (kept, by_texts, "no text")
         for each in opened:
@@ -554,13 +596,18 @@ def fits(told: DecisionName, real: DecisionName) -> bool:
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
-@given(st.sampled_from(SIDES).flatmap(lambda sides: st.tuples(guards(sides), guards(sides))))
-def test_of_a_monitor_with_texts_everything_is_known(pair: tuple[Guard[Any], Guard[Any]]) -> None:
+@given(
+    st.sampled_from(SIDES).flatmap(lambda sides: st.tuples(guards(sides), guards(sides))),
+    st.sampled_from(REPLIES),
+)
+def test_of_a_monitor_with_texts_everything_is_known(
+    pair: tuple[Guard[Any], Guard[Any]], reply: Callable[[str], Any]
+) -> None:
     """Law: where nothing was masked or stopped and all texts were kept, no decision is left open."""
     watched, new = pair[0] | Guard(mode="monitor"), pair[1]
     policy = Policy(new)
     decider = Decider([policy])
-    for (entry, kept), (again, _) in zip(live(watched), live(new), strict=True):
+    for (entry, kept), (again, _) in zip(live(watched, reply), live(new, reply), strict=True):
         told, real = decider.would(policy, entry, kept), decider.recorded(again, "no text")
         assert isinstance(told, Verdict)
         assert fits(told.decision, real.decision)

@@ -15,6 +15,7 @@ from guardrails_lite.audit import (
     AuditLog,
     Disk,
     Erased,
+    KeptText,
     erase,
     find_subject,
     hold,
@@ -27,7 +28,7 @@ from guardrails_lite.audit._content import Box, content_of
 from tests.audit.calls import call_id, record
 
 SECRET = "correct horse battery staple"
-TEXTS = (("input", "user", SECRET), ("output", "assistant", f"you said {SECRET}"))
+TEXTS = (KeptText("input", "user", SECRET), KeptText("output", "assistant", f"you said {SECRET}"))
 
 
 def told(number: int, user: str | None = "ada@example.org", **changes: Any) -> Any:

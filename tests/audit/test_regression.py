@@ -27,7 +27,7 @@ from guardrails_lite.audit.export import TakenVerdicts, take_verdicts
 from guardrails_lite.audit.index import Index
 from guardrails_lite.cli import main
 from guardrails_lite.evaluation import evaluate, read_examples
-from guardrails_lite.testing import ScriptedModel, check_examples
+from guardrails_lite.testing import ScriptedModel, check_examples, completion, tool_call
 from tests.engine.conftest import word
 
 pytest.importorskip("cryptography")
@@ -161,6 +161,24 @@ def test_what_was_masked_or_stopped_is_there_as_it_was_said_only(make: Make, tmp
 
     made, _ = taken(log, tmp_path, texts="original")
     assert (made.examples, made.originals, made.left_out) == (4, 4, {})
+    check_examples(guard(), made.taken.path)
+
+
+@pytest.mark.parametrize("form", ["redacted", "original"])
+def test_a_finding_in_a_tool_call_becomes_a_line(make: Make, tmp_path: Path, form: Any) -> None:
+    """With each string of the arguments, decoded, as the rule saw them one by one."""
+
+    def look(place: str) -> str:
+        return place
+
+    log, asked = make(), tool_call("look", '{"place": "\\u0065ve"}')
+    guard(log, tools=[look]).run(ScriptedModel([completion(tool_calls=[asked])]), "hi")
+    (call,) = (entry.id for entry in log.records())
+    judge(log, call, EVE, "true positive")
+    made, (line,) = taken(log, tmp_path, texts=form)
+
+    assert (line["text"], line["role"], line["side"]) == ("eve", "assistant", "output")
+    assert line["others"] == [{"text": "place", "role": "assistant"}]
     check_examples(guard(), made.taken.path)
 
 

@@ -12,6 +12,7 @@ from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit import (
     AuditLog,
     Clock,
+    KeptText,
     Problem,
     bundle,
     check_bundle,
@@ -32,7 +33,7 @@ from tests.audit.calls import call_id, record
 
 DAY_NS = 86_400 * 10**9
 SECRET = "correct horse battery staple"
-TEXTS = (("input", "user", SECRET),)
+TEXTS = (KeptText("input", "user", SECRET),)
 
 
 class Time:

@@ -65,8 +65,10 @@ def test_what_was_said_is_kept_where_there_is_room(tmp_path: Path, full: tuple[s
 
     assert [len(calls(each)) for each in (log, log.spill)] == [2, 2]
     masked, stopped = calls(log.spill)
-    assert [text for *_, text in reveal(log.spill, masked, **WHY)] == ["mail [SECRET]", "it is [SECRET]"]
-    said = [[t for *_, t in reveal(log.spill, call, **WHY, texts="original")] for call in (masked, stopped)]
+    assert [kept.text for kept in reveal(log.spill, masked, **WHY)] == ["mail [SECRET]", "it is [SECRET]"]
+    said = [
+        [kept.text for kept in reveal(log.spill, call, **WHY, texts="original")] for call in (masked, stopped)
+    ]
     assert said == [[f"mail {SECRET}", f"it is {SECRET}"], [f"mail {SECRET}"]]
     assert [entry.id for entry in find_subject(log.spill, "ada")] == [masked, stopped]
     assert {entry.data["capture"] for entry in log.spill.records("policy.loaded")} == {"sealed"}

@@ -34,7 +34,7 @@ pytest.importorskip("cryptography")
 ROOT = Path(__file__).parents[2]
 KILLED = """\
 import os, signal, sys
-from guardrails_lite.audit import AuditLog, Disk
+from guardrails_lite.audit import AuditLog, Disk, KeptText
 from tests.audit.calls import record
 
 def write(fd, data):
@@ -45,7 +45,7 @@ def write(fd, data):
 log = AuditLog(sys.argv[1], capture="sealed", disk=Disk(write=write))
 said = ("input", "user", "hi")
 log(record(1, texts=(said,), who={"user": "ada"}))
-log.sealed(record(2, texts=(said,), who={"user": "ada"}), [("input", "user", "what ada said", None)])
+log.sealed(record(2, texts=(said,), who={"user": "ada"}), [KeptText("input", "user", "what ada said")])
 """
 
 

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite._record import Original
+from guardrails_lite._record import KeptText
 from guardrails_lite.audit import AuditLog, expire, read, verify
 from guardrails_lite.audit._registry import read_config
 from guardrails_lite.audit.index import Filter, Index
@@ -150,7 +150,7 @@ def test_fetching_and_verifying_hold_a_part_at_a_time(tmp_path: Path, database: 
 def test_what_was_said_stays_where_it_is(tmp_path: Path, database: str) -> None:
     """Of sealed originals a database gets the commitment in the signed record, and no box, key or text."""
     root = tmp_path / "log"
-    said = (Original("input", "user", "correct horse", 0), Original("output", "assistant", "battery", 1))
+    said = (KeptText("input", "user", "correct horse", 0), KeptText("output", "assistant", "battery", 1))
     with write(root, 0, 3, capture="sealed") as log:
         log.sealed(record(9, texts=(("input", "user", "correct [ANIMAL]"),)), said)
     ship(root, database)

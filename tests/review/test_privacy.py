@@ -11,7 +11,7 @@ import pytest
 
 from guardrails_lite import AuditLog, Blocked, Guard, block, bound, redact
 from guardrails_lite.audit import read, verify
-from guardrails_lite.testing import ScriptedModel
+from guardrails_lite.testing import ScriptedModel, completion, tool_call
 from guardrails_lite_validators import pii
 from tests.review.conftest import Serve
 from tests.review.test_pages import post
@@ -155,3 +155,29 @@ def test_what_is_not_done(visitor: httpx.Client, log: Path, wrong: dict[str, str
     form = {name: value for name, value in wrong.items() if name != "act"}
     assert do(visitor, wrong.get("act", "hold"), **form).status_code == 409
     assert not list(read(log, kind="hold.placed")) + list(read(log, kind="erasure"))
+
+
+def test_tool_calls_are_read_with_the_texts(tmp_path: Path, serve: Serve) -> None:
+    """Which tool, in which attempt, with which arguments, as text; nothing of it before a reason is given."""
+    pytest.importorskip("cryptography")
+
+    def send(to: str) -> str:
+        return to
+
+    root = tmp_path / "agent"
+    with AuditLog(root, capture="sealed") as held:
+        agent = Guard(output=[redact(pii())], tools=[send], log=held)
+        asked = tool_call("send", {"to": "<b>ada@example.com</b>"}, id="call_1")
+        agent.run(ScriptedModel([completion(tool_calls=[asked])]), [{"role": "user", "content": "hi"}])
+    (call,) = (entry.id for entry in read(root))
+    with httpx.Client(base_url=serve(root), follow_redirects=True, timeout=60) as visitor:
+        page = f"/calls/{call}"
+        assert "example.com" not in visitor.get(page).text + visitor.get(f"{page}.json").text
+
+        def texts(form: str) -> str:
+            return post(visitor, page, f"{page}/texts", reason="case 1", texts=form).text
+
+        assert "assistant, tool call send<" in texts("redacted")
+        assert "ada@example.com" not in texts("redacted")
+        assert "assistant, attempt 1, tool call send (call_1)<" in texts("original")
+        assert "&lt;b&gt;ada@example.com&lt;/b&gt;" in texts("original")

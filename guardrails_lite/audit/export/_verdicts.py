@@ -25,9 +25,10 @@ from guardrails_lite.audit.export._take import Taken, chosen, place_of, taken
 from guardrails_lite.audit.index import Filter, Index
 
 if TYPE_CHECKING:
-    from guardrails_lite.audit._content import Form, Texts
+    from guardrails_lite.audit._content import Form
     from guardrails_lite.audit._format import Entry
     from guardrails_lite.audit._log import AuditLog
+    from guardrails_lite.audit._looked_at import LookedAt
 
 Reason = (
     Why
@@ -206,7 +207,7 @@ class _Judged:
         return kept
 
 
-def _line(entry: Entry, screening: Screening, said: Texts, rule: str, verdict: str) -> dict[str, Any]:
+def _line(entry: Entry, screening: Screening, said: LookedAt, rule: str, verdict: str) -> dict[str, Any]:
     *others, last = [_text(role, text) for _, role, text in said]
     data = entry.data
     return {
@@ -251,9 +252,9 @@ def _masked(screening: Screening, place: int) -> bool:
     return any(check.get("action") == "redact" for check in screening.checks[place:])
 
 
-def _as_seen(screening: Screening, place: int) -> Texts | Reason:
+def _as_seen(screening: Screening, place: int) -> LookedAt | Reason:
     """The texts as the rule at *place* saw them, or as they came to the rules before it."""
-    texts: Texts | Why = screening.texts
+    texts: LookedAt | Why = screening.texts
     if screening.said is not None:
         texts = screening.said
     elif texts in ("erased", "restricted", "damaged"):

@@ -149,6 +149,7 @@ def _declare_reveal(parser: argparse.ArgumentParser) -> None:
 
 def _reveal(arguments: argparse.Namespace) -> int:
     from guardrails_lite.audit import reveal
+    from guardrails_lite.audit._content import heading
 
     with index_of(arguments) as index:
         call = the_call(index, arguments.id)
@@ -166,11 +167,11 @@ def _reveal(arguments: argparse.Namespace) -> int:
         except ValueError as error:
             return fail(f"the kept texts of call {call.id} are not what was written: {error}", 2)
     if arguments.json:
-        print_json([{"side": side, "role": role, "text": text} for side, role, text in texts])
+        print_json([kept._asdict() for kept in texts])
         return 0
-    for side, role, text in texts:
-        print(f"{safe(side)} {safe(role)}:")
-        for line in text.splitlines():
+    for kept in texts:
+        print(f"{safe(heading(kept))}:")
+        for line in kept.text.splitlines():
             print(f"  {safe(line)}")
     return 0
 

@@ -25,7 +25,7 @@ _BASES = {
 _WHY = {
     "no text": "no text was kept of what a rule would have to see",
     "masked": "the text was masked before it was kept",
-    "partly kept": "some of the reply is no text and was not kept",
+    "partly kept": "some of the reply was not kept as rules saw it",
     "erased": "the text was erased",
     "restricted": "the person is under restriction",
     "damaged": "the kept text is damaged",

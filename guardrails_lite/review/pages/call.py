@@ -9,7 +9,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from guardrails_lite.audit import prove, reveal
-from guardrails_lite.audit._content import Form, content_of
+from guardrails_lite.audit._content import Form, content_of, heading
 from guardrails_lite.audit._verdicts import QUIET, found_in, spell
 from guardrails_lite.audit.index import Call
 from guardrails_lite.review import _numbers
@@ -72,6 +72,8 @@ def proof(visit: Visit) -> Response:
 def texts(visit: Visit) -> View:
     """The captured texts of a call, as the rules left them; as they were said where that is asked for.
 
+    What the model asked tools to do is among them.
+
     That they were read, in which form, by whom and why, is recorded first.
 
     Raises:
@@ -82,7 +84,7 @@ def texts(visit: Visit) -> View:
     form: Form = "original" if visit.form.get("texts") == "original" else "redacted"
     log, reason = visit.desk.place.log(), visit.asked("reason")
     found = reveal(log, call.id, reader=visit.reviewer, reason=reason, texts=form)
-    told = [{"side": side, "role": role, "text": text} for side, role, text in found]
+    told = [{**kept._asdict(), "heading": heading(kept)} for kept in found]
     data = {"call": call.id, "now_ns": visit.desk.clock(), "form": form, "texts": told}
     return View("texts.html", f"Texts of call {call.id[:12]}", data)
 
