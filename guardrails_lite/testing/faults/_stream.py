@@ -345,7 +345,7 @@ STREAM_FAULTS = (
     fault(
         "S30",
         "the same chunk 10,000 times",
-        (FAILED, "FAIL truncated", "FAIL blocked", "RETRY", "FALL"),
+        ("DELIVER", "FAIL budget stopped", FAILED, LATE),  # it is whole; what bounds it is the budget
         (
             Variant(
                 "",
