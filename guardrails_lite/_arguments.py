@@ -35,12 +35,12 @@ def by_name(make: M) -> M:
     return made  # type: ignore[return-value]  # it takes and gives the same
 
 
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """What to say of a setting that there is not."""
+def unknown(what: str, name: str, known: Iterable[str], *, form: str = "{}=") -> str:
+    """What to say of a setting that there is not; *form* is how a setting is written where it stands."""
     there = sorted(known)
     near = get_close_matches(name, there, 1, 0.6)
-    meant = f"did you mean {near[0]}=?" if near else f"it takes {', '.join(there)}"
-    return f"{what} has no setting {name}=; {meant}"
+    meant = f"did you mean {form.format(near[0])}?" if near else f"it takes {', '.join(there)}"
+    return f"{what} has no setting {form.format(name)}; {meant}"
 
 
 def _misfit(make: Callable[..., Any], args: tuple[Any, ...], settings: Mapping[str, Any]) -> str | None:

@@ -47,10 +47,12 @@ import inspect
 import os
 import tomllib
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from guardrails_lite import _rules
+from guardrails_lite._arguments import unknown as no_setting
 from guardrails_lite._capabilities import Capabilities
 from guardrails_lite._engine._cache import Cache
 from guardrails_lite._errors import ConfigError
@@ -67,6 +69,7 @@ _VERBS: Mapping[str, Callable[..., Rule]] = {
     "warn": _rules.warn,
 }
 _RULE_OPTIONS = ("roles", "on_error", "timeout_s", "mode", "share")
+_IN_A_FILE = "{!r}"
 _KEYS = (
     *("name", "mode", "log", "accept", "input", "output", "schema", "tool_calls"),
     *("retry", "budget", "clocks", "upstream", "hedge", "cache", "fallback"),
@@ -85,13 +88,13 @@ def settings_from_file(path: str | os.PathLike[str]) -> dict[str, Any]:
         )
     file = Path(path)
     told = _read(file)
-    unknown = [key for key in told if key not in _KEYS]
-    if "tools" in unknown:
+    others = [key for key in told if key not in _KEYS]
+    if "tools" in others:
         raise ConfigError(
             f"{file}: tools are functions, so a file has none: Guard.from_file(...) | Guard(tools=[...])"
         )
-    if unknown:
-        raise ConfigError(f"{file}: {unknown[0]!r} is no setting of a guard; there are {', '.join(_KEYS)}")
+    if others:
+        raise ConfigError(f"{file}: {no_setting('a guard', others[0], _KEYS, form=_IN_A_FILE)}")
     as_they_are = ("name", "mode", "accept", "schema", "tool_calls")
     settings: dict[str, Any] = {key: told[key] for key in as_they_are if key in told}
     for side in ("input", "output"):
@@ -133,7 +136,7 @@ def _read(file: Path) -> dict[str, Any]:
         try:
             told = tomllib.loads(data.decode("utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{file}: is no TOML: {error}") from None
+            raise ConfigError(f"{file}: is not valid TOML: {error}") from None
     else:
         raise ConfigError(f"{file}: expected a .toml, .yaml or .yml file")
     if not isinstance(told, dict):
@@ -153,7 +156,7 @@ def _yaml(file: Path, data: bytes) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark is not None else ""
-        raise ConfigError(f"{file}: is no YAML{where}") from None
+        raise ConfigError(f"{file}: is not valid YAML{where}") from None
     return {} if told is None else told  # an empty file is null in YAML, and an empty table in TOML
 
 
@@ -166,12 +169,17 @@ def _list(file: Path, told: Mapping[str, Any], key: str) -> list[Any]:
 
 def _rule(file: Path, place: str, told: Any) -> Rule:
     if not isinstance(told, dict):
-        raise ConfigError(f'{file}: {place} must be a table such as block = "injection"')
+        raise ConfigError(
+            f"{file}: {place} must be a table: [[{place.partition('[')[0]}]], and below it a line such as "
+            'block = "injection"'
+        )
     verbs = [verb for verb in _VERBS if verb in told]
     if len(verbs) != 1:
+        meant = [near for key in told for near in get_close_matches(key, _VERBS, 1, 0.7)]
+        hint = f". Did you mean {meant[0]!r}?" if meant and not verbs else ""
         raise ConfigError(
             f"{file}: {place} names {'no verb' if not verbs else ' and '.join(verbs)}; "
-            f"expected exactly one of {', '.join(_VERBS)}"
+            f"expected exactly one of {', '.join(_VERBS)}{hint}"
         )
     verb = verbs[0]
     name = told[verb]
@@ -193,7 +201,10 @@ def _rule(file: Path, place: str, told: Any) -> Rule:
 
 def _target(file: Path, place: str, told: Any) -> Target:
     if not isinstance(told, dict):
-        raise ConfigError(f'{file}: {place} must be a table such as model = "gpt-5-mini"')
+        raise ConfigError(
+            f"{file}: {place} must be a table: [[fallback]], and below it a line such as "
+            'model = "gpt-5-mini" or answer = "Sorry, try later."'
+        )
     overrides = dict(told)
     answer = overrides.pop("answer", None)
     if "can" in overrides:
@@ -245,7 +256,7 @@ def _made(file: Path, key: str, kind: Callable[..., Any], told: Any) -> Any:
     known = inspect.signature(kind).parameters
     for name in told:
         if name not in known:
-            raise ConfigError(f"{file}: {key}.{name} is no setting of it; there are {', '.join(known)}")
+            raise ConfigError(f"{file}: {no_setting(f'[{key}]', name, known, form=_IN_A_FILE)}")
     try:
         return kind(**told)
     except ConfigError as error:

@@ -13,7 +13,7 @@ from guardrails_lite.cli._terminal import fail, print_json, safe
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("file", help="a guard in TOML or YAML")
+    parser.add_argument("file", metavar="FILE", help="a guard in TOML or YAML")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -54,12 +54,18 @@ def run(arguments: argparse.Namespace) -> int:
         return fail("the demo uses the shipped validators: pip install guardrails-lite-validators")
     if arguments.live and not (os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL")):
         return fail("--live needs OPENAI_API_KEY, or OPENAI_BASE_URL of a compatible server")
+    if arguments.log is not None and _is_taken(Path(arguments.log)):
+        return fail(f"--log {safe(arguments.log)}: something is there already; name a new directory")
     with _workplace(arguments.log) as directory, _endpoint(arguments.live) as (client, model, requests):
         if arguments.live:
             print(f"Real calls to the model {safe(arguments.live)}; it may make fewer mistakes than told.\n")
         else:
             print("No key, no network: the model is scripted, the client, HTTP and the guard are real.\n")
         return _Story(client, model, requests, directory, live=bool(arguments.live)).tell()
+
+
+def _is_taken(place: Path) -> bool:
+    return place.exists() and not (place.is_dir() and not any(place.iterdir()))
 
 
 @contextlib.contextmanager

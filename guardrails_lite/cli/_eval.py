@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("data", help="a .jsonl file: each line an object with a text and a label")
+    parser.add_argument(
+        "data", metavar="FILE", help="a .jsonl file: each line an object with a text and a label"
+    )
     parser.add_argument(
         "--guard",
         metavar="FILE",

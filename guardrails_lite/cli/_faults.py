@@ -18,7 +18,9 @@ _WAYS: tuple[Way, ...] = ("sync", "async", "sync stream", "async stream")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("ids", nargs="*", help="only these rows, or groups by their letter: H S07")
+    parser.add_argument(
+        "ids", metavar="ID", nargs="*", help="only these rows, or groups by their letter: H S07"
+    )
     parser.add_argument("--guard", metavar="FILE", help="a guard in TOML or YAML; default: Guard()")
     parser.add_argument("--way", choices=_WAYS, action="append", help="only this way of calling; repeatable")
     parser.add_argument(

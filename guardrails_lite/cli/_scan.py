@@ -20,7 +20,9 @@ from guardrails_lite.cli._terminal import fail, print_table, progress, safe
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("files", nargs="*", help="text or .jsonl files; none, or -: standard input")
+    parser.add_argument(
+        "files", metavar="FILE", nargs="*", help="text or .jsonl files; none, or -: standard input"
+    )
     parser.add_argument("--guard", metavar="FILE", help="a guard in TOML or YAML")
     parser.add_argument(
         "--validators",

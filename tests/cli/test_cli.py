@@ -114,12 +114,15 @@ def test_check_gives_json(guard_file: Path, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("name = ", "is no TOML"),
-        ("nmae = 'x'", "'nmae' is no setting of a guard; there are name"),
+        ("name = ", "is not valid TOML"),
+        ("nmae = 'x'", "a guard has no setting 'nmae'; did you mean 'name'?"),
         (
             "[[input]]\nblock = 'pji'",
             r"input[0]: no installed package has a validator 'pji'. Did you mean 'pii'?",
         ),
+        ("[[input]]\nredcat = 'pii'", "fall_back, warn. Did you mean 'redact'?"),
+        ("fallback = ['gpt-5']", "fallback[0] must be a table: [[fallback]], and below it a line"),
+        ("input = ['pii']", "input[0] must be a table: [[input]], and below it a line such as block"),
         ("[[input]]\nstop = 'pii'", "input[0] names no verb; expected exactly one of block"),
         ("[[input]]\nblock = 'pii'\nwhere = 1", "input[0]: validator 'pii' cannot be made with where"),
         (
@@ -134,14 +137,14 @@ def test_check_gives_json(guard_file: Path, capsys: pytest.CaptureFixture[str]) 
         ("[[input]]\nblock = 'pii'\non_error = 'x'", "on_error='x'"),
         ("[[input]]\nreask = 'pii'", "cannot be an input rule"),
         ("[retry]\nattempts = 0", "retry: attempts=0 of Retry must be a whole number"),
-        ("[retry]\ntries = 1", "retry.tries is no setting of it; there are attempts"),
+        ("[retry]\ntries = 1", "[retry] has no setting 'tries'; it takes after_text, attempts"),
         ("input = 'pii'", "input must be a list: [[input]]"),
         ("[[fallback]]\n", "fallback[0]: target() names nothing"),
         ("upstream = 5\n", "upstream must be a table: [upstream]"),
-        ("[upstream]\nspeed = 5\n", "upstream.speed is no setting of it; there are name, breaker, limits"),
+        ("[upstream]\nspeed = 5\n", "[upstream] has no setting 'speed'; it takes breaker, limits, name"),
         ("[upstream]\nlimits = {rpm = 0}\n", "upstream.limits: rpm=0 of Limits must be a whole number"),
         ("[upstream]\nstore = {}\n", "upstream.store must be a table with a path or a url"),
-        ('[upstream]\nstore = {path = "x", speed = 5}\n', "upstream.store.speed is no setting of it"),
+        ('[upstream]\nstore = {path = "x", speed = 5}\n', "[upstream.store] has no setting 'speed'"),
         ('[[fallback]]\nmodel = "m"\ncan = {context = 0}\n', "fallback[0].can: context=0 of Capabilities"),
     ],
 )
@@ -352,6 +355,17 @@ def test_no_command_prints_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["nonsense"])
     assert main(["--version"]) == 0
+
+
+def test_the_demo_takes_no_directory_with_something_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would count what is there among its own, and searched it for its texts."""
+    (tmp_path / "notes.txt").write_text("mine")
+
+    assert main(["demo", "--log", str(tmp_path)]) == 2
+    assert "name a new directory" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 class Interruption:

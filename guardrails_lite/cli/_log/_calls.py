@@ -71,7 +71,9 @@ def shown_time(ns: int) -> str:
 
 def _declare_show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "id", help="the call's id, or the beginning of it; or policy:DIGEST, for what a policy says"
+        "id",
+        metavar="ID",
+        help="the call's id, or the beginning of it; or policy:DIGEST, for what a policy says",
     )
     parser.add_argument(
         "--against", metavar="DIGEST", help="of a policy: only the settings in which it differs from this one"

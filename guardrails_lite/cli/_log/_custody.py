@@ -43,7 +43,7 @@ def _is_in(directory: str, path: str) -> bool:
 
 
 def _declare_prove(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", help="the call's id, or the beginning of it")
+    parser.add_argument("id", metavar="ID", help="the call's id, or the beginning of it")
     parser.add_argument("-o", "--output", metavar="FILE", help="a new file for the proof; default: print it")
 
 

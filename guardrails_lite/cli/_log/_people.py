@@ -140,7 +140,7 @@ def _erase(arguments: argparse.Namespace) -> int:
 
 
 def _declare_reveal(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", help="the call's id, or the beginning of it")
+    parser.add_argument("id", metavar="ID", help="the call's id, or the beginning of it")
     parser.add_argument("--reader", required=True, help="who reads")
     parser.add_argument("--reason", required=True, help="why: it goes into the log as it is")
     declare_original(parser)

@@ -16,7 +16,7 @@ _SHOWN = 160
 
 
 def _declare_grep(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("pattern", help="a regular expression over the entry's JSON")
+    parser.add_argument("pattern", metavar="PATTERN", help="a regular expression over the entry's JSON")
     parser.add_argument("-i", "--ignore-case", action="store_true", help="in either case")
     parser.add_argument("-F", "--fixed", action="store_true", help="the pattern is text, not an expression")
     parser.add_argument("--type", metavar="TYPE", help="only entries of this type, such as erasure")
@@ -59,7 +59,9 @@ def _grep(arguments: argparse.Namespace) -> int:
 
 
 def _declare_sql(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("question", help="a SELECT over the index; - reads it from standard input")
+    parser.add_argument(
+        "question", metavar="QUESTION", help="a SELECT over the index; - reads it from standard input"
+    )
     parser.add_argument(
         "--timeout", type=amount("seconds"), default=30.0, metavar="S", help="give up after; default: 30"
     )
