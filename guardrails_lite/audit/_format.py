@@ -25,7 +25,6 @@ from typing import Any, Final
 
 FORMAT: Final = "glog/1"
 LINE_VERSION: Final = 1
-CHECKPOINT: Final = "checkpoint"
 NO_LEAF: Final = "0" * 64
 MAX_LINE: Final = 16 * 1024 * 1024
 """Longer lines are not parsed: a damaged file must not exhaust memory."""

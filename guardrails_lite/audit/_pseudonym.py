@@ -80,11 +80,6 @@ class Pseudonyms:
         self._save()
         self._known.clear()
 
-    @property
-    def periods(self) -> list[str]:
-        """The periods whose keys are held, oldest first."""
-        return list(self._keys)
-
     def _save(self) -> None:
         held = {period: b64(key) for period, key in self._keys.items()}
         replace_secret(self.path, json.dumps(held).encode())

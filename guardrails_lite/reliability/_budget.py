@@ -148,11 +148,6 @@ class Ledger:
         """US dollars that the checks reported so far; None: one asked a model without a price."""
         self._open: list[Admission] = []
 
-    @property
-    def deadline_at_s(self) -> float | None:
-        """When the call must be over, on its own clock; None: no limit."""
-        return None if self.budget.deadline_s is None else self.started_at_s + self.budget.deadline_s
-
     def time_left_s(self, now_s: float) -> float:
         """Seconds until the deadline; infinite without one."""
         deadline_s = self.budget.deadline_s

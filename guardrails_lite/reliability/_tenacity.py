@@ -7,7 +7,6 @@ only, and retries cancellation under negative predicates.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +120,3 @@ def _number(value: object) -> str:
     return (
         repr(int(value)) if isinstance(value, float) and value.is_integer() and value < 1e15 else repr(value)
     )
-
-
-Wait = Callable[[RetryState], float]
-Stop = Callable[[RetryState], bool]
