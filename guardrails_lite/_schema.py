@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -30,7 +30,7 @@ from guardrails_lite.schemas.problems import (
     feedback,
     fingerprint,
 )
-from guardrails_lite.schemas.reading import Fault, Refused, read
+from guardrails_lite.schemas.reading import Fault, Read, Refused, read
 from guardrails_lite.schemas.wrapping import WRAPPER, is_object
 
 if TYPE_CHECKING:
@@ -115,34 +115,20 @@ class Schema(Generic[T]):
         if not defects:
             return accepted(value, plain, notes)
         verdict = self._verdict(self._check, plain, data, notes)
-        return verdict if verdict.ok else self._fitted(verdict, text)
+        return verdict if verdict.ok else self._fitted(verdict, text, self._check)
 
     def parse_arguments(self, text: str) -> Parsed:
         """The verdict on a tool call's arguments: an object, nothing undeclared, no prose around it.
 
         No arguments at all count as ``{}``. Arguments that were encoded twice are decoded, and recorded.
         """
-        text = text.strip(_BLANK) or "{}"
-        edits: tuple[Edit, ...] = ()
         try:
-            plain, data, notes = read(text)
+            text, (plain, data, notes), edits, guessed = _read_or_mend(text.strip(_BLANK) or "{}")
         except Refused as refused:
-            from guardrails_lite.schemas.mending import mend
-
-            if refused.fault.code != "not json":
-                return _refused(refused.fault)
-            try:
-                mended = mend(text)
-                if text[mended.end :].strip():
-                    return _refused(Fault("not json", mended.end, "one JSON object and nothing after it"))
-                plain, data, notes = read(mended.text)
-            except Refused as again:
-                return _refused(again.fault)
-            edits = mended.edits
-            lossy = self._lossy(mended.guessed, plain)
-            if lossy:
-                return Parsed(json=plain, problems=lossy, edits=edits)
-            text = mended.text
+            return _refused(refused.fault)
+        lossy = self._lossy(guessed, plain)
+        if lossy:
+            return Parsed(json=plain, problems=lossy, edits=edits)
         if isinstance(plain, str):
             try:
                 inner, data, notes = read(plain)
@@ -153,9 +139,10 @@ class Schema(Generic[T]):
                 plain, text = inner, data.decode()
         if not isinstance(plain, dict):
             return Parsed(json=plain, problems=(Problem("$", "an object", "wrong type"),), edits=edits)
-        verdict = self._verdict(self._closed or self._check, plain, data, notes)
+        check = self._closed or self._check
+        verdict = self._verdict(check, plain, data, notes)
         if not verdict.ok:
-            verdict = self._fitted(verdict, text, check=self._closed or self._check)
+            verdict = self._fitted(verdict, text, check)
         return replace(verdict, edits=edits + verdict.edits) if edits else verdict
 
     def check(self, value: object) -> tuple[Problem, ...]:
@@ -232,11 +219,10 @@ class Schema(Generic[T]):
                 return Parsed(value, plain, (), (*notes, Edit("wrapper", 0)))
         return Parsed(None, plain, problems_of(defects, check.outline, plain), notes)
 
-    def _fitted(self, verdict: Parsed, text: str, *, check: ModelCheck | RawCheck | None = None) -> Parsed:
+    def _fitted(self, verdict: Parsed, text: str, check: ModelCheck | RawCheck) -> Parsed:
         """Put wrong forms right in a strict text, as long as that helps."""
         from guardrails_lite.schemas.fitting import MAX_ROUNDS, fit
 
-        check = check or self._check
         edits: tuple[Edit, ...] = ()
         for _ in range(MAX_ROUNDS):
             plain, data, notes = read(text)
@@ -289,7 +275,7 @@ class Schema(Generic[T]):
             return replace(_refused(refused.fault), edits=edits)
         verdict = self._verdict(self._check, plain, data, notes)
         if not verdict.ok:
-            verdict = self._fitted(verdict, mended.text)
+            verdict = self._fitted(verdict, mended.text, self._check)
         lossy = self._lossy(mended.guessed, plain)
         moved = tuple(replace(edit, offset=mended.source(edit.offset)) for edit in verdict.edits)
         return replace(
@@ -323,6 +309,25 @@ def explain_schema(declared: object) -> Explanation:
     from guardrails_lite.schemas.enforcement import explain
 
     return explain(Schema.of(declared).json_schema)
+
+
+def _read_or_mend(text: str) -> tuple[str, Read, tuple[Edit, ...], Sequence[Pointer]]:
+    """A text that is one value, as read: itself or mended, with what that changed and where it guessed.
+
+    Raises:
+        Refused: it is no JSON, also not once it is mended.
+    """
+    try:
+        return text, read(text), (), ()
+    except Refused as refused:
+        if refused.fault.code != "not json":
+            raise
+    from guardrails_lite.schemas.mending import mend
+
+    mended = mend(text)
+    if text[mended.end :].strip():
+        raise Refused(Fault("not json", mended.end, "one JSON object and nothing after it"))
+    return mended.text, read(mended.text), mended.edits, mended.guessed
 
 
 def _refused(fault: Fault) -> Parsed:

@@ -53,6 +53,10 @@ class Refused(Exception):
         self.fault = fault
 
 
+Read = tuple[object, bytes, "tuple[Edit, ...]"]
+"""A JSON value, its UTF-8 bytes, and notes on what was kept."""
+
+
 @functools.cache
 def _parser() -> Callable[..., object]:
     from jiter import from_json
@@ -60,7 +64,7 @@ def _parser() -> Callable[..., object]:
     return from_json
 
 
-def read(text: str) -> tuple[object, bytes, tuple[Edit, ...]]:
+def read(text: str) -> Read:
     """The JSON value of *text*, its UTF-8 bytes, and notes on what was kept.
 
     Raises:
