@@ -16,6 +16,7 @@ from guardrails_lite import ConfigError, LogUnavailable
 from guardrails_lite.audit import (
     AuditLog,
     Disk,
+    KeptText,
     Stray,
     clear_strays,
     diagnose,
@@ -136,7 +137,7 @@ def test_what_a_killed_process_left_is_found_and_overwritten(tmp_path: Path) -> 
         assert strays(tmp_path) == []
         assert bytes_of_texts(tmp_path) < before
         assert clear_strays(log) == []
-        assert reveal(log, call_id(1), reader="officer", reason="T-1") == (("input", "user", "hi"),)
+        assert reveal(log, call_id(1), reader="officer", reason="T-1") == (KeptText("input", "user", "hi"),)
     (told,) = log.records("log.repaired")
     assert told.data == {"removed": [{"file": stray.file, "offset": stray.offset, "bytes": stray.bytes}]}
     assert verify(tmp_path).ok
