@@ -4,10 +4,14 @@ A reviewer's newest decision on a finding counts until it is undone. A finding i
 reviewers as the desk asks for decided the same and nobody decided otherwise; then, and only then, it counts
 for the rule's precision. Where two decided otherwise it is *disputed*; where one of two has decided it
 *waits*. What was decided where more had to agree than are asked for now still waits for so many.
+
+One name is one reviewer, however it is spelled. Whose name it is the log cannot know: at the review desk a
+token says so, and at the command line whoever may write to the log is believed.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
@@ -15,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from guardrails_lite._errors import ConfigError
+from guardrails_lite._harmless import safe
 from guardrails_lite._rates import wilson
 from guardrails_lite.audit.index import Event
 from guardrails_lite.audit.index._rows import whole
@@ -60,6 +65,12 @@ def unspell(word: str) -> Key:
     except ValueError:
         raise LookupError("The address does not name a finding.") from None
     return call, rule
+
+
+def person(name: str) -> str:
+    """What is the same for all spellings of *name*: in capitals, in wide letters, with blanks or marks."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(each for each in folded if unicodedata.category(each)[0] not in "CZ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,22 +124,26 @@ class Verdicts:
     needs: int
     """How many reviewers have to agree."""
     _held: dict[Key, dict[str, Decision]] = field(default_factory=dict)
+    """By finding and person."""
 
     @staticmethod
     def read(events: Iterable[Event], *, needs: int) -> Verdicts:
         """Take in the review entries *events*, oldest first."""
         found = Verdicts(needs)
+        undone: set[tuple[str, str]] = set()
         for event in events:
             told = {name: str(event.data.get(name, "")) for name in ("call", "rule", "verdict", "note")}
             reviewer = str(event.data.get("reviewer", ""))
-            held = found._held.setdefault((told["call"], told["rule"]), {})
             if event.type == DECIDED and told["verdict"] in VERDICTS:
                 asked = whole(event.data.get("needs"))
-                held[reviewer] = Decision(event.id, event.at, **told, reviewer=reviewer, needs=asked)
-            elif (
-                event.type == UNDONE and reviewer in held and held[reviewer].id == event.data.get("decision")
-            ):
-                del held[reviewer]
+                held = found._held.setdefault((told["call"], told["rule"]), {})
+                held[person(reviewer)] = Decision(event.id, event.at, **told, reviewer=reviewer, needs=asked)
+            elif event.type == UNDONE:
+                undone.add((person(reviewer), str(event.data.get("decision"))))
+        # At the end, for where two processes wrote them a clock that was set may have put them in any order.
+        for held in found._held.values():
+            for who in [who for who, decision in held.items() if (who, decision.id) in undone]:
+                del held[who]
         return found
 
     def of(self, key: Key) -> list[Decision]:
@@ -148,7 +163,15 @@ class Verdicts:
 
     def is_for(self, reviewer: str, key: Key) -> bool:
         """Whether *reviewer* has yet to look at a finding that is not settled."""
-        return reviewer not in self._held.get(key, {}) and self.standing(key) not in VERDICTS
+        return not self.has_decided(reviewer, key) and self.standing(key) not in VERDICTS
+
+    def has_decided(self, reviewer: str, key: Key) -> bool:
+        """Whether a decision of *reviewer* on a finding stands."""
+        return person(reviewer) in self._held.get(key, {})
+
+    def is_hidden(self, reviewer: str, key: Key) -> bool:
+        """Whether *reviewer* is to decide on a finding without seeing what another decided."""
+        return self.standing(key) == "waiting" and not self.has_decided(reviewer, key)
 
     def settled(self) -> int:
         """How many findings are settled."""
@@ -160,7 +183,8 @@ class Verdicts:
 
     def newest(self, reviewer: str) -> Decision | None:
         """What *reviewer* decided last."""
-        theirs = [held[reviewer] for held in self._held.values() if reviewer in held]
+        who = person(reviewer)
+        theirs = [held[who] for held in self._held.values() if who in held]
         return max(theirs, key=lambda decision: decision.at, default=None)
 
     def score(self, rule: str, *, among: Container[str] | None = None) -> Score:
@@ -202,7 +226,8 @@ def decide(
         call: The call's id.
         rule: As the record prints it.
         verdict: One of `VERDICTS`.
-        reviewer: Who decides.
+        reviewer: Who decides, in printable characters. Names that differ only in capitals, blanks and the
+            like are one reviewer.
         note: Up to 500 characters, which stay as long as the log does: quote nobody in it.
         needs: How many reviewers have to agree.
 
@@ -216,8 +241,10 @@ def decide(
     if verdict not in VERDICTS:
         raise ConfigError(f"verdict={verdict!r}: expected one of {', '.join(VERDICTS)}")
     _check_needs(needs)
-    if not reviewer:
+    if not person(reviewer):
         raise ConfigError("decide(...) needs reviewer=: who decides is itself recorded")
+    if safe(reviewer) != reviewer:
+        raise ConfigError(f"reviewer={reviewer!r}: a name has no control characters and none that hide")
     if len(note) > _LONGEST_NOTE:
         raise ConfigError(f"a note has at most {_LONGEST_NOTE} characters; this one has {len(note)}")
     finding_of(index, (call, rule))
@@ -237,9 +264,14 @@ def undo(log: AuditLog, index: Index | ShippedIndex, *, reviewer: str) -> Decisi
     decision = read_verdicts(index).newest(reviewer)
     if decision is None:
         raise LookupError(f"there is no verdict of {reviewer} to take back")
-    told = {"call": decision.call, "rule": decision.rule, "decision": decision.id, "reviewer": reviewer}
-    log.event(UNDONE, told)
+    take_back(log, decision)
     return decision
+
+
+def take_back(log: AuditLog, decision: Decision) -> None:
+    """Record that *decision* no longer counts, and no other."""
+    told = {name: getattr(decision, name) for name in ("call", "rule", "reviewer")}
+    log.event(UNDONE, {**told, "decision": decision.id})
 
 
 def _check_needs(needs: int) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit import Report, verify
-from guardrails_lite.audit._verdicts import Verdicts, read_verdicts
+from guardrails_lite.audit._verdicts import DECIDED, Verdicts, read_verdicts
 from guardrails_lite.audit.alerts import Rules, read_rules
-from guardrails_lite.audit.index import Filter, Index
+from guardrails_lite.audit.index import Event, Filter, Index
 from guardrails_lite.audit.index._schema import DAY_NS, HOUR_NS
 from guardrails_lite.audit.postgres import ShippedIndex
 from guardrails_lite.review._place import Place
@@ -161,6 +161,17 @@ class Visit:
     def verdicts(self) -> Verdicts:
         """What reviewers decided, over all time."""
         return read_verdicts(self.index, needs=self.desk.needs)
+
+    def told(self, events: Iterable[Event]) -> Iterator[Event]:
+        """*events*, without another's verdict on a finding that this reviewer has yet to judge."""
+        verdicts = self.verdicts()
+        for event in events:
+            key = (str(event.data.get("call")), str(event.data.get("rule")))
+            if event.type == DECIDED and verdicts.is_hidden(self.reviewer, key):
+                shown = {name: event.data[name] for name in event.data if name not in ("verdict", "note")}
+                yield replace(event, data=shown)
+            else:
+                yield event
 
     def asked(self, name: str) -> str:
         """One value of the form, trimmed.

@@ -21,6 +21,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardrails_lite._errors import ConfigError
+from guardrails_lite.audit._verdicts import person
 
 COOKIE: Final = "guardrails_lite_desk"
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
@@ -129,7 +130,7 @@ def read_tokens(path: str) -> dict[str, str]:
             f"{path}: a token needs at least {_SHORTEST} characters; `openssl rand -hex 16` makes one"
         )
     tokens = dict(line for line in lines)
-    if len(tokens) != len(lines) or len(set(tokens.values())) != len(lines):
+    if len(set(map(person, tokens))) != len(lines) or len(set(tokens.values())) != len(lines):
         raise ConfigError(f"{path}: a name or a token is there twice")
     return tokens
 

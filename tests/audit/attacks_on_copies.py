@@ -336,4 +336,43 @@ OTHER: Final = (
         "nothing is overwritten; `log repair` exits with what `verify` says",
         ("tests/audit/test_strays.py::test_the_texts_of_records_that_somebody_removed_stay",),
     ),
+    OtherAttack(
+        "X18",
+        "agrees with oneself, in another spelling of one's name",
+        "the command line, or two tokens",
+        "names that differ in capitals, width, blanks or what cannot be seen are one reviewer",
+        "the finding waits",
+        (
+            "tests/review/test_queue.py::test_one_person_is_one_reviewer_however_spelled",
+            "tests/cli/test_log_review.py::test_one_person_in_two_spellings_does_not_settle",
+        ),
+    ),
+    OtherAttack(
+        "X19",
+        "decides, or takes a verdict back, in somebody else's name",
+        "write access to the files",
+        "nothing at the command line; at the review desk, a token for each reviewer",
+        "the verdict counts as theirs",
+        ("tests/cli/test_log_review.py::test_at_the_command_line_a_name_is_taken_on_trust",),
+    ),
+    OtherAttack(
+        "X20",
+        "looks at another's verdict before giving one's own",
+        "the review desk, where two have to agree",
+        "every page of the desk; nothing, where one can read the log itself",
+        "it is hidden until one's own is given",
+        ("tests/review/test_queue.py::test_two_have_to_agree",),
+    ),
+    OtherAttack(
+        "X21",
+        "has a reviewer's browser post a form of the desk, or reach it under another name",
+        "a web page that the reviewer opens",
+        "a value that only this session's pages know; the names that the desk answers to",
+        "refused (403, 421)",
+        (
+            "tests/review/test_door.py::test_another_page_cannot_post_a_form",
+            "tests/review/test_door.py::test_no_form_is_taken_from_elsewhere",
+            "tests/review/test_door.py::test_the_desk_answers_to_its_own_names",
+        ),
+    ),
 )

@@ -84,6 +84,34 @@ def test_two_reviewers_settle_or_dispute(review: Run) -> None:
     assert [one["call"] for one in review("--show", "disputed", *needs)["shown"]] == [call]
 
 
+def test_one_person_in_two_spellings_does_not_settle(review: Run) -> None:
+    """X18: the second verdict of the same person is theirs, not a second one's."""
+    (call,) = calls_of(review, ADA)
+    for by in ("ada", "Ada", " ada "):
+        review("--decide", "tp", "--call", call, "--needs", "2", by=by)
+    assert [one["call"] for one in review("--show", "waiting", "--needs", "2")["shown"]] == [call]
+
+
+def test_at_the_command_line_a_name_is_taken_on_trust(review: Run, log: Path) -> None:
+    """X19: not found: who may write to the log decides, and takes back, in any name."""
+    (call,) = calls_of(review, ADA)
+    review("--decide", "tp", "--call", call, "--needs", "2", by="ada")
+    review("--decide", "tp", "--call", call, "--needs", "2", by="bob")
+    assert [one["standing"] for one in review("--show", "settled", "--needs", "2")["shown"]] == [
+        "true positive"
+    ]
+    assert review("--undo", by="bob")["undone"]["reviewer"] == "bob"
+    assert verify(log).ok
+
+
+@pytest.mark.parametrize("name", [" ", "\u200b", "a\x1b[31mda", "ada\u202e", "a\udcffb"])
+def test_a_name_hides_nothing(review: Run, log: Path, name: str) -> None:
+    """Nor is it empty to the eye: it stands beside the verdict for as long as the log does."""
+    (call,) = calls_of(review, ADA)
+    review("--decide", "tp", "--call", call, by=name, code=2)
+    assert not list(read(log, kind="review.decided"))
+
+
 def test_a_call_with_two_findings_needs_the_rule(review: Run) -> None:
     """Nothing is decided by a guess; with the rule it is."""
     (call,) = calls_of(review, ODD)

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,12 @@ def test_two_have_to_agree(root: Path, serve: Serve) -> None:
             True,
             [],
         )
-        assert "seen by ada" not in bob.get("/queue").text
+        call = told["call"]["id"]
+        for page in ("/queue", "/activity", "/activity.csv", f"/calls/{call}", f"/calls/{call}.json"):
+            shown = bob.get(page).text
+            assert "seen by ada" not in shown, page
+            assert "verdict false positive" not in shown, page
+            assert "seen by ada" in ada.get(page).text or page == "/queue"
         assert ada.get("/queue.json").json()["settled"] == 0
         decide(bob, "false positive")
         assert ada.get("/queue.json").json()["settled"] == 1
@@ -176,6 +182,19 @@ def test_two_have_to_agree(root: Path, serve: Serve) -> None:
         decide(bob, "true positive")
         assert ada.get("/queue.json?show=disputed").json()["finding"]["word"] == word
         assert ada.get("/queue.json").json()["settled"] == 1
+
+
+def test_an_undo_that_comes_twice_takes_one_verdict_back(root: Path, serve: Serve) -> None:
+    """A double click, or two windows: the verdict before stays, whichever request is first."""
+    with two(serve(root, door=Door("nobody", TOKENS))) as (ada, _):
+        decide(ada, "benign")
+        decide(ada, "true positive")
+        newest = list(read(root, kind=DECIDED))[-1]
+        with ThreadPoolExecutor(4) as pool:
+            again = [pool.submit(post, ada, "/queue", "/queue/undo", decision=newest.id) for _ in range(4)]
+        assert {each.result().status_code for each in again} <= {200, 404}
+        assert ada.get("/queue.json").json()["settled"] == 1
+        assert {entry.data["decision"] for entry in read(root, kind=UNDONE)} == {newest.id}
 
 
 def event(number: int, kind: str, reviewer: str, **data: Any) -> Event:
@@ -201,6 +220,25 @@ def test_the_newest_verdict_of_each_reviewer_counts(said: list[tuple[str, str]],
     else:
         assert standing == (next(iter(newest.values())) if len(newest) >= needs else "waiting")
     assert verdicts.settled() == (standing in VERDICTS)
+
+
+@pytest.mark.parametrize(
+    "other", ["Ada", "ADA ", "a da", "\uff21\uff44\uff41", "a\u200bda", "\u202eada", "ada\x1b", "ad\u00ada"]
+)
+def test_one_person_is_one_reviewer_however_spelled(other: str) -> None:
+    """X18: two have to agree, and one in two spellings is one; the second spelling takes the verdict back."""
+    said = [event(1, DECIDED, "ada", verdict="benign"), event(2, DECIDED, other, verdict="benign")]
+    verdicts = Verdicts.read(said, needs=2)
+    assert verdicts.standing(("c", "r")) == "waiting"
+    assert not verdicts.is_for("ada", ("c", "r"))
+    undone = Verdicts.read([*said, event(3, UNDONE, "ada", decision="2")], needs=2)
+    assert undone.standing(("c", "r")) == "open"
+
+
+def test_an_undo_counts_also_where_a_clock_was_set_back_before_it() -> None:
+    """Two processes wrote them, and the later one's clock was behind."""
+    said = [event(1, UNDONE, "ada", decision="2"), event(2, DECIDED, "ada", verdict="benign")]
+    assert Verdicts.read(said, needs=1).standing(("c", "r")) == "open"
 
 
 def test_only_ones_own_verdict_is_undone() -> None:

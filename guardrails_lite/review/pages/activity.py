@@ -40,7 +40,7 @@ def page(visit: Visit) -> View:
             "told": told(event.data),
             "id": event.id,
         }
-        for event in visit.index.events(type=kinds, limit=200)
+        for event in visit.told(visit.index.events(type=kinds, limit=200))
     ]
     rows = [[act[name] for name in _COLUMNS] for act in acts]
     return View("activity.html", "Activity", {"type": asked, "acts": acts}, _COLUMNS, rows, {"kinds": _KINDS})

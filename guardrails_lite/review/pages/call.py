@@ -32,7 +32,8 @@ def page(visit: Visit) -> View:
         for check in found_in(record)
         for key in [(call.id, str(check.get("rule")))]
     ]
-    events = [event.to_dict() for event in visit.index.events(call=call.id, order="oldest", limit=500)]
+    about = visit.index.events(call=call.id, order="oldest", limit=500)
+    events = [event.to_dict() for event in visit.told(about)]
     data = {
         "call": call.to_dict(),
         "record": record,

@@ -119,7 +119,7 @@ def undo(visit: Visit) -> str:
     decision = visit.verdicts().newest(visit.reviewer)
     if decision is None or decision.id != visit.asked("decision"):
         raise LookupError("This verdict is not your newest, or was taken back already.")
-    _verdicts.undo(visit.desk.place.log(), visit.index, reviewer=visit.reviewer)
+    _verdicts.take_back(visit.desk.place.log(), decision)
     return _link(visit, at=spell((decision.call, decision.rule)))
 
 
@@ -175,7 +175,7 @@ def _finding(visit: Visit, verdicts: Verdicts, key: Key) -> dict[str, Any]:
     """
     call, checks = finding_of(visit.index, key)
     decisions, standing = verdicts.of(key), verdicts.standing(key)
-    blind = standing == "waiting" and visit.reviewer not in {decision.reviewer for decision in decisions}
+    blind = verdicts.is_hidden(visit.reviewer, key)
     return {
         "word": spell(key),
         "call": call.to_dict(),
