@@ -5,8 +5,8 @@
     with LoopbackServer(["Hello.", HttpReply.error(429, headers={"Retry-After": "1"}), "Bye."]) as server:
         client = OpenAI(base_url=server.base_url, api_key="test")
 
-It answers `/v1/chat/completions` and `/v1/responses`, whole or streamed as the request asks, and
-`/v1/models`. Each request for an answer takes the next line of the script.
+It answers `/v1/chat/completions`, `/v1/responses` and, for Anthropic's client, `/v1/messages`, whole or
+streamed as the request asks, and `/v1/models`. Each request for an answer takes the next line of the script.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from guardrails_lite.testing._messages_api import message_events, message_of
 from guardrails_lite.testing._responses import response_events, response_of
 from guardrails_lite.testing._shapes import (
     CREATED,
@@ -134,7 +135,7 @@ class LoopbackServer(Listener):
                 for name in self._models
             ]
             _send_whole(peer, HttpReply(b""), _json({"object": "list", "data": listed}))
-        elif request.method == "POST" and path.endswith(("/chat/completions", "/responses")):
+        elif request.method == "POST" and path.endswith(_ANSWERS):
             answer, number = self._next(request)
             while callable(answer):
                 answer = answer(request)
@@ -173,16 +174,17 @@ def send(peer: Peer, request: Request, answer: Answer, *, number: int = 1) -> No
     if isinstance(body, bytes):
         _send_whole(peer, reply, body)
         return
-    responses = request.path.partition("?")[0].rstrip("/").endswith("/responses")
+    path = request.path.partition("?")[0].rstrip("/")
+    retold = next((_RETOLD[each] for each in _RETOLD if path.endswith(each)), None)
     if isinstance(body, str):
         body = completion(body, usage=(estimated_tokens(request.raw.decode(errors="replace")), -1))
     if isinstance(body, Mapping):
         body = _filled_in(body, request, number)
     if not request.streams:
         whole = body if isinstance(body, Mapping) else assembled(body)
-        _send_whole(peer, reply, _json(_as_response(whole) if responses else whole))
-    elif responses:
-        told = response_events(_as_response(body), size=reply.size) if isinstance(body, Mapping) else body
+        _send_whole(peer, reply, _json(whole if retold is None else _as(retold, whole)))
+    elif retold is not None:
+        told = retold.events(_as(retold, body), size=reply.size) if isinstance(body, Mapping) else body
         _send_stream(peer, reply, [_event(event) for event in told])
     else:
         wants_usage = bool((request.body.get("stream_options") or {}).get("include_usage"))
@@ -190,8 +192,24 @@ def send(peer: Peer, request: Request, answer: Answer, *, number: int = 1) -> No
         _send_stream(peer, reply, [*map(frame, frames), b"data: [DONE]\n\n"])
 
 
-def _as_response(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    return response_of(body) if "choices" in body else body
+@dataclass(frozen=True, slots=True)
+class _Retold:
+    """How another API tells a chat completion."""
+
+    whole: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    events: Callable[..., Sequence[Any]]
+
+
+_RETOLD = {
+    "/responses": _Retold(response_of, response_events),
+    "/messages": _Retold(message_of, message_events),
+}
+_ANSWERS = ("/chat/completions", *_RETOLD)
+"""The ends of the paths under which an answer is asked for."""
+
+
+def _as(retold: _Retold, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    return retold.whole(body) if "choices" in body else body
 
 
 def _filled_in(body: Mapping[str, Any], request: Request, number: int) -> Mapping[str, Any]:
