@@ -203,6 +203,8 @@ def _environment(folder: Path, base_url: str) -> dict[str, str]:
     return {
         "OPENAI_API_KEY": "sk-scripted",
         "OPENAI_BASE_URL": base_url,
+        "ANTHROPIC_API_KEY": "sk-scripted",
+        "ANTHROPIC_BASE_URL": base_url.removesuffix("/v1"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(folder),
         "COLUMNS": "100",

@@ -404,6 +404,12 @@ class Attempt:
         left = min(self.pulse.wait(now_s), math.inf if ends is None else ends - now_s)
         return None if left == math.inf else left
 
+    @property
+    def in_blocks(self) -> bool:
+        """Whether the target answers in an API that tells of tools in blocks of the content."""
+        told = self.incoming if self.reply is None else self.reply
+        return told is not None and told.in_blocks
+
     def _time_left_s(self) -> float | None:
         left = self.limit_s()
         if left is not None and left <= 0:

@@ -227,7 +227,7 @@ class Climb:
             return False
         story.reasks += 1
         story.note("re-ask", found.because if found.narrowed is None else f"{found.because}: parts")
-        self._asked, self.parts = await asked_again(story, self._call, found)
+        self._asked, self.parts = await asked_again(story, self._call, found, in_blocks=attempt.in_blocks)
         self.waited_s, self.second_try = 0.0, None
         return True
 

@@ -118,7 +118,7 @@ def fail_at(
             raise missed.error from missed.error.__cause__
         raise TypeError(
             f"{target.name} returned {missed.failure.error_type}; expected a string, a chat completion, "
-            "a dict of that shape, or a stream of either"
+            "a message of Anthropic's API, a dict of such a shape, or a stream of these"
             + (". Does it end without a `return`?" if missed.failure.error_type == "NoneType" else "")
         )
     raise exhausted([*gave_up, (target, missed)]) from None

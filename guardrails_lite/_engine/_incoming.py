@@ -17,6 +17,7 @@ from guardrails_lite._engine._gate import Gate
 from guardrails_lite._engine._screen import Tallies
 from guardrails_lite._engine._tally import Stop
 from guardrails_lite._messages import Choice, Message, Reply, ToolCall, Usage
+from guardrails_lite._messages._apis import Hearing, api_of_event
 from guardrails_lite._messages._beside import chunk_without_unscreened
 from guardrails_lite._messages._reading import Chunk, Delta, MalformedError, read_chunk
 from guardrails_lite._messages._writing import beside_content, without_content, write_chunk, write_tool_calls
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from guardrails_lite._engine._partials import Reading
     from guardrails_lite._engine._story import Story
     from guardrails_lite._messages import Call
-    from guardrails_lite._messages._agreement import Agreement
     from guardrails_lite._tools import Offered, Verdict
     from guardrails_lite.reliability._clocks import Pulse
 
@@ -54,8 +54,8 @@ class Incoming:
         self.id: str | None = None
         self._ids: set[str] = set()
         self._is_steady = False
-        self._agreement: Agreement | None = None
-        """What the events of a streamed response have said so far; None: there were none."""
+        self._agreement: Hearing | None = None
+        """What the events of another API than chat completions have said so far; None: there were none."""
         self.ended_early = False
         """Nothing that followed could have made the reply acceptable, so it was not read to its end."""
         self.chars = 0
@@ -94,7 +94,7 @@ class Incoming:
             if chunk.error is not None:
                 raise FrameError(chunk.error)
             if chunk.is_event:
-                self._hear(raw)
+                chunk.usage = self._hear(raw) or chunk.usage
             self.usage = chunk.usage or self.usage
             self.model = chunk.model or self.model
             if chunk.id is not None:
@@ -110,13 +110,21 @@ class Incoming:
                 self._tail.append(without_content(raw))
         return self._reply()
 
-    def _hear(self, event: Any) -> None:
-        """Whether an event goes with those before it; a wrapped client has heard its own already."""
-        if self._agreement is None:
-            from guardrails_lite._messages._agreement import Agreement
+    def _hear(self, event: Any) -> Usage | None:
+        """What the events so far say that the reply cost.
 
-            self._agreement = Agreement()
+        Raises:
+            MalformedError: it does not go with those before it. A wrapped client has heard its own already.
+        """
+        if self._agreement is None:
+            self._agreement = api_of_event(event).hearing()
         self._agreement.hear(event)
+        return self._agreement.usage
+
+    @property
+    def in_blocks(self) -> bool:
+        """Whether it comes from an API that tells of tools in blocks of the content."""
+        return self._agreement is not None and self._agreement.in_blocks
 
     def _take_id(self, name: str) -> None:
         """Some servers name the chunks of one reply alike and some each for itself, but none does both."""
@@ -210,6 +218,7 @@ class Incoming:
             usage=self.usage,
             complete=isinstance(self._last, str)
             or all(part.finish_reason is not None for part in self.parts.values()),
+            in_blocks=self.in_blocks,
         )
 
     async def finish_gates(self, reply: Reply) -> Reply:
@@ -228,7 +237,7 @@ class Incoming:
                 text = "".join(part.released)
                 choice = replace(choice, text=text if choice.text is not None else None)
             choices.append(choice)
-        return Reply(tuple(choices), reply.model, reply.id, reply.usage, reply.raw, reply.complete)
+        return replace(reply, choices=tuple(choices))
 
     async def release_rest(self, reply: Reply) -> None:
         """Everything has passed: release what was kept for the end, as *reply* has it."""

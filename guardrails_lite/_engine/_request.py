@@ -252,8 +252,13 @@ def _is_stored(message: Any) -> bool:
     return isinstance(content, list) and any(get(part, "type") == "prompt" for part in content)
 
 
-async def asked_again(story: Story, call: Call, invalid: Invalid) -> tuple[Call, Parts | None]:
+async def asked_again(
+    story: Story, call: Call, invalid: Invalid, *, in_blocks: bool
+) -> tuple[Call, Parts | None]:
     """The call with the failed reply and what was wrong with it, screened like everything that is sent.
+
+    Args:
+        in_blocks: The target is one that is told of tools in blocks of the content.
 
     Returns:
         The call, and the parts of the reply that it asks for; None where it asks for all of it.
@@ -268,6 +273,10 @@ async def asked_again(story: Story, call: Call, invalid: Invalid) -> tuple[Call,
     parts = None if narrowed is None else narrowed.parts
     if parts is not None and get(call.params.get("response_format"), "type") == "json_schema":
         call = replace(call, params={**call.params, "response_format": parts.schema.response_format()})
+    if in_blocks:
+        from guardrails_lite._messages import _blocks
+
+        added = _blocks.in_blocks(added)
     call = replace(call, messages=(*call.messages, *added))
     story.input_chars = chars_of(call)
     return call, parts

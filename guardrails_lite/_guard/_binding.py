@@ -19,6 +19,7 @@ REQUEST_PARAMS = frozenset(
         *("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty", "logit_bias"),
         *("logprobs", "top_logprobs", "user", "metadata", "reasoning_effort", "verbosity"),
         *("timeout", "extra_headers", "extra_body"),
+        *("system", "stop_sequences", "top_k", "thinking"),  # of Anthropic's Messages API
     }
 )
 """Names by which a function's parameters are recognised as parameters of the request."""

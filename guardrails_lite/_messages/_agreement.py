@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from guardrails_lite._messages import ToolCall, _responses, get
+from guardrails_lite._messages import ToolCall, Usage, _responses, get
 from guardrails_lite._messages._reading import MalformedError
 
 _TEXTS = ("output_text", "refusal")
@@ -47,6 +47,9 @@ _Place = tuple[int | None, int | None]
 class Agreement:
     """What one stream has said so far. Some servers leave out events that repeat, and none has to come."""
 
+    in_blocks = False
+    usage: Usage | None = None
+    """What they say that the response cost is read from the last of them."""
     __slots__ = ("_begun", "_calls", "_ended", "_items", "_parts", "_said", "_texts", "_unfinished")
 
     def __init__(self) -> None:

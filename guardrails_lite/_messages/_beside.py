@@ -9,10 +9,10 @@ from functools import lru_cache
 from typing import Any
 
 from guardrails_lite._messages import fields_of, get
+from guardrails_lite._messages._apis import api_of, api_of_event
 from guardrails_lite._messages._reading import (
     REASONING,
     is_event,
-    is_response,
     part_text,
     read_tool_call,
     reasoning_of,
@@ -54,10 +54,8 @@ def without_unscreened(raw: Any) -> Any:
     """A reply without what no rule has seen: citations, and fields that a server adds to a message."""
     if isinstance(raw, str):
         return raw
-    if is_response(raw):
-        from guardrails_lite._messages import _responses_beside
-
-        return _responses_beside.without_unscreened(raw)
+    if (api := api_of(raw)) is not None:
+        return api.without_unscreened(raw)
     choices = list(get(raw, "choices") or ())
     checked = list(map(_checked_only, choices))
     raw = raw if all(map(operator.is_, checked, choices)) else _with(raw, choices=checked)
@@ -69,9 +67,7 @@ def chunk_without_unscreened(raw: Any) -> Any:
     choices = None if isinstance(raw, str) else get(raw, "choices")
     if not isinstance(choices, (list, tuple)):
         if is_event(raw):
-            from guardrails_lite._messages import _responses_beside
-
-            return _responses_beside.event_without_unscreened(raw)
+            return api_of_event(raw).event_without_unscreened(raw)
         return without_more(raw, OF_REPLY)
     checked = list(map(_delta_only, choices))
     raw = raw if all(map(operator.is_, checked, choices)) else _with(raw, choices=checked)

@@ -205,6 +205,8 @@ class Reply:
     """The object the client returned, after the rules; for a stream the chunks are not kept."""
     complete: bool | None = None
     """For a stream: whether its end was marked. None where the transport vouches for it."""
+    in_blocks: bool = False
+    """It came from an API that tells of tools in blocks of the content: Anthropic's."""
 
     @property
     def text(self) -> str:
@@ -234,6 +236,10 @@ class Reply:
         answers = [
             {"role": "tool", "tool_call_id": each.id, "content": each.answer} for each in choice.refused
         ]
+        if self.in_blocks:
+            from guardrails_lite._messages._blocks import in_blocks
+
+            return list(in_blocks([said, *answers]))
         return [said, *answers]
 
 

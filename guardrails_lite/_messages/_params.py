@@ -29,7 +29,7 @@ SETTINGS = frozenset(
         *("frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "include", "truncation"),
         *("tool_choice", "parallel_tool_calls", "function_call", "reasoning", "reasoning_effort"),
         *("verbosity", "service_tier", "store", "background", "prompt_cache_retention"),
-        *("timeout", "extra_headers", "extra_query"),
+        *("timeout", "extra_headers", "extra_query", "top_k", "thinking", "cache_control"),
     ]
 )
 """Parameters that hold no text for the model, or travel outside of what it reads."""
@@ -59,13 +59,19 @@ _WORDS = frozenset(
         *("object", "string", "number", "integer", "boolean", "array", "null", "properties", "required"),
         *("additionalProperties", "items", "enum", "const", "anyOf", "oneOf", "allOf", "title", "default"),
         *("examples", "format", "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems"),
-        *("maxItems", "$ref", "$defs", "$schema", "json_object", "text"),
+        *("maxItems", "$ref", "$defs", "$schema", "json_object", "text", "input_schema"),
     ]
 )
 """What every declaration says, whoever wrote it."""
 _OF_OBJECTS = ("model_dump", "__dataclass_fields__")
-_ROLES = {"prediction": "assistant", "stop": "developer", "response_format": "developer"}
-_FIXED = frozenset({"stop"})
+_ROLES = {
+    "prediction": "assistant",
+    "response_format": "developer",
+    "stop": "developer",
+    "stop_sequences": "developer",
+    "system": "system",
+}
+_FIXED = frozenset({"stop", "stop_sequences"})
 
 
 class Fixed(str):

@@ -7,11 +7,12 @@ validation, so every field may be anything. `_writing.py` is the way back.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from guardrails_lite._messages import Choice, Reply, ToolCall, Usage, fields_of, get
+from guardrails_lite._messages._apis import api_of, api_of_event, declared_by
 
 
 class UnreadableError(Exception):
@@ -61,7 +62,7 @@ class Chunk:
     error: Any = field(default=None, repr=False)
     """The error object of a frame that carries one instead of content."""
     is_event: bool = False
-    """It is an event of a streamed response, of which others may tell the same once more."""
+    """It is an event of another API than chat completions, of which others may tell the same once more."""
 
 
 def is_stream(raw: object) -> bool:
@@ -83,12 +84,10 @@ def read_reply(raw: object) -> Reply:
         return Reply((Choice(0, raw),), None, None, None, raw)  # keywords make a class slower to call
     if raw is None or isinstance(raw, (bytes, int, float, list, tuple)):
         raise UnreadableError(type(raw).__name__)
-    if is_response(raw):
-        from guardrails_lite._messages import _responses
-
-        return _responses.read(raw)
+    if (api := api_of(raw)) is not None:
+        return api.read(raw)
     choices = get(raw, "choices", _MISSING)
-    if choices is _MISSING or "output" in _declared(raw):
+    if choices is _MISSING or "output" in declared_by(raw):
         raise UnreadableError(type(raw).__name__)
     found = choices if isinstance(choices, (list, tuple)) else ()
     return Reply(
@@ -101,24 +100,6 @@ def read_reply(raw: object) -> Reply:
 
 
 _MISSING = object()
-
-
-def is_response(raw: Any) -> bool:
-    """Whether a whole reply is a response, and no chat completion.
-
-    A client reads the one or the other, whatever the server calls it, so the class of its object decides.
-    """
-    if get(raw, "object") != "response":
-        return False
-    declared = _declared(raw)
-    if "choices" in declared or "output" in declared:
-        return "output" in declared
-    return get(raw, "choices", _MISSING) is _MISSING and get(raw, "output", _MISSING) is not _MISSING
-
-
-def _declared(raw: Any) -> Collection[str]:
-    """The fields that the class of a client's object has."""
-    return getattr(type(raw), "__pydantic_fields__", ())
 
 
 def _chars_of_call(call: Any) -> int:
@@ -244,9 +225,7 @@ def read_chunk(raw: object) -> Chunk:
     choices = fields.get("choices", _MISSING)
     if choices is _MISSING:
         if isinstance(get(raw, "type"), str):
-            from guardrails_lite._messages import _responses
-
-            told = _responses.read_event(raw)
+            told = api_of_event(raw).read_event(raw)
             told.is_event = True
             return told
         raise UnreadableError(type(raw).__name__)
@@ -289,5 +268,5 @@ def _read_delta(nth: int, choice: Any) -> Delta:
 
 
 def is_event(like: Any) -> bool:
-    """Whether this is an event of a streamed response, and no chunk of a chat completion."""
+    """Whether this is an event of another API, and no chunk of a chat completion."""
     return isinstance(get(like, "type"), str) and get(like, "choices") is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from guardrails_lite._messages import Reply, ToolCall, get, set_field
@@ -88,9 +88,9 @@ def write_event(like: Any, *, text: str = "", refusal: str = "", finish_reason: 
     return _made({"type": f"response.{kind}.delta", **place, "delta": delta, **logprobs}, like)
 
 
-def write_call(like: Any, place: int, call: ToolCall) -> Any:
+def write_call(like: Any, place: int, call: ToolCall) -> Iterator[Any]:
     """The event that tells of a whole tool call, at this place of the output: a message has the first."""
-    return _made({"type": "response.output_item.done", **_place(like, place), "item": item_of(call)}, like)
+    yield _made({"type": "response.output_item.done", **_place(like, place), "item": item_of(call)}, like)
 
 
 def _place(like: Any, place: int) -> dict[str, Any]:

@@ -34,7 +34,7 @@ _KNOWN_FIELDS = frozenset(
 _OF_CALL = frozenset({"id", "index", "type", "function", "custom", "extra_content"})
 """The same of a tool call. The last is sealed by the provider, who wants it back as it was."""
 _OF_AUDIO = frozenset({"id", "data", "expires_at"})
-_UNREAD = re.compile(r"(.*_)?(id|url|uri|data|b64_json)")
+_UNREAD = re.compile(r"(.*_)?(id|url|uri|data|b64_json|signature)")
 """Fields of a part in which an image, a sound or a file is, or where it is."""
 
 
@@ -169,6 +169,8 @@ def _pieces_of_part(index: int, nth: int, role: str, part: Any, unscreened: list
         yield Piece(index, ("content", nth), role, part)
         return
     kind = get(part, "type")
+    if kind == "tool_result":  # in a message of the user's, but not the user's words
+        role = "tool"
     key = _TEXT_KEYS.get(kind) if isinstance(kind, str) else None
     text = get(part, key) if key else None
     if not key or not isinstance(text, str):
@@ -194,8 +196,11 @@ def _pieces_inside(index: int, where: Where, role: str, part: Any, unread: list[
         for nth, each in enumerate(part):
             yield from _pieces_inside(index, (*where, nth), role, each, unread)
     elif isinstance(part, Mapping) or hasattr(part, "__dict__"):
+        is_text = get(part, "type") == "text"  # a document that is plain text has it as its `data`
         for name, value in _fields_sent(part):
-            if not isinstance(name, str) or (_UNREAD.fullmatch(name) and isinstance(value, str)):
+            if is_text and name == "data" and isinstance(value, str):
+                yield Piece(index, (*where, name), role, value)
+            elif not isinstance(name, str) or (_UNREAD.fullmatch(name) and isinstance(value, str)):
                 unread.append(_shown(name))
             elif name != "type":
                 yield from _pieces_inside(index, (*where, name), role, value, unread)

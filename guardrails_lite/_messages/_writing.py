@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardrails_lite._messages import Choice, Reply, ToolCall, get, set_field
-from guardrails_lite._messages._reading import REASONING, is_event, is_response
+from guardrails_lite._messages._apis import api_of, api_of_event
+from guardrails_lite._messages._reading import REASONING, is_event
 from guardrails_lite._messages._texts import plain
 
 
@@ -24,10 +25,8 @@ def write_reply(raw: Any, before: Reply, after: Reply) -> Any:
         return raw
     if isinstance(raw, str):
         return after.choices[0].text
-    if is_response(raw):
-        from guardrails_lite._messages import _responses_writing
-
-        return _responses_writing.write(raw, after)
+    if (api := api_of(raw)) is not None:
+        return api.write(raw, after)
     written = raw.model_copy(deep=True) if hasattr(raw, "model_copy") else copy.deepcopy(raw)
     for nth, (old, new) in enumerate(zip(before.choices, after.choices, strict=True)):
         if old != new:
@@ -110,9 +109,8 @@ def write_chunk(
         return text
     choices = get(like, "choices")
     if choices is None and is_event(like):
-        from guardrails_lite._messages import _responses_writing
-
-        return _responses_writing.write_event(like, text=text, refusal=refusal, finish_reason=finish_reason)
+        said = {"reasoning": reasoning} if reasoning else {"refusal": refusal} if refusal else {"text": text}
+        return api_of_event(like).write_event(like, **said, finish_reason=finish_reason)
     choices = choices or ()
     template = next(iter(choices), None)
     if len(choices) > 1:
@@ -168,10 +166,9 @@ def write_tool_calls(like: Any, index: int, calls: tuple[ToolCall, ...]) -> tupl
     """What tells of these calls in the shape of *like*: one chunk of all, or an event of each."""
     if not is_event(like):
         return (write_chunk(like, index, tool_calls=calls),)
-    from guardrails_lite._messages import _responses_writing
-
+    api = api_of_event(like)
     return tuple(
-        _responses_writing.write_call(like, place, call) for place, call in enumerate(calls, start=1)
+        event for place, call in enumerate(calls, start=1) for event in api.write_call(like, place, call)
     )
 
 
@@ -198,7 +195,9 @@ def beside_content(raw: Any) -> Any:
     """A chunk without any choice as its reader can go through it; None: it says nothing, as a ping does."""
     if isinstance(raw, str):
         return None
-    if is_event(raw) or isinstance(get(raw, "choices"), (list, tuple)):
+    if is_event(raw):
+        return api_of_event(raw).last_event(raw)
+    if isinstance(get(raw, "choices"), (list, tuple)):
         return raw
     return None if get(raw, "usage") is None else _with_no_choice(raw)
 
@@ -211,10 +210,8 @@ def _with_no_choice(raw: Any) -> Any:
 
 def with_parsed(raw: Any, value: object) -> Any:
     """*raw* with ``message.parsed`` of its first choice set, where the client's own ``parse`` has not."""
-    if is_response(raw):
-        from guardrails_lite._messages import _responses_writing
-
-        return _responses_writing.with_parsed(raw, value)
+    if (api := api_of(raw)) is not None:
+        return api.with_parsed(raw, value)
     message = get((get(raw, "choices") or [None])[0], "message")
     if message is not None and not isinstance(message, Mapping):
         put_parsed(message, "parsed", value)

@@ -205,6 +205,9 @@ def body_of(definition: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     Raises:
         ConfigError: it describes no tool.
     """
+    if "input_schema" in definition and definition.get("type", "custom") == "custom":  # Anthropic's form
+        said = {key: value for key, value in definition.items() if key not in ("type", "input_schema")}
+        return "function", {**said, "parameters": definition["input_schema"]}
     looks_like_one = "parameters" in definition or "function" in definition
     kind = definition.get("type", "function" if looks_like_one else None)
     body = definition.get(kind) if isinstance(kind, str) else None

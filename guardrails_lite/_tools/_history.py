@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guardrails_lite._messages import Message, get
+from guardrails_lite._messages._blocks import in_chat
 
 REFUSED = "refused_"
 """How the ids begin under which refused calls stand in a history. They did not happen, so limits and orders
@@ -57,7 +58,7 @@ class History:
         last_user = -1
         open_calls: dict[str, int] = {}
         role = None
-        for place, message in enumerate(messages):
+        for place, message in _each(messages):
             before, role = role, get(message, "role")
             if role == "user":
                 last_user = place
@@ -86,6 +87,13 @@ class History:
             tuple(repeats),
             last_user,
         )
+
+
+def _each(messages: Sequence[Message]) -> Iterator[tuple[int, Message]]:
+    """The messages with their places; of one that tells of tools in blocks, each block's."""
+    for place, message in enumerate(messages):
+        for told in in_chat(message):
+            yield place, told
 
 
 def _is_of_the_provider(message: Message) -> bool:

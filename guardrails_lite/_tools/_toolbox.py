@@ -274,8 +274,9 @@ _NO_HISTORY = History((), (), (), (), -1)
 
 def _is_about_tools(message: Message) -> bool:
     from guardrails_lite._messages import get
+    from guardrails_lite._messages._blocks import holds_tools
 
-    return get(message, "role") == "tool" or bool(get(message, "tool_calls"))
+    return get(message, "role") == "tool" or bool(get(message, "tool_calls")) or holds_tools(message)
 
 
 def _result_problems(past: PastCall, schema: Schema[Any]) -> Sequence[Problem]:
