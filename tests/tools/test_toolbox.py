@@ -1,4 +1,4 @@
-"""What a request offers, and the verdict on each call that comes back."""
+"""The verdict on each call that comes back."""
 
 from __future__ import annotations
 
@@ -7,220 +7,23 @@ import time
 from typing import Any, get_args
 
 import pytest
-from pydantic import BaseModel
 
-from guardrails_lite._errors import ConfigError
-from guardrails_lite._messages import Choice, ToolCall
-from guardrails_lite._tools import TOOL_REASONS, Offered, Toolbox, ToolReason, Verdict, tool
+from guardrails_lite._messages import Choice
+from guardrails_lite._tools import TOOL_REASONS, Offered, ToolReason, tool
 from guardrails_lite.testing import tool_call
-
-
-def get_weather(city: str, days: int = 1) -> str:
-    """Tell the weather."""
-    return f"sun in {city} for {days} days"
-
-
-def refund(order: str, cents: int) -> None:
-    """Pay an order back."""
-
-
-def look_up(order: str) -> dict[str, int]:
-    """Look an order up."""
-    return {"cents": 1}
-
-
-class Note(BaseModel):
-    """Take a note."""
-
-    text: str
-
-
-WEATHER = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "parameters": {
-            "type": "object",
-            "properties": {"city": {"type": "string"}, "days": {"type": "integer", "maximum": 5}},
-            "required": ["city"],
-        },
-    },
-}
-SHELL = {"type": "custom", "custom": {"name": "shell"}}
-BOX = Toolbox.of([get_weather, refund, Note])
-
-
-def call(
-    name: str = "get_weather", arguments: Any = '{"city": "Oslo"}', id: str = "call_1", kind: str = "function"
-) -> ToolCall:
-    """A call as the model makes it."""
-    return ToolCall(id, name, arguments if isinstance(arguments, str) else json.dumps(arguments), kind)
-
-
-def verdicts(
-    *calls: ToolCall, box: Any = BOX, messages: Any = (), ran: Any = None, **params: Any
-) -> tuple[Verdict, ...]:
-    """What the check says."""
-    box = box if isinstance(box, Toolbox) else Toolbox.of(box)
-    return box.offered(params).check(calls, messages, ran=ran)
-
-
-def reasons(*calls: ToolCall, **options: Any) -> list[str | None]:
-    """The reasons alone."""
-    return [verdict.reason for verdict in verdicts(*calls, **options)]
-
-
-def turn(*calls: Any, results: Any = "{}") -> list[Any]:
-    """An assistant message with calls, and an answer to each."""
-    answers = [{"role": "tool", "tool_call_id": made["id"], "content": results} for made in calls]
-    return [{"role": "assistant", "content": None, "tool_calls": list(calls)}, *answers]
-
-
-USER = {"role": "user", "content": "go on"}
-
-
-class TestOffering:
-    """The guard's tools and the request's own."""
-
-    def test_a_request_without_tools_gets_the_guards(self) -> None:
-        """And everything else of it stays."""
-        params = BOX.offered({"model": "m"}).params({"model": "m"})
-
-        assert [made["function"]["name"] for made in params["tools"]] == ["get_weather", "refund", "Note"]
-        assert params["model"] == "m"
-
-    @pytest.mark.parametrize("own", [[WEATHER], (WEATHER,), []])
-    def test_a_request_with_tools_is_sent_as_it_is(self, own: Any) -> None:
-        """An empty list too: it says that there are none."""
-        params = {"tools": own}
-
-        assert BOX.offered(params).params(params) is params
-
-    def test_an_iterator_of_tools_is_read_once_and_replaced(self) -> None:
-        """The client takes any iterable, and reading it here must not leave it empty there."""
-        params: dict[str, Any] = {"tools": iter([WEATHER])}
-
-        assert BOX.offered(params).params(params)["tools"] == [WEATHER]
-
-    def test_left_out_and_none_mean_the_same(self) -> None:
-        """Clients have words of their own for a parameter that is left out."""
-        from openai import NOT_GIVEN, omit
-
-        for nothing in (None, NOT_GIVEN, omit):
-            assert len(BOX.offered({"tools": nothing, "tool_choice": nothing}).terms) == 3
-
-    def test_tools_of_the_request_are_enforced_without_a_guards(self) -> None:
-        """A dict that goes to the provider is a contract for what comes back."""
-        options: Any = {"box": [], "tools": [WEATHER]}
-
-        assert reasons(call(), **options) == [None]
-        assert reasons(call(arguments={"city": 3}), **options) == ["wrong type"]
-        assert reasons(call(arguments={"city": "x", "zip": 1}), **options) == ["undeclared"]
-        assert reasons(call("refund", {}), **options) == ["unknown name"]
-
-    def test_both_contracts_hold_where_both_declare_a_tool(self) -> None:
-        """The request's says at most 5 days, the guard's limits the calls."""
-        box = Toolbox.of([tool(get_weather, max_calls=1)])
-
-        assert reasons(call(arguments={"city": "x", "days": 9}), box=box, tools=[WEATHER]) == ["out of range"]
-        assert reasons(call(), call(arguments={"city": "y"}, id="call_2"), box=box, tools=[WEATHER]) == [
-            None,
-            "over its limit",
-        ]
-
-    def test_what_the_guard_declares_and_the_request_withholds_is_not_offered(self) -> None:
-        """A router that offers some tools this turn means it."""
-        (verdict,) = verdicts(call("refund", {"order": "a", "cents": 1}), tools=[WEATHER])
-
-        assert verdict.reason == "not offered"
-
-    def test_objects_of_the_client_are_read_like_dicts(self) -> None:
-        """`pydantic_function_tool` and typed params are both dicts; a model is read the same."""
-
-        class Definition(BaseModel):
-            type: str
-            function: dict[str, Any]
-
-        assert reasons(call(), box=[], tools=[Definition.model_validate(WEATHER)]) == [None]
-
-    def test_provider_run_tools_are_named_as_unchecked(self) -> None:
-        """Their calls never come here, so nothing is said about them."""
-        offered = BOX.offered({"tools": [WEATHER, {"type": "web_search"}]})
-
-        assert offered.unchecked == ("web_search",)
-        assert list(offered.terms) == ["get_weather"]
-
-    def test_compiled_schemas_are_kept_between_requests(self) -> None:
-        """A request repeats its tools; compiling them each time would cost a hundred times the check."""
-        box = Toolbox.of([])
-        box.offered({"tools": [WEATHER]})
-        first = box.offered({"tools": [json.loads(json.dumps(WEATHER))]}).terms["get_weather"].tool.arguments
-
-        assert first is box.offered({"tools": [WEATHER]}).terms["get_weather"].tool.arguments
-
-    def test_a_tool_that_was_changed_in_place_is_read_again(self) -> None:
-        """What is remembered is remembered by content, not by identity."""
-        own = json.loads(json.dumps([WEATHER]))
-        assert reasons(call(arguments={"city": "x", "zip": "1"}), box=[], tools=own) == ["undeclared"]
-        own[0]["function"]["parameters"]["properties"]["zip"] = {"type": "string"}
-
-        assert reasons(call(arguments={"city": "x", "zip": "1"}), box=[], tools=own) == [None]
-        assert reasons(call(arguments={"city": "x", "zip": "1"}), box=[], tools=[WEATHER]) == ["undeclared"]
-
-    def test_memory_stays_flat_over_many_different_requests(self) -> None:
-        """An application that makes up tools as it goes is not remembered for ever."""
-        box = Toolbox.of([refund])
-        for nth in range(200):
-            box.offered({"tools": [{"type": "custom", "custom": {"name": f"tool_{nth}"}}]})
-
-        assert len(box._seen) <= 64
-
-    def test_nothing_offered_is_false(self) -> None:
-        """The engine looks no further then."""
-        assert not Toolbox.of([]).offered({})
-        assert BOX.offered({})
-        assert BOX
-        assert not Toolbox.of([])
-
-    @pytest.mark.parametrize(
-        ("params", "message"),
-        [
-            (
-                {"functions": [WEATHER["function"]]},
-                r"functions= is the form from before tool calls.*tools=\[",
-            ),
-            ({"function_call": "auto"}, "function_call= is the form from before tool calls"),
-            ({"tools": "get_weather"}, "tools= of the request must be a list of tool dicts, not str"),
-            ({"tools": WEATHER}, "must be a list of tool dicts, not dict"),
-            ({"tools": [WEATHER, WEATHER]}, "the request offers tool 'get_weather' twice"),
-            ({"tools": [{"type": "function", "function": {}}]}, "a tool of the request has no name"),
-            (
-                {"tools": [{"type": "custom", "custom": {"name": "refund"}}]},
-                "tool 'refund' is 'function' on the guard",
-            ),
-            (
-                {"tool_choice": {"type": "function", "function": {"name": "wether"}}},
-                "tool_choice names 'wether', which is not offered",
-            ),
-            (
-                {
-                    "tools": [
-                        {
-                            "type": "function",
-                            "function": {"name": "f", "parameters": {"type": "object", "properties": 3}},
-                        }
-                    ]
-                },
-                "'f'",
-            ),
-        ],
-    )
-    def test_a_request_that_cannot_be_checked_is_refused_before_it_is_sent(
-        self, params: Any, message: str
-    ) -> None:
-        """Your fault, said with the way out."""
-        with pytest.raises(ConfigError, match=message):
-            BOX.offered(params)
+from tests.tools.calling import (
+    BOX,
+    SHELL,
+    USER,
+    WEATHER,
+    call,
+    get_weather,
+    look_up,
+    reasons,
+    refund,
+    turn,
+    verdicts,
+)
 
 
 class TestNames:
@@ -506,91 +309,6 @@ class TestTerms:
         calls = [call(arguments={"city": str(nth)}, id=f"call_{nth}") for nth in range(200)]
 
         assert reasons(*calls).count("over its limit") == 72
-
-
-class TestResults:
-    """Tool results that come back in the messages."""
-
-    def problems(self, messages: list[Any], result: Any = None) -> list[str]:
-        """What is wrong with them."""
-        box = Toolbox.of([tool(look_up, result=result)])
-        return [f"{problem.path}: {problem.code}" for problem in box.offered({}).check_results(messages)]
-
-    def test_a_linked_history_is_fine(self) -> None:
-        """Two turns, parallel calls, results in any order."""
-        first = turn(
-            tool_call("look_up", {"order": "a"}, id="a"), tool_call("look_up", {"order": "b"}, id="b")
-        )
-        second = turn(tool_call("look_up", {"order": "c"}, id="a"))
-
-        assert self.problems([USER, first[0], first[2], first[1], *second, USER]) == []
-        assert self.problems([USER]) == []
-
-    def test_a_result_without_its_call_is_a_stray(self) -> None:
-        """Somebody put words into a tool's mouth."""
-        stray = {"role": "tool", "tool_call_id": "x", "content": "{}"}
-
-        assert self.problems([USER, stray]) == ["$.messages[1]: not allowed"]
-        assert self.problems([USER, *turn(tool_call("look_up", {"order": "a"}, id="a")), stray]) == [
-            "$.messages[3]: not allowed"
-        ]
-        old = turn(tool_call("look_up", {"order": "a"}, id="x"))
-        new = turn(tool_call("look_up", {"order": "b"}, id="y"))
-        assert self.problems([USER, *old, *new, stray]) == ["$.messages[5]: not allowed"]
-
-    def test_a_second_result_is_one_too_many(self) -> None:
-        """Each call has one result."""
-        history = turn(tool_call("look_up", {"order": "a"}, id="a"))
-
-        assert self.problems([USER, *history, history[1]]) == ["$.messages[3]: not unique"]
-
-    def test_a_call_without_a_result_is_missed(self) -> None:
-        """The provider refuses such a history."""
-        assert self.problems([USER, *turn(tool_call("look_up", {"order": "a"}, id="a"))[:1], USER]) == [
-            "$.messages[1].tool_calls: missing"
-        ]
-
-    @pytest.mark.parametrize(
-        ("content", "result", "found"),
-        [
-            ('{"cents": 3}', dict[str, int], []),
-            ('{"cents": "three"}', dict[str, int], ["$.messages[2].content[key 0]: wrong type"]),
-            ("not json", dict[str, int], ["$.messages[2].content: wrong type"]),
-            ([{"type": "text", "text": '{"cents": 3}'}], dict[str, int], []),
-            ("plain words", str, []),
-            ("123", str, []),
-            ("123", int, []),
-            ('"quoted"', str, []),
-        ],
-    )
-    def test_a_result_is_held_to_its_schema(self, content: Any, result: Any, found: list[str]) -> None:
-        """JSON or plain text, as the schema says."""
-        assert (
-            self.problems(
-                [USER, *turn(tool_call("look_up", {"order": "a"}, id="a"), results=content)], result
-            )
-            == found
-        )
-
-    def test_a_result_is_held_to_its_schema_where_the_tool_is_withheld(self) -> None:
-        """What a tool returned earlier is checked also in a turn that may not call it."""
-        box = Toolbox.of([tool(look_up, result=int)])
-        messages = [USER, *turn(tool_call("look_up", {"order": "a"}, id="a"), results="hot")]
-
-        for params in ({}, {"tools": []}):
-            (problem,) = box.offered(params).check_results(messages)
-            assert str(problem).endswith("an integer")
-
-    def test_values_stay_out_of_the_problems(self) -> None:
-        """A result may hold anything."""
-        messages = [
-            USER,
-            *turn(tool_call("look_up", {"order": "a"}, id="a"), results='{"sk-secret-7": "sk-secret-8"}'),
-        ]
-        problems = Toolbox.of([tool(look_up, result=dict[str, int])]).offered({}).check_results(messages)
-
-        assert problems
-        assert "secret" not in str(problems)
 
 
 def test_the_reasons_are_a_closed_set() -> None:
