@@ -104,6 +104,9 @@ def test_length_refuses_limits_that_cannot_work(limits: dict[str, int]) -> None:
         "https://[::1]/",
         "http:/\\evil.com/",
         "https://%65vil.com/",
+        "https:&#47;&#x2F;evil.com/",
+        "https&colon;&sol;&bsol;evil.com/",
+        "https://example.com&#64;evil.com/",
     ],
 )
 def test_urls_read_the_host_as_a_browser_does(url: str) -> None:
@@ -112,9 +115,25 @@ def test_urls_read_the_host_as_a_browser_does(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "page",
+    ['<img src="/\\evil.com/x">', "![x](\\/evil.com/x)", "<img src='https://evil&#46;com/x'>"],
+)
+def test_urls_read_a_page_as_a_browser_does(page: str) -> None:
+    """Two slashes of either kind begin a host in an attribute, and entities stand for signs."""
+    assert urls(allow=["example.com"])(page)
+    assert urls(deny=["evil.com"])(page)
+
+
+def test_urls_take_no_pattern_and_no_path_of_windows_for_a_link() -> None:
+    """Backslashes are common in code."""
+    assert not urls(allow=["example.com"])('re.sub("/\\d+/", x); y=/\\w.+/; path="\\\\server\\share.txt"')
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "https://example.com",
+        "https://example.com/?a=1&amp;b=2",
         "http://example.com:8080/a?b#c",
         "https://EXAMPLE.com./",
         "https://a.good.org/x",

@@ -17,10 +17,10 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import unquote_plus
 
 from guardrails_lite import ConfigError, Finding, Validator, validator
-from guardrails_lite_validators._fold import Reading, replaced
+from guardrails_lite_validators._fold import Reading
 from guardrails_lite_validators._secret_values import entropy
 from guardrails_lite_validators._spans import outermost
-from guardrails_lite_validators._urls import hosts_of, is_listed, normal_host
+from guardrails_lite_validators._urls import hosts_of, is_listed, normal_host, undisguised
 
 LONGEST = 1000
 """An address longer than this is cut here; its length alone makes it suspect where it loads by itself."""
@@ -65,20 +65,14 @@ def exfiltration(*, allow: Iterable[str] = (), threshold: float = 0.5) -> Valida
 
 
 def _as_browsers_do(text: str) -> Reading:
-    """The text with ``://`` wherever a browser reads one: with backslashes (WHATWG URL), or in entities."""
-    if "\\" not in text and "&" not in text:
-        return Reading(text)
-    edits = [(*found.span(), "://") for found in _DISGUISED.finditer(text)]
-    reading = replaced(text, edits) if edits else Reading(text)
+    """The text with a slash for each backslash in an address, as browsers take it (WHATWG URL)."""
+    reading = undisguised(text)
     if "\\" not in text:
         return reading
     shown = _BACKSLASHES.sub(lambda found: found.group().replace("\\", "/"), reading.text)
     return Reading(shown, reading.back)
 
 
-_COLON = r"(?::|&colon;|&#0{0,4}58;?|&#x0{0,4}3a;?)"
-_SLASH = r"(?:[/\\]|&b?sol;|&#0{0,4}(?:47|92);?|&#x0{0,4}(?:2f|5c);?)"
-_DISGUISED = re.compile(rf"(?i)(?!://){_COLON}{_SLASH}{{2}}(?=\w)")
 _BACKSLASHES = re.compile(r"(?:(?<=//)|(?<=[\"'(=])[/\\]{2})[\w.:-]{1,100}(?:\\[\w.%~-]{0,100}){0,9}")
 """From a host on, or from the two slashes before it, where no scheme stands before them."""
 

@@ -1,7 +1,7 @@
 """`urls`: links to hosts outside an allow-list.
 
 The host is read as a browser reads it: user names before ``@``, backslashes, upper case, percent
-signs, full-width letters, a trailing dot and ports do not hide it.
+signs, entities, full-width letters, a trailing dot and ports do not hide it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import unquote
 
 from guardrails_lite import ConfigError, Finding, Validator, validator
+from guardrails_lite_validators._fold import Reading, replaced
 from guardrails_lite_validators._keywords import tuple_of_words
 from guardrails_lite_validators._spans import every_match, outermost
 
@@ -21,6 +22,7 @@ LONGEST_URL = 2048
 URL = re.compile(
     rf"""(?ix)
     (?: (?<![a-z0-9+.\-]) [a-z][a-z0-9+.\-]{{1,19}} :? [\\/]{{2}} | (?<![\w:\\/.\-]) (?: // | www\d?\. )
+      | (?<=["'(=]) (?: /\\ | \\/ ) (?= [\w\-]{{2,63}} \. [a-z] )
       | (?<![\w@.\-/\\]) (?: [a-z0-9\-]{{1,63}} \. ){{1,4}}
         (?: com|net|org|info|io|dev|app|xyz|top|site|online|shop|club|ru|cn|de|uk|fr|tk|ml|biz|me|co|ly|gg )
         (?= [/?] | :\d ) )
@@ -63,7 +65,9 @@ def urls(
         yield from outermost(_found(text))
 
     def _found(text: str) -> Iterator[Finding]:
-        for span, scheme, host in links(text):
+        reading = undisguised(text)
+        for (start, end), scheme, host in links(reading.text):
+            span = reading.span(start, end)
             if scheme and scheme not in permitted:
                 yield Finding("links with a scheme that is not allowed", span=span, category="URL")
             elif is_listed(host, denied):
@@ -90,9 +94,32 @@ def _readings(url: str) -> set[tuple[str, str]]:
     head = re.match(r"(?i)(?:([a-z][a-z0-9+.\-]{0,19}):?)?[\\/]{2,}", url)
     scheme, rest = ((head.group(1) or "").lower(), url[head.end() :]) if head else ("", url)
     hosts = {
-        normal_host(re.split(ends, rest, maxsplit=1)[0].rpartition("@")[2]) for ends in (r"[/\\?#]", "[/?#]")
+        normal_host(re.split(ends, shown, maxsplit=1)[0].rpartition("@")[2])
+        for shown in {rest, _unescaped(rest)}
+        for ends in (r"[/\\?#]", "[/?#]")
     }
     return {(scheme, host) for host in hosts if host}
+
+
+def undisguised(text: str) -> Reading:
+    """The text with ``://`` wherever a page has one for browsers: in backslashes, or in entities."""
+    edits = [(*found.span(), "://") for found in _DISGUISED.finditer(text)] if _MAY_BE.search(text) else []
+    return replaced(text, edits) if edits else Reading(text)
+
+
+_MAY_BE = re.compile(r"&|:[/\\]\\|:\\/")
+_COLON = r"(?::|&colon;|&#0{0,4}58;?|&#x0{0,4}3a;?)"
+_SLASH = r"(?:[/\\]|&b?sol;|&#0{0,4}(?:47|92);?|&#x0{0,4}(?:2f|5c);?)"
+_DISGUISED = re.compile(rf"(?i)(?!://){_COLON}{_SLASH}{{2}}(?=\w)")
+
+
+def _unescaped(part: str) -> str:
+    """What a page says that has this for an address."""
+    if "&" not in part:
+        return part
+    import html  # its table is large and seldom needed
+
+    return html.unescape(part)
 
 
 def normal_host(host: str) -> str:
