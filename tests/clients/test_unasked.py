@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 
@@ -63,3 +64,17 @@ def test_the_bare_client_takes_it_for_its_own() -> None:
         client.chat.completions.create(model="primary", messages=HI)
         second = client.chat.completions.create(model="primary", messages=HI)
     assert second.choices[0].message.content == "All is lost."
+
+
+def test_an_http_client_of_your_own_that_keeps_no_connection_cannot_meet_it() -> None:
+    """A synchronous one is not looked after; this is what `docs/explanation/security-model.md` says to do."""
+    limits = httpx2.Limits(max_keepalive_connections=0)
+    with (
+        FaultServer("C15") as server,
+        httpx2.Client(limits=limits) as http_client,
+        openai.OpenAI(base_url=server.base_url, api_key="k", http_client=http_client) as bare,
+        ONCE.wrap(bare) as client,
+    ):
+        for _ in range(2):
+            reply = client.chat.completions.create(model="primary", messages=HI)
+            assert reply.choices[0].message.content == "All is well."
