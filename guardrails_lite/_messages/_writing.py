@@ -122,13 +122,13 @@ def write_chunk(
     extras = {"reasoning_content": reasoning} if reasoning else {}
     if hasattr(like, "model_copy") and template is not None:
         told = delta if hasattr(delta, "model_copy") else _bare_delta()  # a message stood there, or a text
-        said = _copied(told, {**fields, "function_call": None})
+        said = copied(told, {**fields, "function_call": None})
         object.__setattr__(said, "__pydantic_extra__", extras)  # nothing of the chunk's own is carried along
         # `logprobs` spell out the chunk's own text, which is not this one.
         changed = {"index": index, "logprobs": None, "delta": said, "finish_reason": finish_reason}
         if delta is None:
             changed["message"] = None
-        return _copied(like, {"choices": [_copied(template, changed)], "usage": usage})
+        return copied(like, {"choices": [copied(template, changed)], "usage": usage})
     kept = {key: value for key, value in fields.items() if value is not None}
     choice = {**(plain(template) if template is not None else {}), "index": index}
     for name in ("logprobs", "message"):
@@ -147,7 +147,7 @@ def _bare_delta() -> Any:
     return ChoiceDelta.model_construct()
 
 
-def _copied(model: Any, update: dict[str, Any]) -> Any:
+def copied(model: Any, update: dict[str, Any]) -> Any:
     """`model_copy` of a client's model, whose fields *update* names: that costs more than a gate does."""
     if getattr(model, "__pydantic_private__", None) is not None:
         return model.model_copy(update=update)

@@ -25,7 +25,7 @@ def built(cast_to: Any, data: object) -> Any:
     ``model_fields_set`` differs: it also names what the API has not, as with any object that pydantic made.
     """
     kind = cast_to
-    if type(data) is not dict or not any(cast_to is each for each in _BUILT):
+    if type(data) is not dict or cast_to not in _BUILT:
         return None
     if cast_to is ResponseStreamEvent:
         name = data.get("type")

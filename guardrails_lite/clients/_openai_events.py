@@ -26,7 +26,8 @@ from guardrails_lite._messages import (
 from guardrails_lite._messages._agreement import Agreement
 from guardrails_lite._messages._reading import read_reply
 from guardrails_lite._messages._texts import plain
-from guardrails_lite.clients._openai_built import event_classes
+from guardrails_lite._messages._writing import copied
+from guardrails_lite.clients._openai_built import built, event_classes
 from guardrails_lite.clients._openai_heard import Heard, Part
 
 _OPENINGS = frozenset({"response.created", "response.in_progress", "response.queued"})
@@ -228,7 +229,7 @@ class ResponsesTelling:
         if like is None or (self._screens and (like.model_extra or {}).keys() - _PADDING):
             return self._event(f"response.{kind}.delta", **fields)
         number, self._number = self._number, self._number + 1
-        return like.model_copy(update={**fields, "sequence_number": number})
+        return copied(like, {**fields, "sequence_number": number})
 
     def _opened(self, part: Part) -> Iterator[Any]:
         """Open *part*, and its item; close what was open before."""
@@ -292,10 +293,10 @@ class ResponsesTelling:
 
     def _event(self, kind: str, **fields: Any) -> Any:
         number, self._number = self._number, self._number + 1
-        event = construct_type(
-            type_=event_classes().get(kind, ResponseStreamEvent),
-            value={**fields, "type": kind, "sequence_number": number},
-        )
+        told = {**fields, "type": kind, "sequence_number": number}
+        event = built(ResponseStreamEvent, told)
+        if event is None:
+            event = construct_type(type_=event_classes().get(kind, ResponseStreamEvent), value=told)
         if kind == "response.output_item.done":
             self._done.append(get(event, "item"))
         return event
