@@ -13,7 +13,7 @@ from openai import AsyncOpenAI, OpenAI
 from pydantic import BaseModel
 
 from guardrails_lite import Finding, Guard, block, validator
-from guardrails_lite.testing import HttpReply, LoopbackProcess
+from guardrails_lite.testing import HttpReply, LoopbackProcess, chunks
 
 Row = tuple[str, float, str, float | None, bool]
 Times = tuple[list[float], list[float]]
@@ -56,9 +56,19 @@ def rows() -> list[Row]:
                 1.15,
             ),
             _ratio(
+                "the same of chunks that do not fit the client's types",
+                _odd_streams(),
+                1.15,
+            ),
+            _ratio(
                 "guarded response over loopback, p50 to the bare client's",
                 _responses(bare, guarded),
                 1.05,
+            ),
+            _ratio(
+                "guarded response stream over loopback, p50 to the bare client's",
+                _response_streams(bare, guarded),
+                1.15,
             ),
             asyncio.run(_throughput(server.base_url)),
             _ratio("a typed answer over loopback, p50 to create plus model_validate_json", _typed(), 1.05),
@@ -100,6 +110,17 @@ def _streams(bare: OpenAI, guarded: OpenAI) -> Times:
             pass
 
     return _in_turns(STREAMS, lambda: read(bare), lambda: read(guarded))
+
+
+def _odd_streams() -> Times:
+    """A compatible server has words of its own: the client itself has to build every chunk."""
+    odd = [{**chunk, "service_tier": "on_demand"} for chunk in chunks(TEXT, size=16)]
+    with (
+        LoopbackProcess(then=HttpReply(odd)) as server,
+        OpenAI(api_key="k", base_url=server.base_url, max_retries=0) as bare,
+        GUARD.wrap(bare) as guarded,
+    ):
+        return _streams(bare, guarded)
 
 
 class Order(BaseModel):
@@ -167,6 +188,14 @@ def _responses(bare: OpenAI, guarded: OpenAI) -> Times:
         lambda: bare.responses.create(model="m", input=MESSAGES),
         lambda: guarded.responses.create(model="m", input=MESSAGES),
     )
+
+
+def _response_streams(bare: OpenAI, guarded: OpenAI) -> Times:
+    def read(client: OpenAI) -> None:
+        for _ in client.responses.create(model="m", input=MESSAGES, stream=True):
+            pass
+
+    return _in_turns(STREAMS, lambda: read(bare), lambda: read(guarded))
 
 
 async def _throughput(base_url: str) -> Row:
