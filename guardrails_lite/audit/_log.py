@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from guardrails_lite._arguments import by_name
 from guardrails_lite._errors import ConfigError
-from guardrails_lite.audit import _disk, _lifetimes
+from guardrails_lite.audit import _disk, _lifetimes, _spilled
 from guardrails_lite.audit._content import Content
 from guardrails_lite.audit._disk import Clock, Disk
 from guardrails_lite.audit._explaining import explanation
@@ -148,6 +148,9 @@ class AuditLog:
                 self._pseudonyms.load(make=not self._registry.has_streams())
                 if self._settings.keeps_texts or (self._keys / "vault.key").exists():
                     self.vault.load()
+            if self.spill is not None:
+                with contextlib.suppress(OSError):  # a full volume is what there is a spill for
+                    _spilled.note(self.directory, self.spill.directory)
         except OSError as error:
             raise ConfigError(
                 f"AuditLog({str(self.directory)!r}): the directory cannot be written "

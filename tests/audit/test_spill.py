@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from guardrails_lite import AuditLog, Blocked, ConfigError, Guard, block, bound, redact
 from guardrails_lite.audit import Disk, Erased, erase, find_subject, reveal, verify
+from guardrails_lite.cli import main
 from tests.audit.test_originals import ASKED, SECRET, WHY, hidden, masking
 from tests.audit.test_privacy import everything
 
@@ -45,6 +47,32 @@ def spilling(place: Path, volume: Volume, **options: Any) -> AuditLog:
 
 def calls(log: AuditLog) -> list[str]:
     return [entry.id for entry in log.records()]
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        ["erase", "--request", "r", "--basis", "GDPR 17", "--yes"],
+        ["hold", "--owner", "a", "--reason", "b"],
+        ["find-subject"],
+        ["expire", "--keep-days", "1"],
+    ],
+    ids=lambda action: action[0],
+)
+def test_who_acts_for_a_person_is_told_of_the_other_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], action: list[str]
+) -> None:
+    """Law: nobody takes a person for erased, or found, while texts of theirs are in the log beside."""
+    spilling(tmp_path, Volume()).close()
+    person = [] if action[0] == "expire" else ["ada"]
+    told = f"log {action[0]} {tmp_path / 'spill'} ..."
+    main(["log", action[0], str(tmp_path / "log"), *person, *action[1:], "--json"])
+    assert told in capsys.readouterr().err
+    main(["log", action[0], str(tmp_path / "spill"), *person, *action[1:], "--json"])
+    assert "spills" not in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "spill")
+    main(["log", action[0], str(tmp_path / "log"), *person, *action[1:], "--json"])
+    assert "spills" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("full", [(".jsonl", ".boxes"), (".jsonl",), (".boxes",)], ids="+".join)

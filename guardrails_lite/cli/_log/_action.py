@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, get_args
 
 from guardrails_lite._errors import ConfigError, OutcomeName
 from guardrails_lite._record import Style
-from guardrails_lite.cli._terminal import Bar
+from guardrails_lite.cli._terminal import Bar, safe
 
 if TYPE_CHECKING:
     from guardrails_lite.audit import AuditLog
@@ -217,6 +218,20 @@ def output_of(arguments: argparse.Namespace) -> Iterator[BinaryIO]:
         raise Misuse(str(error)) from None
     with new_file(place) as file:
         yield file
+
+
+def tell_of_spill(arguments: argparse.Namespace) -> None:
+    """Say on standard error that what was done here is to be done in the log that this one spills to."""
+    from guardrails_lite.audit._spilled import spilled
+
+    spill = spilled(Path(arguments.directory))
+    if spill is not None:
+        told = (
+            f"guardrails-lite: when this log cannot be written it spills into {spill}, a log of its own with "
+            f"texts of its own, where this was not done. Do it there too: `guardrails-lite log "
+            f"{arguments.action} {shlex.quote(str(spill))} ...`"
+        )
+        print(safe(told), file=sys.stderr)
 
 
 def is_of_log(error: OSError, arguments: argparse.Namespace) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from guardrails_lite._counts import counted
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.cli._log._action import (
     Action,
@@ -12,6 +13,7 @@ from guardrails_lite.cli._log._action import (
     declare_original,
     form_of,
     index_of,
+    tell_of_spill,
     writing,
 )
 from guardrails_lite.cli._log._calls import print_calls, shown_time, the_call
@@ -59,6 +61,7 @@ def _find_subject(arguments: argparse.Namespace) -> int:
     with index_of(arguments) as index:
         calls = [call for each in asked for call in index.calls(each)]
     print_calls(calls[::-1], as_json=arguments.json)
+    tell_of_spill(arguments)
     return 0 if calls else 1
 
 
@@ -76,6 +79,7 @@ def _hold(arguments: argparse.Namespace) -> int:
             log, _value(arguments), owner=arguments.owner, reason=arguments.reason, kind=arguments.kind
         )
     _tell(arguments, {"hold": ident}, f"hold {ident} is in force until it is released")
+    tell_of_spill(arguments)
     return 0
 
 
@@ -135,7 +139,12 @@ def _erase(arguments: argparse.Namespace) -> int:
             owner=arguments.owner,
             kind=arguments.kind,
         )
-    _tell(arguments, {"keys": keys}, f"destroyed {keys} keys; the log's entry `erasure` is the receipt")
+    _tell(
+        arguments,
+        {"keys": keys},
+        f"destroyed {counted(keys, 'key')}; the log's entry `erasure` is the receipt",
+    )
+    tell_of_spill(arguments)
     return 0
 
 

@@ -6,7 +6,8 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from guardrails_lite.cli._log._action import Action, declare_keys, writing
+from guardrails_lite._counts import counted
+from guardrails_lite.cli._log._action import Action, declare_keys, tell_of_spill, writing
 from guardrails_lite.cli._log._calls import shown_time
 from guardrails_lite.cli._parser import amount
 from guardrails_lite.cli._terminal import Bar, fail, print_json, print_table
@@ -53,6 +54,7 @@ def _run(arguments: argparse.Namespace) -> int:
         print_json({**told, "damaged": [asdict(problem) for problem in damage]})
     else:
         _print(gone, done=arguments.yes)
+    tell_of_spill(arguments)
     for problem in damage:
         fail(f"what is old of the stream {problem.stream} stays from there on: {problem}", 2)
     if damage:
@@ -64,7 +66,8 @@ def _print(gone: list[Expired], *, done: bool) -> None:
     entries = sum(each.entries for each in gone)
     went = "went" if done else "would go"
     more = "; --yes does it" if gone and not done else ""
-    print(f"{len(gone)} segments {went}, with {entries} entries and the kept texts of their calls{more}")
+    what = f"{counted(len(gone), 'segment')} {went}, with {counted(entries, 'entry')}"
+    print(f"{what} and the kept texts of their calls{more}")
     if gone:
         print()
         rows = [
