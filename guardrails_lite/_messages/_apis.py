@@ -51,9 +51,10 @@ def api_of(raw: Any) -> Api | None:
 
     A client reads the one or the other, whatever the server calls it, so the class of its object decides.
     """
-    if get(raw, "object") == "response":
+    kind = get(raw, "object")
+    if kind == "response":
         api, key = _responses, "output"
-    elif get(raw, "type") == "message" and get(raw, "role") == "assistant":
+    elif kind is None and get(raw, "type") == "message" and get(raw, "role") == "assistant":
         api, key = _anthropic, "content"
     else:
         return None

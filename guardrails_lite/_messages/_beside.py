@@ -64,7 +64,9 @@ def without_unscreened(raw: Any) -> Any:
 
 def chunk_without_unscreened(raw: Any) -> Any:
     """A chunk without what is read of no chunk: what its deltas hold beside text, thoughts and calls."""
-    choices = None if isinstance(raw, str) else get(raw, "choices")
+    if isinstance(raw, str):
+        return raw
+    choices = get(raw, "choices")
     if not isinstance(choices, (list, tuple)):
         if is_event(raw):
             return api_of_event(raw).event_without_unscreened(raw)
