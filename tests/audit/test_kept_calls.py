@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -266,7 +267,7 @@ def test_no_argument_is_outside_of_its_box(
         with pytest.raises(GuardrailsError) as caught:
             guard(log, retry=Retry(reasks=0)).run(ScriptedModel(replies[2:]), ASKED)
         seen += [caught.value, caught.value.__cause__]
-        bundle(log, log.directory / "evidence.zip", by="auditor", reason="audit")
+        bundle(log, tmp_path / "evidence.zip", by="auditor", reason="audit")
         entries = list(log.records())
         if capture in ("none", "metadata"):
             assert not any("content" in entry.data for entry in entries)
@@ -289,7 +290,9 @@ def test_no_argument_is_outside_of_its_box(
         assert main(["log", *action]) in (0, 1), action
     printed = capsys.readouterr()
     assert secret not in f"{printed}{seen!r}"
-    assert secret.encode() not in everything(log.directory)
+    with zipfile.ZipFile(tmp_path / "evidence.zip") as held:
+        evidence = b"".join(held.read(name) for name in held.namelist())
+    assert secret.encode() not in everything(log.directory) + evidence
 
 
 # --- opening ---
