@@ -8,5 +8,5 @@ Read `_exchange.py` first: the order of everything is there and nowhere else. Wh
 - while a reply comes in: `_flights.py`, `_hedging.py`, `_incoming.py`, `_gate.py`, `_partials.py`;
 - when it is there: `_integrity.py`, `_checking.py`, `_asking.py`;
 - when it broke off, or never came: `_failing.py`, `_resuming.py`;
-- at the end: `_endings.py`, `_story.py`.
+- at the end: `_endings.py`, `_kept.py`, `_story.py`.
 """
