@@ -72,6 +72,8 @@ _ROLES = {
     "system": "system",
 }
 _FIXED = frozenset({"stop", "stop_sequences"})
+_KINDS_IN = frozenset({"prediction", "web_search_options"})
+"""Parameters whose objects say by a word of which kind they are."""
 
 
 class Fixed(str):
@@ -134,7 +136,7 @@ def _data(
         case _ if (fields := _fields(value)) is not None:
             whole = True
             for key, each in fields.items():
-                if key == "type" and where[0] in ("prediction", "web_search_options"):
+                if key == "type" and isinstance(each, str) and where[0] in _KINDS_IN:
                     continue
                 yield Piece(place, where, role, Fixed(key))
                 whole &= yield from _data(place, _deeper(where, key), role, each, fixed=fixed)

@@ -24,16 +24,16 @@ _new = tuple.__new__
 _TEXT_KEYS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 
 
-_KNOWN_FIELDS = frozenset(
-    [
-        *("role", "content", "name", "refusal", "tool_calls", "tool_call_id"),
-        *("function_call", "audio", "id", "type", "status"),
-    ]
-)
-"""Fields of a message that are looked at by name, or hold an id and no text."""
-_OF_CALL = frozenset({"id", "index", "type", "function", "custom", "extra_content"})
+_READ = frozenset({"content", "name", "refusal", "tool_calls", "function_call", "audio"})
+"""Fields of a message that are looked at by name."""
+_WORDS = frozenset({"role", "tool_call_id", "id", "type", "status"})
+"""Those that hold a word, and no text."""
+_READ_OF_CALL = frozenset({"function", "custom", "extra_content"})
 """The same of a tool call. The last is sealed by the provider, who wants it back as it was."""
-_OF_AUDIO = frozenset({"id", "data", "expires_at"})
+_WORDS_OF_CALL = frozenset({"id", "type"})
+_WORDS_OF_AUDIO = frozenset({"id", "data"})
+_WORDS_OF_PART = frozenset({"type"})
+_NONE: frozenset[str] = frozenset()
 _UNREAD = re.compile(r"(.*_)?(id|url|uri|data|b64_json|signature)")
 """Fields of a part in which an image, a sound or a file is, or where it is."""
 
@@ -80,7 +80,7 @@ def _pieces_of_message(index: int, message: Message, unscreened: list[str]) -> I
     elif isinstance(content, Mapping):
         yield from _pieces_of_object(index, _CONTENT, role, content, unscreened)
     elif content is not None:
-        unscreened.append(type(content).__name__)
+        yield from _pieces_of_odd(index, _CONTENT, role, content, type(content).__name__, unscreened)
     for key in ("name", "refusal"):
         yield from _pieces_of_value(index, (key,), role, get(message, key), unscreened)
     tool_calls = get(message, "tool_calls")
@@ -92,19 +92,27 @@ def _pieces_of_message(index: int, message: Message, unscreened: list[str]) -> I
     yield from _pieces_of_body(
         index, ("function_call",), "arguments", role, get(message, "function_call"), unscreened
     )
-    yield from _pieces_beside(index, ("audio",), role, get(message, "audio"), _OF_AUDIO, unscreened)
-    yield from _pieces_beside(index, (), role, message, _KNOWN_FIELDS, unscreened)
+    yield from _pieces_beside(
+        index, ("audio",), role, get(message, "audio"), _NONE, _WORDS_OF_AUDIO, unscreened
+    )
+    yield from _pieces_beside(index, (), role, message, _READ, _WORDS, unscreened)
 
 
 def _pieces_beside(
-    index: int, where: Where, role: str, source: Any, known: frozenset[str], unscreened: list[str]
+    index: int,
+    where: Where,
+    role: str,
+    source: Any,
+    read: frozenset[str],
+    words: frozenset[str],
+    unscreened: list[str],
 ) -> Iterator[Piece]:
-    """What else stands in a message or a part of it, and a compatible server takes, such as reasoning."""
+    """What stands in a message or a part of it beside what is *read*, such as reasoning."""
     if source is None or isinstance(source, (str, list, tuple)):
         yield from _pieces_of_value(index, where, role, source, unscreened)
         return
     for name, value in _fields_sent(source):
-        if name not in known:
+        if name not in read and not (name in words and isinstance(value, str)):
             yield from _pieces_of_value(index, (*where, name), role, value, unscreened)
 
 
@@ -134,7 +142,7 @@ def _pieces_of_call(
 ) -> Iterator[Piece]:
     for kind, key in (("function", "arguments"), ("custom", "input")):
         yield from _pieces_of_body(index, (*where, kind), key, role, get(tool_call, kind), unscreened)
-    yield from _pieces_beside(index, where, role, tool_call, _OF_CALL, unscreened)
+    yield from _pieces_beside(index, where, role, tool_call, _READ_OF_CALL, _WORDS_OF_CALL, unscreened)
 
 
 def _pieces_of_body(
@@ -142,11 +150,11 @@ def _pieces_of_body(
 ) -> Iterator[Piece]:
     said = get(body, key)
     if not isinstance(said, str):  # some compatible servers take the object itself
-        yield from _pieces_beside(index, where, role, body, frozenset(), unscreened)
+        yield from _pieces_beside(index, where, role, body, _NONE, _NONE, unscreened)
         return
     yield from _pieces_of_value(index, (*where, "name"), role, get(body, "name"), unscreened)
     yield from _pieces_of_json(index, (*where, key), role, said)
-    yield from _pieces_beside(index, where, role, body, frozenset({"name", key}), unscreened)
+    yield from _pieces_beside(index, where, role, body, frozenset({"name", key}), _NONE, unscreened)
 
 
 def _pieces_of_object(
@@ -174,16 +182,23 @@ def _pieces_of_part(index: int, nth: int, role: str, part: Any, unscreened: list
     key = _TEXT_KEYS.get(kind) if isinstance(kind, str) else None
     text = get(part, key) if key else None
     if not key or not isinstance(text, str):
-        unread: list[str] = []
-        pieces = list(_pieces_inside(index, ("content", nth), role, part, unread))
-        if unread or not pieces:
-            unscreened.append(_shown(kind))
-        yield from pieces
+        yield from _pieces_of_odd(index, ("content", nth), role, part, _shown(kind), unscreened)
         return
     yield Piece(index, ("content", nth, key), role, text)
-    yield from _pieces_beside(
-        index, ("content", nth), role, part, frozenset({"type", key}), unscreened
-    )  # a title, say
+    yield from _pieces_beside(  # a title, say
+        index, ("content", nth), role, part, frozenset({key}), _WORDS_OF_PART, unscreened
+    )
+
+
+def _pieces_of_odd(
+    index: int, where: Where, role: str, part: Any, kind: str, unscreened: list[str]
+) -> Iterator[Piece]:
+    """The texts in what is no text itself; its *kind* is told where they are not all of it."""
+    unread: list[str] = []
+    pieces = list(_pieces_inside(index, where, role, part, unread))
+    if unread or not pieces:
+        unscreened.append(kind)
+    yield from pieces
 
 
 def _pieces_inside(index: int, where: Where, role: str, part: Any, unread: list[str]) -> Iterator[Piece]:
@@ -202,7 +217,7 @@ def _pieces_inside(index: int, where: Where, role: str, part: Any, unread: list[
                 yield Piece(index, (*where, name), role, value)
             elif not isinstance(name, str) or (_UNREAD.fullmatch(name) and isinstance(value, str)):
                 unread.append(_shown(name))
-            elif name != "type":
+            elif name != "type" or not isinstance(value, str):
                 yield from _pieces_inside(index, (*where, name), role, value, unread)
 
 

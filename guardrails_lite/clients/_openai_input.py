@@ -164,7 +164,11 @@ def _beside(message: Any) -> dict[str, Any]:
     """The fields of a message that the API does not have, which a compatible server may read."""
     if not isinstance(message, Mapping) and not hasattr(message, "model_dump"):
         return {}
-    return {name: value for name, value in plain(message).items() if name not in _OF_MESSAGE}
+    return {
+        name: value
+        for name, value in plain(message).items()
+        if name != "content" and (name not in _OF_MESSAGE or isinstance(value, (Mapping, list, tuple)))
+    }
 
 
 def _is_of_the_model(kind: str) -> bool:
@@ -212,7 +216,8 @@ def _content(content: Any, told: Any) -> Any:
             changed.append(new)
             continue
         if kind not in _PARTS:
-            changed.append({**plain(part), **_beside_image(new)})
+            beside = _beside_image(new) if isinstance(get(part, "image_url"), str | None) else new
+            changed.append({**plain(part), **beside})
             continue
         told = {**plain(part), **new, "type": kind}
         if told.get("logprobs") and new[_PARTS[kind]] != get(part, _PARTS[kind]):

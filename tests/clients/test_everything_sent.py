@@ -17,12 +17,15 @@ from tests.clients import maximal
 from tests.engine.conftest import word
 
 PLANT = "plant7"
-NOT_SCREENED = (
-    # settings
+SETTINGS = (
     r"(model|modalities\[\]|reasoning_effort|verbosity|service_tier|tool_choice|truncation|include\[\])",
     r"(audio|reasoning|stream_options)\..*|prompt_cache_retention",
-    # what travels outside of the body
-    r"extra_(headers|query)\..*",
+)
+OUTSIDE = (r"extra_(headers|query)\..*",)
+"""What travels outside of the body."""
+NOT_SCREENED = (
+    *SETTINGS,
+    *OUTSIDE,
     # identifiers, kinds and states
     r"(messages|input)\[\]\.(role|type|status|id|tool_call_id|call_id|server_label)",
     r"messages\[\]\.(audio|tool_calls\[\])\.(id|type)|messages\[\]\.content\[\]\.(type|file\.file_id)",

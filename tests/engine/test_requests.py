@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -226,6 +227,20 @@ def test_a_client_s_object_is_screened_like_a_dict() -> None:
     assert (got[0]["reasoning_content"], got[0]["audio"]["transcript"]) == (MASKED, MASKED)
     assert got[1] == {"role": "assistant", "content": MASKED}
     assert outcome.record.unscreened == ()
+
+
+def test_a_content_that_is_an_object_is_screened() -> None:
+    """A function of one's own may be given what no API has; what no text is found in is told by its type."""
+    got: list[Any] = []
+    messages = [
+        {"role": "user", "content": SimpleNamespace(text="ada", title="ada")},
+        {"role": "user", "content": b"ada"},
+    ]
+
+    outcome = Guard(input=[redact(word("ada"))]).run(lambda messages: got.extend(messages) or "ok", messages)
+
+    assert got[0]["content"] == {"text": MASKED, "title": MASKED}
+    assert outcome.record.unscreened == ("bytes",)
 
 
 def test_names_of_called_tools_and_titles_of_parts_are_screened() -> None:
