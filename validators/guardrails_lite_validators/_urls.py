@@ -103,11 +103,12 @@ def _readings(url: str) -> set[tuple[str, str]]:
 
 def undisguised(text: str) -> Reading:
     """The text with ``://`` wherever a page has one for browsers: in backslashes, or in entities."""
-    edits = [(*found.span(), "://") for found in _DISGUISED.finditer(text)] if _MAY_BE.search(text) else []
+    if "&" not in text and "\\" not in text:
+        return Reading(text)
+    edits = [(*found.span(), "://") for found in _DISGUISED.finditer(text)]
     return replaced(text, edits) if edits else Reading(text)
 
 
-_MAY_BE = re.compile(r"&|:[/\\]\\|:\\/")
 _COLON = r"(?::|&colon;|&#0{0,4}58;?|&#x0{0,4}3a;?)"
 _SLASH = r"(?:[/\\]|&b?sol;|&#0{0,4}(?:47|92);?|&#x0{0,4}(?:2f|5c);?)"
 _DISGUISED = re.compile(rf"(?i)(?!://){_COLON}{_SLASH}{{2}}(?=\w)")
