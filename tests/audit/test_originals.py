@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import pickle
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -385,14 +386,16 @@ def test_a_box_that_points_to_no_text_is_damage(log: AuditLog) -> None:
 # --- where they never are ---
 
 
-def test_nothing_that_leaves_the_log_holds_one(log: AuditLog, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_that_leaves_the_log_holds_one(
+    log: AuditLog, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Lists, records, search, sums, samples, exports, evidence: none has what was masked or stopped."""
     with bound(user="ada"):
         masking(log).run(lambda messages: f"is {SECRET}", ASKED)
         with pytest.raises(Blocked):
             Guard(input=[block(hidden)], log=log).run(lambda messages: "", ASKED)
     calls = [entry.id for entry in log.records()]
-    bundle(log, log.directory / "evidence.zip", by="auditor", reason="audit")
+    bundle(log, tmp_path / "evidence.zip", by="auditor", reason="audit")
     log.close()
     where = str(log.directory)
     actions: list[list[str]] = [
@@ -409,7 +412,9 @@ def test_nothing_that_leaves_the_log_holds_one(log: AuditLog, capsys: pytest.Cap
         assert main(["log", *action]) in (0, 1), action
     printed = capsys.readouterr()
     assert SECRET not in printed.out + printed.err
-    assert SECRET.encode() not in everything(log.directory)
+    with zipfile.ZipFile(tmp_path / "evidence.zip") as held:
+        evidence = b"".join(held.read(name) for name in held.namelist())
+    assert SECRET.encode() not in everything(log.directory) + evidence
 
 
 # --- from the command line ---
