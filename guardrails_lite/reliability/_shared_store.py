@@ -86,6 +86,10 @@ class DegradingStore:
             else:
                 self._misses = 0
                 return found
+        return self.update_here(keys, step)
+
+    def update_here(self, keys: Sequence[Key], step: Callable[..., R]) -> R:
+        """Change the states of this process, as for a call that went ahead by them."""
         self._here.local = True
         try:
             return self._local.update(keys, step)

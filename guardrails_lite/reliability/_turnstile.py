@@ -208,7 +208,10 @@ class Turnstile:
             )
             return way.lane.queue.head
 
-        self._wake(self.store.update(self._keys, step))
+        update = self.store.update
+        if permit.is_degraded and isinstance(self.store, DegradingStore):
+            update = self.store.update_here  # where its place is, also if the shared store answers again
+        self._wake(update(self._keys, step))
 
     def caller_of(self, who: Mapping[str, str]) -> str:
         """The name under which who calls waits for a turn."""

@@ -19,7 +19,9 @@ import pytest
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.reliability import Failure, Limits, RedisStore, SQLiteStore, Upstream
 from guardrails_lite.reliability._lane import Lane
-from guardrails_lite.reliability._permits import Permit, Waiting
+from guardrails_lite.reliability._permits import Permit, TurnedAway, Waiting
+from guardrails_lite.reliability._shared_store import DegradingStore, StoreUnavailable
+from guardrails_lite.reliability._stores import MemoryStore
 from guardrails_lite.reliability._turns import wait_turn
 from guardrails_lite.reliability._turnstile import Place, Turnstile, Turnstiles
 
@@ -194,6 +196,38 @@ def test_a_store_that_is_locked_costs_little_and_divides_the_limits(tmp_path: Pa
     assert not again.is_degraded
     turnstile.settle(goes(turns[0]))
     store.close()
+
+
+class Flaky(MemoryStore):
+    """A store of two processes that is down when it is told to be."""
+
+    workers = 2
+    is_down = False
+
+    def update(self, keys: Any, step: Any) -> Any:
+        """Answer, or not."""
+        if self.is_down:
+            raise StoreUnavailable
+        return super().update(keys, step)
+
+
+def test_a_place_taken_while_the_store_was_down_is_given_back_where_it_was_taken() -> None:
+    """The store answers again before the call ends: the next time that it is down, the place is free."""
+    now_s = [0.0]
+    shared = Flaky()
+    store = DegradingStore(shared, clock=lambda: now_s[0])
+    turnstile = Turnstiles(ONE, store).of(PLACE)
+
+    for _ in range(3):
+        shared.is_down = True
+        permit = goes(turnstile.ask())
+        assert permit.is_degraded
+        assert isinstance(turnstile.ask(patience_s=0), TurnedAway)
+        shared.is_down = False
+        now_s[0] += 60
+        other = goes(turnstile.ask())
+        turnstile.settle(permit)
+        turnstile.settle(other)
 
 
 @pytest.mark.parametrize("answer", [None, b"+OK garbage\r\n" * 4])
