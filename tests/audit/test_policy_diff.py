@@ -393,7 +393,7 @@ def test_nothing_compared_is_not_nothing_changed(
     asked = ["log", "diff-policy", str(root), str(guard), "--reader", "ada", "--reason", "why"]
 
     assert main(asked) == 1
-    assert "1 calls, 0 compared" in capsys.readouterr().out
+    assert "1 call, 0 compared" in capsys.readouterr().out
     assert main([*asked, "--user", "nobody"]) == 1
 
 

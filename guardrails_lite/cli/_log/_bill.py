@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from guardrails_lite._counts import counted
 from guardrails_lite.cli._log._action import filter_of, index_of, names_of
 from guardrails_lite.cli._parser import share
 from guardrails_lite.cli._terminal import Bar, fail, print_json, print_table, safe
@@ -143,7 +144,7 @@ def _print(found: Reconciliation, unfinished: int, lost: int, top: int) -> None:
         print(f"and {len(found.differences) - len(shown)} more; --top N or --json for all")
     print()
     taken = ", ".join(f"{what} from {column!r}" for what, column in bill.columns.items())
-    print(safe(f"bill: {bill.rows} rows with an amount, {bill.empty} without; {taken}"))
+    print(safe(f"bill: {counted(bill.rows, 'row')} with an amount, {bill.empty} without; {taken}"))
     if unfinished or lost:
         print(f"without a record of what they cost: {unfinished} unfinished calls, {lost} lost")
 

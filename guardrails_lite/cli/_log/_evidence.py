@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+from guardrails_lite._counts import counted
 from guardrails_lite.cli._log._action import Action, declare_keys, is_of_log, writing
 from guardrails_lite.cli._terminal import fail, print_json, safe
 
@@ -33,7 +34,7 @@ def _bundle(arguments: argparse.Namespace) -> int:
         told = {"path": os.fspath(made.path), "sha256": made.sha256, "manifest": made.manifest}
         print_json({**told, "head": made.head, "check": report})
     else:
-        print(f"{safe(made.path)}: {made.records} entries, checked: {report['state']}")
+        print(f"{safe(made.path)}: {counted(made.records, 'entry')}, checked: {report['state']}")
         print(f"sha256 {made.sha256}")
         for line in made.head.splitlines():
             print(safe(line))

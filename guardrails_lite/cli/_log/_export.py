@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from guardrails_lite._counts import counted
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.cli._log._action import (
     Action,
@@ -109,7 +110,7 @@ def _take(arguments: argparse.Namespace) -> int:
         told = {"path": arguments.output, "bytes": taken.bytes, "format": arguments.format or "csv"}
         print_json({**told, "sha256": taken.sha256, "entry": taken.entry})
     else:
-        print(f"{taken.bytes} bytes with the SHA-256\n{taken.sha256}\nrecorded as {taken.entry}")
+        print(f"{counted(taken.bytes, 'byte')} with the SHA-256\n{taken.sha256}\nrecorded as {taken.entry}")
     return 0
 
 
@@ -129,7 +130,7 @@ def _send(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"endpoint": arguments.to, "calls": sent})
     else:
-        print(f"{sent} calls sent")
+        print(f"{counted(sent, 'call')} sent")
     return 0
 
 

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict, replace
 from typing import Any
 
+from guardrails_lite._counts import counted
 from guardrails_lite.cli._log._action import Action, declare_filters, filter_of, index_of
 from guardrails_lite.cli._log._bill import BILLED, declare_bill, is_about_a_bill, spend_against
 from guardrails_lite.cli._log._calls import shown_time
@@ -34,7 +35,7 @@ def _stats(arguments: argparse.Namespace) -> int:
     print(f"unfinished: {totals.unfinished}")
     print(f"lost:       {totals.lost}")
     print(f"tokens:     {totals.tokens_in} in, {totals.tokens_out} out")
-    print(f"cost:       {totals.cost_usd:.6f} USD, and {totals.unpriced} calls of unknown price")
+    print(f"cost:       {totals.cost_usd:.6f} USD, and {counted(totals.unpriced, 'call')} of unknown price")
     percentiles = (latency.p50_us, latency.p95_us, latency.p99_us)
     print(f"ms:         p50 {_ms(percentiles[0])}, p95 {_ms(percentiles[1])}, p99 {_ms(percentiles[2])}")
     return 0

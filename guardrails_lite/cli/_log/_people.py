@@ -91,6 +91,9 @@ def _holds(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({ident: entry.data for ident, entry in found.items()})
         return 0
+    if not found:
+        print("no holds are in force")
+        return 0
     print_table(
         ("placed", "id", "owner", "reason"),
         [

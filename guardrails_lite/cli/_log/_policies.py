@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from guardrails_lite._counts import counted
 from guardrails_lite._policy import rules_of
 from guardrails_lite.cli._log._action import index_of
 from guardrails_lite.cli._terminal import print_json, print_table, safe
@@ -90,7 +91,7 @@ def _print(one: Loaded, used: list[Policy]) -> None:
     print(f"{'policy:':10}{safe(one.digest)}")
     for policy in used:
         span = f"in the hours from {_hour(policy.first)} to {_hour(policy.last)}"
-        print(f"{'guard:':10}{safe(policy.guard or '-')}, {policy.calls} calls, {span}")
+        print(f"{'guard:':10}{safe(policy.guard or '-')}, {counted(policy.calls, 'call')}, {span}")
     print(f"{'captured:':10}{safe(one.capture)}\n")
     print_table(("setting", "value"), [(name, _cell(value)) for name, value in one.settings().items()])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from guardrails_lite._counts import counted
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard import Guard
 from guardrails_lite.cli._log._action import Action, form_of, writing
@@ -84,7 +85,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _print(found: PolicyDiff, calls: int) -> None:
-    print(f"{calls} calls, {found.compared} compared, {len(found.changes)} would be decided differently")
+    compared = f"{counted(calls, 'call')}, {found.compared} compared"
+    print(f"{compared}, {len(found.changes)} would be decided differently")
     for basis, count in found.known.items():
         print(f"  compared {_BASES[basis]}: {count}")
     if "texts" in found.known:

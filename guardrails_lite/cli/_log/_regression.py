@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from guardrails_lite._counts import counted
 from guardrails_lite.cli._log._action import (
     Action,
     declare_filters,
@@ -95,7 +96,8 @@ def _print_json(made: TakenVerdicts) -> None:
 
 
 def _print(made: TakenVerdicts) -> None:
-    print(f"{made.examples} examples: {made.positive} to be found, {made.examples - made.positive} not")
+    examples = counted(made.examples, "example")
+    print(f"{examples}: {made.positive} to be found, {made.examples - made.positive} not")
     if made.originals:
         print(f"  as it was said, before any rule: {made.originals}")
     if made.repeated:
@@ -106,7 +108,7 @@ def _print(made: TakenVerdicts) -> None:
         print(f"  {MASKED}")
     if made.contradictory:
         print(f"  judged both ways, in {safe(', '.join(made.contradictory))}")
-    print(f"{made.taken.bytes} bytes with the SHA-256\n{made.taken.sha256}")
+    print(f"{counted(made.taken.bytes, 'byte')} with the SHA-256\n{made.taken.sha256}")
     print(f"recorded as {safe(made.taken.entry)}")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from guardrails_lite._counts import counted
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard import Guard
 from guardrails_lite.cli._log._action import (
@@ -77,7 +78,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({**asdict(found), "rules": found.rules})
         return 1 if found.changes else 0
-    print(f"{found.calls} calls replayed, {len(found.changes)} would be decided differently")
+    print(f"{counted(found.calls, 'call')} replayed, {len(found.changes)} would be decided differently")
     if found.originals:
         print(f"  by what was said in them, before any rule: {found.originals}")
     if found.calls > found.originals:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from guardrails_lite._counts import counted
 from guardrails_lite.cli._log._action import Action
 from guardrails_lite.cli._terminal import Bar, print_json, safe
 
@@ -25,7 +26,7 @@ def _ship(arguments: argparse.Namespace) -> int:
     if shipment.problems:
         print("nothing was shipped: the database holds more of this log, or other bytes, than the directory")
     else:
-        print(f"{safe(shipment.log)}: {shipment.sent} bytes sent, {shipment.held} held, ", end="")
+        print(f"{safe(shipment.log)}: {counted(shipment.sent, 'byte')} sent, {shipment.held} held, ", end="")
         print(f"{shipment.waiting} waiting for a signature")
     return shipment.exit_code
 
