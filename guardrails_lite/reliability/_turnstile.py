@@ -143,12 +143,14 @@ class Turnstile:
         turn, head = self.store.update(self._keys, step)
         if not isinstance(turn, Waiting):
             self._wakers.pop(waiting.ticket, None)
+            self._leave_here(waiting)
             self._wake(head)
         return turn
 
     def leave(self, waiting: Waiting) -> None:
         """Give up a place in the queue: the caller was cancelled, or its patience has ended."""
         self._wakers.pop(waiting.ticket, None)
+        self._leave_here(waiting)
 
         def step(lane: Lane) -> str | None:
             lane.queue.leave(waiting.ticket)
@@ -238,6 +240,11 @@ class Turnstile:
             return replace(waiting, ready_s=ready_s - now_s)
         queue.take(ticket)
         return way.enter(ticket, waiting.tokens, waiting.lease_s)
+
+    def _leave_here(self, waiting: Waiting) -> None:
+        """Leave this process's own queue too: it may have joined that while the shared store was down."""
+        if isinstance(self.store, DegradingStore):
+            self.store.update_here(self._keys[2:], lambda lane: lane.queue.leave(waiting.ticket))
 
     def _wake(self, ticket: str | None) -> None:
         wake = self._wakers.get(ticket) if ticket is not None else None

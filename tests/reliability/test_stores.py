@@ -198,6 +198,24 @@ def test_a_store_that_is_locked_costs_little_and_divides_the_limits(tmp_path: Pa
     store.close()
 
 
+def test_who_queued_while_the_store_was_down_leaves_that_queue_too() -> None:
+    """Let through by the shared store, a caller is in nobody's way the next time that it is down."""
+    now_s = [0.0]
+    shared = Flaky()
+    turnstile = Turnstiles(ONE, DegradingStore(shared, clock=lambda: now_s[0])).of(PLACE)
+    shared.is_down = True
+    first, waiting = goes(turnstile.ask()), turnstile.ask()
+    assert isinstance(waiting, Waiting)
+    shared.is_down = False
+    now_s[0] += 2
+
+    turnstile.settle(goes(turnstile.poll(waiting)))
+    turnstile.settle(first)
+    shared.is_down = True
+
+    goes(turnstile.ask())
+
+
 class Flaky(MemoryStore):
     """A store of two processes that is down when it is told to be."""
 
