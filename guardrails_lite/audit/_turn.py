@@ -45,10 +45,13 @@ def turn(lock: Path) -> Iterator[None]:
                 what()
 
 
+def in_turn() -> bool:
+    """Whether this thread holds any lock file here."""
+    return bool(_TURNS.waiting)
+
+
 def put_off(lock: Path, what: Later) -> bool:
     """Whether this thread holds *lock*; if so, *what* is done as soon as it has let go."""
-    if not _TURNS.waiting:
-        return False
     waiting = _TURNS.waiting.get(os.path.realpath(lock))
     if waiting is None:
         return False

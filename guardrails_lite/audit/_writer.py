@@ -21,7 +21,7 @@ from guardrails_lite.audit._own_stream import OwnStream
 from guardrails_lite.audit._registry import Registry
 from guardrails_lite.audit._settings import Settings
 from guardrails_lite.audit._stream import NO_ID, Stream
-from guardrails_lite.audit._turn import put_off
+from guardrails_lite.audit._turn import Later, in_turn, put_off
 from guardrails_lite.audit._vault import Vault
 
 Otherwise = Callable[[], object]
@@ -60,7 +60,7 @@ class Writer:
         self.lock = threading.RLock()
         self.own = OwnStream(self._registry, self._settings, self._encode, parent=parent)
         self._busy = False
-        self._deferred: deque[Callable[[bool], None]] = deque()
+        self._deferred: deque[Later] = deque()
         """What came while this thread was busy; see `_alone`."""
         self._lost = 0
         self._trouble: str | None = None
@@ -101,18 +101,16 @@ class Writer:
         Raises:
             LogUnavailable: it could not be written, and nothing else was agreed on.
         """
-
-        def again(wait: bool) -> None:
-            self.put(
-                kind, ident, body, wait, policy=policy, otherwise=otherwise, unwritten=unwritten, must=must
-            )
-
-        if put_off(self._registry.lock_path, lambda: again(wait)):
-            return
+        terms: dict[str, Any]
+        if in_turn():  # so rarely that what is done later is put together only then
+            terms = {"policy": policy, "otherwise": otherwise, "unwritten": unwritten, "must": must}
+            if put_off(self._registry.lock_path, partial(self.put, kind, ident, body, wait, **terms)):
+                return
         try:
             with self.lock:
                 if self._busy:
-                    self._deferred.append(again)
+                    terms = {"policy": policy, "otherwise": otherwise, "unwritten": unwritten, "must": must}
+                    self._deferred.append(partial(self.put, kind, ident, body, False, **terms))
                     return
                 self._busy = True
                 try:
@@ -155,7 +153,7 @@ class Writer:
         while self._deferred:
             again = self._deferred.popleft()
             with contextlib.suppress(LogUnavailable):  # the gap tells of it; its call has no caller
-                again(False)
+                again()
 
     def event(self, kind: str, ident: str, body: bytes) -> None:
         """Write an entry that is about the log or a person, and wait until it is durable."""
