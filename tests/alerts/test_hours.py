@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from guardrails_lite.audit.alerts._facts import Fact
-from guardrails_lite.audit.alerts._hours import BASELINE_H, hours
+from guardrails_lite.audit.alerts._hours import BASELINE_H, OF, hours
 from guardrails_lite.audit.index import Index
 from tests.alerts.facts import HOUR, NOW, log_calls
 
@@ -96,7 +96,7 @@ def found(calls: Sequence[Made], asked: Sequence[int], root: Path) -> list[Fact]
     log_calls(root, told)
     with Index(root) as index:
         index.update()
-        return list(hours(index, [FIRST + hour for hour in asked], now_ns=0))
+        return list(hours(index, [FIRST + hour for hour in asked], of=OF, now_ns=0))
 
 
 @settings(max_examples=30)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from guardrails_lite import ConfigError
 from guardrails_lite.audit.alerts import LEVELS, Rule, read_rules
-from guardrails_lite.audit.alerts._detect import detection
+from guardrails_lite.audit.alerts._detect import detection, may_be
 from tests.alerts.facts import burst, rule, written
 
 
@@ -103,6 +103,37 @@ def test_a_condition_means_what_it_means_in_python(text: str, held: dict[str, bo
     never = "sel_a and not sel_a or sel_b and not sel_b or other and not other"
     selections = {name: {name: True} for name in held}
     assert detection({**selections, "condition": [text, never]}).test(held) is expected
+
+
+@given(
+    _expressions,
+    st.fixed_dictionaries({name: st.booleans() for name in ("sel_a", "sel_b", "other")}),
+    st.sets(st.sampled_from(["sel_a", "sel_b", "other"])),
+)
+@example("not sel_a", {"sel_a": False, "sel_b": True, "other": True}, set())
+def test_what_matches_may_have_been_whatever_was_told_of_it(
+    text: str, held: dict[str, bool], told: set[str]
+) -> None:
+    """A fact is left out on a part of its fields only where no other field could make it match."""
+    never = "sel_a and not sel_a or sel_b and not sel_b or other and not other"
+    test = detection({**{name: {name: True} for name in held}, "condition": [text, never]}).test
+    assert may_be(test, {name: held[name] for name in told}) or not test(held)
+
+
+@pytest.mark.parametrize(
+    ("condition", "may"),
+    [
+        ("s and o", False),
+        ("o and s", False),
+        ("s or o", True),
+        ("not s and o", True),
+        ("not (o or not s)", False),
+    ],
+)
+def test_a_part_of_the_fields_rules_a_match_out_where_it_decides(condition: str, may: bool) -> None:
+    """It does in whatever order a condition asks, and never where a field that is not told decides."""
+    asked = detection({"s": {"of": "key"}, "o": {"calls|gt": 5}, "condition": condition})
+    assert may_be(asked.test, {"of": "user"}) is may
 
 
 @pytest.mark.parametrize(

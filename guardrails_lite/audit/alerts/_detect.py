@@ -74,6 +74,14 @@ def detection(told: object) -> Detection:
     return Detection(tests[0] if len(tests) == 1 else _any(tests), frozenset(fields))
 
 
+def may_be(test: Test, known: Mapping[str, Any]) -> bool:
+    """Whether *test* can be true of a fact of whose fields only *known* are told.
+
+    False is certain: whatever the other fields are, the test is false.
+    """
+    return not _is_surely(False, test, _Partly(known))
+
+
 # -- selections ---------------------------------------------------------------------------------------
 
 
@@ -304,9 +312,14 @@ class _Condition:
 
 def _all(tests: Sequence[Callable[[Any], bool]]) -> Callable[[Any], bool]:
     def test(held: Any) -> bool:
-        for each in tests:  # noqa: SIM110  # a month of a log is a million tests
-            if not each(held):
+        try:
+            for each in tests:  # a month of a log is a million tests
+                if not each(held):
+                    return False
+        except _Untold:
+            if any(_is_surely(False, each, held) for each in tests):
                 return False
+            raise
         return True
 
     return tests[0] if len(tests) == 1 else test
@@ -314,9 +327,38 @@ def _all(tests: Sequence[Callable[[Any], bool]]) -> Callable[[Any], bool]:
 
 def _any(tests: Sequence[Callable[[Any], bool]]) -> Callable[[Any], bool]:
     def test(held: Any) -> bool:
-        for each in tests:  # noqa: SIM110  # as above
-            if each(held):
+        try:
+            for each in tests:  # as above
+                if each(held):
+                    return True
+        except _Untold:
+            if any(_is_surely(True, each, held) for each in tests):
                 return True
+            raise
         return False
 
     return tests[0] if len(tests) == 1 else test
+
+
+# -- facts that are told in part ----------------------------------------------------------------------
+
+
+class _Untold(Exception):
+    """A test came to a field that is not told, so it can say neither true nor false."""
+
+
+class _Partly(dict[str, Any]):
+    """The fields of a fact that are told."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if name not in self:
+            raise _Untold
+        return self[name]
+
+
+def _is_surely(wanted: bool, test: Test, held: Mapping[str, Any]) -> bool:
+    """Whether *test* says *wanted* of *held*, whatever the fields are that are not told."""
+    try:
+        return test(held) is wanted
+    except _Untold:
+        return False

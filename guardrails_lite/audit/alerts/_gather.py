@@ -9,11 +9,12 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from guardrails_lite.audit.alerts._facts import SERVICES, Fact, flat
-from guardrails_lite.audit.alerts._hours import hours
+from guardrails_lite.audit.alerts._hours import OF, hours
 from guardrails_lite.audit.index import Call, Filter
 from guardrails_lite.audit.index._schema import BLOCKED, HOUR_NS, UNFINISHED
 
 if TYPE_CHECKING:
+    from guardrails_lite.audit.alerts._match import Matcher
     from guardrails_lite.audit.index import Index
     from guardrails_lite.audit.postgres import ShippedIndex
 
@@ -37,6 +38,8 @@ _STEPS: Final = {
     "check": "call, step, rule, side, attempt, result, action, us, error FROM checks",
     "send": "call, step, target, model AS sent_model, number, result, status, us, cost_usd FROM attempts",
 }
+_FEW: Final = 5
+"""Of the columns behind ``step``, so many have few different values."""
 
 
 @dataclass(slots=True)
@@ -62,14 +65,17 @@ class Gatherer:
 
     Args:
         position: Where to begin; it moves on as facts are given.
-        asks: The fields of each service that are needed: what is costly and not asked for is left out.
+        matcher: For whom they are: what is costly, and what no rule of it can match, is left out.
     """
 
-    def __init__(self, index: Index | ShippedIndex, position: Position, asks: Mapping[str, set[str]]) -> None:
+    def __init__(self, index: Index | ShippedIndex, position: Position, matcher: Matcher) -> None:
         self._index = index
         self._position = position
-        self._asks = asks
-        self._tagged = any(name.startswith("tag.") for asked in asks.values() for name in asked)
+        self._matcher = matcher
+        self._asks: Mapping[str, set[str]] = matcher.asks
+        self._tagged = any(name.startswith("tag.") for asked in self._asks.values() for name in asked)
+        self._hours_of = [of for of in OF if matcher.may_match("hour", {"of": of})]
+        self._steps: dict[tuple[Any, ...], bool] = {}
         self._hours: set[int] = set()
         self._hours_at = 0
         self._first: dict[tuple[str, str], str] = {}
@@ -93,7 +99,7 @@ class Gatherer:
         position.streams.update(streams)
         if self._hours and "hour" in self._asks and now_ns - self._hours_at >= _BETWEEN_HOURS_NS:
             self._hours_at = now_ns
-            yield from hours(self._index, self._hours, now_ns=now_ns)
+            yield from hours(self._index, self._hours, of=self._hours_of, now_ns=now_ns)
             self._hours.clear()
 
     def before(self, reach_ns: int) -> Iterator[Fact]:
@@ -135,7 +141,7 @@ class Gatherer:
                 answer = self._index.sql(f"SELECT {columns} WHERE call BETWEEN ? AND ?", bounds)
                 names, last, who = answer.columns[2:], -1, {}
                 for row, step, *values in answer.rows:
-                    if row not in told:
+                    if row not in told or not self._is_wanted(service, names, values):
                         continue
                     call, each = told[row]
                     if row != last:
@@ -145,6 +151,17 @@ class Gatherer:
                     of_step = who | dict(zip(names, values, strict=True))
                     found.append(Fact(service, call.at, f"{call.stream} {call.n} {service} {step}", of_step))
         return iter(sorted(found, key=lambda fact: fact.at))
+
+    def _is_wanted(self, service: str, names: Sequence[str], values: Sequence[Any]) -> bool:
+        """Whether some rule can match a step; for most its few first columns tell, so they are remembered."""
+        few = (service, *values[:_FEW])
+        wanted = self._steps.get(few)
+        if wanted is None:
+            if len(self._steps) >= _MOST_KNOWN:
+                self._steps.clear()
+            known = dict(zip(names[:_FEW], values[:_FEW], strict=True))
+            wanted = self._steps[few] = self._matcher.may_match(service, known)
+        return wanted
 
     def _told(self, calls: list[Call]) -> Iterator[dict[str, Any]]:
         """The fields of each of *calls*."""

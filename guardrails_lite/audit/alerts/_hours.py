@@ -58,11 +58,25 @@ _QUESTIONS: Final = {
     "guard": _SUMMED.format(value="guard"),
     **{field: _COUNTED.format(value=field) for field in ("key", "user", "tenant")},
 }
-"""What an hour can be of, and the question that tells: a value's hours, with what was in each."""
+"""The question that tells of each: a value's hours, with what was in each."""
 
 
-def hours(index: Index | ShippedIndex, asked: Iterable[int], *, now_ns: int) -> Iterator[Fact]:
-    """The facts of the hours *asked*, which are counted from the epoch, in their order."""
+OF: Final = tuple(_QUESTIONS)
+"""What an hour can be of."""
+
+
+def hours(
+    index: Index | ShippedIndex, asked: Iterable[int], *, of: Iterable[str], now_ns: int
+) -> Iterator[Fact]:
+    """The facts of the hours *asked*, which are counted from the epoch, in their order.
+
+    Args:
+        index: Where they are read.
+        asked: The hours.
+        of: Those in `OF` that are asked about; by user alone there may be as many hours as calls.
+        now_ns: The time, nanoseconds since the epoch.
+    """
+    questions = {each: _QUESTIONS[each] for each in of}
     waiting = sorted(set(asked))
     while waiting:
         # A week of them at once, so that its hours are read twice at most and two weeks of them held.
@@ -70,17 +84,17 @@ def hours(index: Index | ShippedIndex, asked: Iterable[int], *, now_ns: int) -> 
         waiting = waiting[len(some) :]
         due: dict[int, list[tuple[str, tuple[Any, ...], int]]] = {hour: [] for hour in some}
         bounds = {"first": some[0], "last": some[-1], "ns": HOUR_NS}
-        for of, question in _QUESTIONS.items():
+        for each, question in questions.items():
             for _, rows in groupby(index.sql(question, bounds).rows, key=itemgetter(0)):
                 columns = tuple(zip(*rows, strict=True))
                 for place, hour in enumerate(columns[1]):
                     if hour in due:
-                        due[hour].append((of, columns, place))
+                        due[hour].append((each, columns, place))
         for hour, places in due.items():
             complete = now_ns >= (hour + 1) * HOUR_NS
-            for of, columns, place in places:
-                told = {"of": of, "complete": complete, **_fields(columns, place)}
-                named = f"hour {hour} {of} {told['value']}"
+            for each, columns, place in places:
+                told = {"of": each, "complete": complete, **_fields(columns, place)}
+                named = f"hour {hour} {each} {told['value']}"
                 yield Fact("hour", hour * HOUR_NS, named, _Hour(told, columns, place))
 
 

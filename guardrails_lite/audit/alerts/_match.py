@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import Any
 
+from guardrails_lite.audit.alerts._detect import may_be
 from guardrails_lite.audit.alerts._facts import Fact
 from guardrails_lite.audit.alerts._sigma import Correlation, Level, Rule, Rules
 from guardrails_lite.audit.alerts._windows import Burst, Group, Windows
@@ -67,6 +68,10 @@ class Matcher:
             for windows in counting:
                 asked = windows.correlation
                 self.asks[rule.service] |= {*asked.group_by, *([asked.field] if asked.field else [])}
+
+    def may_match(self, service: str, known: Mapping[str, Any]) -> bool:
+        """Whether some rule can match a fact of *service* that has *known* among its fields."""
+        return any(may_be(rule.test, known) for rule, _ in self._rules.get(service, ()))
 
     @property
     def longest_ns(self) -> int:

@@ -107,7 +107,7 @@ class Watch:
             self._index.update()
             self._known, alerted = self._remember()
             self._matcher = Matcher(rules, log=self._name, alerted=alerted)
-            self._gatherer = Gatherer(self._index, self._position, self._matcher.asks)
+            self._gatherer = Gatherer(self._index, self._position, self._matcher)
             for fact in self._gatherer.before(self._matcher.longest_ns) if self._matcher.longest_ns else ():
                 for _ in self._matcher.match(fact):
                     pass  # of an earlier look, or of a rule that was not there then
@@ -310,7 +310,7 @@ def matches_in(
 ) -> Iterator[Alert]:
     """As `matches`, in an index that is open and new enough; *log* is the log's name."""
     matcher = Matcher(rules, log=log, alerted={})
-    gatherer = Gatherer(index, Position(since), matcher.asks)
+    gatherer = Gatherer(index, Position(since), matcher)
     if check is not None and "integrity" in matcher.asks:
         yield from matcher.match(_integrity(check(), clock()))
     for fact in gatherer.new(clock()):
