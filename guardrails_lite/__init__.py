@@ -21,6 +21,7 @@ from guardrails_lite._errors import (
     Exhausted,
     GuardrailsError,
     LogUnavailable,
+    MissingPackage,
     StreamInterrupted,
 )
 from guardrails_lite._rules import Rule, block, fall_back, reask, redact, warn
@@ -76,6 +77,7 @@ __all__ = [
     "Hedge",
     "Limits",
     "LogUnavailable",
+    "MissingPackage",
     "Outcome",
     "Partial",
     "Price",

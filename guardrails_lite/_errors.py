@@ -10,6 +10,7 @@
     ├── BudgetExceeded       the tokens or the money of the budget are spent
     ├── LogUnavailable       a strict compliance log could not be written
     └── ConfigError          yours: a setting that cannot work (also a ValueError)
+        └── MissingPackage       … because a package is not installed
 
 No error carries text of a prompt, a reply, an argument or a secret: they name the record, the rule and
 the place, and the caller who may see content looks the record up.
@@ -17,6 +18,7 @@ the place, and the caller who may see content looks the record up.
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -99,3 +101,20 @@ class LogUnavailable(GuardrailsError):
 
 class ConfigError(GuardrailsError, ValueError):
     """A setting that cannot work: what, where, what was expected, and the remedy."""
+
+
+class MissingPackage(ConfigError):
+    """Something was asked for that needs a package which is not installed."""
+
+    @classmethod
+    def needed_by(cls, what: str, *packages: str, install: str) -> MissingPackage:
+        """The error, with the line that brings the package.
+
+        Args:
+            what: What needs it, as the sentence begins.
+            packages: What is missing, by the names that pip knows.
+            install: What pip is to install: a package, or one with an extra.
+        """
+        line = shlex.join(["pip", "install", install])
+        are = "which is" if len(packages) == 1 else "which are"
+        return cls(f"{what} needs {' and '.join(packages)}, {are} not installed: {line}")

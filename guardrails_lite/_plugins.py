@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from importlib.util import find_spec
 from typing import Any
 
-from guardrails_lite._errors import ConfigError
+from guardrails_lite._errors import ConfigError, MissingPackage
 from guardrails_lite._validators import Validator
 
 GROUP = "guardrails_lite.validators"
@@ -74,13 +75,17 @@ def _imported(name: str) -> Any:
     from importlib.metadata import entry_points
 
     found = tuple(entry_points(group=GROUP, name=name))
+    if not found and find_spec("guardrails_lite_validators") is None:
+        raise MissingPackage.needed_by(
+            f"the validator {name!r}, unless another package brings it,",
+            "guardrails-lite-validators",
+            install="guardrails-lite-validators",
+        )
     if not found:
         near = difflib.get_close_matches(name, names(), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ConfigError(
-            f"no installed package has a validator {name!r}.{hint} "
-            f"There are: {', '.join(names()) or 'none'}. "
-            "pip install guardrails-lite-validators brings the shipped ones."
+            f"no installed package has a validator {name!r}.{hint} There are: {', '.join(names()) or 'none'}."
         )
     try:
         return found[0].load()

@@ -55,7 +55,7 @@ from guardrails_lite import _rules
 from guardrails_lite._arguments import unknown as no_setting
 from guardrails_lite._capabilities import Capabilities
 from guardrails_lite._engine._cache import Cache
-from guardrails_lite._errors import ConfigError
+from guardrails_lite._errors import ConfigError, MissingPackage
 from guardrails_lite._plugins import load
 from guardrails_lite._rules import Rule
 from guardrails_lite._targets import Target, target
@@ -147,10 +147,10 @@ def _read(file: Path) -> dict[str, Any]:
 def _yaml(file: Path, data: bytes) -> Any:
     try:
         import yaml  # type: ignore[import-untyped,unused-ignore]
-    except ImportError:
-        raise ConfigError(
-            f"{file}: reading YAML needs PyYAML: pip install 'guardrails-lite[yaml]', or write TOML"
-        ) from None
+    except ImportError as error:
+        raise MissingPackage.needed_by(
+            f"{file}: reading YAML", "pyyaml", install="guardrails-lite[yaml]"
+        ) from error
     try:
         told = yaml.safe_load(data)
     except yaml.YAMLError as error:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from guardrails_lite._errors import MissingPackage
 from guardrails_lite.audit._note import BadNote, b64, unb64
 
 if TYPE_CHECKING:
@@ -185,7 +186,15 @@ def new_key(algorithm: Algorithm, name: str) -> PrivateKey:
 
 
 def load_key(algorithm: str, name: str, secret: bytes) -> PrivateKey:
-    """A key kept in a file."""
+    """A key kept in a file.
+
+    Raises:
+        MissingPackage: it is Ed25519, and cryptography is not installed.
+    """
+    if algorithm == "ed25519" and not has_cryptography():
+        raise MissingPackage.needed_by(
+            "writing to a log that is signed with Ed25519", "cryptography", install="guardrails-lite[audit]"
+        )
     return Ed25519Key.load(name, secret) if algorithm == "ed25519" else HmacKey(name, secret)
 
 

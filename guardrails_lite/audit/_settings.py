@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from guardrails_lite._errors import ConfigError
+from guardrails_lite._errors import ConfigError, MissingPackage
 from guardrails_lite.audit import _disk
 from guardrails_lite.audit._disk import Clock, Disk
 from guardrails_lite.audit._keys import Algorithm, has_cryptography
@@ -123,8 +123,8 @@ def _check_installed(settings: Settings) -> None:
         ("capture", settings.capture, settings.keeps_texts),
     ):
         if needs:
-            raise ConfigError(
-                f"AuditLog({name}={value!r}) needs cryptography: pip install 'guardrails-lite[audit]'"
+            raise MissingPackage.needed_by(
+                f"AuditLog({name}={value!r})", "cryptography", install="guardrails-lite[audit]"
             )
 
 

@@ -1,7 +1,8 @@
 """The command ``guardrails-lite``: demo, check, scan, eval, log, review.
 
 Exit codes: 0 done, nothing found; 1 something found; 2 wrong use, or a log that was tampered with;
-3 a log cut short or rolled back; 4 a log with an unsealed tail; 5 something that cannot be read or written.
+3 a log cut short or rolled back; 4 a log with an unsealed tail; 5 something that cannot be read or
+written, or a package that is not installed.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def _run(argv: Sequence[str] | None) -> int:
         prog="guardrails-lite",
         description="Guard chat-completion calls, and review what happened.",
         epilog="Exit codes: 0 nothing found, 1 found, 2 wrong use or tampered log, 3 log cut short, "
-        "4 unsealed tail, 5 unreadable.",
+        "4 unsealed tail, 5 unreadable, or a package is missing.",
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)

@@ -8,7 +8,7 @@ from typing import Any
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard import Guard
-from guardrails_lite.cli._terminal import fail, print_json, safe
+from guardrails_lite.cli._terminal import code_of, fail, print_json, safe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     except ConfigError as error:
         if arguments.json:
             print_json({"file": arguments.file, "error": str(error)})
-            return 2
+            return code_of(error, 2)
         return fail(error)
     advice = list(lint(guard))
     if arguments.json:

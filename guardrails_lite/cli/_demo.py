@@ -18,7 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guardrails_lite._errors import ConfigError, GuardrailsError
+from guardrails_lite._counts import counted
+from guardrails_lite._errors import ConfigError, GuardrailsError, MissingPackage
 from guardrails_lite.cli._terminal import fail, safe
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Tell the story; 0 when every step came out as told, else 1."""
     if find_spec("guardrails_lite_validators") is None:
-        return fail("the demo uses the shipped validators: pip install guardrails-lite-validators")
+        package = "guardrails-lite-validators"
+        return fail(MissingPackage.needed_by("the demo", package, install=package))
     if arguments.live and not (os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL")):
         return fail("--live needs OPENAI_API_KEY, or OPENAI_BASE_URL of a compatible server")
     if arguments.log is not None and _is_taken(Path(arguments.log)):
@@ -296,7 +298,10 @@ class _Story:
         everything = b"".join(path.read_bytes() for path in self.directory.rglob("*") if path.is_file())
         planted = (b"4242 4242", b"ada@example", b"previous instructions")
         leaked = [text for text in planted if text in everything]
-        self._say("searched", f"{len(everything)} bytes of log for your text: {len(leaked)} hits")
+        self._say(
+            "searched",
+            f"{len(everything)} bytes of log for your text: {counted(len(leaked), 'hit')}",
+        )
         self._expect(not leaked, "text is in the log")
         with tempfile.TemporaryDirectory() as copies:
             copy = Path(copies) / "audit"

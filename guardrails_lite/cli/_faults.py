@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from guardrails_lite._errors import ConfigError
+from guardrails_lite._counts import counted
+from guardrails_lite._errors import ConfigError, MissingPackage
 from guardrails_lite._guard import Guard
 from guardrails_lite.cli._parser import amount, whole
 from guardrails_lite.cli._terminal import Bar, fail, print_json, print_table
@@ -54,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (ConfigError, ValueError) as error:
         return fail(error)
     except ImportError:
-        return fail("the fault lab calls through the openai package: pip install openai")
+        return fail(MissingPackage.needed_by("the fault lab", "openai", install="openai"))
     if arguments.json:
         print_json([_told(each) for each in matrix.observations])
     elif arguments.markdown:
@@ -79,7 +80,7 @@ def _print(matrix: Matrix) -> None:
         ],
     )
     failed = len(matrix.failed)
-    print(f"\n{len(matrix.observations)} calls, {failed or 'none'} not as expected")
+    print(f"\n{counted(len(matrix.observations), 'call')}, {failed or 'none'} not as expected")
 
 
 def _told(each: Observation) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import socket
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from guardrails_lite._errors import ConfigError
+from guardrails_lite._errors import ConfigError, MissingPackage
 from guardrails_lite._loopback import is_loopback
 from guardrails_lite.cli._parser import Parser, declare_reviewer, reviewer_of, whole
 from guardrails_lite.cli._terminal import Bar, fail
@@ -50,8 +50,8 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until it is interrupted."""
-    if find_spec("starlette") is None or find_spec("uvicorn") is None:
-        return fail("the review desk needs the extra [review]: pip install 'guardrails-lite[review]'")
+    if missing := [name for name in ("jinja2", "starlette", "uvicorn") if find_spec(name) is None]:
+        return fail(MissingPackage.needed_by("the review desk", *missing, install="guardrails-lite[review]"))
     import uvicorn
 
     from guardrails_lite.review._door import read_tokens

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from guardrails_lite._errors import MissingPackage
 from guardrails_lite._harmless import safe as safe
 
 T = TypeVar("T")
@@ -34,6 +35,15 @@ def print_json_line(value: Any) -> None:
 def fail(message: object, code: int = 2) -> int:
     """Say on standard error what is wrong; return the exit code."""
     print(f"guardrails-lite: {safe(message)}", file=sys.stderr)
+    return code_of(message, code)
+
+
+def code_of(error: object, code: int) -> int:
+    """*code*; but 5 where a package is missing, in whatever the file that asks for it was wrapped."""
+    while isinstance(error, BaseException):
+        if isinstance(error, MissingPackage):
+            return 5
+        error = error.__cause__
     return code
 
 

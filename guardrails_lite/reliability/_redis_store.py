@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from guardrails_lite._arguments import by_name
-from guardrails_lite._errors import ConfigError
+from guardrails_lite._errors import ConfigError, MissingPackage
 from guardrails_lite.reliability._forks import on_fork
 from guardrails_lite.reliability._shared_store import StoreUnavailable, loaded
 from guardrails_lite.reliability._stores import Key
@@ -62,9 +62,7 @@ class RedisStore:
             from redis.backoff import NoBackoff
             from redis.retry import Retry
         except ImportError as error:
-            raise ConfigError(
-                "RedisStore needs the package redis: pip install 'guardrails-lite[redis]'"
-            ) from error
+            raise MissingPackage.needed_by("RedisStore", "redis", install="guardrails-lite[redis]") from error
         self.workers = workers
         self._wait_s = wait_s
         self._prefix = f"{{{prefix}}}:"  # in braces, so that a cluster keeps all keys together

@@ -25,7 +25,8 @@ def __getattr__(name: str) -> Any:
         from guardrails_lite.review import _app
     except ModuleNotFoundError as error:
         raise ImportError(
-            "the review desk needs the extra [review]: pip install 'guardrails-lite[review]'"
+            f"the review desk needs {error.name}, which is not installed: "
+            "pip install 'guardrails-lite[review]'"
         ) from error
     return getattr(_app, name)
 

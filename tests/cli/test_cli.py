@@ -391,7 +391,7 @@ def test_faults_tells_what_a_guard_did(capsys: pytest.CaptureFixture[str]) -> No
     """A line for each variant, and a code that CI can go by."""
     assert main(["faults", "H20", "--way", "sync", "--slack", "5"]) == 0
     assert "H20  402" in (told := capsys.readouterr().out)
-    assert "1 calls, none not as expected" in told
+    assert "1 call, none not as expected" in told
     assert main(["faults", "H20", "--way", "async", "--slack", "5", "--json"]) == 0
     (seen,) = json.loads(capsys.readouterr().out)
     assert (seen["id"], seen["way"], seen["did"], seen["wrong"]) == (

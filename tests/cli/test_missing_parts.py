@@ -7,29 +7,83 @@ from pathlib import Path
 
 import pytest
 
+from guardrails_lite import ConfigError, MissingPackage
+from guardrails_lite.audit import AuditLog
 from guardrails_lite.cli import main
+
+_YAML = ("yaml", "pyyaml", "'guardrails-lite[yaml]'")
+_VALIDATORS = ("guardrails_lite_validators", "guardrails-lite-validators", "guardrails-lite-validators")
+_SQL = ("sqlglot", "sqlglot", "'guardrails-lite-validators[sql]'")
+_PSYCOPG = ("psycopg", "psycopg[binary]", "'guardrails-lite[postgres]'")
+_CRYPTOGRAPHY = (
+    "cryptography.hazmat.primitives.asymmetric.ed25519",
+    "cryptography",
+    "'guardrails-lite[audit]'",
+)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log that is signed with Ed25519, and guards that ask for what may be missing."""
+    AuditLog(tmp_path / "audit", signing="ed25519").close()
+    (tmp_path / "guard.yaml").write_text("name: support\n")
+    (tmp_path / "sql.toml").write_text('[[output]]\nblock = "sql"\n')
+    (tmp_path / "redis.toml").write_text(
+        '[upstream]\nname = "provider"\nstore = {url = "redis://localhost"}\n'
+    )
+    (tmp_path / "examples.jsonl").write_text('{"text": "Hello", "label": 0}\n')
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("missing", "command", "remedy"),
+    ("missing", "command"),
     [
-        ("guardrails_lite_validators", ["demo"], "pip install guardrails-lite-validators"),
-        ("starlette", ["review", "audit"], "pip install 'guardrails-lite[review]'"),
-        ("uvicorn", ["review", "audit"], "pip install 'guardrails-lite[review]'"),
+        (_VALIDATORS, "demo"),
+        (("openai", "openai", "openai"), "faults H01"),
+        (_YAML, "check guard.yaml"),
+        (_YAML, "scan examples.jsonl --guard guard.yaml"),
+        (_YAML, "eval examples.jsonl --guard guard.yaml"),
+        (_YAML, "faults H01 --guard guard.yaml"),
+        (("redis", "redis", "'guardrails-lite[redis]'"), "check redis.toml"),
+        (_SQL, "check sql.toml"),
+        (_SQL, "check sql.toml --json"),
+        (_SQL, "scan examples.jsonl --validators sql"),
+        (_SQL, "eval examples.jsonl --validators sql"),
+        (_YAML, "log replay audit guard.yaml --reader ada --reason why"),
+        (_YAML, "log diff-policy audit guard.yaml --reader ada --reason why"),
+        (_YAML, "log alerts audit --once"),
+        (
+            ("pyarrow", "pyarrow", "'guardrails-lite[parquet]'"),
+            "log export audit --format parquet --output it",
+        ),
+        (_PSYCOPG, "log ship audit --db postgresql://localhost/none"),
+        (_PSYCOPG, "log ls --db postgresql://localhost/none"),
+        (_CRYPTOGRAPHY, "log hold audit ada --owner ada --reason why"),
+        (("jinja2", "jinja2", "'guardrails-lite[review]'"), "review audit"),
+        (("starlette", "starlette", "'guardrails-lite[review]'"), "review audit"),
+        (("uvicorn", "uvicorn", "'guardrails-lite[review]'"), "review audit"),
+        (_PSYCOPG, "review --db postgresql://localhost/none"),
     ],
 )
-def test_what_is_missing_is_named_with_its_remedy(
-    missing: str,
-    command: list[str],
-    remedy: str,
-    tmp_path: Path,
+def test_every_command_names_what_is_missing_and_what_brings_it(
+    missing: tuple[str, str, str],
+    command: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One line on standard error, and nothing is begun."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, missing, None)
-    assert main(command) == 2
+    """One sentence, one exit code, which is none of those by which a log is judged."""
+    module, package, install = missing
+    monkeypatch.setitem(sys.modules, module, None)
+
+    assert main(command.split()) == 5
     told = capsys.readouterr()
-    assert (told.out, told.err.count("\n")) == ("", 1)
-    assert remedy in told.err
+    line = told.out if "--json" in command else told.err
+    assert f"needs {package}, which is not installed: pip install {install}" in line
+    assert told.out == "" or "--json" in command
+
+
+def test_it_is_a_config_error() -> None:
+    """Whoever catches what a guard cannot be built from catches this too."""
+    error = MissingPackage.needed_by("it", "one", "two", install="all[both]")
+    assert isinstance(error, ConfigError)
+    assert str(error) == "it needs one and two, which are not installed: pip install 'all[both]'"

@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Generic, TypeGuard, TypeVar
 
-from guardrails_lite import ConfigError
+from guardrails_lite import ConfigError, MissingPackage
 from guardrails_lite.reliability import time_left_s
 
 EXPORTS = ("model.onnx", "onnx/model.onnx")
@@ -95,12 +95,11 @@ def need(function: str, *packages: str) -> None:
     """Check that the packages that run a model are installed.
 
     Raises:
-        ConfigError: one is not.
+        MissingPackage: one is not.
     """
     if missing := [package for package in packages if find_spec(package) is None]:
-        raise ConfigError(
-            f"{function}(...) needs {' and '.join(missing)}, not installed. "
-            f"Run: pip install 'guardrails-lite-validators[{function}]'"
+        raise MissingPackage.needed_by(
+            f"{function}(...)", *missing, install=f"guardrails-lite-validators[{function}]"
         )
 
 

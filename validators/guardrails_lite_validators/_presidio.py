@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from guardrails_lite import ConfigError, Finding, Validator, validator
+from guardrails_lite import ConfigError, Finding, MissingPackage, Validator, validator
 from guardrails_lite_validators._spans import outermost
 from guardrails_lite_validators._surrogates import encodable
 
@@ -54,9 +54,8 @@ def presidio(
             0 to 1.
     """
     if find_spec("presidio_analyzer") is None:
-        raise ConfigError(
-            "presidio() needs presidio-analyzer, which is not installed. "
-            "Run: pip install 'guardrails-lite-validators[pii]'"
+        raise MissingPackage.needed_by(
+            "presidio(...)", "presidio-analyzer", install="guardrails-lite-validators[pii]"
         )
     if isinstance(nlp, str) and find_spec(nlp) is None:
         raise ConfigError(

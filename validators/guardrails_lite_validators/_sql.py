@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from typing import Any
 
-from guardrails_lite import ConfigError, Finding, Validator, validator
+from guardrails_lite import ConfigError, Finding, MissingPackage, Validator, validator
 from guardrails_lite_validators._keywords import tuple_of_words
 
 _FENCED = re.compile(
@@ -45,8 +45,10 @@ def sql(
     try:
         import sqlglot
         from sqlglot.errors import SqlglotError
-    except ImportError:
-        raise ConfigError("sql(...) needs sqlglot: pip install 'guardrails-lite-validators[sql]'") from None
+    except ImportError as error:
+        raise MissingPackage.needed_by(
+            "sql(...)", "sqlglot", install="guardrails-lite-validators[sql]"
+        ) from error
     try:
         sqlglot.Dialect.get_or_raise(dialect)
     except ValueError:

@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from guardrails_lite._errors import ConfigError
+from guardrails_lite._errors import ConfigError, MissingPackage
 from guardrails_lite.audit.alerts._detect import Test, detection
 from guardrails_lite.audit.alerts._facts import PRODUCT, SERVICES, has_field
 
@@ -150,8 +150,10 @@ def _documents(file: str, text: str) -> list[tuple[str, dict[str, Any]]]:
     """The documents of a file, each with how an error names it."""
     try:
         import yaml  # type: ignore[import-untyped,unused-ignore]
-    except ImportError:
-        raise ConfigError("Sigma rules need PyYAML: pip install 'guardrails-lite[yaml]'") from None
+    except ImportError as error:
+        raise MissingPackage.needed_by(
+            "reading Sigma rules", "pyyaml", install="guardrails-lite[yaml]"
+        ) from error
     try:
         for node in yaml.compose_all(text, Loader=yaml.SafeLoader):
             _refuse_twice(file, node)

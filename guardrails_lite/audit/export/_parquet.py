@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from decimal import Context, Decimal
 from typing import Any, Final
 
-from guardrails_lite._errors import ConfigError
+from guardrails_lite._errors import MissingPackage
 from guardrails_lite.audit._format import Entry
 from guardrails_lite.audit.export._rows import Row, row
 
@@ -37,9 +37,7 @@ def as_parquet(entries: Iterable[Entry]) -> Iterator[bytes]:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise ConfigError(
-            "Parquet needs the package pyarrow: pip install 'guardrails-lite[parquet]'"
-        ) from error
+        raise MissingPackage.needed_by("Parquet", "pyarrow", install="guardrails-lite[parquet]") from error
     return _pieces(pyarrow, parquet, map(row, entries))
 
 

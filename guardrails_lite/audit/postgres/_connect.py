@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from guardrails_lite._errors import ConfigError
+from guardrails_lite._errors import ConfigError, MissingPackage
 from guardrails_lite.audit.postgres._dialect import translated
 
 if TYPE_CHECKING:
@@ -163,8 +163,8 @@ def _driver() -> Any:
     try:
         import psycopg
     except ImportError as error:  # also where psycopg finds no libpq
-        raise ConfigError(
-            "PostgreSQL needs the package psycopg: pip install 'guardrails-lite[postgres]'"
+        raise MissingPackage.needed_by(
+            "PostgreSQL", "psycopg[binary]", install="guardrails-lite[postgres]"
         ) from error
     return psycopg
 
