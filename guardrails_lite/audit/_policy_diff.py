@@ -22,6 +22,7 @@ from guardrails_lite.audit._decided import (
     furthest,
 )
 from guardrails_lite.audit._opening import Opened, Opener, Why
+from guardrails_lite.audit._replay import refuse_models
 
 if TYPE_CHECKING:
     from guardrails_lite._guard import Guard
@@ -165,9 +166,10 @@ def diff_policy(
     reason: str,
     texts: Form = "redacted",
     calls: Iterable[Entry] | None = None,
+    allow_models: bool = False,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> PolicyDiff:
-    """Say which decisions *guard* would change, of finished calls. No model is called.
+    """Say which decisions *guard* would change, of finished calls. Their model is not asked again.
 
     Kept texts are opened only where neither digest nor record tells, and each reading is an entry of the log,
     as with `replay`. Replies are taken as they were, and so are tool calls, schemas and rules on fields.
@@ -181,15 +183,20 @@ def diff_policy(
         texts: ``"redacted"``: as the rules left them. ``"original"``: as they were said, in those calls of
             which that was kept, so that what was stopped or masked is decided too.
         calls: Entries of finished calls, taken as they are needed; default: all of the log's.
+        allow_models: Let validators that wait, as a judge that asks a model does, see the texts. Without
+            it a guard that has one is refused, for what the log has kept could leave this machine.
         on_progress: Told how many calls are done, after each.
 
     Raises:
         ConfigError: *reader* or *reason* is empty, *texts* is no form of them, or a rule of a guard is
-            asynchronous.
+            asynchronous, or waits and is not allowed to.
     """
+    guards = [guard] if against is None else [against, guard]
+    if not allow_models:
+        for each in guards:
+            refuse_models(each)
     new = Policy(guard)
     old = None if against is None else Policy(against)
-    guards = [guard] if against is None else [against, guard]
     alike = {each.digest: Alike(log, each).rules for each in guards}
     decider = Decider([new] if old is None else [old, new], alike=alike)
     opener = Opener(log, reader=reader, reason=reason, texts=texts)

@@ -77,9 +77,10 @@ def replay(
     reason: str,
     texts: Form = "redacted",
     calls: Iterable[Entry] | None = None,
+    allow_models: bool = False,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> Replay:
-    """Check the kept texts of finished calls with the rules of *guard*. No model is called.
+    """Check the kept texts of finished calls with the rules of *guard*. The calls' model is not asked.
 
     Each reading is an entry of the log, as with `reveal`; *guard* writes to no log meanwhile.
 
@@ -90,12 +91,16 @@ def replay(
         texts: ``"redacted"``: as the rules left them. ``"original"``: as they were said, in those calls of
             which that was kept.
         calls: Entries of finished calls, taken as they are needed; default: all of the log's.
+        allow_models: Let validators that wait, as a judge that asks a model does, see the texts. Without
+            it a guard that has one is refused, for what the log has kept could leave this machine.
         on_progress: Told how many calls are done, after each.
 
     Raises:
         ConfigError: *reader* or *reason* is empty, *texts* is no form of them, or a rule of *guard* is
-            asynchronous.
+            asynchronous, or waits and is not allowed to.
     """
+    if not allow_models:
+        refuse_models(guard)
     plan = checking_plan(guard)
     opener = Opener(log, reader=reader, reason=reason, texts=texts)
     changes: list[Change] = []
@@ -112,6 +117,23 @@ def replay(
                 changes.append(change)
         on_progress(done + left_out.total())
     return Replay(guard.digest, done, tuple(changes), dict(left_out), originals)
+
+
+def refuse_models(guard: Guard[Any]) -> None:
+    """Refuse a guard that may show what is kept to somebody else.
+
+    A validator says that it waits, not what for: one that runs a model here is refused with the others.
+
+    Raises:
+        ConfigError: a validator of its rules on texts waits.
+    """
+    rules = (*guard._plan.input.rules, *guard._plan.output.rules)
+    asking = dict.fromkeys(rule.validator.name for rule in rules if rule.validator.kind == "blocking")
+    if asking:
+        raise ConfigError(
+            f"what the log has kept could leave this machine: {', '.join(asking)} may ask a model. Leave the "
+            "rules out, or let them see the texts: --allow-models, allow_models=True"
+        )
 
 
 def checking_plan(guard: Guard[Any]) -> Plan:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
@@ -17,13 +19,14 @@ from guardrails_lite import (
     Finding,
     Guard,
     LogUnavailable,
+    Validator,
     block,
     bound,
     redact,
     validator,
     warn,
 )
-from guardrails_lite.audit import Disk, erase, lift, read, replay, restrict
+from guardrails_lite.audit import Disk, diff_policy, erase, lift, read, replay, restrict
 from guardrails_lite.cli import main
 from tests.engine.conftest import word
 
@@ -219,6 +222,83 @@ def test_an_async_rule_is_refused(root: Path) -> None:
         replay(log, Guard(input=[block(judge)]), **WHY)
 
     assert list(read(root, kind="log.read")) == []
+
+
+def asks_a_model(seen: list[str]) -> Validator:
+    """A validator as a judge is one: it waits for somebody who is told the text."""
+
+    @validator(blocking=True)
+    def judge(text: str) -> list[Finding]:
+        seen.append(text)
+        return []
+
+    return judge
+
+
+@pytest.mark.parametrize("texts", ["redacted", "original"])
+@pytest.mark.parametrize("asked", ["replay", "diff", "diff against"])
+def test_no_text_is_shown_to_a_model_unasked(root: Path, asked: str, texts: Any) -> None:
+    """Said before anything is read, with the validator and the way to allow it; allowed, it sees them."""
+    seen: list[str] = []
+    judging = Guard(input=[block(asks_a_model(seen))])
+
+    def ask(log: AuditLog, **allowed: bool) -> object:
+        if asked == "replay":
+            return replay(log, judging, **WHY, texts=texts, **allowed)
+        if asked == "diff":
+            return diff_policy(log, judging, **WHY, texts=texts, **allowed)
+        return diff_policy(log, old(), against=judging, **WHY, texts=texts, **allowed)
+
+    with AuditLog(root) as log:
+        with pytest.raises(ConfigError, match=r"judge may ask a model.*allow_models=True"):
+            ask(log)
+        assert (seen, list(read(root, kind="log.read"))) == ([], [])
+        ask(log, allow_models=True)
+
+    assert "hello" in seen
+
+
+def test_what_is_not_told_texts_is_no_matter(root: Path) -> None:
+    """Rules on fields are not replayed, so a judge of a field is told nothing."""
+
+    @dataclass
+    class Answer:
+        words: Annotated[str, block(asks_a_model([]))]
+
+    with AuditLog(root) as log:
+        assert replay(log, Guard(schema=Answer), **WHY).calls == 3
+
+
+@pytest.mark.parametrize("action", ["replay", "diff-policy"])
+def test_the_command_refuses_a_guard_that_may_ask_a_model(
+    root: Path,
+    tmp_path: Path,
+    action: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Wrong use, before the log is opened; with the flag it runs."""
+    plug_in = tmp_path / "installed"
+    (plug_in / "asking-1.dist-info").mkdir(parents=True)
+    (plug_in / "asking-1.dist-info" / "METADATA").write_text("Name: asking\nVersion: 1\n")
+    (plug_in / "asking-1.dist-info" / "entry_points.txt").write_text(
+        "[guardrails_lite.validators]\nasking_judge = asking:judge\n"
+    )
+    (plug_in / "asking.py").write_text(
+        "from guardrails_lite import validator\nseen = []\n"
+        "@validator(blocking=True)\ndef judge(text):\n    seen.append(text)\n    return []\n"
+    )
+    monkeypatch.syspath_prepend(plug_in)
+    monkeypatch.delitem(sys.modules, "asking", raising=False)
+    file = tmp_path / "guard.toml"
+    file.write_text('[[input]]\nblock = "asking_judge"\n')
+    asked = ["log", action, str(root), str(file), "--reader", "ada", "--reason", "policy 7"]
+
+    assert main(asked) == 2
+    assert "judge may ask a model" in capsys.readouterr().err
+    assert (sys.modules["asking"].seen, list(read(root, kind="log.read"))) == ([], [])
+    assert main([*asked, "--allow-models"]) == 0
+    assert "hello" in sys.modules["asking"].seen
 
 
 def test_what_cannot_be_recorded_is_not_read(root: Path) -> None:

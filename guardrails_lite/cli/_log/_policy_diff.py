@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from guardrails_lite._counts import counted
 from guardrails_lite._errors import ConfigError
-from guardrails_lite._guard import Guard
 from guardrails_lite.cli._log._action import Action, form_of, writing
-from guardrails_lite.cli._log._replay import MASKED, declare_reading, finished_calls
+from guardrails_lite.cli._log._replay import MASKED, declare_reading, finished_calls, read_guard
 from guardrails_lite.cli._parser import share
 from guardrails_lite.cli._terminal import Bar, fail, print_json, print_table
 
@@ -53,8 +52,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from guardrails_lite.audit import diff_policy
 
     try:
-        guard = Guard.from_file(arguments.file)
-        against = None if arguments.against is None else Guard.from_file(arguments.against)
+        guard = read_guard(arguments, arguments.file)
+        against = None if arguments.against is None else read_guard(arguments, arguments.against)
     except ConfigError as error:
         return fail(error, 2)
     with (
@@ -70,6 +69,7 @@ def _run(arguments: argparse.Namespace) -> int:
             reason=arguments.reason,
             texts=form_of(arguments),
             calls=calls,
+            allow_models=arguments.allow_models,
             on_progress=lambda done: bar(done, count),
         )
     looked_at = found.compared + len(found.undecided)

@@ -6,7 +6,7 @@ import argparse
 import contextlib
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._counts import counted
 from guardrails_lite._errors import ConfigError
@@ -41,8 +41,28 @@ def declare_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reader", required=True, help="who reads the kept texts")
     parser.add_argument("--reason", required=True, help="why: it goes into the log as it is")
     declare_original(parser)
+    parser.add_argument(
+        "--allow-models",
+        action="store_true",
+        help="let a validator of the guard that may ask a model see the texts, such as a judge; without it "
+        "such a guard is refused, for the texts could leave this machine",
+    )
     declare_keys(parser)
     declare_filters(parser)
+
+
+def read_guard(arguments: argparse.Namespace, file: str) -> Guard[Any]:
+    """The guard in *file*.
+
+    Raises:
+        ConfigError: it cannot work, or may show the texts to a model and is not allowed to.
+    """
+    from guardrails_lite.audit._replay import refuse_models
+
+    guard = Guard.from_file(file)
+    if not arguments.allow_models:
+        refuse_models(guard)
+    return guard
 
 
 @contextlib.contextmanager
@@ -58,7 +78,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from guardrails_lite.audit import replay
 
     try:
-        guard = Guard.from_file(arguments.file)
+        guard = read_guard(arguments, arguments.file)
     except ConfigError as error:
         return fail(error, 2)
     with (
@@ -73,6 +93,7 @@ def _run(arguments: argparse.Namespace) -> int:
             reason=arguments.reason,
             texts=form_of(arguments),
             calls=calls,
+            allow_models=arguments.allow_models,
             on_progress=lambda done: bar(done, count),
         )
     if arguments.json:
