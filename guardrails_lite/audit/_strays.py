@@ -7,18 +7,24 @@ only the erasure of that person would destroy, so they go as soon as somebody ha
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite.audit._content import content_of
+from guardrails_lite.audit._content import Box, content_of
 from guardrails_lite.audit._disk import Disk
+from guardrails_lite.audit._format import BadLine, parse
 from guardrails_lite.audit._privacy import holds, restrictions, subjects_of
-from guardrails_lite.audit._read import read
+from guardrails_lite.audit._read import stream_names
+from guardrails_lite.audit._registry import read_config
+from guardrails_lite.audit._scan import lines, segments
 from guardrails_lite.audit._vault import Vault
 from guardrails_lite.audit._verify import verify
 
@@ -26,6 +32,8 @@ if TYPE_CHECKING:
     from guardrails_lite.audit._log import AuditLog
 
 _BLOCK: Final = 1 << 20
+_RECORD: Final = b'","t":"call.completed",'
+_REF: Final = re.compile(rb'"ref":"([^"\\]*)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +62,14 @@ def strays(directory: str | os.PathLike[str]) -> list[Stray]:
     sizes = dict(vault.at_rest())
     if not sizes:
         return []
+    read_config(root / "log.json")
     named: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for entry in read(root):
-        for box in content_of(entry.data).boxes:
-            try:
-                name, offset, length, _ = box.place
-            except ValueError:
-                continue
-            named[name].append((offset, offset + length))
+    for box in _boxes(root):
+        try:
+            name, offset, length, _ = box.place
+        except ValueError:
+            continue
+        named[name].append((offset, offset + length))
     return [
         Stray(f"{name}.boxes", begin, end - begin)
         for name, size in sizes.items()
@@ -103,6 +111,25 @@ def clear_strays(log: AuditLog) -> list[Stray]:
         for stray in found:
             log.vault.overwrite(stray.file.removesuffix(".boxes"), [(stray.offset, stray.bytes)])
     return found
+
+
+def _boxes(root: Path) -> Iterator[Box]:
+    """What the records of all streams name, in no order.
+
+    It is read from their bytes, for parsing them takes several times as long as verifying them does. A quote
+    in a text of JSON is escaped, so ``"ref":"`` is a member. One of that name elsewhere, such as a tag,
+    hides a stray at worst; where one is spelled in another way, the record is parsed.
+    """
+    for name in stream_names(root):
+        for line in chain.from_iterable(map(lines, segments(root / "streams" / name))):
+            if _RECORD not in line[:400] or not line.endswith(b"\n"):
+                continue
+            refs = _REF.findall(line)
+            if len(refs) == line.count(b'"ref"'):
+                yield from (Box(ref.decode(errors="replace"), "") for ref in refs)
+                continue
+            with contextlib.suppress(BadLine):
+                yield from content_of(parse(line).data).boxes
 
 
 def _between(spans: list[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:

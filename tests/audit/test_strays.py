@@ -200,3 +200,20 @@ def test_the_texts_of_records_that_somebody_removed_stay(tmp_path: Path) -> None
         clear_strays(log)
     assert main(["log", "repair", str(tmp_path), "--yes"]) == 2
     assert bytes_of_texts(tmp_path) == before
+
+
+@pytest.mark.parametrize("spelled", [b'"ref":"', b'"ref": "', b'"ref"\t:"'])
+@pytest.mark.parametrize("tag", [{}, {"kind": "ref"}, {"ref": "order-17"}])
+def test_what_a_record_names_is_no_stray_however_it_is_spelled(
+    tmp_path: Path, spelled: bytes, tag: dict[str, str]
+) -> None:
+    """Places are read from a record's bytes, which other writers may space and tags may resemble."""
+    with AuditLog(tmp_path, capture="sealed") as log:
+        said = KeptText("input", "user", 'it said "ref":"x:0:1:2"')
+        log.sealed(record(1, texts=(("input", "user", "hi"),), who={"user": "ada", **tag}), [said])
+    (segment,) = tmp_path.glob("streams/*/*.jsonl")
+    written = segment.read_bytes()
+    assert written.count(b'"ref":"') == 2 + ("ref" in tag)
+    segment.write_bytes(written.replace(b'"ref":"', spelled))
+
+    assert strays(tmp_path) == []
