@@ -218,4 +218,5 @@ def _print_kinds(evaluation: Evaluation) -> None:
             (kind, ", ".join(f"{category} x{times}" for category, times in found.most_common(6)))
             for kind, found in confusion.items()
         ],
+        empty="nothing",
     )

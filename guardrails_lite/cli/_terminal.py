@@ -14,9 +14,12 @@ from guardrails_lite._harmless import safe as safe
 T = TypeVar("T")
 
 
-def print_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under a head, in columns as wide as they need."""
+def print_table(head: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "") -> None:
+    """Print rows under a head, in columns as wide as they need; *empty* where there are none."""
     cells = [list(head), *([safe(cell) for cell in row] for row in rows)]
+    if empty and len(cells) == 1:
+        print(empty)
+        return
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     for row in cells:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -111,6 +111,11 @@ def filter_of(arguments: argparse.Namespace) -> Filter:
     )
 
 
+def no_calls(asked: Filter) -> str:
+    """What to say in place of a list of calls that is empty."""
+    return "no calls that fit these options" if asked.used else "no calls yet"
+
+
 def _refuse_others(arguments: argparse.Namespace, name: str, others: set[str]) -> None:
     """Refuse a word that no call has: it would list none, which reads as if none had ended so.
 

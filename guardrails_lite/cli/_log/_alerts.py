@@ -128,7 +128,8 @@ def _list(rules: Rules, *, as_json: bool) -> int:
     if as_json:
         print_json(told)
     else:
-        print_table(("level", "rule", "id"), [(one["level"], one["title"], one["id"]) for one in told])
+        rows = [(one["level"], one["title"], one["id"]) for one in told]
+        print_table(("level", "rule", "id"), rows, empty="no rules")
     return 0
 
 
@@ -139,7 +140,7 @@ def _try(arguments: argparse.Namespace, rules: Rules) -> int:
     if arguments.json:
         print_json([alert.to_dict() for alert in found])
     else:
-        print_table(_HEAD, map(_row, found))
+        print_table(_HEAD, map(_row, found), empty="no alerts")
     return 1 if found else 0
 
 

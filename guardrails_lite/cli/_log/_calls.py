@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._errors import ConfigError
-from guardrails_lite.cli._log._action import Action, declare_filters, filter_of, index_of
+from guardrails_lite.cli._log._action import Action, declare_filters, filter_of, index_of, no_calls
 from guardrails_lite.cli._log._policies import POLICY, show_policy
 from guardrails_lite.cli._parser import whole
 from guardrails_lite.cli._terminal import fail, print_json, print_json_line, print_table, safe
@@ -36,18 +36,18 @@ def _ls(arguments: argparse.Namespace) -> int:
         newest = index.calls(asked)
         calls = list(newest if arguments.all else islice(newest, max(0, arguments.last)))[::-1]
         more = not arguments.all and next(newest, None) is not None
-    print_calls(calls, as_json=arguments.json)
+    print_calls(calls, as_json=arguments.json, empty=no_calls(asked))
     if more and not arguments.json:
         print(f"the newest {len(calls)}; --last N or --all for more")
     return 0
 
 
-def print_calls(calls: Sequence[Call], *, as_json: bool) -> None:
-    """Print calls as a table, or as JSON."""
+def print_calls(calls: Sequence[Call], *, as_json: bool, empty: str = "no calls") -> None:
+    """Print calls as a table, or as JSON; *empty* in place of a table of none."""
     if as_json:
         print_json([call.to_dict() for call in calls])
     else:
-        print_table(_HEAD, map(_row, calls))
+        print_table(_HEAD, map(_row, calls), empty=empty)
 
 
 def _row(call: Call) -> tuple[object, ...]:
@@ -158,8 +158,11 @@ def _tail(arguments: argparse.Namespace) -> int:
     asked = filter_of(arguments)
     with contextlib.suppress(KeyboardInterrupt), index_of(arguments) as index:
         seen = index.last_row
-        for call in list(islice(index.calls(asked), max(0, arguments.last)))[::-1]:
+        newest = list(islice(index.calls(asked), max(0, arguments.last)))[::-1]
+        for call in newest:
             _print_call(call, arguments.json)
+        if arguments.once and not newest and not arguments.json:
+            print(no_calls(asked))
         while not arguments.once:
             time.sleep(_POLL_S)
             index.update()

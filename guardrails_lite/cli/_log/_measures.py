@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from guardrails_lite._counts import counted
-from guardrails_lite.cli._log._action import Action, declare_filters, filter_of, index_of
+from guardrails_lite.cli._log._action import Action, declare_filters, filter_of, index_of, no_calls
 from guardrails_lite.cli._log._bill import BILLED, declare_bill, is_about_a_bill, spend_against
 from guardrails_lite.cli._log._calls import shown_time
 from guardrails_lite.cli._log._policies import list_policies
@@ -26,6 +26,9 @@ def _stats(arguments: argparse.Namespace) -> int:
     if arguments.json:
         told = {**asdict(totals), "latency": asdict(latency)}
         print_json({**told, "models": [*map(asdict, models)], "rules": [*map(asdict, rules)]})
+        return 0
+    if not (totals.calls or totals.unfinished or totals.lost):
+        print(no_calls(asked))
         return 0
     share = f" ({totals.blocked / totals.calls:.1%})" if totals.calls else ""
     print(f"calls:      {totals.calls}, of them blocked {totals.blocked}{share}")
@@ -73,6 +76,7 @@ def _spend(arguments: argparse.Namespace) -> int:
             (s.value or "-", s.calls, s.blocked, s.tokens, f"{s.cost_usd:.6f}", s.unpriced or "-")
             for s in spends
         ],
+        empty=no_calls(asked),
     )
     return 0
 
@@ -93,6 +97,9 @@ def _latency(arguments: argparse.Namespace) -> int:
                 found[facet.value or "-"] = index.latency(replace(asked, **part))
     if arguments.json:
         print_json({name: asdict(latency) for name, latency in found.items()})
+        return 0
+    if not found["all"].calls:
+        print(no_calls(asked).replace("calls", "finished calls"))
         return 0
     print_table(
         (arguments.by or "", "calls", "p50 ms", "p95 ms", "p99 ms", "max ms"),
@@ -117,6 +124,7 @@ def _rules(arguments: argparse.Namespace) -> int:
     asked = filter_of(arguments)
     with index_of(arguments) as index:
         rules = index.rules(asked)
+        calls = index.totals(asked).calls
     if arguments.json:
         print_json([asdict(rule) for rule in rules])
         return 0
@@ -137,6 +145,7 @@ def _rules(arguments: argparse.Namespace) -> int:
             )
             for rule in rules
         ],
+        empty="no rule looked at these calls" if calls else no_calls(asked),
     )
     return 0
 

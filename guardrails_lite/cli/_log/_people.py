@@ -60,7 +60,7 @@ def _find_subject(arguments: argparse.Namespace) -> int:
     }[arguments.kind]
     with index_of(arguments) as index:
         calls = [call for each in asked for call in index.calls(each)]
-    print_calls(calls[::-1], as_json=arguments.json)
+    print_calls(calls[::-1], as_json=arguments.json, empty="no calls of theirs")
     tell_of_spill(arguments)
     return 0 if calls else 1
 

@@ -28,7 +28,8 @@ def list_policies(arguments: argparse.Namespace) -> int:
         print_json([{**asdict(policy), **_config(told.get(policy.digest))} for policy in policies])
         return 0
     head = ("guard", "policy", "first hour", "last hour", "calls", "blocked", "USD", "rules")
-    print_table(head, [_row(policy, told.get(policy.digest)) for policy in policies])
+    rows = [_row(policy, told.get(policy.digest)) for policy in policies]
+    print_table(head, rows, empty="no calls, and so no policies")
     return 0
 
 
@@ -77,7 +78,8 @@ def show_policy(arguments: argparse.Namespace) -> int:
             print_json({**told, "changes": [asdict(each) for each in found]})
         else:
             head = ("setting", "before", "after", "change")
-            print_table(head, [(c.setting, _cell(c.before), _cell(c.after), c.change) for c in found])
+            rows = [(c.setting, _cell(c.before), _cell(c.after), c.change) for c in found]
+            print_table(head, rows, empty="no setting differs")
     elif arguments.json:
         print_json({**asdict(one), "used": [asdict(policy) for policy in used]})
     else:

@@ -91,6 +91,9 @@ def _list(arguments: argparse.Namespace, reviewer: str) -> int:
         told = [dict(zip(_COLUMNS, row, strict=True)) for row in shown]
         print_json({"reviewer": reviewer, "findings": len(pile), "shown": told})
         return 0
+    if not pile:
+        print(f"no findings, {_PILES[arguments.show]}")
+        return 0
     print_table(_COLUMNS, [(shown_time(at), *rest) for at, *rest in shown])
     print(f"{len(shown)} of {len(pile)}, {_PILES[arguments.show]}")
     return 0

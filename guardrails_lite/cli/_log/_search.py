@@ -76,7 +76,7 @@ def _sql(arguments: argparse.Namespace) -> int:
                 for row in answer.rows:
                     print_json_line(dict(zip(answer.columns, row, strict=True)))
             else:
-                print_table(answer.columns, answer.rows)
+                print_table(answer.columns, answer.rows, empty="no rows")
         except ConfigError as error:
             return fail(error, 2)
     return 0
