@@ -26,42 +26,47 @@ _HEAD = """\
 
 <!-- written by tests/audit/attacks_page.py -->
 
-What somebody can do to a compliance log, to evidence of it and to its copy in a database, \
-what they have to hold for that, and what finds it.
-Every cell is tried by a test; *not found* is tried too, so that this page promises no more than there is.
-[The log's format](log-format.md) has the words, [the security model](../explanation/security-model.md) \
+This page lists what an attacker can do to a compliance log, to evidence from it and to its copy in a \
+database, \
+what access that takes, and what finds it.
+A test tries every cell, *not found* included, so this page promises no more than the log delivers.
+[The log's format](log-format.md) explains the terms, and [the security \
+model](../explanation/security-model.md) \
 whom we do not trust.
 
-Two things have to be kept where the log's machine cannot change them: `keys/verify.key`, once, \
+Keep two things where the log's machine cannot change them: `keys/verify.key`, once, \
 and the heads that `guardrails-lite log witness` and `AuditLog(witness=...)` hand out.
-In bold: what takes something from elsewhere, or is not found at all.
+Bold marks an attack that only something kept elsewhere reveals, or that nothing reveals.
 """
 
 _LOG = """\
 ## A log's directory
 
-What `guardrails-lite log verify` says, and its exit code: where no signature can be checked, \
-with the key that lies beside the log, and with `--key` and `--heads` from elsewhere.
-A log that is signed with HMAC and one that is signed with Ed25519 differ in L28 alone.
+The columns show what `guardrails-lite log verify` says, with its exit code, in three cases: \
+when no signature can be checked, with the key stored beside the log, and with `--key` and `--heads` kept \
+elsewhere.
+Logs signed with HMAC and with Ed25519 differ only in L28.
 """
 
 _BUNDLE = """\
 ## An evidence bundle
 
-What `guardrails-lite log check-bundle` says of it by itself, and with `--key` and `--head` from elsewhere.
-The bundle's own `verify.py` is the same program, but whoever edits a bundle may replace that too.
+The columns show what `guardrails-lite log check-bundle` says by itself, and with `--key` and `--head` \
+kept elsewhere.
+The bundle's own `verify.py` is the same program, but whoever edits a bundle can replace that too.
 """
 
 _DATABASE = """\
 ## A database that the log was shipped to
 
-What `guardrails-lite log verify --db URL` says. The attacker may do all that the database's owner may.
-The database is trusted with nothing: what it gives back is verified as a directory is, \
-so what is found there is found here.
+The last column shows what `guardrails-lite log verify --db URL` says.
+The attacker can do anything that the database's owner can.
+The database is not trusted: what it returns is verified like a directory, so whatever is found there is \
+found here.
 """
 
 _OTHER = """\
-## What else has been tried
+## Other attacks
 """
 
 
@@ -79,17 +84,17 @@ def page() -> str:
         [
             _HEAD,
             _LOG,
-            _table(("id", "what somebody does", "holding", "found by", *states, "what is named"), log),
+            _table(("id", "what the attacker does", "with", "found by", *states, "what is named"), log),
             _tried(TESTS[LOG]),
             _BUNDLE,
-            _table(("id", "what somebody does", "found by", "by itself", states[2]), bundle),
+            _table(("id", "what the attacker does", "found by", "by itself", states[2]), bundle),
             _tried(TESTS[BUNDLE]),
             _DATABASE,
-            _table(("id", "what somebody does", "found"), database),
+            _table(("id", "what the attacker does", "found"), database),
             _tried(TESTS[DATABASE]),
             _OTHER,
             _table(
-                ("id", "what somebody does", "holding", "what stands against it", "how it ends", "tried by"),
+                ("id", "what the attacker does", "with", "defence", "how it ends", "tried by"),
                 other,
             ),
         ]

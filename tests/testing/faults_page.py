@@ -90,9 +90,9 @@ _HEAD = """\
 <!-- written by tests/testing/faults_page.py -->
 
 What providers, networks and models do wrong, and what a guard does about it.
-Rows that a server can bring about are served by `guardrails_lite.testing.faults.FaultServer` on a real \
-socket, and tried around the real client, synchronous and asynchronous, whole and streamed; \
-[certify your own guard](../how-to/certify-your-guard.md) with it. \
+`guardrails_lite.testing.faults.FaultServer` serves every fault that a server can cause, on a real socket.
+Each is tried through the real client: synchronous and asynchronous, whole and streamed.
+You can [certify your own guard](../how-to/certify-your-guard.md) with the same server.
 The other rows name the tests that try them.
 
 | word | |
@@ -101,11 +101,12 @@ The other rows name the tests that try them.
 | RETRY | the same request is sent again, and its answer returned |
 | REASK | the model is told what was wrong, and its next answer returned |
 | FALL | another target's answer is returned |
-| FAIL x | an error of this library's, with the [outcome](outcomes-and-errors.md#outcomes) x |
+| FAIL x | the call ends in an error of this library, with the [outcome](outcomes-and-errors.md#outcomes) x |
 
-Where several words stand, any of them will do: it depends on the guard, and on how much had been released.
-The peers' columns are measurements of openai 3.54 and of LiteLLM 1.109's Router with one fallback, \
-by the same faults; –: not measured. In bold: a broken reply that came back as a good one.
+If a row has several words, any of them is right, depending on the guard and on how much had been released.
+The last two columns show what openai 3.54 and LiteLLM 1.109's Router with one fallback did under the same \
+faults; \
+– means not measured, and bold means that a broken reply was returned as a good one.
 """
 
 TESTED: dict[str, list[str]] = {}
