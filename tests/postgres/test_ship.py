@@ -111,6 +111,38 @@ def test_a_record_is_read_from_the_shipped_bytes(tmp_path: Path, database: str) 
             assert there.entry(other) == here.entry(mine)
 
 
+@pytest.mark.parametrize("length", [3_000, 4_096, 300_000])
+def test_a_record_of_any_length_is_read_whole(tmp_path: Path, database: str, length: int) -> None:
+    """Longer than what is asked for at once, and over the border of two pieces."""
+    with AuditLog(tmp_path / "log") as log:
+        for number in range(3):
+            data = record(number).to_dict(pseudonym=log.pseudonym)
+            log.append("call.completed", data["id"], {**data, "held": "x" * length})
+    ship(tmp_path / "log", database)
+
+    with ShippedIndex(database) as there:
+        read_back = [there.entry(call) for call in there.calls(order="oldest")]
+    assert read_back == list(read(tmp_path / "log"))
+
+
+def test_a_record_is_fetched_without_what_is_around_it(tmp_path: Path, database: str) -> None:
+    """A sum over a million calls would otherwise fetch a quarter of a megabyte for each of them."""
+    write(tmp_path / "log", 0, 200).close()
+    ship(tmp_path / "log", database)
+
+    with ShippedIndex(database) as there:
+        first, second, *_ = there.calls(order="oldest")
+        there.entry(first)
+        tracemalloc.start()
+        try:
+            there.entry(second)
+            held = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert sum(path.stat().st_size for path in (tmp_path / "log").glob("streams/*/*")) > 200_000
+    assert held < 100_000
+
+
 def test_what_is_fetched_is_what_was_written(tmp_path: Path, database: str) -> None:
     """Byte for byte, and intact; the keys stayed where they were."""
     root = tmp_path / "log"

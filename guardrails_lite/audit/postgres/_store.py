@@ -18,6 +18,8 @@ from guardrails_lite.audit.postgres._connect import Connection, Refused
 from guardrails_lite.audit.postgres._dialect import FUNCTION, tables
 
 STORE_VERSION: Final = 1
+_WHOLE: Final = 2**30
+"""More than a piece has."""
 _LOG: Final = re.compile(r"guardrails-lite/([0-9a-f]{16})")
 _FILE: Final = re.compile(r"log\.json|registry\.jsonl|streams/[\w-]+/\d+\.jsonl", re.ASCII)
 _INDEX_TABLES: Final = (
@@ -147,14 +149,25 @@ def stored(db: Connection) -> dict[str, int]:
     return sizes
 
 
-def bytes_of(db: Connection, path: str, begin: int, end: int) -> Iterator[bytes]:
-    """The bytes of a file from *begin* to *end*, in parts, as far as they are there without a gap."""
+def size_of(db: Connection, path: str) -> int:
+    """The size of a file; 0: it is not there."""
+    row = db.execute("SELECT size FROM files WHERE path = ?", [path]).fetchone()
+    return int(row[0]) if row is not None else 0
+
+
+def bytes_of(db: Connection, path: str, begin: int, end: int, *, at_once: int = _WHOLE) -> Iterator[bytes]:
+    """The bytes of a file from *begin* to *end*, in parts, as far as they are there without a gap.
+
+    A part is what is left of a piece, or the first *at_once* bytes of that.
+    """
     at = begin
     while at < end:
         row = db.execute_for_bytes(
-            "SELECT at, bytes FROM pieces WHERE path = ? AND at <= ? ORDER BY at DESC LIMIT 1", [path, at]
+            "SELECT substring(bytes FROM CAST(? - at + 1 AS INTEGER) FOR CAST(? AS INTEGER)) "
+            "FROM pieces WHERE path = ? AND at <= ? ORDER BY at DESC LIMIT 1",
+            [at, min(at_once, end - at), path, at],
         ).fetchone()
-        part = bytes(row[1])[at - row[0] : end - row[0]] if row is not None else b""
+        part = bytes(row[0]) if row is not None else b""
         if not part:
             return
         yield part
