@@ -13,19 +13,24 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
-from guardrails_lite.cli._parser import Parser
+from guardrails_lite.cli._parser import Parser, explained
 from guardrails_lite.cli._terminal import fail
 
 _COMMANDS = {
-    "demo": "real calls against a scripted model: what a guard does",
-    "check": "explain and lint a guard in TOML or YAML",
-    "scan": "run a guard over text or JSON lines",
-    "eval": "recall, false positives and cost of a guard on labelled examples",
-    "faults": "try a guard against what providers and networks do wrong",
-    "log": "look into a compliance log, verify it, prove from it, act on it",
-    "review": "serve the review desk: local pages on a compliance log",
+    "demo": ("show what a guard does, in real calls against a scripted model", ""),
+    "check": ("explain a guard in TOML or YAML, and say what it may have forgotten", "guard.toml"),
+    "scan": ("run a guard's rules over text or JSON lines", "mail.txt --guard guard.toml --redact"),
+    "eval": (
+        "measure recall, false positives and cost of a guard on labelled examples",
+        "examples.jsonl --guard guard.toml --max-fpr 0.01",
+    ),
+    "faults": ("try a guard against what providers and networks do wrong", "H S07 --guard guard.toml"),
+    "log": ("look into a compliance log, verify it, prove from it, act on it", "ls audit"),
+    "review": ("serve the review desk: local pages on a compliance log", "audit --port 0"),
 }
+"""What each command does, and arguments that it could be called with."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,18 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="guardrails-lite",
-        description="Guard chat-completion calls, and review what happened.",
-        epilog="Exit codes: 0 nothing found, 1 found, 2 wrong use or tampered log, 3 log cut short, "
-        "4 unsealed tail, 5 unreadable, or a package is missing.",
-    )
-    parser.add_argument("--version", action="store_true", help="print the version and exit")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
-    modules = {}
-    for name, summary in _COMMANDS.items():
-        modules[name] = importlib.import_module(f"guardrails_lite.cli._{name}")
-        modules[name].add_arguments(commands.add_parser(name, help=summary, description=f"{summary}."))
+    parser = _parser()
     arguments = parser.parse_args(argv)
     if arguments.version:
         import guardrails_lite
@@ -59,7 +53,7 @@ def _run(argv: Sequence[str] | None) -> int:
         parser.print_help(sys.stderr)
         return 2
     try:
-        code = int(modules[arguments.command].run(arguments))
+        code = int(_module(arguments.command).run(arguments))
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader, `head` say, has had enough
@@ -70,3 +64,22 @@ def _run(argv: Sequence[str] | None) -> int:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return fail(f"cannot be written ({error.strerror})", 5)
+
+
+def _module(command: str) -> ModuleType:
+    return importlib.import_module(f"guardrails_lite.cli._{command}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="guardrails-lite",
+        description="Guard chat-completion calls, and review what happened.",
+        epilog="Exit codes: 0 nothing found, 1 found, 2 wrong use or tampered log, 3 log cut short, "
+        "4 unsealed tail, 5 unreadable, or a package is missing.",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    for name, (summary, example) in _COMMANDS.items():
+        each = commands.add_parser(name, help=summary, **explained(name, summary, example))
+        _module(name).add_arguments(each)
+    return parser

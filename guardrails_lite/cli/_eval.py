@@ -30,23 +30,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         action="append",
         default=[],
-        help="a guard in TOML or YAML; two are compared",
+        help="a guard in TOML or YAML; given twice, the two are compared",
     )
     parser.add_argument(
         "--validators",
         metavar="NAMES",
-        help="validators to try instead, or to compare the guard with (default: injection)",
+        help="validators to try instead, or to compare the guard with; default: injection",
     )
     parser.add_argument(
         "--side",
         choices=("input", "output"),
         default="input",
-        help="whose rules, where a line does not say it (%(default)s)",
+        help="whose rules check a line that does not say it; default: %(default)s",
     )
-    parser.add_argument("--field", default="text", help="the field with the text (%(default)s)")
-    parser.add_argument("--label", default="label", help="the field with the label (%(default)s)")
+    parser.add_argument("--field", default="text", help="the field with the text; default: %(default)s")
+    parser.add_argument("--label", default="label", help="the field with the label; default: %(default)s")
     parser.add_argument(
-        "--kind", metavar="FIELD", help="the field to group by (default: kind, or else source)"
+        "--kind", metavar="FIELD", help="the field to group by; default: kind, or else source"
     )
     parser.add_argument(
         "--target-fpr",
@@ -57,8 +57,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--html", metavar="FILE", help="also write a report with plots")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--min-recall", type=share, metavar="RATE", help="exit with 1 below it")
-    parser.add_argument("--max-fpr", type=share, metavar="RATE", help="exit with 1 above it")
+    parser.add_argument(
+        "--min-recall", type=share, metavar="RATE", help="exit with 1 where recall is below this"
+    )
+    parser.add_argument(
+        "--max-fpr",
+        type=share,
+        metavar="RATE",
+        help="exit with 1 where the false-positive rate is above this",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

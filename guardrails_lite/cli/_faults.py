@@ -20,7 +20,10 @@ _WAYS: tuple[Way, ...] = ("sync", "async", "sync stream", "async stream")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "ids", metavar="ID", nargs="*", help="only these rows, or groups by their letter: H S07"
+        "ids",
+        metavar="ID",
+        nargs="*",
+        help="only these rows, or groups by their letter, such as H S07; default: all",
     )
     parser.add_argument("--guard", metavar="FILE", help="a guard in TOML or YAML; default: Guard()")
     parser.add_argument("--way", choices=_WAYS, action="append", help="only this way of calling; repeatable")
@@ -29,9 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=amount("seconds"),
         default=0.05,
         metavar="SECONDS",
-        help="over the deadline (%(default)s)",
+        help="how far a busy machine may go over the deadline; default: %(default)s",
     )
-    parser.add_argument("--workers", type=whole(1), default=4, help="calls at a time (%(default)s)")
+    parser.add_argument(
+        "--workers",
+        type=whole(1),
+        default=4,
+        metavar="N",
+        help="how many calls run at a time; default: %(default)s",
+    )
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--markdown", action="store_true", help="print a Markdown table")
     output.add_argument("--json", action="store_true", help="print JSON")

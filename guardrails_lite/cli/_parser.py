@@ -18,11 +18,13 @@ class Parser(argparse.ArgumentParser):
 
     def declare_log(self) -> None:
         """Declare the log's directory, and, where it takes one, the database in place of it."""
-        instead = "; none with --db" if self.takes_a_database else ""
+        instead = "; left out with --db" if self.takes_a_database else ""
         self.add_argument("directory", metavar="DIR", help=f"the log's directory{instead}")
         if self.takes_a_database:
             self.add_argument(
-                "--db", metavar="URL", help="ask the PostgreSQL database that the log was shipped to instead"
+                "--db",
+                metavar="URL",
+                help="in place of DIR: the PostgreSQL database that the log was shipped to",
             )
             self.add_argument(
                 "--log", metavar="NAME", help="with --db: which log, where the database holds several"
@@ -34,6 +36,14 @@ class Parser(argparse.ArgumentParser):
         if self.takes_a_database and any(each.partition("=")[0] == "--db" for each in args or ()):
             args = ["", *args]
         return super().parse_known_args(args, namespace)
+
+
+def explained(command: str, summary: str, example: str) -> dict[str, Any]:
+    """What the help of a command says of it, as `add_parser` takes it."""
+    return {
+        "description": f"{summary[0].upper()}{summary[1:]}.",
+        "epilog": f"example: guardrails-lite {command} {example}".rstrip(),
+    }
 
 
 def share(text: str) -> float:
@@ -83,7 +93,7 @@ def declare_reviewer(parser: argparse.ArgumentParser) -> None:
     """Declare who decides, and how many have to."""
     parser.add_argument("--as", dest="reviewer", metavar="NAME", help="who decides; default: your user name")
     parser.add_argument(
-        "--needs", type=whole(1), default=1, metavar="N", help="so many reviewers have to agree"
+        "--needs", type=whole(1), default=1, metavar="N", help="how many reviewers have to agree; default: 1"
     )
 
 

@@ -26,13 +26,22 @@ def add_arguments(parser: Parser) -> None:
         "--key", metavar="KEY", help="with --db: verify.key, kept elsewhere: the file, or its one line"
     )
     parser.add_argument(
-        "--port", type=whole(0, 65535), default=8321, help="default: 8321; 0: any that is free"
+        "--port",
+        type=whole(0, 65535),
+        default=8321,
+        help="the port to serve on; default: 8321; 0: any that is free",
     )
     parser.add_argument(
-        "--host", default="127.0.0.1", help="the interface; beyond loopback --tokens is needed"
+        "--host",
+        default="127.0.0.1",
+        help="the interface to serve on; default: 127.0.0.1; beyond this machine --tokens is needed",
     )
     parser.add_argument(
-        "--host-name", action="append", default=[], metavar="NAME", help="a name it is reached under"
+        "--host-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name the desk is reached under, such as that of a proxy; may be repeated",
     )
     parser.add_argument(
         "--tokens", metavar="FILE", help="who may come in: a name, a space, a token on each line"
@@ -45,7 +54,7 @@ def add_arguments(parser: Parser) -> None:
         metavar="PATH",
         help="Sigma rules for the page of alerts, a file or a folder, beside those that are shipped",
     )
-    parser.add_argument("--keys", metavar="DIR", help="where the log's keys live, unless in the log")
+    parser.add_argument("--keys", metavar="DIR", help="where the log's keys are; default: keys in the log")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -28,17 +28,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--validators",
         metavar="NAMES",
         default="pii,secrets,injection",
-        help="without --guard: which (%(default)s)",
+        help="without --guard: these validators, with commas between them; default: %(default)s",
     )
     parser.add_argument(
-        "--side", choices=("input", "output"), default="input", help="whose rules (%(default)s)"
+        "--side",
+        choices=("input", "output"),
+        default="input",
+        help="take the input or the output rules; default: %(default)s",
     )
     parser.add_argument("--jsonl", action="store_true", help="every line is JSON, whatever the file's name")
     parser.add_argument(
-        "--field", default="text", help="the field of a JSON line that holds the text (%(default)s)"
+        "--field", default="text", help="the field of a JSON line that holds the text; default: %(default)s"
     )
     parser.add_argument("--redact", action="store_true", help="print each text as the rules leave it")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a text")
+    parser.add_argument("--json", action="store_true", help="print one JSON object for each text")
 
 
 def run(arguments: argparse.Namespace) -> int:

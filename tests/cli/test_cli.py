@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ from guardrails_lite import (
     block,
     redact,
 )
-from guardrails_lite.cli import main
+from guardrails_lite.cli import _COMMANDS, _parser, main
 from guardrails_lite.cli._log import _ACTIONS
 from guardrails_lite.cli._terminal import safe
 from tests.engine.conftest import word
@@ -346,6 +347,29 @@ def test_hostile_text_cannot_steer_the_terminal() -> None:
     """Escape codes, direction marks and invisible characters are shown as their numbers."""
     assert safe("a\x1b[31mb\u202ec\u200bd\ne") == "a\\u{1b}[31mb\\u{202e}c\\u{200b}d\\u{a}e"
     assert safe("ordinary é 漢字 🙂") == "ordinary é 漢字 🙂"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [*_COMMANDS, *(f"log {action}" for action in _ACTIONS)],
+    ids=lambda each: each.replace(" ", "-"),
+)
+def test_help_says_what_a_command_does_and_shows_an_example_that_parses(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sentence, and a line to begin with, as one would type it."""
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    help_text = capsys.readouterr().out
+    says = help_text.split("\n\n")[1]
+    assert says[0].isupper()
+    assert says.endswith(".")
+
+    example = help_text.rpartition("example: guardrails-lite ")[2].strip()
+    words = shlex.split(example)
+    assert example.startswith(command)
+    assert vars(_parser().parse_args(words))["command"] == words[0]
 
 
 def test_no_command_prints_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,7 +31,7 @@ from guardrails_lite.cli._log import (
     _ship,
 )
 from guardrails_lite.cli._log._action import Action, Misuse
-from guardrails_lite.cli._parser import Parser
+from guardrails_lite.cli._parser import Parser, explained
 from guardrails_lite.cli._terminal import Bar, fail, safe
 
 _ACTIONS: dict[str, Action] = {
@@ -63,7 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     commands = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
     for action in _ACTIONS.values():
-        each = commands.add_parser(action.name, help=action.summary, description=f"{action.summary}.")
+        each = commands.add_parser(
+            action.name,
+            help=action.summary,
+            **explained(f"log {action.name}", action.summary, action.example),
+        )
         each.takes_a_database = action.on == "a log or a database"
         if action.on != "nothing":
             each.declare_log()

@@ -35,10 +35,12 @@ def no_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action: its name, what it does in half a line, its arguments, and how it runs."""
+    """One action: its name, what it does in half a line, an example, its arguments, and how it runs."""
 
     name: str
     summary: str
+    example: str
+    """Arguments that it could be called with, as typed in a shell."""
     run: Callable[[argparse.Namespace], int]
     declare: Callable[[argparse.ArgumentParser], None] = no_arguments
     on: Literal["a log", "a log or a database", "nothing"] = "a log"
@@ -59,13 +61,22 @@ def declare_filters(parser: argparse.ArgumentParser) -> None:
     for name in FILTERS:
         group.add_argument(f"--{name}", action="append", metavar="VALUE", help=_FILTER_HELP[name])
     group.add_argument(
-        "--tag", action="append", type=_tag, metavar="NAME=VALUE", help="anything else of who called"
+        "--tag",
+        action="append",
+        type=_tag,
+        metavar="NAME=VALUE",
+        help="anything else that is bound to the call, such as app=desk",
     )
-    group.add_argument("--text", default="", help="the beginning of an id, or a pseudonym or tag as a whole")
     group.add_argument(
-        "--since", type=at_time, metavar="TIME", help="from then on: 15m, 2h, 7d ago, or 2026-11-25T14:30"
+        "--text", default="", metavar="TEXT", help="the beginning of an id, or a pseudonym or tag as a whole"
     )
-    group.add_argument("--until", type=at_time, metavar="TIME", help="before then")
+    group.add_argument(
+        "--since",
+        type=at_time,
+        metavar="TIME",
+        help="started then or later: 15m, 2h or 7d ago, or at 2026-11-25T14:30, in UTC",
+    )
+    group.add_argument("--until", type=at_time, metavar="TIME", help="started before then")
 
 
 _WORDS: Final[dict[str, tuple[str, ...]]] = {
@@ -75,7 +86,7 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
 }
 """The options whose values are words of ours."""
 _FILTER_HELP = {
-    "outcome": "how it ended, such as blocked; unfinished: it did not",
+    "outcome": "how the call ended, such as blocked; unfinished: it has not",
     "guard": "the guard's name",
     "digest": "the guard's digest",
     "model": "the model that was asked for",

@@ -220,4 +220,12 @@ def _row(alert: Alert) -> tuple[str, ...]:
     return shown_time(alert.at), alert.level, alert.id[:12], alert.title, about
 
 
-ACTIONS = (Action("alerts", "Sigma rules over the log: look, record, send", _run, _declare),)
+ACTIONS = (
+    Action(
+        "alerts",
+        "run Sigma rules over the log, and tell each match once",
+        "audit --once --level high",
+        _run,
+        _declare,
+    ),
+)

@@ -151,7 +151,7 @@ def _declare_tail(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--last", type=whole(0), default=10, metavar="N", help="begin with the newest N; default: 10"
     )
-    parser.add_argument("--once", action="store_true", help="print those and stop")
+    parser.add_argument("--once", action="store_true", help="print the newest and stop")
 
 
 def _tail(arguments: argparse.Namespace) -> int:
@@ -183,13 +183,23 @@ def _print_call(call: Call, as_json: bool) -> None:
 
 
 ACTIONS = (
-    Action("ls", "list calls, newest last", _ls, _declare_ls, on="a log or a database"),
+    Action(
+        "ls",
+        "list calls, newest last",
+        "audit --outcome blocked --since 2h",
+        _ls,
+        _declare_ls,
+        on="a log or a database",
+    ),
     Action(
         "show",
-        "one call, with every step, or what a policy says",
+        "show one call, with every step, or what a policy says",
+        "audit 8f3c21",
         _show,
         _declare_show,
         on="a log or a database",
     ),
-    Action("tail", "print calls as they end", _tail, _declare_tail, on="a log or a database"),
+    Action(
+        "tail", "print calls as they end", "audit --last 5", _tail, _declare_tail, on="a log or a database"
+    ),
 )

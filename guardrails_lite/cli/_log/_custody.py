@@ -100,16 +100,20 @@ ACTIONS = (
     Action(
         "witness",
         "print the head of the log, to be kept elsewhere",
+        "audit --file kept/heads",
         _witness,
         _declare_witness,
         looks="at all of it",
     ),
     Action(
         "prove",
-        "a proof of one call for somebody without the log",
+        "write a proof of one call, for somebody without the log",
+        "audit 8f3c21 --output call.proof",
         _prove,
         _declare_prove,
         looks="at all of it",
     ),
-    Action("check-proof", "does a proof hold?", _check_proof, _declare_check, on="nothing"),
+    Action(
+        "check-proof", "check that a proof holds", "call.proof", _check_proof, _declare_check, on="nothing"
+    ),
 )

@@ -13,8 +13,8 @@ from guardrails_lite.cli._terminal import fail, print_json, safe
 
 def _declare_bundle(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="FILE", help="the new zip file")
-    parser.add_argument("--by", required=True, help="who takes the evidence")
-    parser.add_argument("--reason", required=True, help="why: a case, an audit")
+    parser.add_argument("--by", metavar="WHO", required=True, help="who takes the evidence")
+    parser.add_argument("--reason", metavar="WHY", required=True, help="why: a case, an audit")
     declare_keys(parser)
 
 
@@ -65,6 +65,19 @@ def _check_bundle(arguments: argparse.Namespace) -> int:
 
 
 ACTIONS = (
-    Action("bundle", "evidence in one file", _bundle, _declare_bundle),
-    Action("check-bundle", "check evidence", _check_bundle, _declare_check, on="nothing"),
+    Action(
+        "bundle",
+        "write evidence for somebody else, in one file that brings its own verifier",
+        "audit evidence.zip --by ada --reason 'case 12'",
+        _bundle,
+        _declare_bundle,
+    ),
+    Action(
+        "check-bundle",
+        "check the evidence in such a file",
+        "evidence.zip --key kept/verify.key",
+        _check_bundle,
+        _declare_check,
+        on="nothing",
+    ),
 )

@@ -137,7 +137,8 @@ def _send(arguments: argparse.Namespace) -> int:
 ACTIONS = (
     Action(
         "export",
-        "calls in other tools' formats, to a file or a collector",
+        "write calls in the formats of other tools, or send them to a collector",
+        "audit --format csv --output calls.csv",
         _run,
         _declare,
         looks="at all of it",

@@ -185,18 +185,25 @@ def _size(left: list[Stray]) -> str:
 ACTIONS = (
     Action(
         "verify",
-        "is the log whole and unchanged?",
+        "check that the log is whole and unchanged",
+        "audit --key kept/verify.key",
         _verify,
         _declare_verify,
         looks="by itself",
         on="a log or a database",
     ),
     Action(
-        "doctor", "what is this, what can be trusted, what to do", _doctor, _declare_verify, looks="by itself"
+        "doctor",
+        "say what this directory is, what of it can be trusted, and what to do",
+        "audit",
+        _doctor,
+        _declare_verify,
+        looks="by itself",
     ),
     Action(
         "seal",
         "close off the streams of ended processes, and sign",
+        "audit",
         _seal,
         declare_keys,
         looks="at all of it",
@@ -204,6 +211,7 @@ ACTIONS = (
     Action(
         "repair",
         "close off dead streams, remove stray texts, build the index anew",
+        "audit",
         _repair,
         _declare_repair,
         looks="by itself",

@@ -83,7 +83,7 @@ def _spend(arguments: argparse.Namespace) -> int:
 
 def _declare_latency(parser: argparse.ArgumentParser) -> None:
     declare_filters(parser)
-    parser.add_argument("--by", choices=("model", "guard", "outcome"), help="for each of these")
+    parser.add_argument("--by", choices=("model", "guard", "outcome"), help="a line for each of these")
 
 
 def _latency(arguments: argparse.Namespace) -> int:
@@ -155,12 +155,34 @@ def _ms(us: int | None) -> str:
 
 
 ACTIONS = (
-    Action("stats", "counts, tokens, money, time", _stats, declare_filters, on="a log or a database"),
-    Action("spend", "who or what costs how much", _spend, _declare_spend, on="a log or a database"),
-    Action("latency", "how long calls took", _latency, _declare_latency, on="a log or a database"),
+    Action(
+        "stats",
+        "count calls, outcomes, tokens, money and time",
+        "audit --since 7d",
+        _stats,
+        declare_filters,
+        on="a log or a database",
+    ),
+    Action(
+        "spend",
+        "say who or what costs how much",
+        "audit --by model --since 7d",
+        _spend,
+        _declare_spend,
+        on="a log or a database",
+    ),
+    Action(
+        "latency",
+        "say how long calls took",
+        "audit --by model",
+        _latency,
+        _declare_latency,
+        on="a log or a database",
+    ),
     Action(
         "rules",
-        "what each rule found, and how long it took",
+        "say what each rule found, and how long it took",
+        "audit --since 7d",
         _rules,
         _declare_rules,
         on="a log or a database",

@@ -24,9 +24,11 @@ _KINDS = ("user", "session", "api_key")
 
 def _declare_value(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "value", help="as it was bound; - reads it from standard input, out of the shell's history"
+        "value",
+        metavar="VALUE",
+        help="whom it is about, as it was bound; - reads it from standard input, out of the shell's history",
     )
-    parser.add_argument("--kind", choices=_KINDS, default="user", help="what it names; default: user")
+    parser.add_argument("--kind", choices=_KINDS, default="user", help="what VALUE names; default: user")
     declare_keys(parser)
 
 
@@ -67,8 +69,8 @@ def _find_subject(arguments: argparse.Namespace) -> int:
 
 def _declare_hold(parser: argparse.ArgumentParser) -> None:
     _declare_value(parser)
-    parser.add_argument("--owner", required=True, help="who places it")
-    parser.add_argument("--reason", required=True, help="why: it goes into the log as it is")
+    parser.add_argument("--owner", metavar="WHO", required=True, help="who places it")
+    parser.add_argument("--reason", metavar="WHY", required=True, help="why: it goes into the log as it is")
 
 
 def _hold(arguments: argparse.Namespace) -> int:
@@ -106,8 +108,8 @@ def _holds(arguments: argparse.Namespace) -> int:
 
 def _declare_release(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("hold", metavar="ID", help="the hold's id, as `holds` prints it")
-    parser.add_argument("--owner", required=True, help="who releases it")
-    parser.add_argument("--reason", required=True, help="why: it goes into the log as it is")
+    parser.add_argument("--owner", metavar="WHO", required=True, help="who releases it")
+    parser.add_argument("--reason", metavar="WHY", required=True, help="why: it goes into the log as it is")
     declare_keys(parser)
 
 
@@ -122,9 +124,9 @@ def _release(arguments: argparse.Namespace) -> int:
 
 def _declare_erase(parser: argparse.ArgumentParser) -> None:
     _declare_value(parser)
-    parser.add_argument("--request", required=True, help="names the request, for the receipt")
-    parser.add_argument("--basis", required=True, help="the legal basis, for the receipt")
-    parser.add_argument("--owner", default="", help="who does it, for the receipt")
+    parser.add_argument("--request", metavar="NAME", required=True, help="names the request, for the receipt")
+    parser.add_argument("--basis", metavar="LAW", required=True, help="the legal basis, for the receipt")
+    parser.add_argument("--owner", metavar="WHO", default="", help="who does it, for the receipt")
     parser.add_argument("--yes", action="store_true", help="do it: the texts cannot be brought back")
 
 
@@ -153,8 +155,8 @@ def _erase(arguments: argparse.Namespace) -> int:
 
 def _declare_reveal(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", help="the call's id, or the beginning of it")
-    parser.add_argument("--reader", required=True, help="who reads")
-    parser.add_argument("--reason", required=True, help="why: it goes into the log as it is")
+    parser.add_argument("--reader", metavar="WHO", required=True, help="who reads")
+    parser.add_argument("--reason", metavar="WHY", required=True, help="why: it goes into the log as it is")
     declare_original(parser)
     declare_keys(parser)
 
@@ -196,17 +198,46 @@ def _tell(arguments: argparse.Namespace, told: dict[str, object], said: str) -> 
 
 
 ACTIONS = (
-    Action("hash", "what a person is called in the log", _hash, _declare_value),
-    Action("find-subject", "the calls of a person", _find_subject, _declare_value, looks="at all of it"),
-    Action("hold", "keep what is a person's from being erased", _hold, _declare_hold, looks="at all of it"),
-    Action("holds", "the holds in force", _holds, declare_keys, looks="at all of it"),
-    Action("release", "release a hold", _release, _declare_release, looks="at all of it"),
     Action(
-        "erase", "destroy the keys of a person's kept texts", _erase, _declare_erase, looks="at all of it"
+        "hash", "print what a person is called in the log", "audit ada@example.com", _hash, _declare_value
+    ),
+    Action(
+        "find-subject",
+        "list the calls of a person",
+        "audit ada@example.com",
+        _find_subject,
+        _declare_value,
+        looks="at all of it",
+    ),
+    Action(
+        "hold",
+        "keep the texts of a person from being erased",
+        "audit ada@example.com --owner legal --reason 'case 12'",
+        _hold,
+        _declare_hold,
+        looks="at all of it",
+    ),
+    Action("holds", "list the holds in force", "audit", _holds, declare_keys, looks="at all of it"),
+    Action(
+        "release",
+        "release a hold",
+        "audit 8f3c21 --owner legal --reason 'case 12 is closed'",
+        _release,
+        _declare_release,
+        looks="at all of it",
+    ),
+    Action(
+        "erase",
+        "destroy the keys of the kept texts of a person",
+        "audit ada@example.com --request r-7 --basis 'GDPR 17' --yes",
+        _erase,
+        _declare_erase,
+        looks="at all of it",
     ),
     Action(
         "reveal",
-        "a call's kept texts, and that they were read",
+        "print the kept texts of a call, and record that they were read",
+        "audit 8f3c21 --reader ada --reason 'case 12'",
         _reveal,
         _declare_reveal,
         looks="at all of it",

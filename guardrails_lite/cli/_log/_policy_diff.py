@@ -125,7 +125,8 @@ def _cells(often: Frequency) -> tuple[object, ...]:
 ACTIONS = (
     Action(
         "diff-policy",
-        "which decisions a new guard would change, by rule",
+        "say which decisions a new guard would change, by rule",
+        "audit new.toml --reader ada --reason 'policy 7'",
         _run,
         _declare,
         looks="at all of it",

@@ -30,8 +30,8 @@ _SAYING = ("tp", "fp", "benign")
 
 def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="FILE", help="the new file, in JSON lines")
-    parser.add_argument("--by", required=True, help="who takes the texts")
-    parser.add_argument("--reason", required=True, help="why: it goes into the log as it is")
+    parser.add_argument("--by", metavar="WHO", required=True, help="who takes the texts")
+    parser.add_argument("--reason", metavar="WHY", required=True, help="why: it goes into the log as it is")
     parser.add_argument(
         "--verdict",
         action="append",
@@ -115,7 +115,8 @@ def _print(made: TakenVerdicts) -> None:
 ACTIONS = (
     Action(
         "regression",
-        "settled verdicts as labelled examples, for eval and for tests",
+        "write settled verdicts as labelled examples, for eval and for tests",
+        "audit examples.jsonl --by ada --reason 'policy 7'",
         _run,
         _declare,
         looks="at all of it",

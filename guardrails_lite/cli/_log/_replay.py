@@ -38,8 +38,8 @@ def _declare(parser: argparse.ArgumentParser) -> None:
 
 def declare_reading(parser: argparse.ArgumentParser) -> None:
     """Declare who reads the kept texts of which calls, and why."""
-    parser.add_argument("--reader", required=True, help="who reads the kept texts")
-    parser.add_argument("--reason", required=True, help="why: it goes into the log as it is")
+    parser.add_argument("--reader", metavar="WHO", required=True, help="who reads the kept texts")
+    parser.add_argument("--reason", metavar="WHY", required=True, help="why: it goes into the log as it is")
     declare_original(parser)
     parser.add_argument(
         "--allow-models",
@@ -121,7 +121,8 @@ def _run(arguments: argparse.Namespace) -> int:
 ACTIONS = (
     Action(
         "replay",
-        "what another guard would stop or change of the kept texts",
+        "say what another guard would stop or change of the kept texts",
+        "audit new.toml --reader ada --reason 'policy 7'",
         _run,
         _declare,
         looks="at all of it",

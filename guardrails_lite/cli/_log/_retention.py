@@ -77,4 +77,12 @@ def _print(gone: list[Expired], *, done: bool) -> None:
         print_table(("stream", "segment", "entries", "from", "to"), rows)
 
 
-ACTIONS = (Action("expire", "let entries go that are older than so many days", _run, _declare),)
+ACTIONS = (
+    Action(
+        "expire",
+        "remove entries that are older than so many days",
+        "audit --keep-days 365",
+        _run,
+        _declare,
+    ),
+)

@@ -50,7 +50,7 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--call", metavar="CALL", help="with --decide: the call, or the beginning of its id")
     parser.add_argument(
-        "--note", default="", help="with --decide: why, in up to 500 characters; quote nobody"
+        "--note", metavar="WHY", default="", help="with --decide: why, in up to 500 characters; quote nobody"
     )
     parser.add_argument("--undo", action="store_true", help="take your newest verdict back")
     parser.add_argument(
@@ -161,7 +161,8 @@ def _undo(arguments: argparse.Namespace, reviewer: str) -> int:
 ACTIONS = (
     Action(
         "review",
-        "what rules found and nobody has judged yet, and verdicts on it",
+        "list what rules found and nobody has judged yet, and record verdicts on it",
+        "audit --decide fp --call 8f3c21 --note 'a test key'",
         _run,
         _declare,
         looks="at all of it",

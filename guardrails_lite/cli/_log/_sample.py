@@ -38,7 +38,7 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", metavar="TEXT", help="draw again what was drawn with it; default: a new one"
     )
-    parser.add_argument("--by", required=True, help="who draws: it goes into the log as it is")
+    parser.add_argument("--by", metavar="WHO", required=True, help="who draws: it goes into the log as it is")
     declare_keys(parser)
     declare_filters(parser)
 
@@ -93,6 +93,7 @@ ACTIONS = (
     Action(
         "sample",
         "draw calls at random for review, so that anybody can draw the same",
+        "audit --size 20 --by ada",
         _run,
         _declare,
         looks="at all of it",

@@ -31,4 +31,13 @@ def _schema(arguments: argparse.Namespace) -> int:
     return 0
 
 
-ACTIONS = (Action("schema", "the JSON Schema of the log's entries", _schema, _declare, on="nothing"),)
+ACTIONS = (
+    Action(
+        "schema",
+        "print the JSON Schema of the entries of a log",
+        "call.completed",
+        _schema,
+        _declare,
+        on="nothing",
+    ),
+)

@@ -17,8 +17,12 @@ _SHOWN = 160
 
 def _declare_grep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pattern", metavar="PATTERN", help="a regular expression over the entry's JSON")
-    parser.add_argument("-i", "--ignore-case", action="store_true", help="in either case")
-    parser.add_argument("-F", "--fixed", action="store_true", help="the pattern is text, not an expression")
+    parser.add_argument(
+        "-i", "--ignore-case", action="store_true", help="match capital and small letters alike"
+    )
+    parser.add_argument(
+        "-F", "--fixed", action="store_true", help="take the pattern as text, not as an expression"
+    )
     parser.add_argument("--type", metavar="TYPE", help="only entries of this type, such as erasure")
     parser.add_argument("-m", "--max", type=whole(1), metavar="N", help="stop after N entries")
 
@@ -63,7 +67,11 @@ def _declare_sql(parser: argparse.ArgumentParser) -> None:
         "question", metavar="QUESTION", help="a SELECT over the index; - reads it from standard input"
     )
     parser.add_argument(
-        "--timeout", type=amount("seconds"), default=30.0, metavar="S", help="give up after; default: 30"
+        "--timeout",
+        type=amount("seconds"),
+        default=30.0,
+        metavar="S",
+        help="give up after so many seconds; default: 30",
     )
 
 
@@ -85,11 +93,19 @@ def _sql(arguments: argparse.Namespace) -> int:
 ACTIONS = (
     Action(
         "grep",
-        "entries whose JSON matches a pattern",
+        "print entries whose JSON matches a pattern",
+        "audit 'rate limited' --type call.completed",
         _grep,
         _declare_grep,
         on="a log or a database",
         looks="at all of it",
     ),
-    Action("sql", "ask the index in SQL; it can only be read", _sql, _declare_sql, on="a log or a database"),
+    Action(
+        "sql",
+        "ask the index in SQL; it can only be read",
+        "audit 'SELECT model, count(*) FROM calls GROUP BY model'",
+        _sql,
+        _declare_sql,
+        on="a log or a database",
+    ),
 )

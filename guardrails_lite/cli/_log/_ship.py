@@ -50,7 +50,18 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 ACTIONS = (
     Action(
-        "ship", "send what is signed to a PostgreSQL database", _ship, _declare_ship, looks="at all of it"
+        "ship",
+        "send what is signed to a PostgreSQL database",
+        "audit --db postgresql://auditor@db/logs",
+        _ship,
+        _declare_ship,
+        looks="at all of it",
     ),
-    Action("fetch", "write what was shipped into a new directory", _fetch, _declare_fetch),
+    Action(
+        "fetch",
+        "write what was shipped into a new directory",
+        "copy --db postgresql://auditor@db/logs",
+        _fetch,
+        _declare_fetch,
+    ),
 )
