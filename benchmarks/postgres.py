@@ -36,7 +36,7 @@ def rows() -> list[Row]:
         root, url = Path(place) / "log", f"{server}/calls"
         with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
             connection.execute("CREATE DATABASE calls")
-        _write(root)
+        write(root)
         shipped_s = _timed_s(lambda: ship(root, url))
         with Index(root) as here, ShippedIndex(url) as there:
             indexed_s = _timed_s(here.update)
@@ -59,7 +59,8 @@ def rows() -> list[Row]:
     ]
 
 
-def _write(root: Path) -> None:
+def write(root: Path) -> None:
+    """A log of `CALLS` over a month."""
     chance = random.Random(7)
     with AuditLog(root, mode="async") as log:
         for number in range(CALLS):
