@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from guardrails_lite._errors import ConfigError
+from guardrails_lite._errors import ConfigError, MissingPackage
 from guardrails_lite.audit._content import Content, Form, Texts, content_of
 from guardrails_lite.audit._privacy import check_form, restrictions, restricts
 from guardrails_lite.audit._vault import Erased
@@ -91,5 +91,7 @@ class Opener:
             return Opened(kept, self._log.vault.take_originals(entry.id, content, kept))
         except Erased:
             return "erased"
+        except MissingPackage:  # a ValueError too, and the texts are as they were
+            raise
         except (OSError, ValueError):
             return "damaged"

@@ -26,10 +26,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from guardrails_lite._errors import ConfigError
+from guardrails_lite._errors import ConfigError, MissingPackage
 from guardrails_lite._record import KeptText
 from guardrails_lite.audit._content import Box, Content, Texts
 from guardrails_lite.audit._disk import Disk, hold, is_locked, make_private, replace_secret
+from guardrails_lite.audit._keys import has_cryptography
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -172,6 +173,10 @@ class Vault:
         return tuple(_read_beside(texts, said)._replace(attempt=attempt) for attempt, *said in held)
 
     def _take(self, bound_to: str, box: Box) -> list[Any]:
+        if not has_cryptography():
+            raise MissingPackage.needed_by(
+                "opening kept texts", "cryptography", install="guardrails-lite[audit]"
+            )
         if not self._key:
             self.load()
         from cryptography.exceptions import InvalidTag

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from guardrails_lite._counts import counted
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard import Guard
 from guardrails_lite._plugins import load, parameters
@@ -180,7 +181,7 @@ def _print(evaluations: Sequence[Evaluation], calibrations: Sequence[Calibration
     )
     for each in evaluations:
         if each.broken:
-            print(safe(f"{each.name}: a rule broke on {each.broken} examples"))
+            print(safe(f"{each.name}: a rule broke on {counted(each.broken, 'example')}"))
         _print_kinds(each)
     if len(evaluations) == 2:
         _print_title("flagged by both, only the first, only the second, neither; p by McNemar's exact test")

@@ -7,19 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from guardrails_lite import ConfigError, MissingPackage
-from guardrails_lite.audit import AuditLog
+from guardrails_lite import ConfigError, Guard, MissingPackage
+from guardrails_lite.audit import AuditLog, read
 from guardrails_lite.cli import main
 
 _YAML = ("yaml", "pyyaml", "'guardrails-lite[yaml]'")
 _VALIDATORS = ("guardrails_lite_validators", "guardrails-lite-validators", "guardrails-lite-validators")
 _SQL = ("sqlglot", "sqlglot", "'guardrails-lite-validators[sql]'")
 _PSYCOPG = ("psycopg", "psycopg[binary]", "'guardrails-lite[postgres]'")
-_CRYPTOGRAPHY = (
-    "cryptography.hazmat.primitives.asymmetric.ed25519",
-    "cryptography",
-    "'guardrails-lite[audit]'",
-)
+_ED25519 = "cryptography.hazmat.primitives.asymmetric.ed25519"
+_CRYPTOGRAPHY = (_ED25519, "cryptography", "'guardrails-lite[audit]'")
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +77,23 @@ def test_every_command_names_what_is_missing_and_what_brings_it(
     line = told.out if "--json" in command else told.err
     assert f"needs {package}, which is not installed: pip install {install}" in line
     assert told.out == "" or "--json" in command
+
+
+@pytest.mark.parametrize("action", ["reveal", "replay"])
+def test_kept_texts_in_a_log_that_is_signed_without_cryptography_need_it(
+    action: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such a log can be written to without it, so it is the texts that say so."""
+    with AuditLog("kept", signing="hmac-sha256", capture="redacted") as log:
+        Guard(log=log).run(lambda messages: "fine", [{"role": "user", "content": "hello"}])
+    (call,) = (entry.id for entry in read("kept", kind="call.completed"))
+    Path("guard.toml").write_text('name = "support"\n')
+    monkeypatch.setitem(sys.modules, _ED25519, None)
+
+    what = call if action == "reveal" else "guard.toml"
+    assert main(["log", action, "kept", what, "--reader", "ada", "--reason", "why"]) == 5
+    said = capsys.readouterr().err
+    assert "opening kept texts needs cryptography, which is not installed: pip install" in said
 
 
 def test_it_is_a_config_error() -> None:
