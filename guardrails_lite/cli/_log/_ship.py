@@ -32,6 +32,7 @@ def _ship(arguments: argparse.Namespace) -> int:
 
 
 def _declare_fetch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", metavar="DIR", help="a new directory for the log")
     _declare_ship(parser)
     parser.add_argument("--log", metavar="NAME", help="which log, where the database holds several")
 
@@ -63,5 +64,6 @@ ACTIONS = (
         "copy --db postgresql://auditor@db/logs",
         _fetch,
         _declare_fetch,
+        on="nothing",
     ),
 )
