@@ -90,8 +90,9 @@ def test_who_was_there_first_keeps_the_name(tmp_path: Path) -> None:
 def test_half_a_file_never_has_the_name(tmp_path: Path, end: signal.Signals) -> None:
     """X16: after Ctrl-C nothing is there; after a kill a file that nobody takes for whole: it is empty."""
     program = (
-        "import os, sys\n"
+        "import os, signal, sys\n"
         "from pathlib import Path\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background ignores it
         "from guardrails_lite.audit._new_file import new_file\n"
         "with new_file(Path(sys.argv[1])) as file:\n"
         "    file.write(b'half')\n"
