@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import random
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import httpx2
 import openai
 import pytest
 from hypothesis import example, given, settings
@@ -33,6 +33,8 @@ from guardrails_lite import (
 )
 from guardrails_lite.testing import HttpReply, LoopbackServer, completion, tool_call
 
+HTTPX: Any = importlib.import_module("httpx2" if int(openai.__version__.split(".")[0]) >= 3 else "httpx")
+"""What the installed client is built on."""
 ASKED: Any = [{"role": "user", "content": "What is the capital of Norway?"}]
 ONCE = Retry(attempts=1, reasks=0)
 
@@ -325,7 +327,7 @@ class Crowd:
         self.calls: list[asyncio.Task[Any]] = []
         self.waiting: list[asyncio.Future[int]] = []
         self.sent = self.most = 0
-        http = openai.DefaultAsyncHttpxClient(transport=httpx2.MockTransport(self._answer))
+        http = openai.DefaultAsyncHttpxClient(transport=HTTPX.MockTransport(self._answer))
         plain = AsyncOpenAI(base_url="http://model/v1", api_key="k", http_client=http, max_retries=0)
         self._client = Guard(cache=Cache(), retry=ONCE, log=self.records.append).wrap(plain)
 
@@ -345,7 +347,7 @@ class Crowd:
 
     async def _answer(self, request: Any) -> Any:
         if request.method == "GET":
-            return httpx2.Response(200, json={"object": "list", "data": []})
+            return HTTPX.Response(200, json={"object": "list", "data": []})
         self.sent += 1
         going: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.waiting.append(going)
@@ -354,7 +356,7 @@ class Crowd:
             status = await going
         finally:
             self.waiting.remove(going)
-        return httpx2.Response(status, json=completion("Oslo.") if status == 200 else {"error": {}})
+        return HTTPX.Response(status, json=completion("Oslo.") if status == 200 else {"error": {}})
 
 
 @given(st.lists(st.sampled_from(["call", "leave", "leave the first", "turn"]), max_size=25), st.randoms())
@@ -406,11 +408,11 @@ def test_threads_follow_one_another_too(stay: int, leave: int) -> None:
             all_are_here.wait(60)
             if sent <= leave:
                 raise KeyboardInterrupt
-            return httpx2.Response(200, json=completion("Oslo."))
+            return HTTPX.Response(200, json=completion("Oslo."))
         finally:
             under_way.release()
 
-    http = openai.DefaultHttpxClient(transport=httpx2.MockTransport(answer))
+    http = openai.DefaultHttpxClient(transport=HTTPX.MockTransport(answer))
     plain = OpenAI(base_url="http://model/v1", api_key="k", http_client=http, max_retries=0)
     client = Guard(cache=Cache(), retry=ONCE).wrap(plain)
 

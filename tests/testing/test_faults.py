@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import importlib
 import inspect
 import json
 import os
@@ -12,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-import httpx2
 import openai
 import pytest
 from openai import OpenAI
@@ -23,6 +23,8 @@ from guardrails_lite.testing.faults._judge import Run, judge
 from guardrails_lite.testing.faults._trial import WAYS, Way, attempt, kept_open
 from tests.testing.faults_page import OFFLINE, PAGE, TESTED, page
 
+HTTPX: Any = importlib.import_module("httpx2" if int(openai.__version__.split(".")[0]) >= 3 else "httpx")
+"""What the installed client is built on."""
 GUARD: Guard[Any] = Guard(retry=Retry(attempts=3, reasks=2), fallback=[target(model="fallback")])
 HI: Any = [{"role": "user", "content": "hi"}]
 
@@ -156,8 +158,8 @@ def test_a_connection_that_is_not_used_again_is_told() -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_client_that_leaks_its_only_connection_is_told(way: Way, monkeypatch: Any) -> None:
     """The lab asks for one thing more after each call, and that comes over the same connection."""
-    monkeypatch.setattr(httpx2.Response, "close", _leaks(httpx2.Response.close))
-    monkeypatch.setattr(httpx2.Response, "aclose", _leaks(httpx2.Response.aclose))
+    monkeypatch.setattr(HTTPX.Response, "close", _leaks(HTTPX.Response.close))
+    monkeypatch.setattr(HTTPX.Response, "aclose", _leaks(HTTPX.Response.aclose))
     fault = FAULTS["H23"]
     seen = attempt(GUARD, fault, fault.answers[0], way, deadline_s=20, slack_s=20, patience_s=0.1)
     assert "left a connection that it does not use again" in seen.faults
