@@ -19,10 +19,12 @@ REQUEST_PARAMS = frozenset(
         *("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty", "logit_bias"),
         *("logprobs", "top_logprobs", "user", "metadata", "reasoning_effort", "verbosity"),
         *("timeout", "extra_headers", "extra_body"),
-        *("system", "stop_sequences", "top_k", "thinking"),  # of Anthropic's Messages API
     }
 )
 """Names by which a function's parameters are recognised as parameters of the request."""
+_OF_ANTHROPIC = frozenset({"system", "stop_sequences", "top_k", "thinking"})
+"""The same for what only Anthropic's Messages API has, so that no fallback to another is sent it."""
+_KNOWN = REQUEST_PARAMS | _OF_ANTHROPIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,11 @@ class Binding:
             name,
             positions[name],
             is_prompt,
-            {key: place for key, place in positions.items() if key in REQUEST_PARAMS},
+            {key: place for key, place in positions.items() if key in _KNOWN},
             {
                 each.name: each.default
                 for each in parameters.values()
-                if each.name in REQUEST_PARAMS and each.default not in (each.empty, None)
+                if each.name in _KNOWN and each.default not in (each.empty, None)
             },
             any(each.kind is each.VAR_KEYWORD for each in parameters.values()),
             is_blocking(function),
@@ -106,9 +108,12 @@ class Binding:
             params.update(
                 (name, value)
                 for name, value in kwargs.items()
-                if name in self.params or (self.open_ended and name in REQUEST_PARAMS)
+                if name in self.params or (self.open_ended and name in _KNOWN)
             )
-        return Call(messages, params, {}, self.path_of)
+        if _OF_ANTHROPIC.isdisjoint(params):
+            return Call(messages, params, {}, self.path_of)
+        beside = {name: params.pop(name) for name in _OF_ANTHROPIC & params.keys()}
+        return Call(messages, params, beside, self.path_of)
 
     def target(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Primary:
         """The function, with these arguments, as the primary target of *call*."""
@@ -121,19 +126,19 @@ class Binding:
         return Primary(self.name, send, self.blocks, self.answer, self.is_prompt)
 
     def _args(self, sent: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        changed = list(args)
+        changed, params = list(args), {**sent.params, **sent.beside}
         if self.parameter not in kwargs and self.position is not None:
             changed[self.position] = self._value(sent)
         for name, place in self.params.items():
-            if place is not None and place < len(args) and name in sent.params:
-                changed[place] = sent.params[name]
+            if place is not None and place < len(args) and name in params:
+                changed[place] = params[name]
         return tuple(changed)
 
     def _kwargs(self, sent: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         changed = dict(kwargs)
         if self.parameter in kwargs:
             changed[self.parameter] = self._value(sent)
-        for name, value in sent.params.items():
+        for name, value in {**sent.params, **sent.beside}.items():
             place = self.params.get(name)
             by_position = place is not None and place < len(args)
             if not by_position and (self.open_ended or name in self.params):

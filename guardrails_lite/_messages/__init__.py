@@ -19,6 +19,7 @@ from guardrails_lite._messages._model import (
     get,
     set_field,
     told_call,
+    with_fields,
 )
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "get",
     "set_field",
     "told_call",
+    "with_fields",
 ]

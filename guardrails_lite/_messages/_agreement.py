@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardrails_lite._messages import ToolCall, Usage, _responses, get
-from guardrails_lite._messages._reading import MalformedError
+from guardrails_lite._messages._reading import MalformedError, kind_of
 
 _TEXTS = ("output_text", "refusal")
 _DELTAS: Mapping[str, str] = {f"response.{kind}.delta": kind for kind in _TEXTS}
@@ -69,7 +69,7 @@ class Agreement:
         Raises:
             MalformedError: it does not go with those before it.
         """
-        kind = _responses.kind_of(event)
+        kind = kind_of(event)
         if kind not in _TELLING:
             return
         if self._ended:
@@ -98,7 +98,7 @@ class Agreement:
             self._parts.add(_place_of(event))
         elif kind == _PART_DONE:
             part = get(event, "part")
-            if (of := _responses.kind_of(part)) in _TEXTS:
+            if (of := kind_of(part)) in _TEXTS:
                 _agree(get(part, "text" if of == "output_text" else "refusal"), self._heard(event, of))
         elif kind == _ITEM_BEGUN:
             self._begin_item(event)
@@ -112,7 +112,7 @@ class Agreement:
                 raise MalformedError("two items at one place")
             self._items.add(place)
         item = get(event, "item")
-        if _responses.kind_of(item) in _responses.ARGUMENTS:
+        if kind_of(item) in _responses.ARGUMENTS:
             call = _responses.tool_call_of(item)
             self._calls[place] = _Call(call.id, call.name, call.kind)
 
@@ -148,11 +148,7 @@ class Agreement:
         """Whether *items* say what was heard."""
         for kind, heard in texts.items():
             _agree("".join(text for _, _, text in _responses.parts_of(items, kind)), heard)
-        told = [
-            _responses.tool_call_of(item)
-            for item in items
-            if _responses.kind_of(item) in _responses.ARGUMENTS
-        ]
+        told = [_responses.tool_call_of(item) for item in items if kind_of(item) in _responses.ARGUMENTS]
         if told != calls:
             raise MalformedError("a call told in two ways")
 

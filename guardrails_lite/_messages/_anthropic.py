@@ -12,7 +12,7 @@ from typing import Any
 
 from guardrails_lite._messages import Choice, Reply, Usage, get
 from guardrails_lite._messages._blocks import call_of
-from guardrails_lite._messages._reading import Chunk, Delta, MalformedError, string_of
+from guardrails_lite._messages._reading import Chunk, Delta, MalformedError, is_count, kind_of, string_of
 
 SAID = {"text": "text", "thinking": "thinking"}
 """The blocks that hold text of the model, and the field in which it is."""
@@ -27,17 +27,6 @@ EVENTS = frozenset(
 )
 _ENDINGS = {"pause_turn": "incomplete", "model_context_window_exceeded": "length"}
 """Words of this API only, in those of others: a turn that goes on when it is sent back, a full window."""
-
-
-def is_message(raw: Any) -> bool:
-    """Whether a reply is a message of this API."""
-    return bool(get(raw, "type") == "message" and get(raw, "role") == "assistant")
-
-
-def is_event(raw: Any) -> bool:
-    """Whether this is an event of a streamed message."""
-    kind = get(raw, "type")
-    return isinstance(kind, str) and kind in EVENTS
 
 
 def read(raw: Any) -> Reply:
@@ -63,7 +52,7 @@ def _choice(blocks: Sequence[Any], finish: str | None) -> Choice:
         0,
         "".join(texts) if texts else None,
         None,
-        tuple(call_of(block) for block in blocks if get(block, "type") == CALL),
+        tuple(call_of(block) for block in blocks if kind_of(block) == CALL),
         finish,
         "".join(thoughts) or None,
     )
@@ -74,8 +63,8 @@ def _blocks_of(raw: Any) -> Sequence[Any]:
     if not isinstance(blocks, (list, tuple)):
         raise MalformedError("content that is no list")
     for block in blocks:
-        kind = get(block, "type")
-        if not isinstance(kind, str) or not kind:
+        kind = kind_of(block)
+        if not kind:
             raise MalformedError("a block without a type")
         if kind in SAID and not isinstance(get(block, SAID[kind]), str):
             raise MalformedError("a block without its text")
@@ -85,7 +74,7 @@ def _blocks_of(raw: Any) -> Sequence[Any]:
 def saying(blocks: Sequence[Any], kind: str) -> Iterator[tuple[Any, str]]:
     """The blocks of one kind that hold text, and their texts."""
     for block in blocks:
-        if get(block, "type") == kind:
+        if kind_of(block) == kind:
             yield block, get(block, SAID[kind])
 
 
@@ -102,21 +91,14 @@ def read_usage(usage: Any, begun: Usage | None = None) -> Usage | None:
         usage: The report. That of a stream's end may leave out the prompt.
         begun: The report of the stream's beginning, which has it.
     """
-    counts = {name: _count(get(usage, name)) for name in ("input_tokens", "output_tokens", *_CACHE)}
-    received = counts["output_tokens"]
-    if received is None:
+    sent, received = get(usage, "input_tokens"), get(usage, "output_tokens")
+    if not is_count(received):
         return None
-    if counts["input_tokens"] is None:
+    if not is_count(sent):
         return None if begun is None else Usage(begun.prompt_tokens, received, begun.cached_tokens)
-    read_from, written_to = (counts[name] or 0 for name in _CACHE)
-    return Usage(counts["input_tokens"] + read_from + written_to, received, read_from)
-
-
-_CACHE = ("cache_read_input_tokens", "cache_creation_input_tokens")
-
-
-def _count(value: object) -> int | None:
-    return value if type(value) is int and 0 <= value < 1 << 40 else None
+    cached, written = get(usage, "cache_read_input_tokens"), get(usage, "cache_creation_input_tokens")
+    cached = cached if is_count(cached) else 0
+    return Usage(sent + cached + (written if is_count(written) else 0), received, cached)
 
 
 def read_event(raw: Any) -> Chunk:
@@ -125,7 +107,7 @@ def read_event(raw: Any) -> Chunk:
     Events that repeat a text or a call which has been streamed already carry nothing: they would bring the
     unchecked text to the caller once more.
     """
-    match get(raw, "type"):
+    match kind_of(raw):
         case "message_start":
             begun = get(raw, "message")
             return Chunk(
@@ -137,7 +119,7 @@ def read_event(raw: Any) -> Chunk:
             )
         case "content_block_start":
             return Chunk((_begun(get(raw, "content_block"), get(raw, "index")),), raw)
-        case "content_block_delta" if get(get(raw, "delta"), "type") == "signature_delta":
+        case "content_block_delta" if kind_of(get(raw, "delta")) == "signature_delta":
             return Chunk((), raw)  # goes with thoughts that are sent back, and says nothing itself
         case "content_block_delta":
             return Chunk((_more(get(raw, "delta"), get(raw, "index")),), raw)
@@ -150,11 +132,11 @@ def read_event(raw: Any) -> Chunk:
 
 
 def _begun(block: Any, index: Any) -> Delta:
-    match get(block, "type"):
+    match kind_of(block):
         case "text":
             return Delta(text=string_of(get(block, "text")) or "")
         case "thinking":
-            return Delta(reasoning=string_of(get(block, "thinking")) or "", extras=True)
+            return Delta(reasoning=string_of(get(block, "thinking")) or "")
         case "tool_use":
             call = call_of(block)
             arguments = "" if call.arguments == "{}" else call.arguments  # they follow, bit by bit
@@ -164,7 +146,7 @@ def _begun(block: Any, index: Any) -> Delta:
 
 
 def _more(delta: Any, index: Any) -> Delta:
-    match get(delta, "type"):
+    match kind_of(delta):
         case "text_delta":
             return Delta(text=string_of(get(delta, "text")) or "")
         case "thinking_delta":

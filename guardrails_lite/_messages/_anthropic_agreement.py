@@ -6,7 +6,7 @@ from typing import Any
 
 from guardrails_lite._messages import Usage, get
 from guardrails_lite._messages._anthropic import CALL, EVENTS, read_usage
-from guardrails_lite._messages._reading import MalformedError
+from guardrails_lite._messages._reading import MalformedError, kind_of
 
 
 class AnthropicAgreement:
@@ -18,7 +18,7 @@ class AnthropicAgreement:
     def __init__(self) -> None:
         self._begun = False
         self._ended = False
-        self._blocks: dict[Any, str | None] = {}
+        self._blocks: dict[int, str | None] = {}
         """The kinds of the blocks that have begun, by their places; None: it has ended."""
         self.usage: Usage | None = None
 
@@ -28,7 +28,7 @@ class AnthropicAgreement:
         Raises:
             MalformedError: it does not go with those before it.
         """
-        kind = get(event, "type")
+        kind = kind_of(event)
         if kind == "ping" or kind not in EVENTS:
             return
         if self._ended:
@@ -46,15 +46,17 @@ class AnthropicAgreement:
             self._block(event, kind, get(event, "index"))
 
     def _block(self, event: Any, kind: str, index: Any) -> None:
+        if type(index) is not int:
+            raise MalformedError("a block without a place")
         if kind == "content_block_start":
             if index in self._blocks:
                 raise MalformedError("two blocks at one place")
-            self._blocks[index] = get(get(event, "content_block"), "type") or "left out"
+            self._blocks[index] = kind_of(get(event, "content_block"))
         elif self._blocks.get(index) is None:
             raise MalformedError("more of a block that is not open")
         elif kind == "content_block_stop":
             self._blocks[index] = None
-        elif (of := _BLOCK_OF.get(get(get(event, "delta"), "type"))) and of != self._blocks[index]:
+        elif (of := _BLOCK_OF.get(kind_of(get(event, "delta")))) and of != self._blocks[index]:
             raise MalformedError("text of one block in another")
 
 

@@ -12,8 +12,8 @@ from guardrails_lite._messages import Reply, ToolCall, get, set_field
 from guardrails_lite._messages._anthropic import CALL, SAID, saying
 from guardrails_lite._messages._anthropic_beside import bare_end
 from guardrails_lite._messages._blocks import call_of
-from guardrails_lite._messages._responses_writing import divided
-from guardrails_lite._messages._writing import in_place_of
+from guardrails_lite._messages._reading import kind_of
+from guardrails_lite._messages._writing import divided, in_place_of
 
 
 def write(raw: Any, after: Reply) -> Any:
@@ -28,7 +28,7 @@ def write(raw: Any, after: Reply) -> Any:
                 beside, empty = ("citations", None) if kind == "text" else ("signature", "")
                 if get(block, beside):  # of a text that is no longer there
                     set_field(block, beside, empty)
-    called = [block for block in blocks if get(block, "type") == CALL]
+    called = [block for block in blocks if kind_of(block) == CALL]
     left_out = []
     for block, call in zip(called, in_place_of(list(map(call_of, called)), choice.tool_calls), strict=True):
         if call is None:
@@ -43,12 +43,15 @@ def write(raw: Any, after: Reply) -> Any:
 
 
 def _parsed(arguments: str) -> Any:
-    return json.loads(arguments) if arguments else {}
+    try:
+        return json.loads(arguments or "{}")
+    except ValueError:  # it quotes what it could not read
+        return arguments
 
 
 def write_event(like: Any, *, text: str = "", reasoning: str = "", finish_reason: str | None = None) -> Any:
     """An event that carries this content and nothing else; the end of *like* where it ends the reply."""
-    if finish_reason is not None and get(like, "type") == "message_delta":
+    if finish_reason is not None and kind_of(like) == "message_delta":
         return bare_end(like)
     delta = (
         {"type": "thinking_delta", "thinking": reasoning}

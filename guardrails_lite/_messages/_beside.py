@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import operator
 from collections.abc import Mapping, Set
 from functools import lru_cache
 from typing import Any
 
-from guardrails_lite._messages import fields_of, get
+from guardrails_lite._messages import fields_of, get, with_fields
 from guardrails_lite._messages._apis import api_of, api_of_event
 from guardrails_lite._messages._reading import (
     REASONING,
@@ -58,7 +57,7 @@ def without_unscreened(raw: Any) -> Any:
         return api.without_unscreened(raw)
     choices = list(get(raw, "choices") or ())
     checked = list(map(_checked_only, choices))
-    raw = raw if all(map(operator.is_, checked, choices)) else _with(raw, choices=checked)
+    raw = raw if all(map(operator.is_, checked, choices)) else with_fields(raw, choices=checked)
     return without_more(raw, OF_REPLY)
 
 
@@ -72,7 +71,7 @@ def chunk_without_unscreened(raw: Any) -> Any:
             return api_of_event(raw).event_without_unscreened(raw)
         return without_more(raw, OF_REPLY)
     checked = list(map(_delta_only, choices))
-    raw = raw if all(map(operator.is_, checked, choices)) else _with(raw, choices=checked)
+    raw = raw if all(map(operator.is_, checked, choices)) else with_fields(raw, choices=checked)
     return without_more(raw, OF_REPLY)
 
 
@@ -84,9 +83,9 @@ def screened_fields(message: Mapping[str, Any]) -> dict[str, Any]:
 def _checked_only(choice: Any) -> Any:
     message = get(choice, "message")
     left = message if message is None or _only_says(message) else _message(message)
-    choice = choice if left is message else _with(choice, message=left)
+    choice = choice if left is message else with_fields(choice, message=left)
     if (told := get(choice, "logprobs")) is not None:
-        choice = _with(choice, logprobs=_spelling(told, message))
+        choice = with_fields(choice, logprobs=_spelling(told, message))
     return without_more(choice, _OF_WHOLE_CHOICE)
 
 
@@ -150,7 +149,7 @@ def _without(source: Any, names: Set[str]) -> Any:
     if isinstance(source, Mapping):
         return {name: value for name, value in source.items() if name not in names}
     extra = _added(source)
-    left = _with(source, **dict.fromkeys(names - extra.keys()))
+    left = with_fields(source, **dict.fromkeys(names - extra.keys()))
     if extra:
         kept = {name: value for name, value in extra.items() if name not in names}
         object.__setattr__(left, "__pydantic_extra__", kept)
@@ -165,12 +164,12 @@ def _delta_without_more(choice: Any) -> Any:
     fields = fields_of(choice, _READ_OF_CHOICE)
     delta, message = fields.get("delta"), fields.get("message")
     if (told := fields.get("logprobs")) is not None:
-        choice = _with(choice, logprobs=_spelling(told, message if delta is None else delta))
+        choice = with_fields(choice, logprobs=_spelling(told, message if delta is None else delta))
     if delta is None:
         left = message if message is None else _message(message, _OF_DELTA)
-        return choice if left is message else _with(choice, message=left)
+        return choice if left is message else with_fields(choice, message=left)
     left = delta if _only_says(delta) else _message(delta, _OF_DELTA)
-    return choice if left is delta and message is None else _with(choice, delta=left, message=None)
+    return choice if left is delta and message is None else with_fields(choice, delta=left, message=None)
 
 
 def _only_says(message: Any) -> bool:
@@ -206,7 +205,7 @@ def _message(message: Any, names: frozenset[str] = _SCREENED) -> Any:
     if (calls := get(left, "tool_calls")) is not None:
         changes["tool_calls"] = list(map(_call, calls)) if isinstance(calls, (list, tuple)) else None
     changes = {name: new for name, new in changes.items() if new != get(left, name)}
-    return _with(left, **changes) if changes else left
+    return with_fields(left, **changes) if changes else left
 
 
 def _spelling(told: Any, said: Any) -> Any:
@@ -220,7 +219,7 @@ def _spelling(told: Any, said: Any) -> Any:
         for name, text in texts.items()
         if (tokens := get(told, name)) is not None
     }
-    return _with(left, **changes)
+    return with_fields(left, **changes)
 
 
 def spelling(tokens: Any, text: str) -> list[Any]:
@@ -237,7 +236,7 @@ def spelling(tokens: Any, text: str) -> list[Any]:
             break
         at += len(part)
         token = known_only(token, _OF_TOKEN)
-        spelt.append(_with(token, top_logprobs=[]) if get(token, "top_logprobs") else token)
+        spelt.append(with_fields(token, top_logprobs=[]) if get(token, "top_logprobs") else token)
     return spelt
 
 
@@ -265,16 +264,5 @@ def _call(call: Any) -> Any:
     said = _SAID_BY_CALL[kind]
     known = known_only(body, frozenset({"name", said}))
     if not isinstance(get(known, said), (str, Mapping)):  # read as no arguments at all
-        known = _with(known, **{said: ""})
-    return left if known is body else _with(left, **{kind: known})
-
-
-def _with(source: Any, /, **changes: Any) -> Any:
-    if isinstance(source, Mapping):
-        return {**source, **changes}
-    if hasattr(source, "model_copy"):
-        return source.model_copy(update=changes)
-    made = copy.copy(source)
-    for name, value in changes.items():
-        object.__setattr__(made, name, value)  # a frozen dataclass may be copied with changes
-    return made
+        known = with_fields(known, **{said: ""})
+    return left if known is body else with_fields(left, **{kind: known})

@@ -12,6 +12,7 @@ from typing import Any
 
 from guardrails_lite._messages import Message, get, told_call
 from guardrails_lite._messages._model import ToolCall
+from guardrails_lite._messages._reading import kind_of, string_of
 from guardrails_lite._messages._texts import plain
 
 _TOOLS = frozenset({"tool_use", "tool_result"})
@@ -20,7 +21,7 @@ _TOOLS = frozenset({"tool_use", "tool_result"})
 def holds_tools(message: Message) -> bool:
     """Whether calls or results of tools are among the blocks of a message."""
     content = get(message, "content")
-    return isinstance(content, (list, tuple)) and any(get(block, "type") in _TOOLS for block in content)
+    return isinstance(content, (list, tuple)) and any(kind_of(block) in _TOOLS for block in content)
 
 
 def in_chat(message: Message) -> Iterator[Message]:
@@ -30,7 +31,7 @@ def in_chat(message: Message) -> Iterator[Message]:
         return
     rest, calls = [], []
     for block in get(message, "content"):
-        match get(block, "type"):
+        match kind_of(block):
             case "tool_result":
                 yield {
                     "role": "tool",
@@ -49,12 +50,10 @@ def in_chat(message: Message) -> Iterator[Message]:
 
 def call_of(block: Any) -> ToolCall:
     """The call that a ``tool_use`` block tells of."""
-    given, identity, name = (get(block, key) for key in ("input", "id", "name"))
-    return ToolCall(
-        identity if isinstance(identity, str) else "",
-        name if isinstance(name, str) else "",
-        json.dumps(given) if isinstance(given, Mapping) else given if isinstance(given, str) else "",
-    )
+    given = get(block, "input")
+    if given is not None and not isinstance(given, str):  # whatever it is, it is looked at
+        given = json.dumps(given, default=repr)
+    return ToolCall(string_of(get(block, "id")) or "", string_of(get(block, "name")) or "", given or "")
 
 
 def in_blocks(messages: Sequence[Message]) -> tuple[dict[str, Any], ...]:

@@ -6,6 +6,7 @@ a text came from. Text never shows in a repr.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -52,6 +53,18 @@ def set_field(target: Any, name: str, value: object) -> None:
         target[name] = value
     else:
         setattr(target, name, value)
+
+
+def with_fields(source: Any, /, **changes: Any) -> Any:
+    """A copy of a dict or of an object in which these fields are others; *source* stays as it is."""
+    if hasattr(source, "model_copy"):
+        return source.model_copy(update=changes)
+    if isinstance(source, Mapping):
+        return {**source, **changes}
+    made = copy.copy(source)
+    for name, value in changes.items():
+        object.__setattr__(made, name, value)  # a frozen dataclass may be copied with changes
+    return made
 
 
 def fields_of(source: Any, names: frozenset[str]) -> Mapping[str, Any]:

@@ -186,6 +186,11 @@ def string_of(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def kind_of(source: Any) -> str:
+    """The type of an item, a block, a part or an event; the empty string where it has none."""
+    return string_of(get(source, "type")) or ""
+
+
 def read_usage(usage: Any) -> Usage | None:
     """Tokens as reported; None when there is no report or it is impossible (negative, no number)."""
     if usage is None:
@@ -194,19 +199,20 @@ def read_usage(usage: Any) -> Usage | None:
     if get(usage, sent, _MISSING) is _MISSING:  # the words of the Responses API
         sent, received = "input_tokens", "output_tokens"
     prompt, completion = get(usage, sent), get(usage, received)
-    if not (_is_count(prompt) and _is_count(completion)):
+    if not (is_count(prompt) and is_count(completion)):
         return None
     cached = get(get(usage, f"{sent}_details"), "cached_tokens")
     reasoning = get(get(usage, f"{received}_details"), "reasoning_tokens")
     return Usage(
         prompt,
         completion,
-        cached if _is_count(cached) else 0,
-        reasoning if _is_count(reasoning) else 0,
+        cached if is_count(cached) else 0,
+        reasoning if is_count(reasoning) else 0,
     )
 
 
-def _is_count(value: object) -> bool:
+def is_count(value: object) -> bool:
+    """Whether *value* may be how many tokens there were."""
     return type(value) is int and 0 <= value < 1 << 40
 
 

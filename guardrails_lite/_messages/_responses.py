@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from guardrails_lite._messages import Choice, Reply, ToolCall, get
-from guardrails_lite._messages._reading import Chunk, Delta, MalformedError, read_usage, string_of
+from guardrails_lite._messages._reading import Chunk, Delta, MalformedError, kind_of, read_usage, string_of
 
 TEXT_OF = {"output_text": "text", "refusal": "refusal"}
 ARGUMENTS = {"function_call": "arguments", "custom_tool_call": "input"}
@@ -48,11 +48,6 @@ def _choice(items: Sequence[Any], finish: str | None) -> Choice:
         tuple(tool_call_of(item) for item in items if kind_of(item) in ARGUMENTS),
         finish,
     )
-
-
-def kind_of(source: Any) -> str:
-    """The type of an item, a part or an event; the empty string where it has none."""
-    return string_of(get(source, "type")) or ""
 
 
 def place_of(event: Any) -> int | None:

@@ -6,10 +6,10 @@ import operator
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from guardrails_lite._messages import get
+from guardrails_lite._messages import get, with_fields
 from guardrails_lite._messages._beside import known_only, spelling, without_more
-from guardrails_lite._messages._reading import string_of
-from guardrails_lite._messages._responses import ARGUMENTS, SPOKEN, TEXT_OF, kind_of
+from guardrails_lite._messages._reading import kind_of, string_of
+from guardrails_lite._messages._responses import ARGUMENTS, SPOKEN, TEXT_OF
 from guardrails_lite._messages._texts import plain
 
 NO_TEXT = frozenset(
@@ -81,7 +81,7 @@ def without_unscreened(raw: Any) -> Any:
     checked = list(map(_without_unscreened, output))
     if all(map(operator.is_, checked, output)):
         return raw
-    return _with(raw, output=checked)
+    return with_fields(raw, output=checked)
 
 
 def event_without_unscreened(event: Any) -> Any:
@@ -89,19 +89,19 @@ def event_without_unscreened(event: Any) -> Any:
     if kind_of(event) in _DELTAS:
         event = known_only(event, _OF_DELTA)
         if get(event, "logprobs"):
-            event = _with(
+            event = with_fields(
                 event, logprobs=spelling(get(event, "logprobs"), string_of(get(event, "delta")) or "")
             )
         return event
     response = get(event, "response")
     if response is None:
         return event
-    return _with(known_only(event, _OF_RESPONSE_EVENT), response=without_more(response, OF_RESPONSE))
+    return with_fields(known_only(event, _OF_RESPONSE_EVENT), response=without_more(response, OF_RESPONSE))
 
 
 def event_about(event: Any, item: Any) -> Any:
     """An event that begins or ends an item, and says nothing but *item*."""
-    return _with(known_only(event, _OF_ITEM_EVENT), item=item)
+    return with_fields(known_only(event, _OF_ITEM_EVENT), item=item)
 
 
 def _without_unscreened(item: Any) -> Any:
@@ -113,14 +113,14 @@ def _without_unscreened(item: Any) -> Any:
         return item
     parts = list(get(item, "content"))
     checked = list(map(_checked_only, parts))
-    return item if all(map(operator.is_, checked, parts)) else _with(item, content=checked)
+    return item if all(map(operator.is_, checked, parts)) else with_fields(item, content=checked)
 
 
 def documented(item: Any) -> Any:
     """An item of an answer without the fields that a server adds."""
     item = known_only(item, DOCUMENTED[kind_of(item)])
     caller = get(item, "caller")
-    return item if caller is None or _says_who(caller) else _with(item, caller=None)
+    return item if caller is None or _says_who(caller) else with_fields(item, caller=None)
 
 
 def _says_who(caller: Any) -> bool:
@@ -135,8 +135,8 @@ def _checked_only(part: Any) -> Any:
         return known_only(part, _OF_EMPTY_PART)
     part = known_only(part, OF_PART[kind])
     if tokens := get(part, "logprobs"):
-        part = _with(part, logprobs=spelling(tokens, get(part, TEXT_OF[kind])))
-    return _with(part, annotations=[]) if get(part, "annotations") else part
+        part = with_fields(part, logprobs=spelling(tokens, get(part, TEXT_OF[kind])))
+    return with_fields(part, annotations=[]) if get(part, "annotations") else part
 
 
 def emptied(item: Any) -> Any:
@@ -167,7 +167,3 @@ def _is_no_text(kind: str, name: str, value: Any) -> bool:
     if isinstance(value, str):
         return name in _IDENTIFYING or (name == "result" and kind == _IMAGE)
     return name == "caller" and _says_who(value)
-
-
-def _with(source: Any, /, **changes: Any) -> Any:
-    return source.model_copy(update=changes) if hasattr(source, "model_copy") else {**source, **changes}

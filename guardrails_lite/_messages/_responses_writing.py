@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from guardrails_lite._messages import Reply, ToolCall, get, set_field
-from guardrails_lite._messages._reading import string_of
-from guardrails_lite._messages._responses import ARGUMENTS, TEXT_OF, kind_of, parts_of, tool_call_of
-from guardrails_lite._messages._writing import in_place_of, parse_again, put_parsed
+from guardrails_lite._messages import Reply, ToolCall, get, set_field, with_fields
+from guardrails_lite._messages._reading import kind_of, string_of
+from guardrails_lite._messages._responses import ARGUMENTS, TEXT_OF, parts_of, tool_call_of
+from guardrails_lite._messages._writing import divided, in_place_of, parse_again, put_parsed
 
 
 def write(raw: Any, after: Reply) -> Any:
@@ -61,27 +61,10 @@ def _say(part: Any, kind: str, text: str) -> None:
                 set_field(part, name, [])
 
 
-def divided(olds: Sequence[str], text: str) -> list[str]:
-    """Divide the rewritten *text* among the parts that the old one came in.
-
-    Parts before the first change keep their text. The part in which it lies takes all the rest, since
-    nothing tells where the parts after it would begin.
-    """
-    news: list[str] = []
-    for nth, old in enumerate(olds):
-        if text.startswith(old) and nth < len(olds) - 1:
-            news.append(old)
-            text = text[len(old) :]
-        else:
-            news.append(text)
-            text = ""
-    return news
-
-
 def write_event(like: Any, *, text: str = "", refusal: str = "", finish_reason: str | None = None) -> Any:
     """An event that carries this content and nothing else, of the kind of *like* where it ends the reply."""
     if finish_reason is not None and get(like, "response") is not None:
-        return _with(like, response=_with(get(like, "response"), output=[]))
+        return with_fields(like, response=with_fields(get(like, "response"), output=[]))
     kind, delta = ("refusal", refusal) if refusal else ("output_text", text)
     logprobs: dict[str, Any] = {} if refusal else {"logprobs": []}
     place = {**_place(like, 0), "content_index": 0}
@@ -118,7 +101,3 @@ def _made(event: dict[str, Any], like: Any) -> Any:
     from openai.types.responses import ResponseStreamEvent
 
     return construct_type(type_=ResponseStreamEvent, value=event)
-
-
-def _with(source: Any, /, **changes: Any) -> Any:
-    return source.model_copy(update=changes) if hasattr(source, "model_copy") else {**source, **changes}

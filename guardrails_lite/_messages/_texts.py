@@ -34,7 +34,7 @@ _WORDS_OF_CALL = frozenset({"id", "type"})
 _WORDS_OF_AUDIO = frozenset({"id", "data"})
 _WORDS_OF_PART = frozenset({"type"})
 _NONE: frozenset[str] = frozenset()
-_UNREAD = re.compile(r"(.*_)?(id|url|uri|data|b64_json|signature)")
+_UNREAD = re.compile(r"(.*_)?(id|url|uri|data|b64_json)")
 """Fields of a part in which an image, a sound or a file is, or where it is."""
 
 
@@ -211,10 +211,12 @@ def _pieces_inside(index: int, where: Where, role: str, part: Any, unread: list[
         for nth, each in enumerate(part):
             yield from _pieces_inside(index, (*where, nth), role, each, unread)
     elif isinstance(part, Mapping) or hasattr(part, "__dict__"):
-        is_text = get(part, "type") == "text"  # a document that is plain text has it as its `data`
+        kind = get(part, "type")
         for name, value in _fields_sent(part):
-            if is_text and name == "data" and isinstance(value, str):
+            if kind == "text" and name == "data" and isinstance(value, str):  # a document of plain text
                 yield Piece(index, (*where, name), role, value)
+            elif kind == "thinking" and name == "signature" and isinstance(value, str):
+                continue  # the provider's seal on what it reads beside it
             elif not isinstance(name, str) or (_UNREAD.fullmatch(name) and isinstance(value, str)):
                 unread.append(_shown(name))
             elif name != "type" or not isinstance(value, str):

@@ -82,6 +82,23 @@ def parse_again(source: Any, name: str, text: str | None) -> None:
     set_field(source, name, parsed)
 
 
+def divided(olds: Sequence[str], text: str) -> list[str]:
+    """Divide the rewritten *text* among the parts that the old one came in.
+
+    Parts before the first change keep their text. The part in which it lies takes all the rest, since
+    nothing tells where the parts after it would begin.
+    """
+    news: list[str] = []
+    for nth, old in enumerate(olds):
+        if text.startswith(old) and nth < len(olds) - 1:
+            news.append(old)
+            text = text[len(old) :]
+        else:
+            news.append(text)
+            text = ""
+    return news
+
+
 def in_place_of(before: Sequence[ToolCall], after: Sequence[ToolCall]) -> list[ToolCall | None]:
     """What stands for each call of *before* in *after*; None where a call was left out."""
     left = deque(after)

@@ -22,9 +22,10 @@ from guardrails_lite._messages import (
     _responses_beside,
     _responses_writing,
     get,
+    with_fields,
 )
 from guardrails_lite._messages._agreement import Agreement
-from guardrails_lite._messages._reading import read_reply
+from guardrails_lite._messages._reading import kind_of, read_reply
 from guardrails_lite._messages._texts import plain
 from guardrails_lite._messages._writing import copied
 from guardrails_lite.clients._openai_built import built, event_classes
@@ -101,7 +102,7 @@ class ResponsesTelling:
         if chunk.error is not None:
             return ({"error": _error_of(chunk.error)},)
         self._agreement.hear(event)
-        kind = _responses.kind_of(event)
+        kind = kind_of(event)
         if not kind or (self._goes_on and kind not in _GONE_ON and not chunk.deltas[0].tool_calls):
             return ()
         if kind in _ENDS:
@@ -135,7 +136,7 @@ class ResponsesTelling:
 
     def _hear_item(self, event: Any) -> None:
         item = get(event, "item")
-        kind = _responses.kind_of(item)
+        kind = kind_of(item)
         if self._screens:
             is_spoken = kind in _responses.SPOKEN
             item = _responses_beside.documented(item) if is_spoken else _responses_beside.emptied(item)
@@ -186,7 +187,7 @@ class ResponsesTelling:
         final = self._heard.final
         if final is not None and reply.choices:
             if not get(final, "output"):  # some servers leave it out here
-                final = _with(final, output=self._done)
+                final = with_fields(final, output=self._done)
             reply = Reply(reply.choices, raw=_responses_writing.write(final, reply))
         response = self._own(reply)
         status = get(response, "status")
@@ -329,7 +330,3 @@ class _OpenItem:
 def _error_of(error: Any) -> dict[str, Any]:
     fields = plain(error)
     return {name: fields[name] for name in ("code", "message", "type", "param") if name in fields}
-
-
-def _with(event: Any, **changes: Any) -> Any:
-    return event.model_copy(update=changes) if hasattr(event, "model_copy") else {**event, **changes}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from guardrails_lite._messages import _responses, get
+from guardrails_lite._messages._reading import kind_of
 
 
 class Heard:
@@ -27,7 +28,7 @@ class Heard:
 
     def begin(self, event: Any) -> None:
         """A part of a message begins."""
-        kind = _responses.kind_of(get(event, "part"))
+        kind = kind_of(get(event, "part"))
         if kind in self.texts:
             self.texts[kind].begin(_responses.place_of(event), str(get(event, "item_id")))
 
@@ -45,7 +46,7 @@ class Text:
     """All text of one kind: which part each released piece of it belongs to.
 
     As long as what is released is what was heard, each part keeps its own text. From the first change on,
-    all text stays in the part in which that lies, as in `_responses_writing.divided`.
+    all text stays in the part in which that lies, as in `_writing.divided`.
     """
 
     def __init__(self, kind: str) -> None:

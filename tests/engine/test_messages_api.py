@@ -10,9 +10,22 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai import OpenAI
 
-from guardrails_lite import Blocked, Exhausted, Finding, Guard, Record, Retry, block, redact, tool, validator
-from guardrails_lite.testing import completion
+from guardrails_lite import (
+    Blocked,
+    Exhausted,
+    Finding,
+    Guard,
+    Record,
+    Retry,
+    block,
+    redact,
+    target,
+    tool,
+    validator,
+)
+from guardrails_lite.testing import LoopbackServer, completion
 from guardrails_lite.testing._messages_api import message_events, message_of
 
 ASKED = [{"role": "user", "content": "Pay back order A-7."}]
@@ -134,6 +147,55 @@ def test_a_secret_at_any_place_of_a_message_stays_inside(place: tuple[Any, ...],
     got = list(guard(model.events)(ASKED)) if streamed else guard(model.whole)(ASKED)
     assert SECRET not in json.dumps(got)
     assert "Done." in json.dumps(got)
+
+
+@pytest.mark.parametrize(
+    ("nth", "more"),
+    [
+        (3, {"content_block": {"type": "text", "text": SECRET}}),
+        (3, {"message": {"content": [{"type": "text", "text": SECRET}]}}),
+        (3, {"delta": {"type": "text_delta", "text": "Done", "thinking": SECRET}}),
+        (3, {"delta": {"type": "text_delta", "text": "Done", "partial_json": SECRET}}),
+        (2, {"content_block": {"type": "text", "text": "", "input": SECRET}}),
+        (2, {"content_block": {"type": "text", "text": "", "thinking": SECRET}}),
+        (5, {"delta": {"type": "text_delta", "text": SECRET}}),
+        (1, {"delta": {"type": "text_delta", "text": SECRET}}),
+        (-2, {"delta": {"stop_reason": "end_turn", "text": SECRET}}),
+        (-1, {"message": {"content": SECRET}}),
+    ],
+)
+def test_an_event_passes_on_the_fields_of_its_own_kind_only(nth: int, more: dict[str, Any]) -> None:
+    """A field that one event or one delta has is not known for all of them."""
+    story = message_events(saying(text("Done.")))
+    story[nth] = {**story[nth], **more}
+
+    def talk(messages: Any) -> Iterator[Any]:
+        yield from story
+
+    got = list(Guard(output=[redact(keys)])(talk)(ASKED))
+    assert SECRET not in json.dumps(got)
+    assert told(got) == "Done."
+
+
+@pytest.mark.parametrize("given", [[SECRET], {"order": [SECRET]}, SECRET, {"more": {SECRET: 1}}])
+def test_arguments_in_any_form_are_looked_at(given: Any) -> None:
+    """A server that tells arguments as no object does not get them past the rules."""
+    message = saying(text("Done."), {**call(), "input": given})
+    got = Guard(output=[redact(keys)])(Model(message).whole)(ASKED)
+    assert SECRET not in json.dumps(got)
+
+
+@pytest.mark.parametrize("kind", [[], {}, None, 3])
+def test_a_kind_that_is_no_word_is_a_fault_of_the_transport(kind: Any) -> None:
+    """What a hostile server sends is no crash of the guard, whole and streamed."""
+    broken = saying({"type": kind, "text": SECRET})
+    guard = Guard(output=[redact(keys)], retry=Retry(attempts=1))
+    with pytest.raises(Exhausted, match="malformed reply"):
+        guard(Model(broken).whole)(ASKED)
+    story = message_events(saying(text("Done.")))
+    story[3] = {**story[3], "index": kind if kind != 3 else None}
+    with pytest.raises(Exhausted, match="malformed reply"):
+        list(guard(lambda messages: iter(story))(ASKED))
 
 
 @given(st.lists(st.sampled_from(["ok ", SECRET, SECRET[:5], "é", "\n"]), max_size=6), st.integers(1, 9))
@@ -336,6 +398,19 @@ def test_the_system_prompt_beside_the_messages_is_screened(system: Any) -> None:
     assert "[KEY]" in json.dumps(model.sent[0]["system"])
 
 
+def test_a_fallback_to_another_api_is_not_sent_what_that_does_not_know() -> None:
+    """`system` and the like go to the function that takes them, and to no client."""
+
+    def down(messages: Any, system: str = "Be brief.", thinking: Any = None, max_tokens: int = 9) -> Any:
+        raise ConnectionError
+
+    with LoopbackServer(then="Done.") as server:
+        client = OpenAI(base_url=server.base_url, api_key="k")
+        guard = Guard(retry=Retry(attempts=1), fallback=[target(client, model="spare")])
+        assert guard(down)(ASKED, "Be kind.", max_tokens=5).choices[0].message.content == "Done."
+    assert server.requests[0].body == {"model": "spare", "messages": ASKED, "max_tokens": 5}
+
+
 @pytest.mark.parametrize(
     ("part", "role"),
     [
@@ -349,6 +424,7 @@ def test_the_system_prompt_beside_the_messages_is_screened(system: Any) -> None:
             {"type": "document", "title": SECRET, "source": {"type": "url", "url": "https://a.example"}},
             "user",
         ),
+        ({"type": "text", "text": "", "signature": SECRET}, "user"),
     ],
 )
 def test_blocks_of_a_request_are_screened_in_the_role_of_who_wrote_them(
