@@ -15,6 +15,7 @@ ignored. Failures that are the caller's, the prompt's or the account's do not co
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -73,6 +74,11 @@ class Breaker:
         return as_code(self)
 
 
+def is_slow(breaker: Breaker, took_s: float) -> bool:
+    """Whether a call that took so long is a slow one."""
+    return breaker.slow_s is not None and took_s > breaker.slow_s
+
+
 class Circuit:
     """The state of one breaker. It is told the time and the results, and holds no lock."""
 
@@ -90,7 +96,7 @@ class Circuit:
         """Good probes so far in this half-open epoch."""
         self.probes: dict[str, float] = {}
         """The probes that are out, and when their leases end."""
-        self.recent: list[tuple[float, float, bool]] = []
+        self.recent: deque[tuple[float, float, bool]] = deque(maxlen=_REMEMBERED)
         """While closed: when each recent call ended, how long it took, whether it failed."""
 
     def admits(self, breaker: Breaker, now_s: float) -> bool:
@@ -130,7 +136,7 @@ class Circuit:
             self.probes.pop(permit, None)
         if verdict == "neutral" or epoch != self.epoch or self.state == "open":
             return
-        slow = breaker.slow_s is not None and took_s > breaker.slow_s
+        slow = is_slow(breaker, took_s)
         if self.state == "half-open":
             if verdict == "bad" or slow:
                 self._open(breaker, now_s, random)
@@ -143,8 +149,6 @@ class Circuit:
         self.recent.append((now_s, took_s, verdict == "bad"))
         if verdict == "bad" or slow:
             self._judge(breaker, now_s, random)
-        elif len(self.recent) > 2 * _REMEMBERED:
-            del self.recent[:-_REMEMBERED]
 
     def trip(self, breaker: Breaker, *, now_s: float, random: Callable[[], float]) -> None:
         """Open at once: one failure said enough, such as a spent quota."""
@@ -154,12 +158,13 @@ class Circuit:
     def _judge(self, breaker: Breaker, now_s: float, random: Callable[[], float]) -> None:
         # A window shorter than the calls would never hold both the failures and what they compare with.
         window_s = max(breaker.window_s, 2 * max(took_s for _, took_s, _ in self.recent))
-        self.recent = [call for call in self.recent[-_REMEMBERED:] if call[0] > now_s - window_s]
-        calls = len(self.recent)
+        recent = [call for call in self.recent if call[0] > now_s - window_s]
+        self.recent = deque(recent, _REMEMBERED)
+        calls = len(recent)
         if calls < breaker.min_calls:
             return
-        bad = sum(failed for _, _, failed in self.recent)
-        slow = 0 if breaker.slow_s is None else sum(took_s > breaker.slow_s for _, took_s, _ in self.recent)
+        bad = sum(failed for _, _, failed in recent)
+        slow = sum(is_slow(breaker, took_s) for _, took_s, _ in recent)
         if bad >= breaker.failure_share * calls or (slow and slow >= breaker.slow_share * calls):
             self._open(breaker, now_s, random)
 
@@ -175,13 +180,15 @@ class Circuit:
         self.epoch += 1
         self.successes = 0
         self.probes = {}
-        self.recent = []
+        self.recent.clear()
 
     def dump(self) -> list[Any]:
         """The state as JSON can hold it."""
-        return [self.state, self.epoch, self.until_s, self.opened, self.successes, self.probes, self.recent]
+        counts = (self.epoch, self.until_s, self.opened, self.successes)
+        return [self.state, *counts, self.probes, list(self.recent)]
 
     def load(self, dumped: list[Any]) -> None:
         """Take over what `dump` gave."""
         self.state, self.epoch, self.until_s, self.opened, self.successes, self.probes, recent = dumped
-        self.recent = [(at_s, took_s, failed) for at_s, took_s, failed in recent]
+        self.recent.clear()
+        self.recent.extend((at_s, took_s, failed) for at_s, took_s, failed in recent)

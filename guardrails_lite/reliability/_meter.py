@@ -16,7 +16,6 @@ from typing import Any
 from guardrails_lite.reliability._limits import Limits
 
 MINUTE_S = 60
-_SLOT_S = 1
 
 
 class Minute:
@@ -41,12 +40,12 @@ class Minute:
             excess -= self.slots[slot]
             if excess <= 0:
                 # A request may have been sent at the very end of its slot.
-                return max(now_s, float((slot + 1) * _SLOT_S + MINUTE_S))
+                return max(now_s, float(slot + 1 + MINUTE_S))
         return math.inf
 
     def add(self, amount: int, now_s: float) -> None:
         """Count *amount* more."""
-        slot = int(now_s // _SLOT_S)
+        slot = int(now_s)
         if slot not in self.slots:
             self._forget(now_s)
             self.slots[slot] = 0
@@ -55,14 +54,14 @@ class Minute:
 
     def correct(self, by: int, at_s: float) -> None:
         """What was counted at *at_s* was more or less than thought. Nothing, where that is forgotten."""
-        slot = int(at_s // _SLOT_S)
-        if slot in self.slots:
-            by = max(by, -self.slots[slot])
-            self.slots[slot] += by
+        slot = int(at_s)
+        if (counted := self.slots.get(slot)) is not None:
+            by = max(by, -counted)
+            self.slots[slot] = counted + by
             self.total += by
 
     def _forget(self, now_s: float) -> None:
-        oldest = int((now_s - MINUTE_S) // _SLOT_S)
+        oldest = int(now_s) - MINUTE_S
         if next(iter(self.slots), oldest) < oldest:
             self.slots = {slot: amount for slot, amount in self.slots.items() if slot >= oldest}
             self.total = sum(self.slots.values())

@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from guardrails_lite._arguments import by_name
 from guardrails_lite._errors import ConfigError, MissingPackage
 from guardrails_lite.reliability._forks import on_fork
 from guardrails_lite.reliability._shared_store import StoreUnavailable, loaded
-from guardrails_lite.reliability._stores import Key
+from guardrails_lite.reliability._stores import Keys
 
 R = TypeVar("R")
 
@@ -85,7 +85,7 @@ class RedisStore:
         """The server's time, as of the update that is being made."""
         return float(self._here.now_s)
 
-    def update(self, keys: Sequence[Key], step: Callable[..., R]) -> R:
+    def update(self, keys: Keys, step: Callable[..., R]) -> R:
         """Change the states as one step, again if another process came between."""
         ends_s = time.monotonic() + self._wait_s
         # Threads of one process take turns here, or they would only get into each other's way.

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from guardrails_lite.reliability._stores import Key, MemoryStore
+from guardrails_lite.reliability._stores import Keys, MemoryStore
 
 R = TypeVar("R")
 
@@ -39,7 +39,7 @@ class SharedStore(Protocol):
     def now_s(self) -> float:
         """The time of the update that is being made."""
 
-    def update(self, keys: Sequence[Key], step: Callable[..., R]) -> R:
+    def update(self, keys: Keys, step: Callable[..., R]) -> R:
         """Change the states as one step; see `Store`."""
 
 
@@ -71,7 +71,7 @@ class DegradingStore:
         """The time on the clock of the store that is being updated."""
         return self._local.now_s() if getattr(self._here, "local", False) else self._shared.now_s()
 
-    def update(self, keys: Sequence[Key], step: Callable[..., R]) -> R:
+    def update(self, keys: Keys, step: Callable[..., R]) -> R:
         """Change the states as one step, in the shared store if it answers."""
         now_s = self._clock()
         if self._misses == 0 or now_s >= self._look_at_s:
@@ -88,7 +88,7 @@ class DegradingStore:
                 return found
         return self.update_here(keys, step)
 
-    def update_here(self, keys: Sequence[Key], step: Callable[..., R]) -> R:
+    def update_here(self, keys: Keys, step: Callable[..., R]) -> R:
         """Change the states of this process, as for a call that went ahead by them."""
         self._here.local = True
         try:

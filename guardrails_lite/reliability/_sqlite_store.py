@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +19,7 @@ from guardrails_lite._errors import ConfigError
 from guardrails_lite._sqlite import use_wal
 from guardrails_lite.reliability._forks import on_fork
 from guardrails_lite.reliability._shared_store import StoreUnavailable, loaded
-from guardrails_lite.reliability._stores import Key
+from guardrails_lite.reliability._stores import Keys
 
 if TYPE_CHECKING:
     import sqlite3
@@ -73,7 +73,7 @@ class SQLiteStore:
     def __repr__(self) -> str:
         return f"SQLiteStore({str(self.path)!r}, workers={self.workers})"
 
-    def update(self, keys: Sequence[Key], step: Callable[..., R]) -> R:
+    def update(self, keys: Keys, step: Callable[..., R]) -> R:
         """Change the states as one transaction."""
         import sqlite3
 
@@ -98,7 +98,7 @@ class SQLiteStore:
         self._connection = None
         self._lock = threading.Lock()
 
-    def _transact(self, keys: Sequence[Key], step: Callable[..., R]) -> R:
+    def _transact(self, keys: Keys, step: Callable[..., R]) -> R:
         connection = self._connection or self._open()
         connection.execute("BEGIN IMMEDIATE")
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from guardrails_lite.reliability._forks import on_fork
@@ -29,6 +29,7 @@ class State(Protocol):
 
 Key = tuple[str, type[State]]
 """The name of a state, and how to make it when there is none yet."""
+Keys = tuple[Key, ...]
 
 
 class Store(Protocol):
@@ -49,7 +50,7 @@ class Store(Protocol):
     def now_s(self) -> float:
         """The time on the clock that the states of this store are kept in."""
 
-    def update(self, keys: Sequence[Key], step: Callable[..., R]) -> R:
+    def update(self, keys: Keys, step: Callable[..., R]) -> R:
         """Give the states named by *keys* to *step*, keep what it makes of them, return what it returns.
 
         *step* may be run again when another process came between, so it must change nothing else.
@@ -65,18 +66,21 @@ class MemoryStore:
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.now_s = clock
-        self._states: dict[str, Any] = {}
-        self._lock = threading.Lock()
+        self.start_afresh()
         on_fork(self)
 
-    def update(self, keys: Sequence[Key], step: Callable[..., R]) -> R:
+    def update(self, keys: Keys, step: Callable[..., R]) -> R:
         """Change the states in place, under a lock that is held for microseconds."""
         with self._lock:
-            states = self._states
-            found = [states.get(name) or states.setdefault(name, kind()) for name, kind in keys]
-            return step(*found)
+            states = self._together.get(keys)
+            if states is None:
+                states = [self._states.setdefault(name, kind()) for name, kind in keys]
+                self._together[keys] = states
+            return step(*states)
 
     def start_afresh(self) -> None:
         """Forget what belongs to the parent process."""
-        self._states = {}
         self._lock = threading.Lock()
+        self._states: dict[str, State] = {}
+        self._together: dict[Keys, list[State]] = {}
+        """The same, as they are asked for: by all their keys at once."""

@@ -26,7 +26,7 @@ from guardrails_lite.reliability._limits import NO_LIMITS
 from guardrails_lite.reliability._permits import Permit, Turn, TurnedAway, Waiting
 from guardrails_lite.reliability._retry_budget import SecondTry
 from guardrails_lite.reliability._shared_store import DegradingStore, SharedStore
-from guardrails_lite.reliability._stores import Key, MemoryStore, Store
+from guardrails_lite.reliability._stores import Keys, MemoryStore, Store
 from guardrails_lite.reliability._way import Way
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Turnstile:
         self.place = place
         self.store: Store = store if store is not None else MemoryStore()
         self._dice = dice
-        self._keys: tuple[Key, Key, Key] = (
+        self._keys: Keys = (
             (f"account {place.account}", Circuit),
             (f"endpoint {place.endpoint}", Circuit),
             (f"lane {place.account} {place.endpoint} {place.model}", Lane),

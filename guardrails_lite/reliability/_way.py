@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from guardrails_lite.reliability._breaker import Breaker, Circuit
+from guardrails_lite.reliability._breaker import Breaker, Circuit, is_slow
 from guardrails_lite.reliability._failure import Failure
 from guardrails_lite.reliability._lane import Lane
 from guardrails_lite.reliability._limits import NO_LIMITS
 from guardrails_lite.reliability._permits import Permit, Scope, TurnedAway
 from guardrails_lite.reliability._retry_budget import SecondTry
-from guardrails_lite.reliability._verdicts import NEUTRAL, condemns_the_account, verdicts
+from guardrails_lite.reliability._verdicts import GOOD, NEUTRAL, condemns_the_account, verdicts
 
 if TYPE_CHECKING:
     from guardrails_lite.reliability._stores import Store
@@ -31,11 +31,14 @@ _UNASKED_PAUSE_S = 1.0
 class Way:
     """The circuits of an account, an endpoint and a model, and the lane to that model, at one time."""
 
-    __slots__ = ("circuits", "divisor", "lane", "limits", "now_s", "upstream")
+    __slots__ = ("circuits", "divisor", "epochs", "is_well", "lane", "limits", "now_s", "upstream")
 
     def __init__(self, upstream: Upstream, store: Store, states: tuple[Circuit, Circuit, Lane]) -> None:
         account, endpoint, lane = states
         self.circuits = (account, endpoint, lane.circuit)
+        self.epochs = (account.epoch, endpoint.epoch, lane.circuit.epoch)
+        self.is_well = account.state == endpoint.state == lane.circuit.state == "closed"
+        """No circuit is open or half-open, so none turns away, and none lends a place to a probe."""
         self.lane = lane
         self.upstream = upstream
         self.now_s = store.now_s()
@@ -46,8 +49,7 @@ class Way:
     def shut(self) -> TurnedAway | None:
         """What shuts it, at the widest scope; None: it is open."""
         breaker = self.upstream.breaker
-        account, endpoint, model = self.circuits
-        if breaker is None or account.state == endpoint.state == model.state == "closed":
+        if self.is_well or breaker is None:
             return None
         for circuit, scope in zip(self.circuits, _SCOPES, strict=True):
             if not circuit.admits(breaker, self.now_s):
@@ -65,8 +67,9 @@ class Way:
 
     def ready_at_s(self, tokens: int) -> float:
         """When a call of so many tokens has room; infinite: when some other call ends."""
-        lane = self.lane
-        return max(lane.pause.ready_at_s(self.now_s), lane.meter.ready_at_s(self.limits, tokens, self.now_s))
+        lane, now_s = self.lane, self.now_s
+        ready_s = lane.meter.ready_at_s(self.limits, tokens, now_s)
+        return ready_s if lane.pause.allowed is None else max(lane.pause.ready_at_s(now_s), ready_s)
 
     def is_full(self, caller: str) -> bool:
         """Whether nobody more may wait, or nobody more of this name."""
@@ -87,8 +90,14 @@ class Way:
         """A call sets off."""
         now_s, lane = self.now_s, self.lane
         ends_s = now_s + lease_s
-        account, endpoint, model = self.circuits
-        epochs = (account.enter(ticket, ends_s), endpoint.enter(ticket, ends_s), model.enter(ticket, ends_s))
+        epochs = self.epochs
+        if not self.is_well:
+            account, endpoint, model = self.circuits
+            epochs = (
+                account.enter(ticket, ends_s),
+                endpoint.enter(ticket, ends_s),
+                model.enter(ticket, ends_s),
+            )
         lane.meter.enter(self.limits, ticket, tokens, now_s, ends_s)
         lane.pause.enter(ticket, ends_s)
         return _new(Permit, (ticket, now_s, tokens, epochs, self.divisor))
@@ -140,6 +149,11 @@ class Way:
         # The epochs of a permit from the shared store mean nothing here, and the other way round.
         said = verdicts(failure) if self.divisor == permit.divisor else NEUTRAL
         took_s = now_s - permit.at_s if first_content_s is None else first_content_s
+        is_good = said is GOOD and not is_slow(breaker, took_s)
+        if is_good and self.is_well and permit.epochs == self.epochs:  # as most calls end: it opens nothing
+            for circuit in self.circuits:
+                circuit.recent.append((now_s, took_s, False))
+            return
         for circuit, epoch, verdict in zip(self.circuits, permit.epochs, said, strict=True):
             circuit.leave(breaker, permit.id, epoch, verdict, now_s, took_s, dice)
         if condemns_the_account(failure):

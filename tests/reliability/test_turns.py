@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from guardrails_lite.reliability import Failure, Limits, Upstream
 from guardrails_lite.reliability._lane import Lane
 from guardrails_lite.reliability._permits import Permit, TurnedAway, Waiting
-from guardrails_lite.reliability._stores import Key, MemoryStore
+from guardrails_lite.reliability._stores import Keys, MemoryStore
 from guardrails_lite.reliability._turnstile import _GRACE_S, Place, Turnstile
 
 R = TypeVar("R")
@@ -37,14 +37,20 @@ def weight(name: str) -> float:
 class WrittenStore(MemoryStore):
     """Keeps its states as the shared stores do: written as JSON, and read again."""
 
-    def update(self, keys: Sequence[Key], step: Callable[..., R]) -> R:
-        """Read what was written."""
-        for name, kind in keys:
-            if (kept := self._states.get(name)) is not None:
-                again: Any = kind()
-                again.load(json.loads(json.dumps(kept.dump())))
-                self._states[name] = again
-        return super().update(keys, step)
+    def __init__(self, *, clock: Callable[[], float]) -> None:
+        super().__init__(clock=clock)
+        self._written: dict[str, str] = {}
+
+    def update(self, keys: Keys, step: Callable[..., R]) -> R:
+        """Read what was written, and write what becomes of it."""
+        states = [kind() for _, kind in keys]
+        for (name, _), state in zip(keys, states, strict=True):
+            if name in self._written:
+                state.load(json.loads(self._written[name]))
+        found = step(*states)
+        for (name, _), state in zip(keys, states, strict=True):
+            self._written[name] = json.dumps(state.dump())
+        return found
 
 
 @dataclass(eq=False)

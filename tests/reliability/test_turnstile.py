@@ -98,6 +98,31 @@ def test_what_is_not_the_upstreams_fault_opens_nothing(failure: Failure) -> None
     goes(gate.ask())
 
 
+def test_good_answers_that_come_slowly_shut_it_too() -> None:
+    """What takes longer than `slow_s` is held against the upstream, however good it is."""
+    clock = Clock()
+    gate = turnstile(Upstream(breaker=Breaker(min_calls=2, slow_s=5, slow_share=0.5)), clock)
+    for took_s in (5.0, 5.1):
+        permit = goes(gate.ask())
+        clock.now_s += took_s
+        gate.settle(permit)
+    assert turned_away(gate.ask()).reason == "circuit open"
+
+
+def test_a_good_answer_from_before_it_opened_says_nothing_after_it_closed() -> None:
+    """One that set off in an earlier epoch is no call of this one: a single failure opens nothing."""
+    clock = Clock()
+    gate = turnstile(Upstream(breaker=Breaker(min_calls=2, successes=1)), clock)
+    early = goes(gate.ask())
+    for _ in range(2):
+        gate.settle(goes(gate.ask()), DOWN)
+    clock.now_s += turned_away(gate.ask()).retry_in_s or 0.0
+    gate.settle(goes(gate.ask()))
+    gate.settle(early)
+    gate.settle(goes(gate.ask()), DOWN)
+    goes(gate.ask())
+
+
 def test_blame_decides_what_opens() -> None:
     """A spent quota shuts the account, a dead network the endpoint, a failing model only itself."""
     store = MemoryStore(clock=Clock())
