@@ -91,11 +91,13 @@ def replace_secret(path: Path, data: bytes) -> None:
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock file *path*, waiting for whoever has it."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    fd, process = os.open(path, os.O_RDWR | os.O_CREAT, 0o600), os.getpid()
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
+        if os.getpid() == process:  # closing is not enough: a child forked meanwhile has the same open file
+            fcntl.flock(fd, fcntl.LOCK_UN)
         os.close(fd)
 
 

@@ -60,7 +60,11 @@ def expirable(
         log: The log, opened.
         keep_days: How old an entry must be, in days.
         on_damage: Called with what keeps a segment, though it is old, from going: it does not verify.
-        on_progress: Called with the segments looked at and the segments there are, one by one.
+            The log's registry is held meanwhile. A record that a callback writes to this log follows after
+            it. What needs the registry at once is refused, such as ``log.head()``; and a callback must not
+            wait for another thread or process that writes to this log.
+        on_progress: Called with the segments looked at and the segments there are, one by one, under the
+            same limits.
 
     Raises:
         ConfigError: *keep_days* is not positive, or the log's registry does not verify.

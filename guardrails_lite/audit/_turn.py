@@ -3,6 +3,9 @@
 The garbage collector strikes anywhere. It may end a stream that somebody abandoned, or drop a log that nobody
 closed, while this very thread reads the registry through for an hour; that call's record would need the
 registry, too. So what comes to the thread whose turn it is waits until it has let go.
+
+The application's callbacks run in that thread as well, such as the ``on_progress`` of `expire`. A record they
+write waits in the same way. What has to be done at once and needs the registry is refused.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from guardrails_lite._errors import GuardrailsError
+from guardrails_lite._errors import ConfigError, GuardrailsError
 from guardrails_lite.audit._disk import locked
 
 Later = Callable[[], object]
@@ -32,17 +35,40 @@ _TURNS: Final = _Turns()
 
 @contextlib.contextmanager
 def turn(lock: Path) -> Iterator[None]:
-    """Hold the lock file *lock*, waiting for whoever has it; then do what was put off meanwhile."""
+    """Hold the lock file *lock*, waiting for whoever has it; then do what was put off meanwhile.
+
+    Raises:
+        ConfigError: this thread holds it already.
+    """
     name = os.path.realpath(lock)
+    refuse_in_turn(lock)
     # From before it is held until after, for the collector may strike in between.
     _TURNS.waiting[name] = []
     try:
         with locked(lock):
             yield
     finally:
-        for what in _TURNS.waiting.pop(name):
-            with contextlib.suppress(GuardrailsError, OSError):  # its call has no caller any more
-                what()
+        with contextlib.ExitStack() as due:  # all of it is done, whatever one of them raises
+            for what in reversed(_TURNS.waiting.pop(name, ())):
+                due.callback(_do, what)
+
+
+def _do(what: Later) -> None:
+    with contextlib.suppress(GuardrailsError, OSError):  # its call has no caller any more
+        what()
+
+
+def refuse_in_turn(lock: Path) -> None:
+    """Let nobody wait for *lock* who holds it.
+
+    Raises:
+        ConfigError: this thread holds it.
+    """
+    if os.path.realpath(lock) in _TURNS.waiting:
+        raise ConfigError(
+            f"{lock.parent}: this thread is in the midst of this log's registry, in a callback such as "
+            "on_progress=, so it would wait for itself. Do it after the call that was given the callback."
+        )
 
 
 def in_turn() -> bool:
@@ -57,3 +83,12 @@ def put_off(lock: Path, what: Later) -> bool:
         return False
     waiting.append(what)
     return True
+
+
+def _begin_anew() -> None:
+    """Forget, in a forked child, the turns of the parent."""
+    _TURNS.waiting.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)

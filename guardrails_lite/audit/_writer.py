@@ -21,7 +21,7 @@ from guardrails_lite.audit._own_stream import OwnStream
 from guardrails_lite.audit._registry import Registry
 from guardrails_lite.audit._settings import Settings
 from guardrails_lite.audit._stream import NO_ID, Stream
-from guardrails_lite.audit._turn import Later, in_turn, put_off
+from guardrails_lite.audit._turn import Later, in_turn, put_off, refuse_in_turn
 from guardrails_lite.audit._vault import Vault
 
 Otherwise = Callable[[], object]
@@ -139,7 +139,11 @@ class Writer:
 
         The garbage collector strikes anywhere, and may end a stream that somebody abandoned: that call's
         record comes to this thread, which holds the lock already.
+
+        Raises:
+            ConfigError: this thread holds the registry, for which another may wait with our lock held.
         """
+        refuse_in_turn(self._registry.lock_path)
         with self.lock:
             before, self._busy = self._busy, True
             try:
