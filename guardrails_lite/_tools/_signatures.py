@@ -62,10 +62,15 @@ def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
         bare = type(bare).__call__
     try:
         return get_type_hints(bare, include_extras=True)
+    except NameError as error:
+        raise ConfigError(
+            f"an annotation of tool {name!r} names {error.name!r}, which is not defined yet. Define "
+            "or import the types that it names above the tool, at module level, not only for type checkers."
+        ) from error
     except Exception as error:  # whatever evaluating someone's annotation raises
         raise ConfigError(
             f"an annotation of tool {name!r} cannot be evaluated ({type(error).__name__}). "
-            "Import the types it names at module level, also at run time."
+            "Write a type that exists at run time."
         ) from error
 
 

@@ -196,13 +196,20 @@ def _stars(*xs: int) -> None: ...
 def _unknown(x: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F821
 
 
+def _broken(x: int.nothing) -> None: ...  # type: ignore[name-defined]
+
+
 @pytest.mark.parametrize(
     ("declare", "message"),
     [
         (lambda: tool(3), "takes a function, a type of arguments or a tool dict, not int"),
         (lambda: tool(_no_annotation), "parameter 'x' of tool '_no_annotation' has no annotation"),
         (lambda: tool(_stars), r"takes \*xs, which JSON arguments cannot fill"),
-        (lambda: tool(_unknown), r"an annotation of tool '_unknown' cannot be evaluated \(NameError\)"),
+        (
+            lambda: tool(_unknown),
+            r"tool '_unknown' names 'Nowhere', which is not defined yet. Define or import",
+        ),
+        (lambda: tool(_broken), r"an annotation of tool '_broken' cannot be evaluated \(AttributeError\)"),
         (lambda: tool(lambda: 1), "tool name '<lambda>' must be 1 to 64 letters"),
         (lambda: tool(refund, name="pay back"), "tool name 'pay back' must be"),
         (lambda: tool({"type": "web_search"}), "is run by the provider"),
