@@ -3,6 +3,15 @@
 Kept is only what a wrapped client answered whole, and what every check let pass as it was told: never a
 fallback's reply, a tool call, a refusal or a cut text. A key holds the guard's digest and a hash of the
 screened request, so another policy never sees it, and callers whom `bound` tells apart share nothing.
+
+What those who wait for a call get when it ends:
+
+- its reply, a fallback's too: they would have gone the same way;
+- its end, where the request or the key is at fault, or a rule stops the reply: asking again at once would
+  only be another try to get past that. They get the outcome, and no finding, error or text of another call;
+- else, as after a failure of the upstream, one of them goes on in its place, and the others wait for that
+  one. So an upstream that fails sees one of them at a time, and each waits no longer than its own deadline;
+- nothing, where the reply is the caller's own, as a tool call is: each asks for itself.
 """
 
 from __future__ import annotations
@@ -22,6 +31,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from guardrails_lite._arguments import by_name
 from guardrails_lite._engine._effects import Join
 from guardrails_lite._engine._kept import as_left, as_said
+from guardrails_lite._errors import Blocked, DeadlineExceeded, Exhausted, OutcomeName
+from guardrails_lite._record import AttemptStep
+from guardrails_lite.reliability._clocks import AT_ONCE_S
 from guardrails_lite.reliability._forks import on_fork
 from guardrails_lite.reliability._settings import as_code, check_number, check_whole
 
@@ -34,6 +46,13 @@ if TYPE_CHECKING:
 
 _NOT_SENT = frozenset({"timeout"})
 """Parameters that change how long is waited, and nothing of the reply."""
+_THE_SAME_FOR_ALL = frozenset(
+    {
+        *("bad request", "context too long", "not found", "auth", "quota"),
+        *("content filtered", "refused", "truncated"),
+    }
+)
+"""Kinds of failure that an identical request with the same key would meet again."""
 
 
 @by_name
@@ -87,13 +106,19 @@ class Cache:
             while isinstance(found, Future):
                 left_s = story.time_left_s()
                 landed = await Join(found, None if math.isinf(left_s) else left_s)
-                if landed is None:  # it failed, brought nothing to keep, or took too long
+                if landed in (None, "next") and story.time_left_s() <= AT_ONCE_S:
+                    raise _too_late(story)
+                if landed is None or landed == "each":
                     return await climb
-                found = self._kept.find(key, story.plan.clock()) if landed == "left" else landed
+                if isinstance(landed, Ended):
+                    story.note("shared its end", landed.record_id)
+                    raise landed.error()
+                found = self._kept.find(key, story.plan.clock()) if landed == "next" else landed
             if found is None:
                 return await self._lead(key, story, climb)
         entry = found
         story.note("cached", entry.record_id)
+        story.fell_back = entry.fell_back
         reply, value = copy.deepcopy((entry.reply, entry.value))
         if story.plan.captures:
             story.texts += as_left(reply.choices, story.plan)
@@ -102,16 +127,16 @@ class Cache:
         return reply, value
 
     async def _lead(self, key: str, story: Story, climb: Coroutine[Any, Any, Answer]) -> Answer:
-        kept: Landed = "left"
+        landed: Landed = "next"  # also where the caller is cancelled
         try:
             reply, value = await climb
-            kept = _entry(story, reply, value)
+            landed = _entry(story, reply, value) or "each"
             return reply, value
-        except Exception:
-            kept = None
+        except Exception as error:
+            landed = _ended(story, error) or "next"
             raise
         finally:
-            self._kept.land(key, kept, story.plan.clock())
+            self._kept.land(key, landed, story.plan.clock())
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +147,32 @@ class Entry:
     value: Any = field(repr=False)
     record_id: str
     """The record of the call that brought it."""
+    fell_back: bool = False
+    """A fallback's: it is for those who waited, and not kept."""
 
 
-Landed = Entry | Literal["left"] | None
-"""What a call brought: a reply to keep, or nothing that another could use. Left, its caller was cancelled:
-one of those who waited for it goes on in its place, and the others wait for that one."""
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A call ended as any other with the same request would."""
+
+    outcome: OutcomeName
+    why: str
+    """A kind of failure with its status, or whose verdict it was: never a text."""
+    record_id: str
+    """The record of the call that ended so."""
+
+    def error(self) -> Blocked | Exhausted:
+        """What a caller gets who waited for it: an error of its own."""
+        kind = Blocked if self.outcome in ("blocked", "refused", "filtered") else Exhausted
+        return kind(
+            f"an identical call that this one waited for ended with {self.why}, so it was not sent. "
+            f"The record {self.record_id} says more.",
+            outcome=self.outcome,
+        )
+
+
+Landed = Entry | Ended | Literal["next", "each"]
+"""What a call brought to those who waited for it; see the top of this file."""
 
 
 class _Kept:
@@ -160,7 +206,7 @@ class _Kept:
         """The call under way has ended."""
         with self._lock:
             flight = self._flights.pop(key, None)
-            if isinstance(landed, Entry):
+            if isinstance(landed, Entry) and not landed.fell_back:
                 self._entries[key] = now_s + self._ttl_s, landed
                 self._entries.move_to_end(key)
                 while len(self._entries) > self._most:
@@ -173,7 +219,11 @@ def _key(story: Story, target: Target | Primary, call: Call) -> str | None:
     """Names a request; None where it cannot be told apart from others."""
     params = {name: value for name, value in call.params.items() if name not in _NOT_SENT}
     who = [story.who.get(name) for name in ("tenant", "user")]
-    told = [story.plan.guard.digest, target.request, target.account, who, list(call.messages), params]
+    fallbacks = [[each.account, each.endpoint] for each in story.plan.fallback]
+    told = [
+        *(story.plan.guard.digest, target.request, target.account, fallbacks),
+        *(who, list(call.messages), params),
+    ]
     try:
         text = json.dumps(told, sort_keys=True, default=_plain)
     except (TypeError, ValueError, RecursionError):
@@ -187,9 +237,11 @@ def _plain(value: Any) -> Any:
 
 
 def _entry(story: Story, reply: Reply, value: Any) -> Entry | None:
-    """The reply to keep; None where another call had better ask anew."""
-    if story.fell_back or not reply.choices:
+    """The reply for others; None where another call had better ask anew."""
+    if not reply.choices:
         return None
+    if story.fell_back and any(each.kind == "function" for each in story.plan.fallback):
+        return None  # nobody sees what else it does
     for choice in reply.choices:
         if not choice.text or choice.tool_calls or choice.refusal or choice.finish_reason != "stop":
             return None
@@ -197,4 +249,26 @@ def _entry(story: Story, reply: Reply, value: Any) -> Entry | None:
         reply, value = copy.deepcopy((reply, value))
     except Exception:  # a value of a type of the user's that cannot be copied cannot be shared either
         return None
-    return Entry(reply, value, story.id)
+    return Entry(reply, value, story.id, story.fell_back)
+
+
+def _ended(story: Story, error: Exception) -> Ended | None:
+    """The end for others; None where another call may do better."""
+    if isinstance(error, Blocked) and error.outcome == "blocked":
+        # Without a finding it is a check that broke, or a rule about something else than the reply.
+        return Ended("blocked", "a rule that stops the reply", story.id) if error.findings else None
+    attempts = [step for step in story.steps if type(step) is AttemptStep]
+    if not isinstance(error, (Blocked, Exhausted)) or error.outcome is None or not attempts:
+        return None
+    if any(attempt.result not in _THE_SAME_FOR_ALL for attempt in attempts):
+        return None
+    last = attempts[-1]
+    return Ended(error.outcome, f"{last.result} {last.status or ''}".strip(), story.id)
+
+
+def _too_late(story: Story) -> DeadlineExceeded:
+    return DeadlineExceeded(
+        f"the deadline of {story.plan.budget.deadline_s:g} s passed while the call waited for an identical "
+        "one. Raise Budget.deadline_s.",
+        outcome="deadline passed",
+    )

@@ -1,20 +1,15 @@
-"""Replies that are kept, and identical calls that are sent once."""
+"""Replies that are kept, and identical calls that are sent once: see `test_single_flight.py` for more."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
-import random
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import openai
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 from openai import AsyncOpenAI, OpenAI
 
 from guardrails_lite import (
@@ -33,8 +28,6 @@ from guardrails_lite import (
 )
 from guardrails_lite.testing import HttpReply, LoopbackServer, completion, tool_call
 
-HTTPX: Any = importlib.import_module("httpx2" if int(openai.__version__.split(".")[0]) >= 3 else "httpx")
-"""What the installed client is built on."""
 ASKED: Any = [{"role": "user", "content": "What is the capital of Norway?"}]
 ONCE = Retry(attempts=1, reasks=0)
 
@@ -293,144 +286,6 @@ def test_identical_calls_of_an_event_loop_are_sent_once() -> None:
     asyncio.run(main())
 
     assert [notes(record) for record in records[1:]] == [["joined an identical call", "cached"]] * 4
-
-
-def test_when_the_first_fails_the_others_ask_for_themselves(held: Any) -> None:
-    """A failure is nobody else's."""
-    served, arrived, go = held
-    served.answers = [HttpReply.error(400, message="no"), "Oslo."]
-    guard, got = Guard(cache=Cache(), retry=ONCE), []
-
-    def ask() -> None:
-        try:
-            got.append(text(served.ask(guard)))
-        except Exception as error:
-            got.append(type(error).__name__)
-
-    first, second = threading.Thread(target=ask), threading.Thread(target=ask)
-    first.start()
-    assert arrived.wait(30)
-    second.start()
-    go.set()
-    first.join()
-    second.join()
-
-    assert sorted(got)[1] == "Oslo."
-    assert served.sent == 2
-
-
-class Crowd:
-    """Identical calls over a transport that answers when it is told to, on an event loop."""
-
-    def __init__(self) -> None:
-        self.records: list[Any] = []
-        self.calls: list[asyncio.Task[Any]] = []
-        self.waiting: list[asyncio.Future[int]] = []
-        self.sent = self.most = 0
-        http = openai.DefaultAsyncHttpxClient(transport=HTTPX.MockTransport(self._answer))
-        plain = AsyncOpenAI(base_url="http://model/v1", api_key="k", http_client=http, max_retries=0)
-        self._client = Guard(cache=Cache(), retry=ONCE, log=self.records.append).wrap(plain)
-
-    def call(self) -> None:
-        """One more asks."""
-        asked = self._client.chat.completions.create(model="m", messages=ASKED)
-        self.calls.append(asyncio.create_task(asked))
-
-    async def begin(self) -> None:
-        """The client looks in a thread, once, where it runs. After that only the loop turns."""
-        await self._client.models.list()
-
-    async def quiet(self) -> None:
-        """Whatever can happen has happened."""
-        for _ in range(60):
-            await asyncio.sleep(0)
-
-    async def _answer(self, request: Any) -> Any:
-        if request.method == "GET":
-            return HTTPX.Response(200, json={"object": "list", "data": []})
-        self.sent += 1
-        going: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self.waiting.append(going)
-        self.most = max(self.most, len(self.waiting))
-        try:
-            status = await going
-        finally:
-            self.waiting.remove(going)
-        return HTTPX.Response(status, json=completion("Oslo.") if status == 200 else {"error": {}})
-
-
-@given(st.lists(st.sampled_from(["call", "leave", "leave the first", "turn"]), max_size=25), st.randoms())
-@example(["call"] * 8 + ["turn", "leave the first", "turn", "leave the first", "turn"], random.Random(0))
-def test_who_leaves_is_followed_by_one_of_those_who_wait(moves: list[str], chance: random.Random) -> None:
-    """Calls come and are cancelled at any moment: one request is out at most, the rest are answered."""
-
-    async def main() -> Crowd:
-        crowd = Crowd()
-        await crowd.begin()
-        for move in [*moves, "call"]:
-            under_way = [call for call in crowd.calls if not call.done()]
-            if move == "call":
-                crowd.call()
-            elif move == "turn":
-                await crowd.quiet()
-            elif under_way:
-                (under_way[0] if move == "leave the first" else chance.choice(under_way)).cancel()
-        await crowd.quiet()
-        [going] = crowd.waiting
-        going.set_result(200)
-        await asyncio.wait(crowd.calls)
-        return crowd
-
-    crowd = asyncio.run(main())
-
-    cancelled = sum(call.cancelled() for call in crowd.calls)
-    assert [text(call.result()) for call in crowd.calls if not call.cancelled()] == ["Oslo."] * (
-        len(crowd.calls) - cancelled
-    )
-    assert crowd.most == 1
-    assert crowd.sent <= 1 + cancelled
-    assert sum("cached" in notes(record) for record in crowd.records) == len(crowd.calls) - cancelled - 1
-
-
-@given(st.integers(1, 6), st.integers(0, 6))
-@settings(deadline=None, max_examples=15)
-def test_threads_follow_one_another_too(stay: int, leave: int) -> None:
-    """The first so many are interrupted as they send: each is followed by one, and nobody else sends."""
-    got: list[str] = []
-    sent = 0
-    under_way, all_are_here = threading.Semaphore(1), threading.Event()
-
-    def answer(request: Any) -> Any:
-        nonlocal sent
-        assert under_way.acquire(blocking=False), "a second request beside the first"
-        try:
-            sent += 1
-            all_are_here.wait(60)
-            if sent <= leave:
-                raise KeyboardInterrupt
-            return HTTPX.Response(200, json=completion("Oslo."))
-        finally:
-            under_way.release()
-
-    http = openai.DefaultHttpxClient(transport=HTTPX.MockTransport(answer))
-    plain = OpenAI(base_url="http://model/v1", api_key="k", http_client=http, max_retries=0)
-    client = Guard(cache=Cache(), retry=ONCE).wrap(plain)
-
-    def ask() -> None:
-        try:
-            got.append(text(client.chat.completions.create(model="m", messages=ASKED)))
-        except BaseException as error:
-            got.append(type(error).__name__)
-
-    threads = [threading.Thread(target=ask) for _ in range(stay + leave)]
-    for thread in threads:
-        thread.start()
-    all_are_here.set()
-    for thread in threads:
-        thread.join()
-
-    assert sorted(got) == ["KeyboardInterrupt"] * leave + ["Oslo."] * stay
-    assert sent == leave + 1
 
 
 def test_a_synchronous_call_on_a_loop_waits_for_nobody() -> None:
