@@ -30,7 +30,7 @@ LAYERS = [
     ["_rules", "_validators"],
     ["_messages", "_who"],
     ["_capabilities", "_record", "_targets", "sinks"],
-    ["_engine._integrity", "_engine._running", "_schema", "_tools", "reliability", "schemas"],
+    ["_engine._ids", "_engine._integrity", "_engine._running", "_schema", "_tools", "reliability", "schemas"],
     ["_engine._effects", "_engine._flights"],
     ["_engine._tally"],
     ["_engine._screen"],

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from guardrails_lite._engine._ids import next_id
 from guardrails_lite._engine._screen import Round, Side, Tallies
 from guardrails_lite._engine._tally import Tally
 from guardrails_lite._errors import GuardrailsError, OutcomeName
@@ -80,8 +80,8 @@ class Story:
         self.style = style
         self.live = live
         """The consumer takes chunks as they are released."""
-        self.id = os.urandom(16).hex()
-        self.started = plan.wall_clock()
+        self.started = started = plan.wall_clock()
+        self.id = next_id(started)
         self.who = who_calls(account)
         self.steps: list[Step | Round | Tally] = []
         self.texts: list[KeptText] = []
