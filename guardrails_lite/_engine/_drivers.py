@@ -29,7 +29,7 @@ class StreamClosed(BaseException):
     """
 
 
-def _advance(core: Core[Any], until: type | None, effect: Any = None) -> Any:
+def advance(core: Core[Any], until: type | None, effect: Any = None) -> Any:
     """Perform effects until one of the type *until*, which is returned, or until the end: its result."""
     try:
         if effect is None:
@@ -47,7 +47,7 @@ def _advance(core: Core[Any], until: type | None, effect: Any = None) -> Any:
     return effect
 
 
-async def _aadvance(core: Core[Any], until: type | None, effect: Any = None) -> Any:
+async def aadvance(core: Core[Any], until: type | None, effect: Any = None) -> Any:
     """Perform effects until one of the type *until*, which is returned, or until the end: its result."""
     try:
         if effect is None:
@@ -71,23 +71,23 @@ def _foreign(awaited: object) -> TypeError:
 
 def drive(core: Core[R]) -> R:
     """Run *core* to its end in this thread."""
-    return _advance(core, None)  # type: ignore[no-any-return]
+    return advance(core, None)  # type: ignore[no-any-return]
 
 
 async def adrive(core: Core[R]) -> R:
     """Run *core* to its end on the event loop."""
-    return await _aadvance(core, None)  # type: ignore[no-any-return]
+    return await aadvance(core, None)  # type: ignore[no-any-return]
 
 
 def begin(core: Core[R]) -> R | Live[Any]:
     """Run *core* until it ends or its reply begins to stream; then hand the stream over."""
-    got = _advance(core, Opened)
+    got = advance(core, Opened)
     return Live(core) if type(got) is Opened else got
 
 
 async def abegin(core: Core[R]) -> R | AsyncLive[Any]:
     """Run *core* until it ends or its reply begins to stream; then hand the stream over."""
-    got = await _aadvance(core, Opened)
+    got = await aadvance(core, Opened)
     return AsyncLive(core) if type(got) is Opened else got
 
 
@@ -140,7 +140,7 @@ class Live(Generic[C]):
             raise StopIteration
         self._is_read = True
         try:
-            got = _advance(core, Release)
+            got = advance(core, Release)
             if type(got) is not Release:
                 self.outcome = got
                 raise StopIteration
@@ -160,7 +160,7 @@ class Live(Generic[C]):
         core, self._core = self._core, None
         if core is not None:
             with contextlib.suppress(StreamClosed, StopIteration):
-                _advance(core, None, core.throw(StreamClosed()))
+                advance(core, None, core.throw(StreamClosed()))
 
     def __del__(self) -> None:
         with contextlib.suppress(RuntimeError):  # the engine may have been collected before its stream
@@ -188,7 +188,7 @@ class AsyncLive(Generic[C]):
             raise StopAsyncIteration
         self._is_read = True
         try:
-            got = await _aadvance(core, Release)
+            got = await aadvance(core, Release)
             if type(got) is not Release:
                 self.outcome = got
                 raise StopAsyncIteration
@@ -215,9 +215,9 @@ class AsyncLive(Generic[C]):
             return
         # Left behind: the loop may be ending, so nothing is awaited; the record can still be completed.
         with contextlib.suppress(BaseException):
-            _advance(core, None, core.throw(StreamClosed()))
+            advance(core, None, core.throw(StreamClosed()))
 
 
 async def _stop(core: Core[Any]) -> None:
     with contextlib.suppress(StreamClosed, StopIteration):
-        await _aadvance(core, None, core.throw(StreamClosed()))
+        await aadvance(core, None, core.throw(StreamClosed()))

@@ -20,7 +20,7 @@ import inspect
 import math
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
@@ -88,15 +88,16 @@ class Send(Effect[Any]):
             )
         return raw
 
-    async def arun(self) -> Any:
-        if self.timeout_s is None:
-            return await self._answer()
-        with time_limit(self.timeout_s):
-            return await within(self._answer(), self.timeout_s)
+    def arun(self) -> Coroutine[Any, Any, Any]:
+        return self._answer() if self.timeout_s is None else self._answer_in(self.timeout_s)
 
     async def _answer(self) -> Any:
         raw = await in_thread_for(self._sent, _discard) if self.target.blocks else self._sent()
         return await raw if hasattr(type(raw), "__await__") else raw
+
+    async def _answer_in(self, timeout_s: float) -> Any:
+        with time_limit(timeout_s):
+            return await within(self._answer(), timeout_s)
 
     def _sent(self) -> Any:
         """What the target returns, which may have to be awaited."""

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
-from guardrails_lite._engine._drivers import AsyncLive, Live, abegin, begin
+from guardrails_lite._engine._drivers import AsyncLive, Live, aadvance, advance
+from guardrails_lite._engine._effects import Opened
 from guardrails_lite._engine._exchange import Outcome, exchange
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard._binding import Binding, messages_of, prompt_of
@@ -122,8 +123,9 @@ def _coroutine(plan: Plan, binding: Binding) -> Any:
     async def guarded(*args: Any, **kwargs: Any) -> Any:
         call = binding.call(args, kwargs)
         target = binding.target(call, args, kwargs)
-        got = await abegin(exchange(plan, call, target, "async", live=not has_schema))
-        return got.value if type(got) is Outcome else got
+        core = exchange(plan, call, target, "async", live=not has_schema)
+        got = await aadvance(core, Opened)  # not `abegin`: each coroutine is another frame to resume
+        return got.value if type(got) is Outcome else AsyncLive(core)
 
     return guarded
 
@@ -135,8 +137,9 @@ def _plain(plan: Plan, binding: Binding) -> Any:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         call = binding.call(args, kwargs)
         target = binding.target(call, args, kwargs)
-        got = begin(exchange(plan, call, target, "sync", live=not has_schema))
-        return got.value if type(got) is Outcome else got
+        core = exchange(plan, call, target, "sync", live=not has_schema)
+        got = advance(core, Opened)
+        return got.value if type(got) is Outcome else Live(core)
 
     return guarded
 
