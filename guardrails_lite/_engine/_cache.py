@@ -176,7 +176,11 @@ Landed = Entry | Ended | Literal["next", "each"]
 
 
 class _Kept:
-    """The replies, and the calls under way. Safe under threads, event loops and forks."""
+    """The replies, and the calls under way. Safe under threads, event loops and forks.
+
+    The garbage collector may end a call that was abandoned while this very thread is in one of the two
+    methods. So the lock lets the thread in again, and each of them bears that a call lands in its midst.
+    """
 
     def __init__(self, most: int, ttl_s: float) -> None:
         self._most = most
@@ -186,7 +190,7 @@ class _Kept:
 
     def start_afresh(self) -> None:
         """Begin with nothing: calls under way are the parent process's."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._entries: OrderedDict[str, tuple[float, Entry]] = OrderedDict()
         self._flights: dict[str, Future[Landed]] = {}
 
@@ -195,7 +199,8 @@ class _Kept:
         with self._lock:
             expires_s, entry = self._entries.get(key, (now_s, None))
             if entry is not None and expires_s > now_s:
-                self._entries.move_to_end(key)
+                with contextlib.suppress(KeyError):  # another has taken its place just now
+                    self._entries.move_to_end(key)
                 return entry
             flight = self._flights.get(key)
             if flight is None:
@@ -207,8 +212,8 @@ class _Kept:
         with self._lock:
             flight = self._flights.pop(key, None)
             if isinstance(landed, Entry) and not landed.fell_back:
-                self._entries[key] = now_s + self._ttl_s, landed
-                self._entries.move_to_end(key)
+                self._entries.pop(key, None)
+                self._entries[key] = now_s + self._ttl_s, landed  # at the end
                 while len(self._entries) > self._most:
                     self._entries.popitem(last=False)
         if flight is not None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from guardrails_lite.reliability._stores import Keys, MemoryStore
+from guardrails_lite.reliability._stores import Busy, Keys, MemoryStore
 
 R = TypeVar("R")
 
@@ -43,6 +43,18 @@ class SharedStore(Protocol):
         """Change the states as one step; see `Store`."""
 
 
+class _Here(threading.local):
+    """What one thread is at."""
+
+    is_local = False
+    """It is in an update of this process's own states."""
+    is_busy = False
+    """It is in an update."""
+
+    def __init__(self) -> None:
+        self.later: list[Callable[[], None]] = []
+
+
 class DegradingStore:
     """Keeps states in a shared store, and in this process while that does not answer."""
 
@@ -55,12 +67,12 @@ class DegradingStore:
         self._clock = clock
         self._look_at_s = 0.0
         self._misses = 0
-        self._here = threading.local()
+        self._here = _Here()
 
     @property
     def divisor(self) -> int:
         """1 inside an update of the shared store, the number of workers inside one of our own."""
-        return self._shared.workers if getattr(self._here, "local", False) else 1
+        return self._shared.workers if self._here.is_local else 1
 
     @property
     def is_degraded(self) -> bool:
@@ -69,10 +81,33 @@ class DegradingStore:
 
     def now_s(self) -> float:
         """The time on the clock of the store that is being updated."""
-        return self._local.now_s() if getattr(self._here, "local", False) else self._shared.now_s()
+        return self._local.now_s() if self._here.is_local else self._shared.now_s()
 
     def update(self, keys: Keys, step: Callable[..., R]) -> R:
         """Change the states as one step, in the shared store if it answers."""
+        return self._alone(lambda: self._update(keys, step))
+
+    def update_here(self, keys: Keys, step: Callable[..., R]) -> R:
+        """Change the states of this process, as for a call that went ahead by them."""
+        return self._alone(lambda: self._update_here(keys, step))
+
+    def put_off(self, work: Callable[[], None]) -> None:
+        """Have *work* done when the update of this thread is over."""
+        self._here.later.append(work)
+
+    def _alone(self, work: Callable[[], R]) -> R:
+        here = self._here
+        if here.is_busy:
+            raise Busy
+        here.is_busy = True
+        try:
+            return work()
+        finally:
+            here.is_busy = False
+            while here.later:
+                here.later.pop(0)()
+
+    def _update(self, keys: Keys, step: Callable[..., R]) -> R:
         now_s = self._clock()
         if self._misses == 0 or now_s >= self._look_at_s:
             if self._misses:
@@ -86,15 +121,14 @@ class DegradingStore:
             else:
                 self._misses = 0
                 return found
-        return self.update_here(keys, step)
+        return self._update_here(keys, step)
 
-    def update_here(self, keys: Keys, step: Callable[..., R]) -> R:
-        """Change the states of this process, as for a call that went ahead by them."""
-        self._here.local = True
+    def _update_here(self, keys: Keys, step: Callable[..., R]) -> R:
+        self._here.is_local = True
         try:
             return self._local.update(keys, step)
         finally:
-            self._here.local = False
+            self._here.is_local = False
 
 
 def loaded(kind: Callable[[], Any], dumped: object) -> Any:

@@ -7,8 +7,10 @@ come between. So each of them is written once and works in one process, on one h
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -30,6 +32,10 @@ class State(Protocol):
 Key = tuple[str, type[State]]
 """The name of a state, and how to make it when there is none yet."""
 Keys = tuple[Key, ...]
+
+
+class Busy(Exception):
+    """This thread is in the midst of an update. So the collector has struck there, and ended another call."""
 
 
 class Store(Protocol):
@@ -54,7 +60,13 @@ class Store(Protocol):
         """Give the states named by *keys* to *step*, keep what it makes of them, return what it returns.
 
         *step* may be run again when another process came between, so it must change nothing else.
+
+        Raises:
+            Busy: an update of this thread is under way; `put_off` until it is over.
         """
+
+    def put_off(self, work: Callable[[], None]) -> None:
+        """Have *work* done when the update of this thread is over."""
 
 
 class MemoryStore:
@@ -63,6 +75,7 @@ class MemoryStore:
     blocks = False
     poll_s = None
     divisor = 1
+    _is_busy: bool
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.now_s = clock
@@ -72,15 +85,35 @@ class MemoryStore:
     def update(self, keys: Keys, step: Callable[..., R]) -> R:
         """Change the states in place, under a lock that is held for microseconds."""
         with self._lock:
-            states = self._together.get(keys)
-            if states is None:
-                states = [self._states.setdefault(name, kind()) for name, kind in keys]
-                self._together[keys] = states
-            return step(*states)
+            if self._is_busy:
+                raise Busy
+            self._is_busy = True
+            try:
+                states = self._together.get(keys)
+                if states is None:
+                    states = [self._states.setdefault(name, kind()) for name, kind in keys]
+                    self._together[keys] = states
+                found = step(*states)
+            finally:
+                self._is_busy = False
+        if self._later:
+            self._catch_up()
+        return found
+
+    def put_off(self, work: Callable[[], None]) -> None:
+        """Have *work* done when the update of this thread is over."""
+        self._later.append(work)
+
+    def _catch_up(self) -> None:
+        with contextlib.suppress(IndexError):  # another thread has done it
+            while self._later:
+                self._later.popleft()()
 
     def start_afresh(self) -> None:
         """Forget what belongs to the parent process."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._is_busy = False
+        self._later: deque[Callable[[], None]] = deque()
         self._states: dict[str, State] = {}
         self._together: dict[Keys, list[State]] = {}
         """The same, as they are asked for: by all their keys at once."""

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from guardrails_lite.reliability._breaker import Circuit
@@ -26,7 +27,7 @@ from guardrails_lite.reliability._limits import NO_LIMITS
 from guardrails_lite.reliability._permits import Permit, Turn, TurnedAway, Waiting
 from guardrails_lite.reliability._retry_budget import SecondTry
 from guardrails_lite.reliability._shared_store import DegradingStore, SharedStore
-from guardrails_lite.reliability._stores import Keys, MemoryStore, Store
+from guardrails_lite.reliability._stores import Busy, Keys, MemoryStore, Store
 from guardrails_lite.reliability._way import Way
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class Turnstile:
             lane.queue.leave(waiting.ticket)
             return lane.queue.head
 
-        self._wake(self.store.update(self._keys[2:], step))
+        self._change(self.store.update, self._keys[2:], step)
 
     def repeat(
         self, second_try: SecondTry, *, in_s: float, patience_s: float = math.inf
@@ -213,7 +214,7 @@ class Turnstile:
         update = self.store.update
         if permit.is_degraded and isinstance(self.store, DegradingStore):
             update = self.store.update_here  # where its place is, also if the shared store answers again
-        self._wake(update(self._keys, step))
+        self._change(update, self._keys, step)
 
     def caller_of(self, who: Mapping[str, str]) -> str:
         """The name under which who calls waits for a turn."""
@@ -244,7 +245,22 @@ class Turnstile:
     def _leave_here(self, waiting: Waiting) -> None:
         """Leave this process's own queue too: it may have joined that while the shared store was down."""
         if isinstance(self.store, DegradingStore):
-            self.store.update_here(self._keys[2:], lambda lane: lane.queue.leave(waiting.ticket))
+            self._change(
+                self.store.update_here, self._keys[2:], lambda lane: lane.queue.leave(waiting.ticket)
+            )
+
+    def _change(self, update: Callable[..., str | None], keys: Keys, step: Callable[..., str | None]) -> None:
+        """Give something back, and wake who goes next.
+
+        The garbage collector strikes anywhere, and may end a stream that somebody abandoned: its permit
+        comes back in the midst of an update that this very thread is making for another call.
+        """
+        try:
+            head = update(keys, step)
+        except Busy:
+            self.store.put_off(partial(self._change, update, keys, step))
+        else:
+            self._wake(head)
 
     def _wake(self, ticket: str | None) -> None:
         wake = self._wakers.get(ticket) if ticket is not None else None

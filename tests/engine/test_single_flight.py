@@ -7,13 +7,14 @@ call comes to an end of its own.
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import random
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -555,3 +556,42 @@ def test_threads_follow_one_another_too(stay: int, leave: int) -> None:
 
     assert sorted(got) == ["KeyboardInterrupt"] * leave + ["Oslo."] * stay
     assert sent == leave + 1
+
+
+def test_a_call_that_is_collected_while_another_looks_for_it_has_left() -> None:
+    """The collector strikes anywhere, also in the thread that holds the lock of the cache."""
+    cache = Cache()
+    kept = cache._kept
+    found: list[Any] = []
+
+    def call() -> Iterator[None]:
+        try:
+            yield
+        finally:
+            kept.land("key", "next", 0.0)
+
+    class Key(str):
+        """It is looked up, and the collector strikes."""
+
+        def __hash__(self) -> int:
+            gc.collect()
+            return hash(str(self))
+
+    def look() -> None:
+        assert kept.find("key", 0.0) is None
+        call_under_way = call()
+        next(call_under_way)
+        knot: list[Any] = [call_under_way]
+        knot.append(knot)
+        del call_under_way, knot
+        found.append(kept.find(Key("key"), 0.0))
+
+    gc.disable()
+    try:
+        thread = threading.Thread(target=look, daemon=True)
+        thread.start()
+        thread.join(10)
+    finally:
+        gc.enable()
+
+    assert found == [None]  # so it sends itself

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import shutil
@@ -296,3 +297,64 @@ def test_settings_that_cannot_work_are_refused(made: Callable[[], object], messa
     """A wrong setting is an error when it is written, and no address is shown."""
     with pytest.raises(ConfigError, match=message):
         made()
+
+
+# --- the garbage collector, which strikes anywhere ---
+
+
+def abandoned(gate: Turnstile) -> None:
+    """A stream of a call that holds a permit, in a knot that only the collector unties."""
+
+    def stream(permit: Permit) -> Iterator[str]:
+        try:
+            yield "Oslo"
+        finally:
+            gate.settle(permit, Failure.of("cancelled"))
+
+    chunks = stream(goes(gate.ask()))
+    next(chunks)
+    knot: list[Any] = [chunks]
+    knot.append(knot)
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "redis"])
+def test_a_stream_that_is_collected_in_the_midst_of_an_update_gives_its_permit_back(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """In the very thread that is updating: it neither waits for itself, nor changes what is being changed."""
+    store: Any = MemoryStore()
+    if kind == "sqlite":
+        store = SQLiteStore(tmp_path / "state.db", wait_s=2.0)
+    elif kind == "redis":
+        store = RedisStore(request.getfixturevalue("redis_url"), wait_s=2.0, prefix=str(tmp_path))
+    turnstile = gate(store)
+    rung: list[str] = []
+
+    def step(*states: Any) -> int:
+        out = states[2].meter.in_flight
+        before = len(out)
+        gc.collect()
+        assert len(out) == before
+        return before
+
+    def collected() -> None:
+        abandoned(turnstile)
+        waiting = turnstile.ask()
+        assert isinstance(waiting, Waiting)
+        turnstile.ring_at(waiting, lambda: rung.append("bell"))
+        assert turnstile.store.update(turnstile._keys, step) == 1
+        turnstile.settle(goes(turnstile.poll(waiting)))
+        assert turnstile.store.update(turnstile._keys, lambda *states: dict(states[2].meter.in_flight)) == {}
+        rung.append("done")
+
+    gc.disable()
+    try:
+        thread = threading.Thread(target=collected, daemon=True)
+        thread.start()
+        thread.join(10)
+    finally:
+        gc.enable()
+    assert rung == ["bell", "done"]
+    assert not getattr(turnstile.store, "is_degraded", False)
+    if kind != "memory":
+        store.close()
