@@ -45,8 +45,8 @@ def classify(error: BaseException, *, wall_clock: Callable[[], float] = time.tim
         return Failure.of("content filtered", error_type=name, maybe_billed=True)
     if _CONNECTION_WRAPPERS & names:
         return _of_wrapped(error, name)
-    if "APIError" in names and isinstance(body := getattr(error, "body", None), Mapping):
-        return replace(classify_body_error(body), error_type=name, maybe_billed=True)
+    if "APIError" in names and isinstance(body := getattr(error, "body", None), (Mapping, str)):
+        return replace(classify_body_error({"error": body}), error_type=name, maybe_billed=True)
     return replace(_of_names(names), error_type=name)
 
 

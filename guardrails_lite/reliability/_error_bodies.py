@@ -15,16 +15,20 @@ def error_of(body: object) -> tuple[tuple[str, ...], str, int | None]:
     """The codes (lower case), the message and the number that an error body carries, however nested."""
     if isinstance(body, (list, tuple)):
         body = body[0] if body else None
+    if isinstance(body, str):
+        body = {"message": body}
     if not isinstance(body, Mapping):
         return (), "", None
     error = body.get("error", body)
     if not isinstance(error, Mapping):
         error = {"message": error, "type": body.get("error_type")}
     inner = error.get("innererror")
-    found = [error.get(name) for name in ("code", "type", "status")]
+    found = [error.get(name) for name in ("code", "type", "status", "http_status_code", "error_code")]
     found.append(inner.get("code") if isinstance(inner, Mapping) else None)
     number = next((int(code) for code in found if _is_number(code)), None)
-    codes = tuple(code.lower() for code in found if isinstance(code, str) and not code.isdigit())
+    codes = tuple(
+        code.lower() for code in found if isinstance(code, str) and not code.isdigit() and code != "None"
+    )
     message = error.get("message", error.get("detail"))
     return codes, message[:_MESSAGE_CHARS] if isinstance(message, str) else "", number
 
@@ -114,9 +118,7 @@ _MOST_TELLING: tuple[Kind, ...] = (
 
 def kind_of_message(message: str) -> Kind | None:
     """Some vendors say it in prose only. The wordings were collected from their documented errors."""
-    if _TOO_LONG.search(message):
-        return "context too long"
-    return "quota" if _NO_CREDIT.search(message) else None
+    return next((kind for kind, wordings in _WORDINGS.items() if wordings.search(message)), None)
 
 
 def never_fits(message: str) -> bool:
@@ -133,6 +135,12 @@ _TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 _NO_CREDIT = re.compile(r"credit balance is too low|insufficient (?:balance|credits)", re.IGNORECASE)
+_WORDINGS: Mapping[Kind, re.Pattern[str]] = {
+    "context too long": _TOO_LONG,
+    "quota": _NO_CREDIT,
+    "overloaded": re.compile(r"(?:model|server) is (?:currently )?overloaded", re.IGNORECASE),
+    "not found": re.compile(r"^unexpected endpoint or method", re.IGNORECASE),
+}
 _NEVER_FITS = re.compile(r"request too large", re.IGNORECASE)
 _MESSAGE_CHARS = 4_000
 

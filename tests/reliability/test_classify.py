@@ -114,6 +114,19 @@ def test_a_context_that_is_too_long_is_known_by_its_wording(message: str) -> Non
     assert classify(status_error(400, {"error": {"message": message}})).kind == "context too long"
 
 
+def test_an_error_that_is_a_text_is_read_too() -> None:
+    """Some servers send the message where OpenAI has an object."""
+    body = {"error": "`inputs` tokens + `max_new_tokens` must be <= 4096", "error_type": "validation"}
+    assert classify(status_error(422, body)).kind == "context too long"
+
+
+def test_a_code_that_is_the_word_for_nothing_is_none() -> None:
+    """A proxy writes Python's None into its errors."""
+    body = {"error": {"message": "x", "type": "None", "param": "None", "code": "500"}}
+    failure = classify_body_error(body)
+    assert (failure.kind, failure.status, failure.code) == ("server error", 500, None)
+
+
 def test_azure_says_it_one_level_deeper() -> None:
     """Fault H18: the inner error of a filter decides, not the outer "bad request"."""
     body = {"error": {"code": "BadRequest", "innererror": {"code": "ResponsibleAIPolicyViolation"}}}
@@ -235,6 +248,9 @@ def test_a_broken_reply_of_the_client_is_malformed() -> None:
         ({"error": {"type": "overloaded_error"}, "type": "error"}, "overloaded", None),
         ({"error": {"code": "content_filter"}}, "content filtered", None),
         ({"error": {"message": "maximum context length is 10"}}, "context too long", None),
+        ({"error": {"message": "x", "http_status_code": 422}}, "bad request", 422),
+        ({"error": "Model is overloaded"}, "overloaded", None),
+        ({"error": "Unexpected endpoint or method. (POST /chat/completions)"}, "not found", None),
         ({"error": None}, "server error", None),
         ({}, "server error", None),
     ],
