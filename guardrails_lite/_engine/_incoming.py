@@ -7,7 +7,7 @@ The chunk that ends a choice, and the usage report, wait for the end: they say t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from guardrails_lite._engine._tally import Stop
 from guardrails_lite._messages import Choice, Message, Reply, ToolCall, Usage
 from guardrails_lite._messages._apis import Hearing, api_of_event
 from guardrails_lite._messages._beside import chunk_without_unscreened
-from guardrails_lite._messages._reading import Chunk, Delta, MalformedError, read_chunk
+from guardrails_lite._messages._reading import Chunk, Delta, MalformedError, read_chunk, usage_beside
 from guardrails_lite._messages._writing import beside_content, without_content, write_chunk, write_tool_calls
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ class Incoming:
         """
         self.reading, self._offered = reading, offered
         while (raw := await Read(stream, timeout_s())) is not END:
+            told = raw
             if self._screens:
                 raw = chunk_without_unscreened(raw)
             chunk = read_chunk(raw)
@@ -97,7 +98,7 @@ class Incoming:
                 chunk.usage = self._hear(raw) or chunk.usage
             self.usage = chunk.usage or self.usage
             self.model = chunk.model or self.model
-            if chunk.id is not None:
+            if chunk.id:
                 self._take_id(chunk.id)
             self._last = raw if chunk.deltas or self._last is None else self._last
             if not chunk.deltas:
@@ -106,6 +107,8 @@ class Incoming:
                 continue
             for delta in chunk.deltas:
                 await self._take(chunk, delta)
+                if delta.finish_reason is not None and self.usage is None:
+                    self.usage = usage_beside(told)
             if chunk.usage is not None and not chunk.is_event:  # the event that ends the reply tells it
                 self._tail.append(without_content(raw))
         return self._reply()
@@ -256,7 +259,7 @@ class Incoming:
                 self._story.released += len(choice.refusal)
                 await Release(write_chunk(part.opening, choice.index, refusal=choice.refusal))
             if choice.tool_calls:
-                for told in write_tool_calls(part.opening, choice.index, choice.tool_calls):
+                for told in write_tool_calls(part.opening, choice.index, choice.tool_calls, part.sealed()):
                     await Release(told)
             if part.finish_reason is not None:
                 await Release(write_chunk(part.closing, choice.index, finish_reason=part.finish_reason))
@@ -350,3 +353,7 @@ class Part:
     def calls(self) -> tuple[ToolCall, ...]:
         """The tool calls as assembled."""
         return () if self._assembler is None else self._assembler.calls()
+
+    def sealed(self) -> Mapping[str, Any]:
+        """What the provider wants back with a call, by the call's id."""
+        return {} if self._assembler is None else self._assembler.sealed

@@ -80,6 +80,13 @@ def api_of_event(event: Any) -> Api:
     return _anthropic() if get(event, "type") in EVENTS else _responses()
 
 
+def is_known_event(kind: str) -> bool:
+    """Whether an event of this type belongs to one of the APIs. Some servers send others of their own."""
+    from guardrails_lite._messages._anthropic import EVENTS
+
+    return kind.startswith("response.") or kind == "error" or kind in EVENTS
+
+
 @functools.cache
 def _responses() -> Api:
     from guardrails_lite._messages import _responses, _responses_beside, _responses_writing

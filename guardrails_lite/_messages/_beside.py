@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from functools import lru_cache
 from typing import Any
 
@@ -11,11 +11,15 @@ from guardrails_lite._messages import fields_of, get, with_fields
 from guardrails_lite._messages._apis import api_of, api_of_event
 from guardrails_lite._messages._reading import (
     REASONING,
+    THOUGHTS,
+    calls_of,
     is_event,
+    kind_of,
     part_text,
     read_tool_call,
     reasoning_of,
     text_of,
+    thoughts_in,
 )
 
 _SCREENED = frozenset({"role", "content", "refusal", "tool_calls", "function_call", "audio", *REASONING})
@@ -34,6 +38,7 @@ OF_CHOICE = frozenset(
     ]
 )
 """Fields of a choice: what is said, how it ended, and what a content filter measured."""
+_OF_OTHER_EVENT = OF_REPLY | {"type"}
 _OF_DELTA = _SCREENED - {"audio"}
 _READ_OF_CHOICE = frozenset({"delta", "message", "logprobs"})
 _PLAIN = frozenset({"role", "content", "function_call"})
@@ -69,7 +74,7 @@ def chunk_without_unscreened(raw: Any) -> Any:
     if not isinstance(choices, (list, tuple)):
         if is_event(raw):
             return api_of_event(raw).event_without_unscreened(raw)
-        return without_more(raw, OF_REPLY)
+        return without_more(raw, _OF_OTHER_EVENT)
     checked = list(map(_delta_only, choices))
     raw = raw if all(map(operator.is_, checked, choices)) else with_fields(raw, choices=checked)
     return without_more(raw, OF_REPLY)
@@ -190,12 +195,12 @@ def _message(message: Any, names: frozenset[str] = _SCREENED) -> Any:
     changes: dict[str, Any] = {}
     if not isinstance(get(left, "refusal"), (str, type(None))):
         changes["refusal"] = None
-    content = get(left, "content")
+    content, told = get(left, "content"), reasoning_of(left)
     if isinstance(content, (list, tuple)):
-        changes["content"] = [known_only(part, _OF_PART) for part in content if part_text(part) is not None]
+        thoughts = THOUGHTS if thoughts_in(content) == told else ()  # they may be told as a field as well
+        changes["content"] = [said for part in content if (said := _part(part, thoughts)) is not None]
     elif content is not None and not isinstance(content, str):
-        changes["content"] = None
-    told = reasoning_of(left)
+        changes["content"] = text_of(content)
     for name in REASONING:  # some servers say it under both names
         if (said := get(left, name)) and said != told:
             changes[name] = None
@@ -203,9 +208,22 @@ def _message(message: Any, names: frozenset[str] = _SCREENED) -> Any:
         heard = get(audio, "transcript")
         changes["audio"] = known_only(audio, _OF_AUDIO) if heard and isinstance(heard, str) else None
     if (calls := get(left, "tool_calls")) is not None:
-        changes["tool_calls"] = list(map(_call, calls)) if isinstance(calls, (list, tuple)) else None
+        changes["tool_calls"] = list(map(_call, calls_of(calls))) or None
     changes = {name: new for name, new in changes.items() if new != get(left, name)}
     return with_fields(left, **changes) if changes else left
+
+
+def _part(part: Any, thoughts: Collection[str]) -> Any:
+    """A part of a content, saying only what was read of it, *thoughts* by which names; None: nothing."""
+    if part_text(part) is not None:
+        return known_only(part, _OF_PART)
+    for name in thoughts:
+        told = get(part, name)
+        if isinstance(told, (list, tuple)):
+            told = [known_only(each, _OF_PART) for each in told if part_text(each) is not None]
+        if told and isinstance(told, (str, list)):
+            return {"type": kind_of(part), name: told}
+    return None
 
 
 def _spelling(told: Any, said: Any) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guardrails_lite._messages import Choice, Reply, ToolCall, Usage, fields_of, get
-from guardrails_lite._messages._apis import api_of, api_of_event, declared_by
+from guardrails_lite._messages._apis import api_of, api_of_event, declared_by, is_known_event
 
 
 class UnreadableError(Exception):
@@ -116,13 +116,12 @@ def _chars_of_call(call: Any) -> int:
 def _read_choice(nth: int, choice: Any) -> Choice:
     index = get(choice, "index")
     message = get(choice, "message")
-    calls = get(message, "tool_calls")
     return Choice(
         index=index if type(index) is int else nth,
         text=text_of(get(message, "content")),
         refusal=string_of(get(message, "refusal")),
-        tool_calls=tuple(read_tool_call(call) for call in calls) if isinstance(calls, (list, tuple)) else (),
-        finish_reason=string_of(get(choice, "finish_reason")),
+        tool_calls=tuple(map(read_tool_call, calls_of(get(message, "tool_calls")))),
+        finish_reason=string_of(get(choice, "finish_reason")) or None,
         reasoning=reasoning_of(message),
         legacy_call=get(message, "function_call") is not None,
         transcript=_transcript_of(get(message, "audio")),
@@ -141,11 +140,25 @@ def _extras_of(message: Any) -> Mapping[str, Any]:
 
 REASONING = ("reasoning_content", "reasoning")
 """Servers call it one or the other."""
+THOUGHTS = ("thinking", "summary")
+"""What a part of a content calls them: a text, or parts of it."""
 
 
 def reasoning_of(message: Any) -> str | None:
     """What the model thought first, where a message or a delta tells it."""
-    return string_of(get(message, REASONING[0])) or string_of(get(message, REASONING[1]))
+    return (
+        string_of(get(message, REASONING[0]))
+        or string_of(get(message, REASONING[1]))
+        or thoughts_in(get(message, "content"))
+    )
+
+
+def thoughts_in(content: Any) -> str | None:
+    """What the model thought first, as parts of a content."""
+    if not isinstance(content, (list, tuple)):
+        return None
+    told = (get(part, name) for part in content if part_text(part) is None for name in THOUGHTS)
+    return "".join(text for each in told if (text := text_of(each)))
 
 
 def _transcript_of(audio: Any) -> str | None:
@@ -170,10 +183,17 @@ def read_tool_call(call: Any) -> ToolCall:
 
 
 def text_of(content: Any) -> str | None:
-    """The text of content that may be a list of parts, as some compatible servers send."""
+    """The text of content that may be a list of parts, or a number, as some compatible servers send."""
     if isinstance(content, (list, tuple)):
         return "".join(text for part in content if (text := part_text(part)) is not None)
-    return string_of(content)
+    return str(content) if type(content) in (int, float) else string_of(content)
+
+
+def calls_of(calls: Any) -> Sequence[Any]:
+    """The tool calls of a message or a delta. Some compatible servers send the only one without a list."""
+    if isinstance(calls, Mapping) and get(calls, "function") is not None:
+        return (calls,)
+    return calls if isinstance(calls, (list, tuple)) else ()
 
 
 def part_text(part: Any) -> str | None:
@@ -192,15 +212,21 @@ def kind_of(source: Any) -> str:
 
 
 def read_usage(usage: Any) -> Usage | None:
-    """Tokens as reported; None when there is no report or it is impossible (negative, no number)."""
+    """Tokens as reported; None when there is no report or it is impossible (negative, no number, all zero).
+
+    Some servers count what the model thought in the total only: it belongs to the completion.
+    """
     if usage is None:
         return None
     sent, received = "prompt_tokens", "completion_tokens"
     if get(usage, sent, _MISSING) is _MISSING:  # the words of the Responses API
         sent, received = "input_tokens", "output_tokens"
     prompt, completion = get(usage, sent), get(usage, received)
-    if not (is_count(prompt) and is_count(completion)):
+    if not (is_count(prompt) and is_count(completion)) or prompt == completion == 0:
         return None
+    total = get(usage, "total_tokens")
+    if is_count(total) and total > prompt + completion:
+        completion = total - prompt
     cached = get(get(usage, f"{sent}_details"), "cached_tokens")
     reasoning = get(get(usage, f"{received}_details"), "reasoning_tokens")
     return Usage(
@@ -209,6 +235,13 @@ def read_usage(usage: Any) -> Usage | None:
         cached if is_count(cached) else 0,
         reasoning if is_count(reasoning) else 0,
     )
+
+
+def usage_beside(chunk: Any) -> Usage | None:
+    """Tokens as some servers report them in the last chunk: in a choice, or in a field of their own."""
+    choices = get(chunk, "choices")
+    told = [get(choice, "usage") for choice in choices] if isinstance(choices, (list, tuple)) else []
+    return next(filter(None, map(read_usage, [*told, get(get(chunk, "x_groq"), "usage")])), None)
 
 
 def is_count(value: object) -> bool:
@@ -230,10 +263,12 @@ def read_chunk(raw: object) -> Chunk:
         return Chunk((), raw, error=error if error is not None else raw)
     choices = fields.get("choices", _MISSING)
     if choices is _MISSING:
-        if isinstance(get(raw, "type"), str):
+        if is_event(raw):
             told = api_of_event(raw).read_event(raw)
             told.is_event = True
             return told
+        if isinstance(get(raw, "type"), str):  # an event of the server's own, which says nothing to a reader
+            return Chunk((), raw)
         raise UnreadableError(type(raw).__name__)
     found = choices if isinstance(choices, (list, tuple)) else ()
     usage = fields.get("usage")
@@ -258,15 +293,16 @@ def _read_delta(nth: int, choice: Any) -> Delta:
     if delta is None:
         delta = fields.get("message")
     said = fields_of(delta, _OF_DELTA)
-    calls = said.get("tool_calls")
-    extras = _extras_of(delta)
+    content = said.get("content")
+    is_odd = content is not None and type(content) is not str
+    extras = is_odd or _extras_of(delta)
     legacy_call = said.get("function_call") is not None
     return Delta(
         index if type(index) is int else nth,
-        text_of(said.get("content")) or "",
+        text_of(content) or "",
         string_of(said.get("refusal")) or "",
-        calls if isinstance(calls, (list, tuple)) else (),
-        string_of(fields.get("finish_reason")),
+        calls_of(said.get("tool_calls")),
+        string_of(fields.get("finish_reason")) or None,
         reasoning_of(delta) or "",
         bool(extras) or legacy_call,
         legacy_call,
@@ -275,4 +311,10 @@ def _read_delta(nth: int, choice: Any) -> Delta:
 
 def is_event(like: Any) -> bool:
     """Whether this is an event of another API, and no chunk of a chat completion."""
-    return isinstance(get(like, "type"), str) and get(like, "choices") is None
+    kind = get(like, "type")
+    return (
+        isinstance(kind, str)
+        and is_known_event(kind)
+        and get(like, "choices") is None
+        and "choices" not in declared_by(like)
+    )

@@ -9,11 +9,12 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from guardrails_lite._messages import Choice, Reply, ToolCall, get, set_field
 from guardrails_lite._messages._apis import api_of, api_of_event
-from guardrails_lite._messages._reading import REASONING, is_event
+from guardrails_lite._messages._reading import REASONING, calls_of, is_event, thoughts_in
 from guardrails_lite._messages._texts import plain
 
 
@@ -38,7 +39,10 @@ def _write_choice(choice: Any, old: Choice, new: Choice) -> None:
     message = get(choice, "message")
     if get(choice, "logprobs") is not None:  # they spell out the text that a rule has changed
         set_field(choice, "logprobs", None)
-    if old.text != new.text:
+    if thoughts_in(get(message, "content")) and (old.text, old.reasoning) != (new.text, new.reasoning):
+        set_field(message, "content", new.text)
+        set_field(message, REASONING[0], new.reasoning)
+    elif old.text != new.text:
         set_field(message, "content", new.text)
         parse_again(message, "parsed", new.text)
     if old.transcript != new.transcript:  # what is heard says the same
@@ -55,7 +59,7 @@ def _write_choice(choice: Any, old: Choice, new: Choice) -> None:
 
 def _write_calls(message: Any, old: Sequence[ToolCall], new: Sequence[ToolCall]) -> None:
     left = []
-    items = get(message, "tool_calls") or ()
+    items = calls_of(get(message, "tool_calls"))
     for was, call, item in zip(old, in_place_of(old, new), items, strict=False):
         if call is None:
             continue
@@ -120,6 +124,7 @@ def write_chunk(
     finish_reason: str | None = None,
     reasoning: str = "",
     usage: Any = None,
+    sealed: Mapping[str, Any] = MappingProxyType({}),
 ) -> Any:
     """A chunk in the shape of *like*, for one choice, with this content and nothing else of it."""
     if isinstance(like, str):
@@ -135,7 +140,9 @@ def write_chunk(
     delta = get(template, "delta")
     fields: dict[str, Any] = {"content": text or None, "refusal": refusal or None, "tool_calls": None}
     if tool_calls:
-        fields["tool_calls"] = [_write_tool_call(nth, call, like) for nth, call in enumerate(tool_calls)]
+        fields["tool_calls"] = [
+            _write_tool_call(nth, call, like, sealed.get(call.id)) for nth, call in enumerate(tool_calls)
+        ]
     extras = {"reasoning_content": reasoning} if reasoning else {}
     if hasattr(like, "model_copy") and template is not None:
         told = delta if hasattr(delta, "model_copy") else _bare_delta()  # a message stood there, or a text
@@ -179,23 +186,30 @@ def copied(model: Any, update: dict[str, Any]) -> Any:
     return copied
 
 
-def write_tool_calls(like: Any, index: int, calls: tuple[ToolCall, ...]) -> tuple[Any, ...]:
-    """What tells of these calls in the shape of *like*: one chunk of all, or an event of each."""
+def write_tool_calls(
+    like: Any, index: int, calls: tuple[ToolCall, ...], sealed: Mapping[str, Any]
+) -> tuple[Any, ...]:
+    """What tells of these calls in the shape of *like*: one chunk of all, or an event of each.
+
+    *sealed* has what the provider wants back with a call, by the call's id.
+    """
     if not is_event(like):
-        return (write_chunk(like, index, tool_calls=calls),)
+        return (write_chunk(like, index, tool_calls=calls, sealed=sealed),)
     api = api_of_event(like)
     return tuple(
         event for place, call in enumerate(calls, start=1) for event in api.write_call(like, place, call)
     )
 
 
-def _write_tool_call(nth: int, call: ToolCall, like: Any) -> Any:
+def _write_tool_call(nth: int, call: ToolCall, like: Any, sealed: Any) -> Any:
     body = (
         {"name": call.name, "arguments": call.arguments}
         if call.kind == "function"
         else {"name": call.name, "input": call.arguments}
     )
     written: dict[str, Any] = {"index": nth, "id": call.id, "type": call.kind, call.kind: body}
+    if sealed is not None:
+        written["extra_content"] = sealed
     if hasattr(like, "model_copy"):
         from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
 

@@ -43,7 +43,7 @@ class Growing:
 class ToolCallAssembler:
     """Collect the tool-call deltas of one choice; `calls` has what they make."""
 
-    __slots__ = ("_by_id", "_by_index", "_calls", "chars", "last")
+    __slots__ = ("_by_id", "_by_index", "_calls", "chars", "last", "sealed")
 
     def __init__(self) -> None:
         self._calls: list[Growing] = []
@@ -53,6 +53,8 @@ class ToolCallAssembler:
         """The call that the last delta belongs to."""
         self.chars = 0
         """Characters of names and arguments so far."""
+        self.sealed: dict[str, Any] = {}
+        """What the provider wants back with a call, by the call's id: only the provider can read it."""
 
     def add(self, delta: Any) -> str | None:
         """Take one delta, a dict or a client's object.
@@ -71,6 +73,8 @@ class ToolCallAssembler:
         call.id = call.id or identity
         call.custom = call.custom or custom is not None or get(delta, "type") == "custom"
         self.last = call
+        if (sealed := get(delta, "extra_content")) is not None:
+            self.sealed[call.id] = sealed
         grown = bool(name) and not (
             (call.arguments or text or repeats_id)
             and call.name_chars == len(name)
