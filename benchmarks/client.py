@@ -113,7 +113,7 @@ def _streams(bare: OpenAI, guarded: OpenAI) -> Times:
 
 
 def _odd_streams() -> Times:
-    """A compatible server has words of its own: the client itself has to build every chunk."""
+    """A compatible server has words of its own in the frame of every chunk."""
     odd = [{**chunk, "service_tier": "on_demand"} for chunk in chunks(TEXT, size=16)]
     with (
         LoopbackProcess(then=HttpReply(odd)) as server,

@@ -44,6 +44,7 @@ SENT: list[tuple[Any, dict[str, Any]]] = [
     *((ResponseStreamEvent, event) for event in response_events(response_of(SAID))),
     *((ChatCompletion, SAID), (Response, response_of(SAID))),
 ]
+MISSING = object()
 Place = tuple[str | int, ...]
 VALUES = st.sampled_from([None, True, 0, 7, 0.5, "", "7", "stop", "assistant", [], {}, [{}], {"text": "x"}])
 
@@ -52,6 +53,25 @@ VALUES = st.sampled_from([None, True, 0, 7, 0.5, "", "7", "stop", "assistant", [
 def test_what_a_provider_sends_is_built(cast_to: Any, data: dict[str, Any]) -> None:
     """It is the client's own object to the last field, what a server adds included."""
     assert _all_of(built(cast_to, data)) == _all_of(construct_type(type_=cast_to, value=data))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"service_tier": "on_demand"},
+        {"object": "chat.completion", "created": 1.5},
+        {"id": None, "model": ["m"]},
+        dict.fromkeys(("id", "object", "created", "model"), MISSING),
+    ],
+)
+def test_a_chunk_with_an_odd_frame_is_built(frame: dict[str, Any]) -> None:
+    """Many servers send one in every chunk, and the client passes on whatever stands there."""
+    data = {name: value for name, value in {**CHUNK, **frame}.items() if value is not MISSING}
+
+    made = built(ChatCompletionChunk, data)
+
+    assert made is not None
+    assert _all_of(made) == _all_of(construct_type(type_=ChatCompletionChunk, value=data))
 
 
 @given(st.data())
