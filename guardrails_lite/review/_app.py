@@ -217,9 +217,7 @@ class _App:
                 return _to_the_door(request)
             form = await _form(request)
             if not self._door.may_post(session, form.get("form_token", "")):
-                text = (
-                    "This form is not from a page of this session. Go back, reload the page, send it again."
-                )
+                text = "This form is not from a page of this session. Go back, reload the page and try again."
                 return self._sorry(session, 403, text)
             found = await run_in_threadpool(self._visit, request, session, form, act)
             if isinstance(found, View):

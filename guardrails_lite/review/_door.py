@@ -131,7 +131,7 @@ def read_tokens(path: str) -> dict[str, str]:
         )
     tokens = dict(line for line in lines)
     if len(set(map(person, tokens))) != len(lines) or len(set(tokens.values())) != len(lines):
-        raise ConfigError(f"{path}: a name or a token is there twice")
+        raise ConfigError(f"{path}: a name or a token occurs twice")
     return tokens
 
 

@@ -142,9 +142,9 @@ def test_rules_are_tried_and_leave_no_trace(visitor: httpx.Client, root: Path, r
     """Without a watcher the page says so; trying shows what a watcher would raise, and writes nothing."""
     before = visitor.get("/alerts.json?range=all").json()
     assert (before["watched"], before["total"]) == (False, 0)
-    assert "Nobody watches this log" in visitor.get("/alerts?range=all").text
+    assert "Nothing watches this log" in visitor.get("/alerts?range=all").text
     tried = visitor.get("/alerts.json?range=all&try=1").json()
-    assert "Nothing of it was recorded" in visitor.get("/alerts?range=all&try=1").text
+    assert "Nothing was recorded" in visitor.get("/alerts?range=all&try=1").text
     assert visitor.get("/alerts.json?range=all").json()["total"] == 0
     watched(root, read_rules(rules))
     after = visitor.get("/alerts.json?range=all").json()

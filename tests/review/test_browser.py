@@ -140,7 +140,7 @@ def test_a_sample_is_worked_by_keyboard(browser: Browser, root: Path, serve: Ser
         for at in range(1, len(findings) + 1):
             page.press("t")
             shows(page, f"document.body.innerText.includes('{at} of {len(findings)} findings settled')")
-        assert "Nothing waits for you here" in page.text()
+        assert "Nothing is waiting for you here" in page.text()
         assert page.run("document.querySelector('.precision .n').textContent") == "100 %"
         assert page.complaints() == []
         assert page.nameless() == []

@@ -49,7 +49,7 @@ def test_who_placed_what_and_who_ended_it(visitor: httpx.Client, kept: dict[str,
         "lifted": ("restriction", "dpo", "R-7, GDPR 18(1)(a)", "lifted", "dpo", "it was right"),
         "placed": ("restriction", "", "R-8, GDPR 18(1)(c)", "in force", "", ""),
     }
-    assert "nobody named" in visitor.get("/exports").text
+    assert "no name given" in visitor.get("/exports").text
 
 
 def test_a_hold_leads_to_the_calls_of_its_person(visitor: httpx.Client, kept: dict[str, str]) -> None:

@@ -222,8 +222,8 @@ def test_what_an_older_log_does_not_tell_is_said(ask: Callable[..., httpx.Respon
     assert {policy["told"] for policy in told["policies"]} == {"no"}
     assert told["says"] is None
     assert not told["compared"]["settings_known"]
-    assert "The log does not tell the settings of both." in ask("/policies").text
-    assert "does not tell the settings of this policy" in ask("/policies", says=OLD).text
+    assert "The log does not have the settings of both." in ask("/policies").text
+    assert "does not have the settings of this policy" in ask("/policies", says=OLD).text
 
 
 def test_what_is_not_its_digests_is_not_shown(tmp_path: Path, serve: Serve) -> None:
@@ -236,5 +236,5 @@ def test_what_is_not_its_digests_is_not_shown(tmp_path: Path, serve: Serve) -> N
     says = httpx.get(f"{address}/policies.json", params={"says": NEW}, timeout=60).json()["says"]
     assert (says["told"], says["config"], says["settings"]) == ("forged", None, {})
     page = httpx.get(f"{address}/policies", params={"says": NEW}, timeout=60).text
-    assert "is not what its digest names" in page
-    assert "not its digest's" in page
+    assert "do not match its digest" in page
+    assert "does not match its digest" in page

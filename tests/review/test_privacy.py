@@ -65,7 +65,7 @@ def test_a_person_is_found_and_not_named(visitor: httpx.Client, log: Path) -> No
     assert len(calls_of(visitor)) == 1
     session = look_up(visitor, "s-3", "session").url.copy_with(path="/privacy.json")
     assert [known["calls"] for known in visitor.get(session).json()["known"]] == [2]
-    assert "No call is under any" in look_up(visitor, "nobody").text
+    assert "No call has" in look_up(visitor, "nobody").text
     assert not any(b"Oslo" in path.read_bytes() for path in log.rglob("*") if path.is_file())
 
 

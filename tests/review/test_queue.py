@@ -109,7 +109,7 @@ def test_the_piles(visitor: httpx.Client) -> None:
     only = visitor.get("/queue.json", params={"rule": "redact(secrets())"}).json()
     assert only["finding"]["rule"] == "redact(secrets())"
     assert visitor.get("/queue.json?show=disputed").json()["finding"] is None
-    assert "This pile is empty" in visitor.get("/queue?show=disputed").text
+    assert "There are no such findings" in visitor.get("/queue?show=disputed").text
 
 
 def test_precision_follows_the_verdicts(visitor: httpx.Client) -> None:

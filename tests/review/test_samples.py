@@ -77,7 +77,7 @@ def test_the_sample_is_worked_through_to_its_end(visitor: httpx.Client, root: Pa
             verdict=verdict,
         )
         assert answer.url.params["sample"] == drawn.entry
-    assert "Nothing waits for you here" in visitor.get(address).text
+    assert "Nothing is waiting for you here" in visitor.get(address).text
     decided = list(read(root, kind=DECIDED))
     assert {(entry.data["call"], entry.data["rule"]) for entry in decided} == expected
     undone = post(visitor, "/privacy", address.replace("?", "/undo?"), decision=decided[-1].id)
@@ -130,7 +130,7 @@ def test_what_strata_of_one_size_cannot_say_is_said(visitor: httpx.Client, root:
     """Where groups were drawn with different shares, the precision is not that of all calls."""
     plain = drawn_from(root, share=0.2, size=None, strata=["outcome"])
     uneven = drawn_from(root, size=3, strata=["outcome", "model"])
-    said = "says nothing of all calls"
+    said = "says nothing about all calls"
     assert said not in visitor.get(f"/queue?sample={plain.entry}").text
     page = visitor.get(f"/queue?sample={uneven.entry}").text
     assert said in page
@@ -145,7 +145,7 @@ def test_calls_that_went_with_retention_are_told(tmp_path: Path, serve: Serve) -
         odd = log.event("review.sampled", {"drawn": 7, "strata": "x", "size": "many", "chosen": []})
     address = serve(tmp_path / "log")
     page = httpx.get(f"{address}/queue?sample={gone}", timeout=60)
-    assert "not in the log any more" in page.text
+    assert "no longer in the log" in page.text
     assert "<script>alert" not in page.text
     assert httpx.get(f"{address}/queue?sample={odd}", timeout=60).status_code == 200
 
