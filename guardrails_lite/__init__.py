@@ -6,7 +6,7 @@
     @Guard(input=[redact(pii()), block(injection())])
     def answer(messages): ...
 
-Importing this opens no socket and loads none of the packages that a guard may come to need.
+Importing this package opens no socket, and loads none of the heavy packages that a guard may need later.
 """
 
 from __future__ import annotations

@@ -22,23 +22,23 @@ _IMAGES = frozenset({"image_url", "input_image", "image"})
 @by_name
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a target can take: ``target(client, can=Capabilities(context=8_192, images="drop"))``.
+    """What a target can handle: ``target(client, can=Capabilities(context=8_192, images="drop"))``.
 
-    A request that needs more is not sent to it; with ``"drop"`` it is sent without that, and the record
-    says what was lost. What is not declared is taken to be there.
+    A request that needs more is not sent to it. With ``"drop"`` it is sent without what the target cannot
+    handle, and the record says what was left out. What you do not declare is assumed to be supported.
 
     Raises:
         ConfigError: a value that cannot be.
     """
 
     context: int | None = None
-    """Tokens of prompt and completion together. None: not known."""
+    """Tokens that prompt and completion may have together. None: not known."""
     tools: Can = True
-    """Whether it calls tools."""
+    """Whether it can call tools."""
     schema: Can = True
-    """Whether it keeps to a JSON Schema in ``response_format``. The reply is checked in any case."""
+    """Whether it follows a JSON Schema in ``response_format``. The reply is checked in any case."""
     images: Can = True
-    """Whether it sees images."""
+    """Whether it can see images."""
 
     def __post_init__(self) -> None:
         context: object = self.context

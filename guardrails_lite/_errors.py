@@ -12,8 +12,8 @@
     └── ConfigError          yours: a setting that cannot work (also a ValueError)
         └── MissingPackage       … because a package is not installed
 
-No error carries text of a prompt, a reply, an argument or a secret: they name the record, the rule and
-the place, and the caller who may see content looks the record up.
+No error carries text of a prompt, a reply, an argument or a secret. Errors name the record, the rule and the
+place; a caller who may see content can look up the record.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class StreamInterrupted(Exhausted):
 
 
 class DeadlineExceeded(GuardrailsError):
-    """`Budget.deadline_s` passed before an acceptable reply was there."""
+    """`Budget.deadline_s` passed before there was an acceptable reply."""
 
 
 class BudgetExceeded(GuardrailsError):

@@ -1,7 +1,7 @@
 """The account of one guarded call: what was checked, tried and decided, and how it ended.
 
-Nothing in it is text of a prompt, a reply or an argument. Findings are constants, errors are class names,
-people are pseudonyms wherever a record leaves the process.
+A record contains no text of a prompt, a reply or an argument. Findings are constants, errors are class names,
+and people are pseudonyms wherever a record leaves the process.
 """
 
 from __future__ import annotations
@@ -107,17 +107,17 @@ class KeptText(NamedTuple):
     side: str
     """``"input"`` or ``"output"``."""
     role: str
-    """Who said it, as the request has it; a reply is the assistant's."""
+    """Who said it, as in the request; for a reply, the assistant."""
     text: str
-    """What was said; of a tool call its arguments."""
+    """The text; for a tool call, its arguments."""
     attempt: int | None = None
-    """Of an original: 0 for the input, then the number of the attempt whose reply it is. None: not told."""
+    """For an original: 0 for the input, or the number of the attempt it came from. None: not known."""
     part: Part = "text"
-    """What of a reply it is. All texts of a request are ``"text"``, its tool calls and results too."""
+    """Which part of a reply it is. All texts of a request are ``"text"``, even tool calls and results."""
     name: str | None = None
-    """Of a tool call: which tool. None where only the model's word says so, which no rule has seen."""
+    """For a tool call: which tool. None if only the model says so, and no rule has seen the name."""
     id: str | None = None
-    """Of a tool call: its id, as the model's server has it. None where output rules did not see it."""
+    """For a tool call: its id, as the model's server gave it. None if output rules did not see it."""
 
     def __repr__(self) -> str:
         return f"KeptText({self.side!r}, {self.role!r}, {self.part!r}, {len(self.text)} characters)"
@@ -170,28 +170,28 @@ class _Account(NamedTuple):
     mode: str
     style: Style
     model: str | None
-    """The model that was asked for first."""
+    """The model that was first requested."""
     started: float
     """Seconds since the epoch."""
     duration_us: float
-    """From the call of the guard to its end, sends and sleeps included."""
+    """Microseconds from the call of the guard to its end, including sends and sleeps."""
     outcome: OutcomeName
     error: str | None
-    """The class of the exception the caller got; None where the caller got a value."""
+    """The class of the exception that the caller got; None if the caller got a value."""
     steps: Sequence[Step | Told]
     usage: Usage | None
     """Tokens of all attempts together."""
     cost_usd: float | None
-    """Money of all attempts together; None where a price is unknown."""
+    """US dollars of all attempts together; None if a price is unknown."""
     input_chars: int
     output_chars: int
     """Characters of the reply that the caller got."""
     unscreened: tuple[str, ...]
     """Kinds of message parts that hold no text and so were not checked, such as ``image_url``."""
     who: Mapping[str, str] = {}  # never changed
-    """Who called: what `bound` and the tracing of the application say."""
+    """Who called, according to `bound` and the application's tracing."""
     texts: tuple[KeptText, ...] = ()
-    """What was let through, as the rules left it; empty unless a sink asks for captured text."""
+    """The texts that were let through, as the rules left them; empty unless a sink asks for captured text."""
 
 
 class Record(_Account):
@@ -205,7 +205,7 @@ class Record(_Account):
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """What happened, in order. Worked out by whoever reads it, for most records are never read."""
+        """What happened, in order. Computed when it is read, because most records are never read."""
         told: Any = self[_STEPS]
         steps: list[Any] = []
         for step in told:
@@ -249,21 +249,21 @@ class Record(_Account):
 
     @property
     def checks_usage(self) -> Usage | None:
-        """Tokens that the checks reported, which are not in `usage`; None: none did."""
+        """Tokens that the checks reported, which are not included in `usage`; None if none did."""
         return _bill(self.checks)[0]
 
     @property
     def checks_cost_usd(self) -> float | None:
-        """Money that the checks reported, which is not in `cost_usd`; None where a price is unknown."""
+        """US dollars that the checks reported, not included in `cost_usd`; None if a price is unknown."""
         return _bill(self.checks)[1]
 
     def to_dict(self, *, pseudonym: Callable[[str, str], str] | None = None) -> dict[str, Any]:
         """As JSON-compatible data.
 
         Args:
-            pseudonym: Called with the field (``"user"``) and its value; returns what stands for the
-                person. Default: a digest keyed for this process only, so that records of one run can
-                be joined and nobody is named.
+            pseudonym: Called with the field (``"user"``) and its value; returns the person's pseudonym.
+                Default: a digest with a key of this process only, so that records of one run can be
+                joined but nobody is named.
         """
         checked: list[CheckStep] = []
         checks: list[dict[str, Any]] = []

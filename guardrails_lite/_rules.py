@@ -1,7 +1,7 @@
-"""What a rule does about what a validator finds: a verb around it.
+"""What to do about the findings of a validator: a rule is a verb around it.
 
-`block`, `redact`, `reask`, `fall_back` and `warn` decide. Finding is the validator's (`_validators.py`),
-acting the engine's, telling the record's: four places, so that the same validator can warn in staging and
+The verbs `block`, `redact`, `reask`, `fall_back` and `warn` decide. A validator finds (`_validators.py`), the
+engine acts, and the record tells: four separate places, so that the same validator can warn in staging and
 block in production.
 """
 
@@ -221,9 +221,9 @@ def reask() -> None:
 
 @_verb
 def fall_back() -> None:
-    """Go on to the next fallback when *validator* finds something; block when there is none."""
+    """Try the next fallback when *validator* finds something; block if there is none."""
 
 
 @_verb
 def warn() -> None:
-    """Record what *validator* finds and change nothing."""
+    """Record what *validator* finds, but change nothing."""

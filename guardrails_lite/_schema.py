@@ -1,12 +1,12 @@
-"""Output schemas: what a reply must be, whatever it was declared with.
+"""Output schemas: what a reply must look like, in whichever way that was declared.
 
 `Schema.of` takes a pydantic model, a dataclass, a TypedDict, any type that pydantic takes, or a JSON Schema
 dict, and compiles it once. `Schema.parse` gives the verdict on a whole reply: a typed value, or problems
-that name places and expectations and never a word of the reply. The parts are in `guardrails_lite.schemas`.
+that name places and expectations but quote no word of the reply. The parts are in `guardrails_lite.schemas`.
 
-A text is read strictly first. Only if that fails, or does not fit, is it looked for in fences and prose,
-mended, and fitted; every change is in the ledger. Lossless changes are accepted. A lossy one, a guess, is
-accepted only where it touched nothing that the schema requires.
+A text is first read strictly. Only if that fails, or the value does not fit, is the value looked for in
+fences and prose, repaired and fitted; every change is recorded in the ledger. Lossless changes are accepted.
+A lossy change, a guess, is accepted only if it touched nothing that the schema requires.
 """
 
 from __future__ import annotations
@@ -298,10 +298,10 @@ class Schema(Generic[T]):
 
 
 def explain_schema(declared: object) -> Explanation:
-    """Who enforces what of a schema: the provider while it writes, this library afterwards, or nobody.
+    """Who enforces which part of a schema: the provider while it writes, this library afterwards, or nobody.
 
-    Print it: it is a table with one line for each keyword, and the reasons why the strict form is not
-    possible where it is not.
+    Print the result: a table with one line for each keyword and, if the strict form is not possible, the
+    reasons.
 
     Args:
         declared: What `Schema.of` takes.

@@ -1,6 +1,6 @@
-"""What may be found in a text: a *validator* is a named function from a text to findings.
+"""What may be found in a text: a *validator* is a named function that takes a text and returns findings.
 
-It never raises to fail, sleeps, logs or rewrites. What is done about a finding is a rule's to say
+A validator never raises to fail, sleeps, logs or rewrites. A rule says what to do about a finding
 (`_rules.py`).
 """
 
@@ -176,18 +176,18 @@ def validator(
     generator. With a second parameter it also receives the `Call`, read-only.
 
     Args:
-        window: The most characters it must see at once, boundaries included, so that a stream can be
+        window: The most characters it must see at once, including boundaries, so that a stream can be
             released while it is checked. None: it needs the whole text. `testing.check_validator`
-            tells whether a window is honest.
-        blocking: It waits (a file, a database, a model), so under an async guard it runs in a thread.
+            tells whether a window is large enough.
+        blocking: It waits for something (a file, a database, a model), so an async guard runs it in a thread.
         name: How it prints; default: the function's name.
-        params: The arguments that made it, when it is built by a function; ``{}`` when there were none.
-            They print, they stand in the log, and changing one changes the guard's digest.
-        version: Change it when the findings change though code and arguments do not (new data). It stands
-            in the log, so it is no digest of private texts.
-        private: The arguments whose texts must stay out of the log: lists of words, hosts, a prompt. It says
-            how much each is (``words=3``), and changing one changes the guard's digest. One that is not in
-            *params* too does not print either.
+        params: The arguments that it was made with, if a function built it; ``{}`` if there were none.
+            They are printed and logged, and changing one changes the guard's digest.
+        version: Change it when the findings change although code and arguments do not (new data). It is
+            logged, so do not make it a digest of private texts.
+        private: The arguments whose texts must stay out of the log: lists of words, hosts, a prompt. The log
+            says only how much each is (``words=3``), and changing one changes the guard's digest. An argument
+            that is not also in *params* is not printed either.
 
     Raises:
         ConfigError: the function cannot be called with a text, or the window is not positive.

@@ -41,7 +41,7 @@ def _has_no_ear(logger: logging.Logger) -> bool:
 
 
 def structlog_sink(logger: Any = None) -> Sink:
-    """Make a sink that logs one event a call through structlog.
+    """Make a sink that logs one event per call through structlog.
 
     Args:
         logger: A structlog logger. Default: one over the standard ``guardrails_lite`` logger, so that the

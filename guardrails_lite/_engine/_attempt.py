@@ -1,7 +1,7 @@
-"""One send to one target: let in, sent, read, brought through every check, and booked.
+"""One send to one target: admitted, sent, read, checked and booked.
 
-When an attempt is made, and what follows from its failure, is told in `_exchange.py`; how each check of a
-reply is done in `_checking.py`. The order of what one reply goes through is told here.
+`_exchange.py` says when an attempt is made and what follows from its failure, `_checking.py` how each check
+of a reply is done. This file says in which order one reply is checked.
 """
 
 from __future__ import annotations
@@ -103,27 +103,27 @@ class Attempt:
         self.shown_from = story.released
         self.began_ns = time.perf_counter_ns()
         self.waited_s = 0.0
-        """How long the call slept before it, and waited for its turn."""
+        """How long the call slept before this attempt and waited for its turn."""
         self.reply: Reply | None = None
         self.incoming: Incoming | None = None
         self.parts: Parts | None = None
-        """What is asked for, where it is not a whole reply."""
+        """The parts that are asked for, if it is not the whole reply."""
         self.begun: Begun | None = None
-        """The reply that it goes on with, where it does."""
+        """The reply that this attempt continues, if it does."""
         self.failure: Failure | None = None
         self.permit: Permit | None = None
-        """Its turn at the upstream of the target, by the way of `turnstile`; None: there is none."""
+        """Its turn at the target's upstream, from `turnstile`; None: there is no upstream."""
         self.headers: Mapping[str, str] | None = None
-        """Those of the response, where they are asked for."""
+        """The headers of the response, if they are asked for."""
         self.pulse = self._pulse() if self.plan.has_clocks else None
-        """The clocks that say when it is given up, where there are any."""
+        """The clocks that say when to give up this attempt, if there are any."""
 
     async def admit(self, second_try: SecondTry | None) -> None:
         """Wait for a turn at the target's upstream, if it has one.
 
         Raises:
-            Unanswered: it was turned away; nothing has been sent.
-            DeadlineExceeded: the time passed while it waited.
+            Unanswered: the call was turned away, and nothing has been sent.
+            DeadlineExceeded: the deadline passed while the call waited.
         """
         turnstile = self._turnstile()
         if turnstile is None:
@@ -166,13 +166,13 @@ class Attempt:
         return upstream.turnstile(target.account, target.endpoint, self.model)
 
     def twin(self, admission: Admission, waited_s: float) -> Attempt:
-        """A second send of the same, which was admitted by itself."""
+        """A second send of the same call, which was admitted separately."""
         twin = Attempt(self.story, self.target, self.call, self.model, admission)
         twin.offered, twin.waited_s, twin.parts = self.offered, waited_s, self.parts
         return twin
 
     async def may_repeat(self, failure: Failure, in_s: float) -> bool:
-        """Whether the upstream bears a second try after a wait of *in_s*; it is then paid for."""
+        """Whether the upstream allows a retry after a wait of *in_s* seconds; if so, it is charged for it."""
         if self.permit is None:
             return True
         left_s = self.story.ledger.time_left_s(self.plan.clock())
@@ -183,14 +183,14 @@ class Attempt:
         return refused is None
 
     async def make(self, flight: Flight | None = None) -> tuple[Reply, Any]:
-        """Send, or take what was sent already, and bring the reply through every check.
+        """Send, or take the result of an earlier send, and bring the reply through every check.
 
         Args:
-            flight: The send, where it set off before and has landed.
+            flight: The earlier send, if there was one; it has finished.
 
         Raises:
-            Unanswered: no whole reply came.
-            Invalid: a whole reply came that is not what was declared.
+            Unanswered: no complete reply came.
+            Invalid: a complete reply came, but it does not fit what was declared.
             Stop: a rule stops the reply.
         """
         collected = False

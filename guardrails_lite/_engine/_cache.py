@@ -58,7 +58,7 @@ _THE_SAME_FOR_ALL = frozenset(
 @by_name
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """Answer a request that a wrapped client has answered before, and send identical ones together once.
+    """Answer repeated requests of a wrapped client from memory, and send identical concurrent ones once.
 
     Guards that are given the same `Cache` object share it. It holds replies in memory, as the rules left
     them. Streamed calls are neither kept nor answered from it.
@@ -68,7 +68,7 @@ class Cache:
     """
 
     entries: int = 1_000
-    """The most replies that are kept; the one that was not asked for the longest goes first."""
+    """The most replies that are kept; the least recently used one is dropped first."""
     ttl_s: float = 3_600.0
     """How many seconds a reply is kept."""
     _kept: _Kept = field(init=False, repr=False, compare=False)

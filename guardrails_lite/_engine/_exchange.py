@@ -2,25 +2,25 @@
 
 Two rules for this file:
 
-1. It performs no I/O. What it wants done it awaits as an effect (`_effects.py`); whoever drives it
+1. It performs no I/O. It awaits an effect (`_effects.py`) for everything that must be done, and a driver
    (`_drivers.py`) does it, synchronously or on an event loop. So every style of calling takes this path.
-2. Order is stated here, and for one reply in `_attempt.py`, and nowhere else. What the rules, the schema,
-   the tools and the fallbacks are is the guard's business, how each check is done is `_checking`'s, and what
-   follows from a failure `_climbing`'s; when their turn comes is nobody else's.
+2. Order is stated here, and for one reply in `_attempt.py`, and nowhere else. The guard says which rules,
+   schema, tools and fallbacks there are, `_checking` how each check is done, and `_climbing` what follows
+   from a failure; only this file says when it is their turn.
 
 The order::
 
     request ─► input rules ─► intent written ─► a kept reply; or for each target, the primary first:
         turn ─► send ─► read ─► is it whole? ─► tool calls ─► output schema ─► output rules ─► release
-          late: a second send beside it, and the first to have content goes on   (`_hedging.py`)
-          not got: retry here, then the next target        (Unanswered)
-          got, and invalid: ask again, then the next target (Invalid, or Stop of a `reask` rule)
-          got, and forbidden: the end                       (Stop of a `block` rule)
-    and whatever happened: the record written
+          late: send a second time, and use whichever send has content first (`_hedging.py`)
+          no reply: retry here, then the next target         (Unanswered)
+          an invalid reply: ask again, then the next target  (Invalid, or Stop of a `reask` rule)
+          a forbidden reply: the end                         (Stop of a `block` rule)
+    whatever happened: the record is written
 
 Nothing is retried, re-asked or sent elsewhere once the first character has been released, unless the guard
-says how (`_resuming`). Errors that are nobody's to handle (cancellation, an interrupt, a closed stream) pass
-through; the record is written first.
+says how (`_resuming`). Errors that nothing here may handle (cancellation, an interrupt, a closed stream) pass
+through, after the record has been written.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Outcome(Generic[T]):
-    """What a guarded call came to."""
+    """The result of a guarded call."""
 
     value: T = field(repr=False)
-    """With a schema, the typed value; else what the function returned, after the rules."""
+    """With a schema, the typed value; otherwise what the function returned, after the rules."""
     reply: Reply
     """The reply, after the rules."""
     record: Record
@@ -82,10 +82,10 @@ async def exchange(
         primary: Where it goes first.
         style: How the caller called, for the record.
         live: The consumer takes chunks as they are released.
-        partials: With a schema, what is released are `Partial`s of the value instead.
+        partials: With a schema, release `Partial`s of the value instead of chunks.
 
     Raises:
-        GuardrailsError: as its subclasses say; with the record attached.
+        GuardrailsError: see its subclasses; the record is attached.
     """
     story = Story(plan, call, style, primary.account, live)  # keywords make a class slower to call
     story.ledger = Ledger(plan.budget, plan.clock())

@@ -35,17 +35,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Partial(Generic[T]):
-    """What has arrived of a typed value, and has passed its checks.
+    """The part of a typed value that has arrived and passed its checks.
 
-    All that is there is complete, except the objects and arrays on the way to `open`. The last partial of a
+    Everything in it is complete, except the objects and arrays on the path to `open`. The last partial of a
     stream is complete, and holds the value.
     """
 
     value: T | None = field(repr=False)
     """The typed value, as a call that is not streamed returns it; None until it is complete."""
     json: Any = field(repr=False)
-    """The same as plain JSON, as far as it has come. One object for all partials of a stream, which grows
-    with them: copy what is to stay as it is."""
+    """The same as plain JSON, as far as it has arrived. All partials of a stream share one object, which
+    grows: copy what you want to keep."""
     closed: Mapping[str, Any] = field(repr=False)
     """What this partial completes, innermost first: values by their paths, such as ``$.lines[0].sku``."""
     open: str | None = field(repr=False)

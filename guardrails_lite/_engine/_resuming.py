@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Retraction:
-    """Among the chunks of `Guard.stream`: everything before it is withdrawn, and the reply begins again.
+    """A chunk of `Guard.stream`: everything before it is withdrawn, and the reply starts over.
 
     Only with ``Retry(after_text="restart")``.
     """
@@ -54,7 +54,7 @@ class Retraction:
     because: str
     """Why, in a word of the record: the kind of failure, or what was wrong with the reply."""
     attempt: int
-    """The number of the attempt that had brought them, as in the record."""
+    """The number of the attempt that they came from, as in the record."""
 
 
 @dataclass(frozen=True, slots=True)

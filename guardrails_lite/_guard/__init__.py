@@ -1,8 +1,8 @@
-"""`Guard`, the value that users build: its settings made valid, and put around a function.
+"""`Guard`, the value that users build: it validates its settings and goes around a function or a client.
 
-`_guard.py` has the class, `_settings.py` what its settings come to, `_composition.py` what they come to
-together, `_config.py` how others may read them, `_files.py` guards in files, `_decorating.py` and
-`_binding.py` a guard around a function, `_deciding.py` what it says about one text.
+`_guard.py` has the class. `_settings.py` validates each setting, `_composition.py` all of them together, and
+`_config.py` makes them readable for others. `_files.py` reads guards from files, `_decorating.py` and
+`_binding.py` put a guard around a function, and `_deciding.py` decides about a single text.
 """
 
 from guardrails_lite._guard._deciding import Decision

@@ -1,10 +1,10 @@
-"""Chat messages: our view of them, and the edge where a client's shapes become it and come back from it.
+"""Chat messages: our view of them, and the edge where clients' objects are converted to it and back.
 
-`_model.py` has what the rest of the library talks about. Only these know how the clients' objects, events and
-dicts look: `_reading.py` and `_writing.py` for chat completions, and by way of `_apis.py` those named after
-OpenAI's Responses API and Anthropic's. `_agreement.py` and `_beside.py` tell what is wrong or unseen in them,
-`_blocks.py` tells turns with tools in either form, `_texts.py` finds the texts of a request, `_seam.py` joins
-a reply to its beginning.
+`_model.py` has the types that the rest of the library uses. Only these modules know what the clients'
+objects, events and dicts look like: `_reading.py` and `_writing.py` for chat completions and, through
+`_apis.py`, the modules named after OpenAI's Responses API and Anthropic's API. `_agreement.py` and
+`_beside.py` tell what is wrong or unseen in them, `_blocks.py` describes turns with tools in either form,
+`_texts.py` finds the texts of a request, and `_seam.py` joins a reply to its beginning.
 """
 
 from guardrails_lite._messages._model import (

@@ -93,7 +93,7 @@ class Call:
     messages: tuple[Message, ...] = field(repr=False)
     """What is said, oldest first."""
     params: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """Everything else of the request: ``model``, ``tools``, ``temperature``, …"""
+    """Everything else in the request: ``model``, ``tools``, ``temperature``, …"""
     beside: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Parameters that only the request's own API has, so that no fallback is sent them."""
     path_of: PathOf = field(default=path_of, repr=False, compare=False)
@@ -210,10 +210,10 @@ class Reply:
 
     choices: tuple[Choice, ...]
     model: str | None = None
-    """The model that answered, in the provider's words."""
+    """The model that answered, as the provider names it."""
     id: str | None = None
     usage: Usage | None = None
-    """What the provider says it cost; None where it says nothing."""
+    """The usage that the provider reported; None if it reported none."""
     raw: Any = field(default=None, repr=False, compare=False)
     """The object the client returned, after the rules; for a stream the chunks are not kept."""
     complete: bool | None = None

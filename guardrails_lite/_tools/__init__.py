@@ -1,11 +1,11 @@
 """Tools: how they are declared, and the check of every call before the application sees it.
 
 Read in this order: `_tool` (what a tool is, and how a checked call runs), `_declare` (how one is made),
-`_toolbox` (what a request offers), `_turn` (the verdict on each call that comes back), `_verdicts` (the
-closed set of reasons, and how the model is told), `_taint` (arguments that strangers wrote), `_assembler`
-(calls from the deltas of a stream), `_watch` (their first fault, before they are whole), `_ledger` and
-`_sqlite_ledger` (writes that happen at most once), `_operation` (for what); `_history`, `_signatures` and
-`_docstrings` are what those read from.
+`_toolbox` (which tools a request offers), `_turn` (the verdict on each call that comes back), `_verdicts`
+(the closed set of reasons, and how the model is told), `_taint` (arguments that strangers wrote),
+`_assembler` (calls from the deltas of a stream), `_watch` (the first fault of a call that is not complete
+yet), `_ledger` and `_sqlite_ledger` (writes that happen at most once), `_operation` (the job that a write
+belongs to). These read from `_history`, `_signatures` and `_docstrings`.
 """
 
 from guardrails_lite._tools._assembler import ToolCallAssembler

@@ -38,17 +38,17 @@ def tool(
             model or another type of its arguments, the provider's own dict, or a `Tool` to change.
         name: What the model calls it; default: the function's or model's name.
         description: What the model is told; default: the docstring.
-        approve: Asked with the checked `ToolCall`, sync or async; the call goes through on True, as it was
-            checked: what is asked gets a copy. ``"deny"`` refuses every call.
-        approve_timeout_s: Seconds to wait for the approval; a call without one is refused.
+        approve: A sync or async callable that gets a copy of the checked `ToolCall`; only True lets the call
+            through, as it was checked. ``"deny"`` refuses every call.
+        approve_timeout_s: Seconds to wait for the approval; without an answer the call is refused.
         max_calls: The most calls in one conversation.
         result: The type or JSON Schema of what it returns.
         only_after: Names of tools of which each must have returned first.
-        effects: ``"write"`` for what changes something outside: it is run at most once for one logical
-            call, and two identical calls in one turn are refused. ``"read"`` for what may be repeated.
-        untrusted: True where strangers write what it returns: pages, mails, documents. A call of a tool
-            with ``effects="write"`` is then refused if its arguments repeat text of such a result that
-            the user has not written too, unless that tool has a function as *approve*, which decides.
+        effects: ``"write"`` for a tool that changes something outside: it runs at most once for one logical
+            call, and two identical calls in one turn are refused. ``"read"`` for a tool that may be repeated.
+        untrusted: True if strangers write what it returns: pages, mails, documents. A call of a tool with
+            ``effects="write"`` is then refused if its arguments repeat text of such a result, unless the
+            user wrote that text too, or the tool has a function as *approve*, which decides.
 
     Raises:
         ConfigError: what is declared cannot be checked, or an option cannot work.

@@ -26,9 +26,9 @@ _CURRENT: ContextVar[Operation | None] = ContextVar("guardrails_lite_operation",
 def operation(key: str, *, ledger: EffectLedger | None = None) -> Iterator[None]:
     """Name what the guarded calls inside the ``with`` block are for, so that their writes happen once.
 
-    A tool with ``effects="write"`` is run at most once with the same arguments under one *key*: when the
-    call is made again, by a retry of the application's own, or by a process that starts again. It is the
-    reply that is bound: its calls may be run after the block. Blocks nest; the innermost counts.
+    A tool with ``effects="write"`` runs at most once with the same arguments under one *key*, even if the
+    application retries the call or a process restarts. The *reply* is bound to the key, so its tool calls
+    may be run after the block. Blocks can be nested; the innermost counts.
 
     Args:
         key: An idempotency key: the same for every try of one operation, and of no other, such as the id of
@@ -37,7 +37,7 @@ def operation(key: str, *, ledger: EffectLedger | None = None) -> Iterator[None]
             the process, or else one that does not.
 
     Raises:
-        ConfigError: *key* is no text, or an empty one.
+        ConfigError: *key* is not a string, or is empty.
     """
     if not isinstance(key, str) or not key:
         raise ConfigError(f"operation(...) takes a key that is not empty as a str, not {type(key).__name__}")

@@ -1,4 +1,4 @@
-"""The compliance log: written by `AuditLog`, read, verified and exported by the functions here."""
+"""The compliance log: `AuditLog` writes it, and the functions here read, verify and export it."""
 
 from __future__ import annotations
 

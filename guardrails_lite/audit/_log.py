@@ -43,34 +43,34 @@ class AuditLog:
     """A compliance log in *directory*: hash-chained, signed, verifiable offline, without text.
 
     Give it to a guard as ``log=AuditLog("audit")``. Threads, asyncio and forked processes may share one, and
-    any number of processes may log to the same directory: each writes its own stream.
+    any number of processes may log to the same directory; each writes its own stream.
 
     Args:
-        directory: Where the log lives; made when it is not there.
-        mode: When a call waits for the disk. ``"async"``: never, the disk is synced each second.
-            ``"commit"``: where something was found, changed or failed, until its record is durable.
+        directory: Where the log is stored; created if it does not exist.
+        mode: When a call waits for the disk. ``"async"``: never; the disk is synced each second.
+            ``"commit"``: if something was found, changed or failed, until its record is durable.
             ``"strict"``: always, and nothing is sent to the provider before the intent is durable.
         on_failure: What a call does when the log cannot be written. ``"closed"``: it fails with
             `LogUnavailable`. ``"spill"``: its record goes to the log at *spill*. ``"open"``: it goes on.
-            The number of records that are not here is written as a ``gap`` as soon as writing works again.
-        spill: The directory for ``on_failure="spill"``, best on another volume. It is a log of its own,
-            with texts at the same *capture* level: who is erased, held or restricted here is there, too,
-            only when that is done there as well, on `AuditLog.spill`.
-        capture: What is kept of texts. ``"metadata"``, ``"none"``: nothing but counts. ``"redacted"``:
-            what was let through, as the rules left it, with the arguments of tool calls, in an encrypted
-            vault, never in the log itself. ``"sealed"``: beside it in the vault also the originals, what was
-            asked and answered before any rule rewrote or stopped it, and tool calls that were refused, which
-            is opened only where that is asked for by name. Both need `cryptography`.
-        signing: How checkpoints are signed; default: ``"ed25519"`` where `cryptography` is installed
-            (extra ``[audit]``), otherwise ``"hmac-sha256"``. Decided when the log is made.
-        keys: Where the keys live; default: ``keys`` in *directory*. Another volume or user is better. Those
-            of *spill* are in ``spill`` within, where this is given.
+            As soon as writing works again, a ``gap`` entry says how many records are missing here.
+        spill: The directory for ``on_failure="spill"``, best on another volume. It is a separate log, with
+            texts at the same *capture* level. What you do here for a person (erase, hold, restrict) must
+            also be done there, on `AuditLog.spill`.
+        capture: What is kept of texts. ``"metadata"`` and ``"none"``: nothing but counts. ``"redacted"``:
+            the text that was let through, as the rules left it, with the arguments of tool calls, in an
+            encrypted vault, never in the log itself. ``"sealed"``: also the originals, from before any rule
+            rewrote or stopped them, and refused tool calls; these are opened only on explicit request.
+            Both need `cryptography`.
+        signing: How checkpoints are signed; default: ``"ed25519"`` if `cryptography` is installed
+            (extra ``[audit]``), otherwise ``"hmac-sha256"``. Fixed when the log is created.
+        keys: Where the keys are stored; default: ``keys`` in *directory*. Another volume or user is safer.
+            If this is given, the keys of *spill* are in its subdirectory ``spill``.
         checkpoint_every: Sign after this many entries, and at the latest each second.
-        heartbeat_s: Say that nothing happened after so many idle seconds; None: never.
+        heartbeat_s: Write a heartbeat after this many idle seconds; None: never.
         segment_bytes: Start a new segment, and a new signing key, at this size.
         witness: Receives the head of the log every *witness_s* seconds and when the log is closed, to keep
             it where this machine cannot change it (`witness_file`, syslog, a commit). It runs in the
-            background; one that raises is recorded and asked again.
+            background; if it raises, that is recorded, and it is called again.
         clock: Tells the time; default: the system's clocks.
         disk: Writes and syncs; default: the system's calls.
 

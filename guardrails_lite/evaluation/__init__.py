@@ -1,4 +1,4 @@
-"""How well a guard or a validator does on examples: rates with intervals, cost, comparison, thresholds.
+"""How well a guard or a validator performs on examples: rates with intervals, cost, comparison, thresholds.
 
 The command ``guardrails-lite eval`` prints what these functions return.
 """

@@ -1,8 +1,9 @@
-"""What happens when a model call fails: pure policies, told the time and never waiting themselves.
+"""What to do when a model call fails: pure policies, which are told the time and never wait themselves.
 
-The engine asks ("may I send?", "how long do I wait?"), a driver waits and sends, and the outcome is told
-back. So every policy runs the same under threads, loops and a test's clock. Three modules touch the world:
-`_bounded_client.py` (sockets), `_turns.py` (waiting) and the stores that several processes share.
+The engine asks a policy ("may I send?", "how long do I wait?"), a driver waits and sends, and the policy is
+told the outcome. So every policy works the same with threads, event loops and a test's clock. Only these
+touch the outside world: `_bounded_client.py` (sockets), `_turns.py` (waiting) and the stores that several
+processes share.
 """
 
 from __future__ import annotations

@@ -35,30 +35,30 @@ _OPEN_SPREAD = 0.2
 @by_name
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """Stop asking an upstream that fails or crawls, and come back carefully.
+    """Stop asking an upstream that fails or is too slow, and return to it carefully.
 
     Raises:
         ConfigError: a setting that cannot work.
     """
 
     failure_share: float = 0.5
-    """Opens when this share of the recent calls failed."""
+    """The circuit opens when this share of recent calls has failed."""
     min_calls: int = 10
-    """… of at least so many calls."""
+    """… of at least this many calls."""
     window_s: float = 60.0
-    """How many seconds back a call is recent; stretched to twice the longest recent call."""
+    """How many seconds a call counts as recent; extended to twice the duration of the longest recent call."""
     slow_s: float | None = None
-    """A call that takes longer than so many seconds is slow. None: none is."""
+    """A call that takes longer than this many seconds is slow. None: no call is."""
     slow_share: float = 0.8
-    """Opens when this share of the recent calls was slow."""
+    """The circuit opens when this share of recent calls was slow."""
     open_s: float = 5.0
     """Seconds until the first probe, doubled each time that probes fail."""
     longest_open_s: float = 120.0
     """The doubling stops here."""
     probes: int = 1
-    """The most calls that are out at a time while half-open."""
+    """The most calls under way while the circuit is half-open."""
     successes: int = 2
-    """Good probes, one after another, that close it."""
+    """How many successful probes in a row close the circuit."""
 
     def __post_init__(self) -> None:
         check_share(self, "failure_share")

@@ -36,16 +36,16 @@ class Budget:
     """
 
     deadline_s: float | None = 120.0
-    """Seconds the whole call may take, waits included. None: no limit."""
+    """Seconds that the whole call may take, including waits. None: no limit."""
     tokens: int | None = None
-    """Tokens, prompts and completions of all attempts together, and those that checks report."""
+    """Tokens of all attempts, prompts and completions together, plus those that checks report."""
     cost_usd: float | None = None
-    """US dollars for all attempts together, and for the checks that report. Models without a price are
-    refused; give them one in `prices`."""
+    """US dollars for all attempts together, and for the checks that report their cost. Models without a price
+    are refused; give them one in `prices`."""
     attempts: int | None = None
-    """Sends in all, over every target. None: what `Retry` and the fallbacks allow."""
+    """Total sends, over all targets. None: what `Retry` and the fallbacks allow."""
     reserve: float = 0.4
-    """The share of the time left, from 0 to 1, that an attempt leaves to the fallbacks still to be asked."""
+    """The share of the remaining time, from 0 to 1, that each attempt leaves to the fallbacks after it."""
     prices: Mapping[str, Price] | None = None
     """Prices by model name that replace those of the built-in table."""
 

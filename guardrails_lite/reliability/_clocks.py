@@ -33,31 +33,30 @@ AT_ONCE_S = 0.005
 @by_name
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """When one attempt is given up although the deadline is far. None: that clock does not run.
+    """When to give up a single attempt before the deadline. None: that clock does not run.
 
-    An attempt whose clock runs out is a ``"timeout"``, and its record has the clock's name as the error. It
-    goes on with the next target, or is retried where there is none. Time in which nobody waits for the
-    model, such as that of a slow consumer of a stream, does not count.
+    An attempt whose clock runs out is a ``"timeout"``, and its record has the clock's name as the error. The
+    call goes on with the next target or, if there is none, is retried. Time in which nobody waits for the
+    model, such as when a stream is consumed slowly, does not count.
 
     Raises:
         ConfigError: a clock that cannot work, or none at all.
     """
 
     connect_s: float | None = None
-    """Seconds until there is a connection, its TLS included. For clients: how a function connects nobody
-    sees, so a guard's does not apply to a fallback that is one."""
+    """Seconds until there is a connection, including TLS. For clients only: how a function connects cannot be
+    seen, so a guard's setting does not apply to a fallback that is a function."""
     first_content_s: float | None = None
-    """Seconds until a stream shows content, from the send on. Models that think in secret need long."""
+    """Seconds from the send to the first content of a stream. Models with hidden reasoning need long."""
     between_content_s: float | None = None
     """Seconds from one piece of content of a stream to the next, or to its end."""
     min_chars_per_s: float | None = None
-    """Characters a second that a stream must bring on average, over any `rate_over_s` from its first
-    content on. A token is about four."""
+    """Characters per second that a stream must deliver on average, over any `rate_over_s` from its first
+    content on. A token is about four characters."""
     rate_over_s: float = 30.0
-    """Seconds over which `min_chars_per_s` is looked at."""
+    """Seconds over which `min_chars_per_s` is measured."""
     whole_reply_s: float | None = None
-    """Seconds until a reply that is not streamed is there: nothing is seen of it before, so there is no
-    other sign of life."""
+    """Seconds until a reply that is not streamed has arrived: until then there is no other sign of life."""
 
     def __post_init__(self) -> None:
         for name in ("connect_s", "first_content_s", "between_content_s", "whole_reply_s"):

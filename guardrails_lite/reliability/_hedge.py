@@ -29,9 +29,9 @@ _LANES = 256
 @by_name
 @dataclass(frozen=True, slots=True)
 class Hedge:
-    """Send a call once more when its first content is late, and go on with whichever send has it first.
+    """Send a call a second time when its first content is late, and use whichever send has content first.
 
-    The other one is cancelled. One call is hedged at most once, and only at its primary target. Guards that
+    The other send is cancelled. A call is hedged at most once, and only at its primary target. Guards that
     are given the same `Hedge` object share its account.
 
     Raises:
@@ -39,11 +39,11 @@ class Hedge:
     """
 
     after_s: float | None = None
-    """Seconds without content after which a second send sets off. None: what 95 of the last 100 calls of
-    the same model and kind needed at most; none is sent before 20 have been seen."""
+    """Seconds without content after which to send a second time. None: the time within which 95 of the last
+    100 calls of the same model and kind had content; nothing is hedged before 20 calls have been seen."""
     max_share: float = 0.05
-    """The most calls that are hedged, as a share of all. One in twenty, as of November 2026: waiting for the
-    95th percentile makes about as many, and more would be load that others feel."""
+    """The largest share of all calls that may be hedged. The default of one in twenty is as of November 2026:
+    waiting for the 95th percentile makes about as many, and more would be a load that others notice."""
     _account: Account = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

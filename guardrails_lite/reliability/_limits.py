@@ -15,11 +15,11 @@ from guardrails_lite.reliability._settings import as_code, check_whole
 @by_name
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What may be sent to an upstream, by all callers together. They wait in the order they came.
+    """What all callers together may send to an upstream. Callers wait in the order in which they came.
 
-    With `by`, those of one name wait in the order they came, and those of different names take turns: a
-    name with twice the weight goes twice as often while others wait too, and nobody waits for ever. What a
-    name leaves unused is the others'.
+    With `by`, callers of one name wait in the order in which they came, and callers of different names take
+    turns: a name with twice the weight goes twice as often while others wait too, and nobody waits forever.
+    Turns that a name does not use go to the others.
 
     Raises:
         ConfigError: a limit that cannot work.
@@ -32,13 +32,13 @@ class Limits:
     tpm: int | None = None
     """Tokens a minute, prompts and completions together."""
     queue: int = 1_000
-    """The most callers that may wait, of each name where there are names; one more is refused at once."""
+    """How many callers may wait (per name, if callers have names); any more are refused at once."""
     by: str | None = None
-    """Which field of `bound` names callers, such as ``"app"`` or ``"tenant"``. Those without it are one more
-    name. A shared store sees digests of names only."""
+    """Which field of `bound` names callers, such as ``"app"`` or ``"tenant"``. Callers without it share one
+    more name. A shared store sees only digests of names."""
     weights: Mapping[str, float] | None = None
-    """How often a name goes, compared to one that is not listed, which has the weight 1. With `tpm` it is
-    tokens that are compared, else calls."""
+    """How often a name gets a turn, compared to a name that is not listed, which has the weight 1. Measured
+    in tokens with `tpm`, otherwise in calls."""
 
     def __post_init__(self) -> None:
         for name in ("concurrency", "rpm", "tpm"):

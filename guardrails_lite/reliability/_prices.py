@@ -26,7 +26,7 @@ class Price:
     """What one million tokens of a model cost, in US dollars.
 
     Raises:
-        ConfigError: a price that is negative or no number.
+        ConfigError: a price is negative or not a number.
     """
 
     input_usd: float

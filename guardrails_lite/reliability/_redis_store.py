@@ -39,8 +39,8 @@ class RedisStore:
     """Share breakers, limits and pauses with processes on other hosts. Needs the package `redis`.
 
     Args:
-        url: Such as ``redis://localhost:6379/0``.
-        workers: How many processes use it: while the server does not answer, each goes by that part.
+        url: The server, such as ``redis://localhost:6379/0``.
+        workers: How many processes use the store: while it does not answer, each uses one part in *workers*.
         wait_s: The longest an update may take, in seconds.
         prefix: Begins each key, so that applications can share a server.
 

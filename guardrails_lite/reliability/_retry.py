@@ -40,20 +40,20 @@ _NEVER = frozenset({"cancelled", "own bug", "content filtered", "refused", "turn
 class Retry:
     """Repeat a failed attempt at the same target, with waits that spread out the callers.
 
-    Without `wait` a retry waits a random time between 0 and 0.2 s, 0.4 s, 0.8 s, … up to 20 s (full
-    jitter); after a rate limit or an overload it starts at 1 s. What the server asks for is a lower bound,
-    and up to a quarter second or a fifth of it is added, so that callers do not return together.
+    Without `wait`, a retry waits a random time between 0 and 0.2 s, 0.4 s, 0.8 s, … up to 20 s (full
+    jitter); after a rate limit or an overload it starts at 1 s. The time that the server asks for is a lower
+    bound, and up to a quarter second or a fifth of it is added, so that callers do not return together.
 
     Raises:
         ConfigError: a setting that cannot work.
     """
 
     attempts: int = 3
-    """The most sends to one target in one call, the first one included; re-asks not counted."""
+    """The most sends to one target in one call, including the first but not re-asks."""
     reasks: int = 2
     """The most re-asks in one call."""
     stop: Callable[..., bool] | None = None
-    """Also stop when this says so: a stop object of tenacity, such as ``stop_after_delay(10)``."""
+    """A stop object of tenacity that may also end the retries, such as ``stop_after_delay(10)``."""
     wait: Callable[..., float] | float | None = None
     """Wait this long instead: a wait object of tenacity, seconds, or a function of the attempt's number
     (1 after the first failure). A longer Retry-After still holds."""

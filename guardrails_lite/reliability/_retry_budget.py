@@ -23,7 +23,7 @@ _SAVED = 20.0
 @by_name
 @dataclass(frozen=True, slots=True)
 class RetryBudget:
-    """Second tries may be `share` of all calls to the upstream, and `reserve` more in any ten seconds.
+    """Retries may make up `share` of all calls to the upstream, plus `reserve` in any ten seconds.
 
     Raises:
         ConfigError: a setting that cannot work.

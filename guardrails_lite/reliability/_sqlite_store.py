@@ -34,12 +34,12 @@ _CLOCK = ""
 class SQLiteStore:
     """Share breakers, limits and pauses with other processes on this host.
 
-    Times are those of the host's monotonic clock, which all its processes share. After a restart of the
-    host it begins anew; the file notices, and forgets everything.
+    Times come from the host's monotonic clock, which all its processes share. The clock starts over when the
+    host restarts; the store notices that, and forgets everything.
 
     Args:
-        path: The file; it is made when first used, and must be on a local disk.
-        workers: How many processes use it: while the file cannot be reached, each goes by that part.
+        path: The file; created on first use. It must be on a local disk.
+        workers: How many processes use the store: while it is out of reach, each uses one part in *workers*.
         wait_s: The longest wait for other processes' updates, in seconds.
         clock: For tests.
 

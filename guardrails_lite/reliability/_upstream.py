@@ -21,24 +21,24 @@ _RETRIES = RetryBudget()
 @by_name
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """What holds for an upstream, whichever call, thread, loop or guard asks it.
+    """Limits and circuit breakers for an upstream, shared by all calls, threads and guards that use it.
 
-    Everything that is given the same `Upstream` object shares its limits and its breakers; with a `store`,
-    so do other processes. Calls of a client are told apart by key, host and model, calls of a function by
-    model.
+    All guards and targets that are given the same `Upstream` object share its limits and breakers; with a
+    `store`, other processes share them too. Calls of a client are kept apart by key, host and model, calls of
+    a function by model.
 
     Raises:
-        ConfigError: a setting that is of the wrong kind.
+        ConfigError: a setting has the wrong type.
     """
 
     name: str = ""
-    """Tells upstreams that are functions apart in a shared `store`; a client needs none."""
+    """Distinguishes upstreams that are functions in a shared `store`; a client needs no name."""
     breaker: Breaker | None = _BREAKER
     """When to stop asking. None: never."""
     limits: Limits | None = None
-    """How much to send. None: no limit but what the upstream's own headers and pauses say."""
+    """How much to send. None: no limit except what the upstream's own headers and pauses say."""
     retries: RetryBudget | None = _RETRIES
-    """How many of all calls may be second tries. None: any number."""
+    """What share of all calls may be retries. None: any number."""
     store: MemoryStore | SharedStore | None = None
     """Where the state lives: a `SQLiteStore`, a `RedisStore`. None: in this process."""
     _turnstiles: Turnstiles = field(init=False, repr=False, compare=False)

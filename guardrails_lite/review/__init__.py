@@ -1,11 +1,10 @@
-"""The review desk: local pages on a compliance log, for the people who have to look at it.
+"""The review desk: local pages about a compliance log, for the people who review it.
 
-`desk` makes the application, and `shipped_desk` the one that reads a log in a database;
-``guardrails-lite review`` serves either. `_door` decides who comes in, `_place` says where the log is,
-`_desk` holds what all pages share, `pages` has one module for each page, `_view` turns what a page found into
-HTML, JSON or CSV, `_charts` draws, `_verdicts` reads what reviewers decided. The templates and the style
-sheet are beside them. What reviewers decide is written to the log itself, so it is chained and signed like
-the rest.
+`desk` makes the application, and `shipped_desk` makes one that reads a log in a database;
+``guardrails-lite review`` serves either. `_door` decides who may enter, `_place` says where the log is,
+`_desk` holds what all pages share, `pages` has one module for each page, `_view` turns the results of a page
+into HTML, JSON or CSV, and `_charts` draws. The templates and the style sheet are next to them. Reviewers'
+verdicts are written to the log itself, so they are chained and signed like everything else.
 """
 
 from __future__ import annotations

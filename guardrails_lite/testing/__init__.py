@@ -1,7 +1,7 @@
 """What tests of guarded code need: a scripted model, a real server, and checks for validators and guards.
 
-Two more are imported by their own names: `guardrails_lite.testing.faults`, what providers and networks do
-wrong, and `guardrails_lite.testing.kit`, what models do wrong, for your own schema and tools.
+Import two more modules by their own names: `guardrails_lite.testing.faults` for what providers and networks
+do wrong, and `guardrails_lite.testing.kit` for what models get wrong about your own schema and tools.
 """
 
 from __future__ import annotations

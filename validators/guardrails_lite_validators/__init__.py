@@ -1,4 +1,4 @@
-"""Validators for guardrails-lite that need no model, no network and microseconds.
+"""Validators for guardrails-lite. Most take microseconds and need neither a model nor a network.
 
 Each public function returns a `Validator`; put a verb around it::
 

@@ -35,8 +35,8 @@ def code(languages: Iterable[str] | None = None, /) -> Validator:
     """Find program code: fenced blocks, and two lines or more in a row that look like one language.
 
     Args:
-        languages: Only these, by lower-case name, such as ``["python", "sql"]``; default: any. A fence is
-            known by its own name, whatever it is.
+        languages: Only these, by lower-case name, such as ``["python", "sql"]``; default: any. A fence counts
+            by the language that it names, whichever that is.
 
     Raises:
         ConfigError: an empty list or name, or a single string.

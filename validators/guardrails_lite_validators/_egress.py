@@ -52,7 +52,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 def egress(*, values: Iterable[str] = (), prompt: str | None = None) -> Validator:
     """Find registered secrets, canaries and pieces of a prompt in what is about to leave.
 
-    The values are held in memory and never printed: repr and log say only how many there are.
+    The values are kept in memory and never printed: `repr` and the log say only how many there are.
 
     Args:
         values: Secrets, canaries, names: at least six letters or digits each.

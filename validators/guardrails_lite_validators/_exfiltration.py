@@ -37,7 +37,7 @@ def exfiltration(*, allow: Iterable[str] = (), threshold: float = 0.5) -> Valida
         threshold: The score, from 0 to 1, from which a link is reported.
 
     Raises:
-        ConfigError: a host that is no host, or a threshold that is not from 0 to 1.
+        ConfigError: an entry that is not a host, or a threshold that is not from 0 to 1.
     """
     allowed = hosts_of("exfiltration", "allow", allow)
     if not 0 <= threshold <= 1:

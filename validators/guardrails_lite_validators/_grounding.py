@@ -68,10 +68,10 @@ SMALLEST = 13
 
 
 def grounding(context: Iterable[str] | None = None, /, *, kinds: Iterable[str] | None = None) -> Validator:
-    """Find numbers, dates, quotes, links and names that the context does not have. For the output side.
+    """Find numbers, dates, quotes, links and names that the context does not contain. For the output side.
 
-    Numbers are compared by value (``1,200`` and ``1200``), dates in any of four forms, quotes without case
-    and punctuation, names word by word. Whole numbers up to twelve are not looked at.
+    Numbers are compared by value (``1,200`` and ``1200``), dates in any of four formats, quotes without case
+    and punctuation, and names word by word. Whole numbers up to twelve are ignored.
 
     Args:
         context: The texts that a reply may draw on; default: everything in the messages of the call.

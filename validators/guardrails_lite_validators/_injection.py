@@ -26,7 +26,7 @@ def injection(*, source: str = "user", threshold: float | None = None) -> Valida
 
     Args:
         source: Who wrote the text: ``"user"``, a person; ``"tool"``, a function; ``"retrieved"``, a page
-            or a document. The last two have no business giving orders and are judged by a lower
+            or a document. The last two should not give orders, so they are judged by a lower
             threshold::
 
                 input=[block(injection(), roles="user"), block(injection(source="tool"), roles="tool")]

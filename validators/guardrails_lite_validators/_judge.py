@@ -26,10 +26,11 @@ Answer with JSON only: {{"yes": true or false, "sure": a number from 0 to 1}}
 def judge(
     ask: Callable[[str], Any], question: str, /, *, threshold: float = 0.5, category: str = "JUDGED"
 ) -> Validator:
-    """Find texts of which a model says yes to a question.
+    """Find texts about which a model answers a question with yes.
 
-    The text is sent between random marks that it cannot know. Anything but a verdict of the asked form is an
-    error, so the check counts as broken and the rule's `on_error` decides. Say `timeout_s` on the rule::
+    The text is sent between random marks that it cannot know. Any answer but a verdict in the required form
+    is an error: the check then counts as broken, and the rule's `on_error` decides. Set the rule's
+    `timeout_s`::
 
         def ask(prompt: str) -> ChatCompletion:
             said = [{"role": "user", "content": prompt}]

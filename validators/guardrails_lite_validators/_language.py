@@ -47,16 +47,16 @@ _CLEARLY = 1.3
 
 
 def language(allowed: Iterable[str], /) -> Validator:
-    """Find text that is written in another language than allowed.
+    """Find text that is written in a language that is not allowed.
 
-    Told by the script and, for Latin letters, by the small words of eighteen languages. What is too
-    short, or tells no language clearly, such as code, names and numbers, is not a finding.
+    The language is recognised by its script and, for Latin letters, by the small words of eighteen languages.
+    Text that is too short, or shows no language clearly, such as code, names and numbers, is not a finding.
 
     Args:
         allowed: Codes by ISO 639-1 of `LANGUAGES`, such as ``["en", "de"]``.
 
     Raises:
-        ConfigError: no language, or one that cannot be told.
+        ConfigError: no language, or one that cannot be recognised.
     """
     codes = frozenset((allowed,) if isinstance(allowed, str) else allowed)
     if not codes or not codes <= LANGUAGES:

@@ -29,8 +29,8 @@ def length(
 ) -> Validator:
     """Find a text that is too long or too short.
 
-    Characters are code points; words are what blanks separate; lines are what `str.splitlines` returns.
-    The limit itself is allowed. It needs the whole text, so a streamed reply is held for it.
+    Characters are code points, words are separated by white space, lines are what `str.splitlines` returns.
+    The limit itself is allowed. The validator needs the whole text, so a streamed reply is held back for it.
 
     Raises:
         ConfigError: no limit at all, a limit below zero, or a minimum above its maximum.

@@ -19,7 +19,7 @@ def moderation(
     categories: Iterable[str] | None = None,
     threshold: float | None = None,
 ) -> Validator:
-    """Find what a moderation endpoint flags. Each text is sent to it; say `timeout_s` on the rule.
+    """Find what a moderation endpoint flags. Each text is sent to it; set `timeout_s` on the rule.
 
     Args:
         client: An `OpenAI` or `AsyncOpenAI`, or anything with the same ``moderations.create``.

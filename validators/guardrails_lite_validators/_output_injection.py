@@ -257,8 +257,8 @@ def output_injection(*, sink: str | None = None, sinks: Iterable[str] = tuple(SI
     """Find script, SQL, shell, template and path payloads in a reply.
 
     Args:
-        sink: Where the text will be put as it is, one of `SINKS`: then every active construct of it is a
-            finding, as it should be for a value that is to be plain text there. None: only payloads.
+        sink: Where the text will be inserted unchanged, one of `SINKS`: then every active construct of that
+            sink is a finding, as befits a value that should be plain text there. None: only payloads.
         sinks: With no `sink`, which kinds of payloads to look for.
 
     Raises:

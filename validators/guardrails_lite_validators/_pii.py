@@ -37,9 +37,9 @@ def pii(
     threshold: float = 0.5,
     mask: str | Callable[[str, str], str] = "type",
 ) -> Validator:
-    """Find personal data that has a form: addresses, numbers, identifiers of some sixty countries.
+    """Find personal data with a fixed form: addresses, numbers, identifiers of some sixty countries.
 
-    Names and street addresses have none; `presidio` finds those with a model.
+    Names and street addresses have no fixed form; `presidio` finds those with a model.
 
     Args:
         entities: Which types to look for, as ``"EMAIL_ADDRESS"`` or ``"PL_PESEL"``; default: all.

@@ -38,7 +38,7 @@ def presidio(
 
     Needs the extra ``guardrails-lite-validators[pii]``. The analyzer is built when a text is first
     checked, which takes about a second; under an async guard it runs in a thread. A streamed reply is
-    held for it, since a model reads the whole text.
+    held back for it, because a model reads the whole text.
 
     Args:
         entities: Presidio's entity types, such as ``"PERSON"``; default: all it has.
@@ -47,7 +47,7 @@ def presidio(
             telephone number without a telling word nearby.
         nlp: The name of an installed spaCy model (``"en_core_web_sm"``), or an `NlpEngine`. None: no
             model; pattern recognizers only, with the words nearby as context.
-        recognizers: Your own recognizers, beside the predefined ones.
+        recognizers: Your own recognizers, in addition to the predefined ones.
 
     Raises:
         ConfigError: Presidio or the named spaCy model is not installed, or the threshold is not from

@@ -14,8 +14,8 @@ _WORD = re.compile(r"[^\W_]+")
 def similarity(texts: Iterable[str], /, *, threshold: float = 0.5, words: int = 5) -> Validator:
     """Find text that shares long runs of words with one of *texts*.
 
-    The score is the share of its runs of words that stand in the one text that shares most. Case, spacing
-    and punctuation do not count; a paraphrase is not found.
+    The score is the share of the checked text's runs of words that also occur in the most similar of *texts*.
+    Case, spacing and punctuation do not count; a paraphrase is not found.
 
     Args:
         texts: Documents that may not be copied, or answers that were given before.

@@ -84,8 +84,8 @@ def spotlight(*, sign: str | None = None) -> Marking:
 def datamark(*, sign: str | None = None) -> Marking:
     """Mark untrusted text with a sign in place of each white space, so that no part of it stands unmarked.
 
-    Stronger than `spotlight` in the paper, and harder on the model where line breaks carry meaning: code,
-    tables. In scripts without spaces the sign comes after every sixth character.
+    Stronger than `spotlight` in the paper, but harder for the model if line breaks carry meaning, as in code
+    and tables. In scripts without spaces, the sign comes after every sixth character.
 
     Args:
         sign: The sign; default: a character for private use, drawn at random.

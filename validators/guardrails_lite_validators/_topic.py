@@ -20,9 +20,9 @@ Vector = Mapping[str, float]
 def topic(examples: Iterable[str], /, *, threshold: float = 0.9) -> Validator:
     """Find text that shares next to no words or pieces of words with any of the examples.
 
-    The score is one minus the likeness (cosine) to the nearest example. It tells a recipe from a question
-    about invoices and no finer: `evaluation.calibrate` sets the threshold on your own traffic. Texts of
-    fewer than three longer words are not judged.
+    The score is one minus the cosine similarity to the nearest example. It can tell a recipe from a question
+    about invoices, but makes no finer distinctions; `evaluation.calibrate` sets the threshold on your own
+    traffic. Texts with fewer than three longer words are not judged.
 
     Args:
         examples: Texts on the topic, twenty or more, as differently worded as your users are.

@@ -1,6 +1,6 @@
-"""``guardrails-lite log``: everything that is done with a compliance log on the command line.
+"""``guardrails-lite log``: everything that the command line can do with a compliance log.
 
-Each action is a few lines over a function of `guardrails_lite.audit`, so that a program can do the same.
+Each action is a few lines around a function of `guardrails_lite.audit`, so that a program can do the same.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _warn(arguments: argparse.Namespace, *, whole: bool) -> None:
-    """Say on standard error that the log is not as it was, so that nobody takes what is there for that."""
+    """Warn on standard error that the log is damaged, so that nobody relies on its content."""
     from guardrails_lite.audit._shortfall import shortfall
 
     missing = shortfall(Path(arguments.directory))
