@@ -172,10 +172,10 @@ def target(
         on: Try it only after a ``"failure"`` to get a reply, or only after replies that never passed
             ``"validation"``; default: after either. A block is never fallen back from, unless by a
             `fall_back` rule.
-        can: What it can take, where that is less than the request may need. It is then not asked, or is sent
-            less where that is declared.
+        can: What the target can handle, if a request may need more. It is then not asked or, with ``"drop"``,
+            sent less.
         upstream: Limits, circuit breakers and a retry budget that all callers of this target share.
-        clocks: When an attempt at it is given up, in place of the guard's.
+        clocks: When to give up an attempt at this target, instead of the guard's clocks.
         **overrides: Parameters of the request to replace, such as ``model="gpt-5-mini"``.
 
     Raises:
@@ -311,7 +311,7 @@ def _check_clocks(subject: Any, clocks: object) -> None:
     if clocks.connect_s is not None and subject is not None and bound_of(subject) == "cooperative":
         raise ConfigError(
             f"Clocks.connect_s={clocks.connect_s:g} of target({type(subject).__name__} object): how it "
-            "connects nobody sees. Give target() a client of the openai package, or leave connect_s out."
+            "connects cannot be seen. Give target() a client of the openai package, or leave connect_s out."
         )
 
 

@@ -92,9 +92,7 @@ def interrupted(
     return error
 
 
-_CALLS_THE_OLD_WAY = (
-    " calls a function in the form from before tool calls (function_call), which a guard does not check"
-)
+_CALLS_THE_OLD_WAY = " calls a function in the older function_call format, which a guard does not check"
 _DECLARE_IT = "Declare it on the guard, or pass tools=[...] instead of functions=."
 _OUTCOMES: dict[str, Any] = {
     "refused": "refused",

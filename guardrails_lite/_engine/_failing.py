@@ -35,7 +35,7 @@ def missed(attempt: Attempt, error: Exception) -> Unanswered | GuardrailsError:
     if isinstance(error, UnicodeEncodeError) and target.completion:  # its `object` is the request
         return Blocked(
             "a text of the request has half a character (a lone surrogate), which cannot be sent: "
-            "text.encode('utf-8', 'replace').decode() takes it out",
+            "text.encode('utf-8', 'replace').decode() removes it",
             outcome="blocked",
         )
     error = as_raised(error, target)

@@ -143,8 +143,8 @@ def _stopped(call: Call, piece: Piece, stop: Stop) -> Blocked:
     if not stop.rule.rewrites or stop.broken:
         return blocked(stop, path)
     remedy = (
-        f"Masked, it would mean something else. Take it out, or give the rule roles= without {piece.role!r}, "
-        f"whose words it counts as.{_TAKEN_AT_ITS_WORD.get(str(piece.where[0]), '')}"
+        "If it were masked, it would mean something else. Take it out, or give the rule roles= without "
+        f"{piece.role!r}, the role that it belongs to.{_TAKEN_AT_ITS_WORD.get(str(piece.where[0]), '')}"
     )
     return blocked(stop, f"{path}, where nothing can be masked", remedy=remedy)
 
@@ -173,7 +173,7 @@ def _pieces_beside(
                 path = call.path_of(place, (name,))
                 raise ConfigError(
                     f"{path} of the request is nested deeper than {MAX_DEPTH} levels, so it cannot be "
-                    "screened. Does it hold itself?"
+                    "screened. Does it contain itself?"
                 ) from None
     if plan.toolbox is not None and not is_given(call.params.get("tools")):
         described = plan.toolbox.described

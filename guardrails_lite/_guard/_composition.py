@@ -137,13 +137,13 @@ def check_clocks(clocks: Clocks | None, what: str, *, can_wait: bool) -> None:
         return
     if clocks.connect_s is not None:
         raise ConfigError(
-            f"Clocks.connect_s={clocks.connect_s:g}: how {what} connects nobody sees. Wrap the client that "
-            "it uses, guard.wrap(client), or leave connect_s out."
+            f"Clocks.connect_s={clocks.connect_s:g}: how {what} connects cannot be seen. Wrap the client "
+            "that it uses, guard.wrap(client), or leave connect_s out."
         )
     if clocks.whole_reply_s is not None and not can_wait:
         raise ConfigError(
-            f"Clocks.whole_reply_s={clocks.whole_reply_s:g}: {what} is no coroutine, so nothing can end it "
-            "while it runs. Make it an `async def`, wrap the client, guard.wrap(client), or leave "
+            f"Clocks.whole_reply_s={clocks.whole_reply_s:g}: {what} is not a coroutine, so nothing can end "
+            "it while it runs. Make it an `async def`, wrap the client, guard.wrap(client), or leave "
             "whole_reply_s out."
         )
 

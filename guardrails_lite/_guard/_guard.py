@@ -86,31 +86,32 @@ class Guard(Generic[T]):
     `astream`).
 
     Args:
-        name: What it is called in the record.
+        name: The name that appears in each record.
         input: Rules for everything that goes to the model, in order.
         output: Rules for everything that comes back, in order.
         schema: The type of the answer: a pydantic model, a dataclass, a TypedDict, any type that pydantic
             takes, or a JSON Schema as a dict. Callers then get the typed value.
         tools: The tools that the model may call: functions with annotations, pydantic models, OpenAI tool
-            dicts, or any of these with terms, by `tool`.
-        tool_calls: What becomes of a turn of which some calls are refused. ``"together"``: none is let
-            through, and the model is asked again. ``"each"``: the right ones are let through, and
-            `Reply.history` tells the model of the others; where none is right, it is asked again.
-        retry: How often a failed attempt is repeated, and how often an invalid reply is asked again.
-        fallback: Whom to ask when that does not help, in order; see `target`.
-        budget: What one call may take: seconds, tokens, money.
-        clocks: When one attempt is given up although the deadline is far. A monitor leaves them alone.
-        upstream: Limits, circuit breakers and a retry budget that all callers of the primary share, and of
-            the fallbacks that only override its parameters. A monitor leaves it alone.
-        hedge: When a call is sent a second time because its first content is late. For wrapped clients and
-            async functions, which can be cancelled. A monitor leaves it alone.
-        cache: Replies of wrapped clients kept for requests that come again. A monitor leaves it alone.
+            dicts, or `tool` around any of these, to set terms.
+        tool_calls: What happens if some calls of a turn are refused. ``"together"``: none is let through,
+            and the model is asked again. ``"each"``: the valid ones are let through, and `Reply.history`
+            tells the model about the others; if none is valid, the model is asked again.
+        retry: How often a failed attempt is repeated, and how often the model is asked again about an
+            invalid reply.
+        fallback: Which targets to ask, in order, when that does not help; see `target`.
+        budget: What one call may use: seconds, tokens, money.
+        clocks: When to give up a single attempt before the deadline. Not used in monitor mode.
+        upstream: Limits, circuit breakers and a retry budget that all callers of the primary share, as do
+            fallbacks that only override its parameters. Not used in monitor mode.
+        hedge: When to send a call a second time because its first content is late. For wrapped clients and
+            async functions, which can be cancelled. Not used in monitor mode.
+        cache: Keeps replies of wrapped clients for repeated requests. Not used in monitor mode.
         log: Where records go: an `AuditLog`, any callable, or several. Default: the ``guardrails_lite``
             logger, silent unless the application listens.
-        mode: ``"monitor"`` checks and records everything, and changes and stops nothing.
-        accept: Endings that are values to this application instead of errors: ``"empty"``,
-            ``"refused"``, ``"truncated"``; and ``"unmarked"``, a text without a finish reason, for a server
-            that never sends one. A tool call and JSON that looks cut are never accepted without.
+        mode: ``"monitor"`` checks and records everything, but changes and stops nothing.
+        accept: Endings that this application takes as values, not errors: ``"empty"``, ``"refused"``,
+            ``"truncated"``; and ``"unmarked"``, a text without a finish reason, for a server that never
+            sends one. Tool calls without one, and JSON that looks cut off, are never accepted.
 
     Raises:
         ConfigError: a setting that cannot work: what, where, what was expected, and the remedy.
@@ -239,12 +240,12 @@ class Guard(Generic[T]):
     def wrap(self, client: C) -> C:
         """Guard a client: an `OpenAI`, `AsyncOpenAI` or Azure's.
 
-        The result is used like the client and has its type. Whatever would reach a model is guarded, or
-        refused with the way out. It has connections of its own, which keep to the deadline; close it like
-        the client: ``with guard.wrap(OpenAI()) as client``.
+        Use the result like the client; it has the same type. Every request that would reach a model is
+        guarded, or refused with an error that says what to do instead. The wrapped client has its own
+        connections, which obey the deadline. Close it like the client: ``with guard.wrap(...) as client``.
 
         Raises:
-            ConfigError: *client* is no client of the openai package.
+            ConfigError: *client* is not a client of the openai package.
         """
         from guardrails_lite.clients.openai import wrap
 
@@ -265,8 +266,8 @@ class Guard(Generic[T]):
     def run(self, function: Callable[..., Any], messages: Any = None, **params: Any) -> Outcome[Any]:
         """Make one guarded call of *function* and return its `Outcome`.
 
-        Its value is what *function* returns, or the text of the chunks where it streams; with a schema,
-        the typed value.
+        The outcome's value is what *function* returns, or the text of its chunks if it streams; with a
+        schema, it is the typed value.
 
         Args:
             function: Called with the messages, and *params* as keywords.
@@ -308,9 +309,9 @@ class Guard(Generic[T]):
     def stream(self, function: Callable[..., Any], messages: Any = None, **params: Any) -> Live[Any]:
         """Make one guarded call and iterate over its reply as it is released.
 
-        The chunks are those of *function*: strings, or a client's chunks. With a schema they are
-        `Partial`s of its value, each with the fields that have become whole and passed; the last one is
-        complete. After it, ``.outcome`` has the `Outcome`.
+        The chunks are those of *function*: strings, or a client's chunks. With a schema, they are
+        `Partial`s of the value, each with the fields that are now complete and have passed; the last one
+        is complete. After it, ``.outcome`` has the `Outcome`.
         """
         call, target = one_call(self, function, messages, params)
         core = exchange(self._plan_for("stream"), call, target, "stream", live=True, partials=True)
@@ -332,7 +333,7 @@ class Guard(Generic[T]):
     def check(
         self, text: str, *, side: Literal["input", "output"] = "input", role: Role | None = None
     ) -> Decision:
-        """Say what the rules of one side make of *text*, with no model call.
+        """Decide what the rules of one side do with *text*, without a model call.
 
         Args:
             text: What to check.
@@ -356,12 +357,12 @@ class Guard(Generic[T]):
     ) -> WorstCase:
         """Say what one call can cost at most, before anything runs: requests, seconds, tokens, money.
 
-        Tokens and money are bounded by the budget, or by the size of the request where it is told. What
-        the checks use, such as a judge that asks a model, is not in them: nobody knows it before, and
-        `WorstCase.checks` names those that may use something.
+        Tokens and money are bounded by the budget, or by the size of the request if you pass it. They do
+        not include what checks use, such as a judge that asks a model, because that is not known in
+        advance; `WorstCase.checks` names the checks that may use something.
 
         Args:
-            model: The model that the primary is asked for, for its price.
+            model: The model that the primary uses, for its price.
             prompt_tokens: The largest prompt.
             max_completion_tokens: The longest reply that a request asks for, all its choices together.
         """
@@ -409,7 +410,7 @@ class Guard(Generic[T]):
         """The guard that a TOML or YAML file describes, with its validators named by entry point.
 
         Raises:
-            ConfigError: the file cannot be read, or says something that cannot work; with the place.
+            ConfigError: the file cannot be read, or a setting in it cannot work; the error names the place.
         """
         from guardrails_lite._guard._files import settings_from_file
 
@@ -446,7 +447,9 @@ class Guard(Generic[T]):
         """This guard with *other* added: rules, tools, fallbacks and sinks joined, the rest replaced."""
         if not isinstance(other, Guard):
             told = f"guard | Guard(input=[{other!r}])" if isinstance(other, Rule) else "guard | Guard(...)"
-            raise TypeError(f"guard | {type(other).__name__}: only a guard is merged into a guard: {told}")
+            raise TypeError(
+                f"guard | {type(other).__name__}: only a guard can be merged into a guard: {told}"
+            )
         merged = dict(self._settings)
         for key, value in other._settings.items():
             if isinstance(value, tuple):

@@ -61,7 +61,7 @@ def _choice(blocks: Sequence[Any], finish: str | None) -> Choice:
 def _blocks_of(raw: Any) -> Sequence[Any]:
     blocks = get(raw, "content")
     if not isinstance(blocks, (list, tuple)):
-        raise MalformedError("content that is no list")
+        raise MalformedError("content that is not a list")
     for block in blocks:
         kind = kind_of(block)
         if not kind:

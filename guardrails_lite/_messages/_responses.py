@@ -65,7 +65,7 @@ def items_of(output: Any) -> Sequence[Any]:
     if output is None:
         return ()
     if not isinstance(output, (list, tuple)):
-        raise MalformedError("output that is no list")
+        raise MalformedError("output that is not a list")
     for item in output:
         kind = kind_of(item)
         if not kind:

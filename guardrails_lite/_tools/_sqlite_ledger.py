@@ -39,12 +39,12 @@ class SQLiteLedger:
     Threads and processes may share the file. An `AuditLog` has one of its own, as ``log.effects``.
 
     Args:
-        path: The file, made when it is first needed.
-        key: Where the key of its digests lives; default: *path* with ``.key`` added. Another volume or user
-            is better.
+        path: The file, created when it is first needed.
+        key: Where the key of its digests is stored; default: *path* with ``.key`` added. Another volume or
+            user is safer.
 
     Raises:
-        LogUnavailable: while it is used, where the file cannot be read or written, or the key is gone. What
+        LogUnavailable: on use, if the file cannot be read or written, or the key is missing. An effect that
             could not be reserved is not run.
     """
 
@@ -77,7 +77,7 @@ class SQLiteLedger:
             connection.execute("DELETE FROM effects WHERE digest = ? AND state != 'done'", (digest,))
 
     def unsettled(self) -> list[Effect]:
-        """The effects that began and were never said to have ended, oldest first.
+        """The effects that began but were never reported as ended, oldest first.
 
         One of them may still be running; the others were cut short by an error or a crash.
         """
@@ -88,7 +88,7 @@ class SQLiteLedger:
         return [_effect(row) for row in rows]
 
     def settle(self, reference: str, found: Literal["done", "not done"]) -> None:
-        """Say what somebody has found out about an effect that was cut short.
+        """Say what you found out about an effect that was cut short.
 
         Args:
             reference: Its `Effect.reference`, as the error and `unsettled` tell it.
@@ -106,7 +106,7 @@ class SQLiteLedger:
             settled = connection.execute(f"{change} {where}", (_SHOWN, reference)).rowcount
         if not settled:
             raise ConfigError(
-                f"settle({reference!r}): no unsettled effect is called so; unsettled() lists those there are"
+                f"settle({reference!r}): no unsettled effect has this reference; unsettled() lists them"
             )
 
     @contextmanager

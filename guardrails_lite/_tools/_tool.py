@@ -80,7 +80,7 @@ class Tool:
         return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def explain(self) -> Explanation | None:
-        """Which of its constraints the provider enforces while it writes, and which only we do.
+        """Which of its constraints the provider enforces while it writes, and which only this library.
 
         None for a ``custom`` tool: its grammar, if it has one, is the provider's business alone.
         """
@@ -146,8 +146,8 @@ class Tool:
 
             raise Blocked(
                 f"what a rule left of the arguments of tool {self.name!r} no longer fits: "
-                f"{feedback(parsed.problems, limit_bytes=500)}. Block instead, or let "
-                "the schema take the mask.",
+                f"{feedback(parsed.problems, limit_bytes=500)}. Block instead, or make "
+                "the schema accept the mask.",
                 outcome="tool denied",
             )
         return replace(tool_call, arguments=arguments, value=parsed.value)
@@ -156,7 +156,7 @@ class Tool:
         checked_by = None if tool_call.tool is None else tool_call.tool.name
         if checked_by != self.name or tool_call.name != self.name or tool_call.value is None:
             raise ConfigError(
-                f"this is no checked call of tool {self.name!r}. Take the call from the reply of a guard "
+                f"this is not a checked call of tool {self.name!r}. Take the call from the reply of a guard "
                 "that declares the tool."
             )
         if self.function is None:
@@ -201,7 +201,8 @@ class Tool:
             from guardrails_lite._schema import feedback
 
             raise Blocked(
-                f"tool {self.name!r} returned something else than its result= says: {feedback(problems)}",
+                f"tool {self.name!r} returned something that its result= does not allow: "
+                f"{feedback(problems)}",
                 outcome="tool denied",
             )
         return result

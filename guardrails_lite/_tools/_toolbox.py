@@ -97,7 +97,7 @@ class Toolbox:
         for legacy in ("functions", "function_call"):
             if is_given(params.get(legacy)):
                 raise ConfigError(
-                    f"{legacy}= is the form from before tool calls, which a guard does not check. "
+                    f"{legacy}= is the format from before tool calls, which a guard does not check. "
                     "Pass tools=[{'type': 'function', 'function': {...}}] and tool_choice= instead."
                 )
         own = params.get("tools")

@@ -102,7 +102,7 @@ def read_bill(
         ) from error
     except LookupError as error:
         raise ConfigError(
-            f"encoding={encoding!r} is none that Python knows; such as utf-16 or cp1252"
+            f"encoding={encoding!r} is not an encoding that Python knows, such as utf-16 or cp1252"
         ) from error
 
 
@@ -145,7 +145,7 @@ def _read(file: IO[str], name: str, by: BillBy, given: Mapping[str, str], decima
                     f'{name} has more than {_MOST:,} different values in one column; add up by="day"'
                 )
     except csv.Error as error:
-        raise ConfigError(f"{name}:{reader.line_num + 1} is no line of a CSV ({error})") from error
+        raise ConfigError(f"{name}:{reader.line_num + 1} is not a line of a CSV file ({error})") from error
     if by != "day" and amounts and set(amounts) == {""}:
         column = head[places[by]]
         raise ConfigError(
@@ -162,7 +162,7 @@ def _lines(file: IO[str], name: str) -> Iterator[str]:
         number += 1
         if len(line) > _LONGEST:
             raise ConfigError(
-                f"{name}:{number} has more than {_LONGEST:,} characters; this is no bill in CSV"
+                f"{name}:{number} has more than {_LONGEST:,} characters; this is not a bill in CSV"
             )
         yield line
 
@@ -204,8 +204,8 @@ class _Row:
         place = self._places[what]
         if place >= len(self._cells):
             raise ConfigError(
-                f"{self._file}:{self._line} has {len(self._cells)} columns and no {what}; take sums and "
-                "notes out of the file"
+                f"{self._file}:{self._line} has {len(self._cells)} columns but no {what}; remove sums and "
+                "notes from the file"
             )
         return self._cells[place].strip()
 
@@ -225,12 +225,12 @@ class _Row:
             # Where semicolons part the columns, commas are likely to part fractions, and points thousands.
             if decimal is None and grouped and (grouped[1] == "," or self._delimiter == ";"):
                 raise self._wrong(
-                    "amount", said, "may be thousands or a fraction; say --decimal point or --decimal comma"
+                    "amount", said, "could be thousands or a fraction; use --decimal point or --decimal comma"
                 )
             plain = _plain(number, decimal)
             if plain is not None and abs(amount := Decimal(plain)) < _LARGEST:
                 return amount
-        raise self._wrong("amount", said, "is no amount; say --decimal comma, or take sums and notes out")
+        raise self._wrong("amount", said, "is not an amount; use --decimal comma, or remove sums and notes")
 
     def day(self) -> date:
         said = self.cell("day")
@@ -239,7 +239,7 @@ class _Row:
                 return datetime.fromtimestamp(int(said), UTC).date()
             at = datetime.fromisoformat(said)
         except (ValueError, OverflowError, OSError):
-            told = "is no day; expected one as 2026-11-25, a time in ISO 8601, or seconds since 1970"
+            told = "is not a day; expected one such as 2026-11-25, a time in ISO 8601, or seconds since 1970"
             raise self._wrong("day", said, told) from None
         return (at if at.tzinfo is None else at.astimezone(UTC)).date()
 

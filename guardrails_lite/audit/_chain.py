@@ -184,7 +184,7 @@ class Chain:
             return
         if entry.type == "policy.loaded":
             if not is_bound(entry.data, entry.id):
-                what = "it tells of a policy that is not the one its digest names"
+                what = "its policy does not match its digest"
                 self.problem("tampered", self.size, what)
             return
         declared = entry.data.get("next_key")
@@ -207,9 +207,7 @@ class Chain:
             self.problem("tampered", self.size, f"a malformed checkpoint ({type(error).__name__})")
             return
         if line != checkpoint_line(self.name, self.size, self._leaf, note):
-            self.problem(
-                "tampered", self.size, "a checkpoint with something in it that does not belong there"
-            )
+            self.problem("tampered", self.size, "a checkpoint with unexpected content")
         elif (found.origin, found.size, found.extensions) != (self.origin, self.size, ()):
             self.problem("tampered", self.size, "a checkpoint of another stream or another size")
         elif found.root != self.frontier.root():
@@ -233,7 +231,7 @@ class Chain:
             if self.key is not None and declared is not None:
                 self.key = self.key.successor(declared)
         except BadNote:
-            self.problem("tampered", self.size, "it announces a key that is not one")
+            self.problem("tampered", self.size, "the key that it announces is not a key")
             self.key = None
 
     def _check_signatures(self) -> None:
@@ -265,7 +263,7 @@ class Chain:
         elif entry.n != n:
             self._doubt = (n, entry.n)
         elif not line.startswith(line_start(self.name, n, _remembered(line))):
-            self.problem("tampered", n, "is not spelled as the format spells it")
+            self.problem("tampered", n, "is not written as the format requires")
         elif self._suspect is not None:
             self._settle_both(self._suspect, _remembered(line))
         else:

@@ -86,8 +86,8 @@ def diagnose(
 def _no_log(root: Path) -> Diagnosis | None:
     """Why *root* holds no log that can be verified; None: it holds one."""
     if not root.is_dir():
-        what = "there is a file, and a log is a directory" if root.exists() else "there is nothing"
-        return _without("missing", f"{root}: {what}", "Give the directory that AuditLog was given.")
+        what = "this is a file, but a log is a directory" if root.exists() else "there is nothing"
+        return _without("missing", f"{root}: {what}", "Give the directory that you passed to AuditLog.")
     try:
         config = json.loads((root / "log.json").read_bytes())
         format_, name = config["format"], config["log"]
@@ -97,22 +97,22 @@ def _no_log(root: Path) -> Diagnosis | None:
             return _without(
                 "half-copied",
                 f"{root}: parts of a compliance log, {found} among them, without its log.json",
-                "Copy the log again, whole: log.json, registry.jsonl and streams/.",
+                "Copy the whole log again: log.json, registry.jsonl and streams/.",
                 "The entries can be read as JSON lines; without log.json none of them can be verified.",
             )
         return _without(
-            "foreign", f"{root}: no compliance log", "Give the directory that AuditLog was given."
+            "foreign", f"{root}: not a compliance log", "Give the directory that you passed to AuditLog."
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         return _without(
             "damaged",
             f"{root}: its log.json cannot be read ({type(error).__name__})",
-            "The registry's first entry repeats log.json as it was: restore it from there or from a copy.",
+            "The registry's first entry repeats the original log.json: restore it from there or from a copy.",
         )
     if format_ != FORMAT or not isinstance(name, str):
         return _without(
             "newer",
-            f"{root}: a log of format {format_!r}, and this library reads {FORMAT!r}",
+            f"{root}: a log of format {format_!r}, but this library reads {FORMAT!r}",
             "Use the version of guardrails-lite that wrote it. Nothing was changed.",
         )
     return None
@@ -134,7 +134,7 @@ def _log(root: Path, report: Report) -> Diagnosis:
     what = {
         "whole": f"{root}: a compliance log, intact: {report.extent}",
         "unsealed": f"{root}: a compliance log whose last entries are not signed yet: {report.extent}",
-        "half-copied": f"{root}: a compliance log of which files are missing: {report.extent}",
+        "half-copied": f"{root}: a compliance log with missing files: {report.extent}",
         "damaged": f"{root}: a compliance log that is not what was written: {report.extent}",
     }[kind]
     trusted = tuple(_trusted(report, stream) for stream in report.streams)
@@ -171,26 +171,29 @@ def _advice(root: Path, report: Report, missing: list[str]) -> Iterator[str]:
         shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
         yield f"Copy what is missing from where the log was written: {shown}."
     if report.state in ("tampered", "truncated", "unreadable"):
-        yield "Keep the directory as it is, for it is evidence; compare it with a copy or a head kept apart."
+        yield (
+            "Keep the directory as it is, because it is evidence; compare it with a copy, or with a head "
+            "that was kept elsewhere."
+        )
         yield "Log to another directory from now on."
     dead = [stream.name for stream in report.streams if stream.ended == "open" and stream.records]
     if dead:
         yield (
-            f"{counted(len(dead), 'stream')} left by processes that ended hard: `guardrails-lite log seal` "
-            "closes what was left off, and so does the next process that logs here."
+            f"{counted(len(dead), 'stream')} left by processes that crashed or were killed: `guardrails-lite "
+            "log seal` closes them off, and so does the next process that logs here."
         )
     if report.state in ("intact", "unsealed") and (left := strays(root)):
         size = sum(stray.bytes for stray in left)
         yield (
-            f"{counted(size, 'byte')} of kept texts have no record, of calls that broke off between the two: "
-            "`guardrails-lite log repair --yes` overwrites them."
+            f"{counted(size, 'byte')} of kept texts have no record, because their calls broke off between "
+            "the two: `guardrails-lite log repair --yes` overwrites them."
         )
     if report.key == "none":
         yield "No signature was checked: give the log's verify.key with --key."
     elif report.key == "directory":
         yield "The key came from the log itself: keep verify.key elsewhere and give it with --key."
     if _keeps_texts(root) and not (root / "vault").is_dir():
-        yield "Records say that texts were kept, and there is no vault/: they cannot be read from here."
+        yield "Records say that texts were kept, but there is no vault/, so they cannot be read here."
 
 
 def _keeps_texts(root: Path) -> bool:

@@ -21,7 +21,7 @@ def new_place(what: str, path: str | os.PathLike[str], *, log: str | os.PathLike
     """
     place = Path(path)
     if os.path.lexists(place):
-        raise ConfigError(f"{what}: {str(place)!r} is there already; name a new file")
+        raise ConfigError(f"{what}: {str(place)!r} already exists; name a new file")
     if place.resolve().is_relative_to(Path(log).resolve()):
         raise ConfigError(f"{what}: {str(place)!r} is inside the log; name a file elsewhere")
     return place

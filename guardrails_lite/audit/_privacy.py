@@ -56,8 +56,8 @@ def reveal(log: AuditLog, call: str, *, reader: str, reason: str, texts: Form = 
             restriction = restricts(entry, restrictions(log))
             if restriction is not None:
                 raise ConfigError(
-                    f"what is about this person is under restriction {restriction}: it is kept and not read; "
-                    "lift it first"
+                    f"the data about this person is under restriction {restriction}: it is kept but must not "
+                    "be read; lift the restriction first"
                 )
             log.event("log.read", {"call": call, "reader": reader, "reason": reason, "texts": texts})
             kept = log.vault.take(call, content.kept) if content.kept is not None else ()
@@ -76,22 +76,22 @@ def check_form(call: str, texts: str) -> None:
     if texts not in ("redacted", "original"):
         raise ConfigError(
             f"{call}(texts={texts!r}): expected 'redacted', as the rules left them, or 'original', as they "
-            "were said"
+            "were before any rule"
         )
 
 
 def _nothing(content: Content, texts: Form) -> str:
     if texts == "original":
         return (
-            "no originals: only a log with capture='sealed' keeps them. Leave texts='original' (log reveal "
-            "--original) out for what the rules left"
+            "no originals: only a log with capture='sealed' keeps them. Omit texts='original' (log reveal "
+            "--original) to read what the rules left"
         )
     if content.has_originals:
         return (
             "no text that the rules left: they stopped all of it. texts='original' (log reveal --original) "
-            "opens what was said"
+            "opens the original"
         )
-    return "no captured text: the log's capture level was 'metadata', or a rule stopped all that was said"
+    return "no captured text: the log's capture level was 'metadata', or a rule stopped all of the text"
 
 
 def hold(log: AuditLog, value: str, *, owner: str, reason: str, kind: str = "user") -> str:

@@ -70,11 +70,11 @@ class Registry:
                 self._create(algorithm, settings)
             self.log = str(read_config(self.config_path)["log"])
             if not self.path.exists():
-                raise _damaged(self.path, "it is not there: a copy that is not whole?")
+                raise _damaged(self.path, "it is missing; is this an incomplete copy?")
             if not self.keys.is_dir():
                 raise ConfigError(
-                    f"{self.keys}: the keys of this log are not there, so nothing can be added to it. "
-                    "Give keys=, where they are kept elsewhere; without them the log stays readable."
+                    f"{self.keys}: the keys of this log are missing, so nothing can be added to it. "
+                    "If they are kept elsewhere, give keys=; without them the log stays readable."
                 )
 
     def has_streams(self) -> bool:
@@ -85,7 +85,7 @@ class Registry:
         if self.path.exists():
             raise ConfigError(
                 f"{self.path.parent}: there is a registry but no log.json, so this log is damaged. "
-                "Keep it as it is, look at `guardrails-lite log verify`, and log to another directory."
+                "Keep it as it is, run `guardrails-lite log verify`, and log to another directory."
             )
         log = f"guardrails-lite/{secrets.token_hex(8)}"
         key = new_key(algorithm, log)
@@ -284,7 +284,7 @@ def read_config(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path.parent}: not a compliance log ({_why(path, error)})") from error
     if found != FORMAT or not isinstance(log, str):
         raise ConfigError(
-            f"{path.parent}: this log has format {found!r} and this library reads {FORMAT!r}. "
+            f"{path.parent}: this log has format {found!r}, but this library reads {FORMAT!r}. "
             "Nothing was changed; use the version of guardrails-lite that wrote it."
         )
     return dict(config)
@@ -296,7 +296,7 @@ def _why(path: Path, error: Exception) -> str:
     if not place.exists():
         return "there is no such directory; expected one that AuditLog made"
     if not place.is_dir():
-        return "it is no directory; expected one that AuditLog made"
+        return "it is not a directory; expected one that AuditLog made"
     if not isinstance(error, FileNotFoundError):
         return f"{type(error).__name__} in {path.name}; expected a directory that AuditLog made"
     around = [
@@ -311,5 +311,5 @@ def _why(path: Path, error: Exception) -> str:
 def _damaged(path: Path, what: str) -> ConfigError:
     return ConfigError(
         f"{path}: the registry does not continue ({what}), so nothing is added to this log. "
-        "Keep it as it is, look at `guardrails-lite log verify`, and log to another directory."
+        "Keep it as it is, run `guardrails-lite log verify`, and log to another directory."
     )

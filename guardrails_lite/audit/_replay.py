@@ -131,7 +131,7 @@ def refuse_models(guard: Guard[Any]) -> None:
     asking = dict.fromkeys(rule.validator.name for rule in rules if rule.validator.kind == "blocking")
     if asking:
         raise ConfigError(
-            f"what the log has kept could leave this machine: {', '.join(asking)} may ask a model. Leave the "
+            f"the kept texts could leave this machine: {', '.join(asking)} may ask a model. Leave these "
             "rules out, or let them see the texts: --allow-models, allow_models=True"
         )
 

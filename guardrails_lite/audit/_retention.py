@@ -98,7 +98,7 @@ def expire(
         OSError: a file could not be removed; what was recorded is removed by the next run.
     """
     if not by:
-        raise ConfigError("expire(...) needs by=: who lets entries go is recorded")
+        raise ConfigError("expire(...) needs by=: the log records who removes entries")
     limit = _limit(log, keep_days)
     with log._registry.session() as session:
         gone = _plan(log, limit, on_damage, on_progress)
@@ -159,7 +159,9 @@ def _plan(
     registry, _, problems = read_registry(root, read_config(root / "log.json"), log._verify_key())
     wrong = next((problem for problem in problems if problem.state != "unsealed"), None)
     if wrong is not None:
-        raise ConfigError(f"{root}: nothing may go while the log's registry does not verify ({wrong})")
+        raise ConfigError(
+            f"{root}: nothing may be removed while the log's registry does not verify ({wrong})"
+        )
     ahead = [(known, segments(root / "streams" / known.name)) for known in registry.known.values()]
     found = []
     done, total = 0, sum(len(paths) for _, paths in ahead)

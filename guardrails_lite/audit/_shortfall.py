@@ -38,20 +38,20 @@ def _look(root: Path) -> str | None:
             checkpoints += entry.type == "checkpoint"
     except FileNotFoundError:
         if next((root / "streams").glob("*/*"), None) is not None:
-            return f"the {REGISTRY} is not there"
+            return f"the {REGISTRY} is missing"
     except (OSError, BadLine, TypeError, ValueError):
         return None  # damaged, which is for `verify` to say
     except ConfigError:
         return None  # no log, or a newer one, which is for the action to say
     if epoch > checkpoints:
-        return f"the {REGISTRY} ends at epoch {checkpoints}, and the signing key has come to {epoch}"
+        return f"the {REGISTRY} ends at epoch {checkpoints}, but the signing key is at epoch {epoch}"
     for name, stream in known.items():
         try:
             seen, size = _seen(stream), _size(root / "streams" / name, stream)
         except (OSError, BadLine, TypeError, ValueError, KeyError):
             continue
         if size < seen:
-            return f"the stream {name} has {size} entries, and the {REGISTRY} knows of {seen}"
+            return f"the stream {name} has {size} entries, but the {REGISTRY} knows of {seen}"
     return None
 
 

@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         key = Path(options.key).read_text() if options.key else None
         head = Path(options.head).read_text() if options.head else None
     except (OSError, ValueError) as error:
-        parser.error(f"a given file cannot be read ({type(error).__name__})")
+        parser.error(f"the file given as --key or --head cannot be read ({type(error).__name__})")
     report = check(options.bundle, key=key, head=head)
     print(json.dumps(report, indent=1) if options.json else as_text(report))
     return EXIT_CODES[report["state"]]
@@ -100,7 +100,7 @@ def check(bundle: str, *, key: str | None = None, head: str | None = None) -> di
         found.problem("unreadable", "bundle", None, f"a file cannot be read ({type(error).__name__})")
     except Exception as error:  # what no line of a bundle should do, whatever it holds
         found.problem(
-            "tampered", "bundle", None, f"something in it has another shape ({type(error).__name__})"
+            "tampered", "bundle", None, f"something in it has an unexpected form ({type(error).__name__})"
         )
     report["problems"] = found.problems
     report["state"] = max((p["state"] for p in found.problems), key=_ORDER.index, default="intact")
@@ -158,10 +158,10 @@ class _Files:
             with self.open(name) as file:
                 text = file.read(_MOST_TEXT + 1)
             if len(text) > _MOST_TEXT:
-                raise _Unreadable(f"its {name} is larger than any can be")
+                raise _Unreadable(f"its {name} is larger than the format allows")
             return text
         except (KeyError, FileNotFoundError):
-            raise _Unreadable(f"it has no {name}, so it is no evidence bundle") from None
+            raise _Unreadable(f"it has no {name}, so it is not an evidence bundle") from None
 
 
 def _check(files: _Files, key: str | None, head: str | None, found: _Found, report: dict[str, Any]) -> None:
@@ -173,7 +173,7 @@ def _check(files: _Files, key: str | None, head: str | None, found: _Found, repo
             raise _Unreadable(f"its format is not {FORMAT}; check it with the version that made it")
         listed, held = dict(manifest["files"]), dict(manifest["streams"])
     except (ValueError, KeyError, TypeError):
-        raise _Unreadable("its manifest.json is not one") from None
+        raise _Unreadable("its manifest.json is not a manifest") from None
     report["log"] = str(manifest["log"])
     _check_files(files, listed, found)
     registry = _Registry(found, str(manifest["log"]))
@@ -195,7 +195,7 @@ def _check_files(files: _Files, listed: dict[str, Any], found: _Found) -> None:
     names = Counter(files.names())
     for name, times in names.items():
         if times > 1 or name not in {*listed, "manifest.json", "registry.jsonl"}:
-            found.problem("tampered", name, None, "the manifest does not list it, or not so often")
+            found.problem("tampered", name, None, "the manifest does not list it, or lists it fewer times")
     for name, told in listed.items():
         if name not in names:
             found.problem("truncated", name, None, "the file is missing")
@@ -325,15 +325,13 @@ class _Chain:
             allow_nan=False,
         )
         if entry["id"] != told["digest"] or sha256(meant.encode()).hexdigest()[:32] != told["digest"]:
-            self.problem("tampered", self.size, "it tells of a policy that is not the one its digest names")
+            self.problem("tampered", self.size, "its policy does not match its digest")
 
     def _checkpoint(self, line: bytes, start: bytes) -> None:
         note = json.loads(line)["d"]["note"]
         text = f"{self.origin}\n{self.size}\n{base64.b64encode(_root(self.peaks)).decode()}\n\n{_DASH}"
         if line != start + b'checkpoint","d":{"note":%b}}' % json.dumps(note).encode():
-            self.problem(
-                "tampered", self.size, "a checkpoint with something in it that does not belong there"
-            )
+            self.problem("tampered", self.size, "a checkpoint with unexpected content")
         elif not note.startswith(text):
             self.problem(
                 "tampered", self.sealed, f"records {self.sealed} to {self.size} are not what was signed"
@@ -406,7 +404,7 @@ def _heads(text: str, log: str, found: _Found) -> list[str]:
         part.strip("\n") for part in parts if part.strip("\n") and not part.strip("\n").startswith(_DASH)
     ]
     if not heads or any(head.split("\n")[0] != log for head in heads):
-        found.problem("tampered", "head", None, "the given head is not one of this log")
+        found.problem("tampered", "head", None, "the given head is not a head of this log")
         return []
     return heads
 
@@ -416,7 +414,7 @@ def _check_stream(
 ) -> int:
     chain = _Chain(found, name, f"{registry.origin}/{name}")
     if told is None:
-        chain.problem("truncated", None, "the registry tells of it, and the manifest does not")
+        chain.problem("truncated", None, "the registry mentions it, but the manifest does not")
         return 0
     chain.key = _Key(known["key"])
     gone, first = known["expired"], 1

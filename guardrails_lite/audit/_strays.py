@@ -95,8 +95,8 @@ def clear_strays(log: AuditLog) -> list[Stray]:
     report = verify(log.directory, key=log._verify_key())
     if report.state not in ("intact", "unsealed"):
         raise ConfigError(
-            f"{log.directory}: no kept text may go while the log does not verify, for its record may be what "
-            "is missing; see `guardrails-lite log verify`"
+            f"{log.directory}: no kept text may be removed while the log does not verify, because its record "
+            "may be what is missing; see `guardrails-lite log verify`"
         )
     placed = {**holds(log), **restrictions(log)}.values()
     subjects = frozenset[str]().union(*map(subjects_of, placed))

@@ -35,8 +35,8 @@ UNDONE: Final = "review.undone"
 VERDICTS: Final = {
     "true positive": "the rule was right",
     "false positive": "the rule was wrong",
-    "benign": "rightly found, and harmless here",
-    "unsure": "cannot be told from the record",
+    "benign": "rightly found, but harmless here",
+    "unsure": "the record does not tell",
     "escalated": "somebody else has to look",
 }
 """What a reviewer may decide, and what it means."""
@@ -276,7 +276,7 @@ def take_back(log: AuditLog, decision: Decision) -> None:
 
 def _check_needs(needs: int) -> None:
     if needs < 1:
-        raise ConfigError(f"needs={needs!r}: at least one reviewer has to decide")
+        raise ConfigError(f"needs={needs!r}: at least one reviewer must decide")
 
 
 def finding_of(index: Index | ShippedIndex, key: Key) -> tuple[Call, list[dict[str, Any]]]:

@@ -274,7 +274,7 @@ def _against(root: Path, log: str, heads: Iterable[str]) -> Iterator[Problem]:
         roots[frontier.size] = frontier.root()
     for head in remembered:
         if head.size > frontier.size:
-            what = f"a head kept elsewhere has seen {head.size} entries, and there are {frontier.size}"
+            what = f"a head kept elsewhere has seen {head.size} entries, but there are {frontier.size}"
             yield Problem("truncated", REGISTRY, frontier.size, what)
         elif roots.get(head.size) != head.root:
             what = f"its first {head.size} entries are not those of a head kept elsewhere"
@@ -301,7 +301,7 @@ def _stream(
     if known.ended is not None:
         ended = "closed" if known.ended["kind"] == "stream.closed" else "recovered"
     elif not chain.size:
-        chain.problem("truncated", 0, "the registry says it was opened, and its file is not there")
+        chain.problem("truncated", 0, "the registry says it was opened, but its file is missing")
     elif is_locked(root / "open" / known.name):
         ended = "live"
     if ended in ("open", "live"):
@@ -326,11 +326,9 @@ def _compare(chain: Chain, ended: Any) -> None:
     if chain.size < size:
         chain.problem("truncated", chain.size, f"records {chain.size} to {size - 1} are missing at its end")
     elif chain.size > size:
-        chain.problem("tampered", size, f"it was ended after {size} records and has {chain.size}")
+        chain.problem("tampered", size, f"it was ended after {size} records but has {chain.size}")
     elif ended["kind"] == "stream.closed" and chain.sealed != size:
-        chain.problem(
-            "tampered", size - 1, "it was closed, and its last entry is not the checkpoint it must be"
-        )
+        chain.problem("tampered", size - 1, "it was closed, but its last entry is not a checkpoint")
     elif chain.frontier.root().hex() != ended.get("root"):
         chain.problem("tampered", min(chain.sealed, size - 1), "it does not end as the registry recorded")
     elif len(chain.torn) != torn.get("bytes"):

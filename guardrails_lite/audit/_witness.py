@@ -59,7 +59,7 @@ def read_heads(text: str) -> list[str]:
     parts = [part.strip("\n") for part in lines.split("\n\n") if part.strip("\n")]
     if not parts or len(parts) % 2:
         raise ConfigError(
-            "no whole heads; expected what `guardrails-lite log witness` prints: the log's name, a size, a "
+            "no complete head; expected what `guardrails-lite log witness` prints: the log's name, a size, a "
             "digest, an empty line and a signature, once or more"
         )
     return [f"{body}\n\n{signature}\n" for body, signature in zip(parts[::2], parts[1::2], strict=True)]

@@ -223,7 +223,7 @@ class Writer:
             return LogUnavailable(f"{what}. {error}")
         return LogUnavailable(
             f"{what} ({self._trouble}). "
-            "Free space or mend the volume; on_failure='spill' writes elsewhere meanwhile."
+            "Free some space or repair the volume; on_failure='spill' writes elsewhere in the meantime."
         )
 
     def _note_trouble(self, error: Exception) -> None:

@@ -20,15 +20,15 @@ from guardrails_lite.cli._terminal import fail
 
 _COMMANDS = {
     "demo": ("show what a guard does, in real calls against a scripted model", ""),
-    "check": ("explain a guard in TOML or YAML, and say what it may have forgotten", "guard.toml"),
+    "check": ("explain a guard in TOML or YAML, and advise on what it may lack", "guard.toml"),
     "scan": ("run a guard's rules over text or JSON lines", "mail.txt --guard guard.toml --redact"),
     "eval": (
-        "measure recall, false positives and cost of a guard on labelled examples",
+        "measure the recall, false positives and cost of a guard on labelled examples",
         "examples.jsonl --guard guard.toml --max-fpr 0.01",
     ),
     "faults": ("try a guard against what providers and networks do wrong", "H S07 --guard guard.toml"),
-    "log": ("look into a compliance log, verify it, prove from it, act on it", "ls audit"),
-    "review": ("serve the review desk: local pages on a compliance log", "audit --port 0"),
+    "log": ("search, verify, export and manage a compliance log", "ls audit"),
+    "review": ("serve the review desk: local pages about a compliance log", "audit --port 0"),
 }
 """What each command does, and arguments that it could be called with."""
 

@@ -1,4 +1,4 @@
-"""``guardrails-lite check FILE``: what a guard in a file does, and what it may have forgotten."""
+"""``guardrails-lite check FILE``: what a guard in a file does, and what it may lack."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Explain and lint; 0 when there is nothing to say against it, else 1; 2 when it cannot work."""
+    """Explain and lint; 0 when there is no advice, else 1; 2 when it cannot work."""
     try:
         guard = Guard.from_file(arguments.file)
     except ConfigError as error:
@@ -50,11 +50,11 @@ def explain(guard: Guard[Any]) -> Iterator[str]:
     plan = guard._plan
     yield f"{guard.name or 'guard'}  digest {guard.digest}"
     yield (
-        "1. every text of the request is screened:" if plan.input.rules else "1. the request is not screened"
+        "1. all text in the request is screened:" if plan.input.rules else "1. the request is not screened"
     )
     yield from (f"     {rule!r}" for rule in plan.input.rules)
     retry, budget = plan.retry, plan.budget
-    yield f"2. it is sent, at most {retry.attempts} times to one target"
+    yield f"2. the request is sent, at most {retry.attempts} times to each target"
     if budget.deadline_s is not None:
         yield f"     all within {budget.deadline_s:g} s"
     if budget.tokens is not None:
@@ -63,11 +63,11 @@ def explain(guard: Guard[Any]) -> Iterator[str]:
         yield f"     and {budget.cost_usd:g} US dollars"
     yield from (f"     then {target!r}" for target in plan.fallback)
     yield f"     in all: {guard.worst_case()}"
-    yield "3. only a reply that is whole counts"
+    yield "3. only a complete reply counts"
     if plan.schema is not None:
-        yield f"     it must fit the schema {plan.schema!r}, else it is asked again"
+        yield f"     it must fit the schema {plan.schema!r}, or the model is asked again"
         yield f"     ({retry.reasks} times at most)"
-    yield "4. every text of the reply is checked:" if plan.output.rules else "4. the reply is not checked"
+    yield "4. all text in the reply is checked:" if plan.output.rules else "4. the reply is not checked"
     yield from (f"     {rule!r}" for rule in plan.output.rules)
     yield f"     a streamed reply: {guard.streaming}"
     if not plan.enforce:
@@ -81,14 +81,14 @@ def lint(guard: Guard[Any]) -> Iterator[str]:
     for side in (plan.input, plan.output):
         for place, rule in enumerate(side.rules):
             if rule in side.rules[:place]:
-                yield f"{rule!r} stands twice among the {side.name} rules"
+                yield f"{rule!r} occurs twice among the {side.name} rules"
             if rule.on_error == "open":
                 yield f"{rule!r} lets texts pass when its validator breaks (on_error='open')"
             if rule.validator.kind != "plain" and rule.timeout_s is None:
-                yield f"{rule!r} waits for something and has no timeout_s"
+                yield f"{rule!r} waits for something but has no timeout_s"
     if plan.name is None:
-        yield "the guard has no name, so its records are told apart by their digest only"
+        yield "the guard has no name, so its records can be recognised only by their digest"
     if not plan.input.rules and not plan.output.rules and plan.schema is None and plan.toolbox is None:
         yield "the guard checks nothing"
     if plan.budget.cost_usd is not None and plan.budget.deadline_s is None:
-        yield "the budget bounds the cost and not the time"
+        yield "the budget limits the cost but not the time"

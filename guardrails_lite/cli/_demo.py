@@ -57,12 +57,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.live and not (os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL")):
         return fail("--live needs OPENAI_API_KEY, or OPENAI_BASE_URL of a compatible server")
     if arguments.log is not None and _is_taken(Path(arguments.log)):
-        return fail(f"--log {safe(arguments.log)}: something is there already; name a new directory")
+        return fail(f"--log {safe(arguments.log)}: this already exists; name a new directory")
     with _workplace(arguments.log) as directory, _endpoint(arguments.live) as (client, model, requests):
         if arguments.live:
-            print(f"Real calls to the model {safe(arguments.live)}; it may make fewer mistakes than told.\n")
+            print(f"Real calls to the model {safe(arguments.live)}; it may make fewer mistakes than ours.\n")
         else:
-            print("No key, no network: the model is scripted, the client, HTTP and the guard are real.\n")
+            print("No key, no network: the model is scripted; the client, HTTP and the guard are real.\n")
         return _Story(client, model, requests, directory, live=bool(arguments.live)).tell()
 
 
@@ -220,7 +220,7 @@ class _Story:
         self._expect(len(self.requests()) == before, "a blocked request left")
 
     def _asked_again(self) -> None:
-        """A decorated function with a schema: a wrong answer is asked again, and comes back typed."""
+        """A decorated function with a schema: a wrong answer is sent back, and you get a typed value."""
         from guardrails_lite import Guard
 
         guard: Guard[Invoice] = self.guard | Guard(schema=Invoice)
@@ -272,7 +272,7 @@ class _Story:
             )
 
     def _streamed(self) -> None:
-        """A streamed answer: a key that is split over chunks never shows."""
+        """A streamed answer: a key that is split across chunks never shows."""
         client = self.guard.wrap(self.client)
         text = "Stream me the key."
         self._say("you", text)
@@ -282,7 +282,7 @@ class _Story:
         self._expect(_planted_key()[:12] not in "".join(parts), "the key was released")
 
     def _logged(self) -> None:
-        """The compliance log: every call, no text, and a flipped byte is found."""
+        """The compliance log: every call, no text, and a flipped bit is found."""
         from guardrails_lite.audit import verify
         from guardrails_lite.audit.index import Index
         from guardrails_lite.cli._log._calls import print_calls

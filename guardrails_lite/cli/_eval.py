@@ -31,41 +31,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         action="append",
         default=[],
-        help="a guard in TOML or YAML; given twice, the two are compared",
+        help="a guard in TOML or YAML; give it twice to compare two guards",
     )
     parser.add_argument(
         "--validators",
         metavar="NAMES",
-        help="validators to try instead, or to compare the guard with; default: injection",
+        help="validators to try instead of a guard, or to compare a guard with; default: injection",
     )
     parser.add_argument(
         "--side",
         choices=("input", "output"),
         default="input",
-        help="whose rules check a line that does not say it; default: %(default)s",
+        help="which rules to use for lines that do not say; default: %(default)s",
     )
     parser.add_argument("--field", default="text", help="the field with the text; default: %(default)s")
     parser.add_argument("--label", default="label", help="the field with the label; default: %(default)s")
     parser.add_argument(
-        "--kind", metavar="FIELD", help="the field to group by; default: kind, or else source"
+        "--kind", metavar="FIELD", help="the field to group by; default: kind, otherwise source"
     )
     parser.add_argument(
         "--target-fpr",
         type=share,
         metavar="RATE",
-        help="also find, for each of --validators with a threshold, the lowest that flags no more than this "
-        "share of the benign examples",
+        help="also find, for each of --validators that has a threshold, the lowest threshold that flags no "
+        "more than this share of the benign examples",
     )
     parser.add_argument("--html", metavar="FILE", help="also write a report with plots")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
-        "--min-recall", type=share, metavar="RATE", help="exit with 1 where recall is below this"
+        "--min-recall", type=share, metavar="RATE", help="exit with 1 if recall is below this"
     )
     parser.add_argument(
         "--max-fpr",
         type=share,
         metavar="RATE",
-        help="exit with 1 where the false-positive rate is above this",
+        help="exit with 1 if the false-positive rate is above this",
     )
 
 
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
             read_examples(arguments.data, text=arguments.field, label=arguments.label, kind=arguments.kind)
         )
         if not examples:
-            return fail(f"{arguments.data} holds no examples", 5)
+            return fail(f"{arguments.data} contains no examples", 5)
         evaluations = [_evaluated(guard, examples, arguments.side) for guard in guards]
         calibrations = _calibrations(arguments, examples)
         if arguments.html:
@@ -107,7 +107,7 @@ def _guards(arguments: argparse.Namespace) -> list[Guard[Any]]:
         rules = [warn(load(name, {})) for name in _names(arguments)]
         guards.append(Guard(name=", ".join(_names(arguments)), input=rules, output=rules))
     if len(guards) > 2:
-        raise ConfigError(f"{len(guards)} guards are given; at most two can be compared")
+        raise ConfigError(f"{len(guards)} guards were given, but at most two can be compared")
     return guards
 
 

@@ -23,16 +23,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "ids",
         metavar="ID",
         nargs="*",
-        help="only these rows, or groups by their letter, such as H S07; default: all",
+        help="only these rows, or whole groups by their letter, such as H S07; default: all",
     )
     parser.add_argument("--guard", metavar="FILE", help="a guard in TOML or YAML; default: Guard()")
-    parser.add_argument("--way", choices=_WAYS, action="append", help="only this way of calling; repeatable")
+    parser.add_argument(
+        "--way", choices=_WAYS, action="append", help="only this way of calling; may be repeated"
+    )
     parser.add_argument(
         "--slack",
         type=amount("seconds"),
         default=0.05,
         metavar="SECONDS",
-        help="how far a busy machine may go over the deadline; default: %(default)s",
+        help="how many seconds a busy machine may go over the deadline; default: %(default)s",
     )
     parser.add_argument(
         "--workers",

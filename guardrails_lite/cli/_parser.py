@@ -18,7 +18,7 @@ class Parser(argparse.ArgumentParser):
 
     def declare_log(self) -> None:
         """Declare the log's directory, and, where it takes one, the database in place of it."""
-        instead = "; left out with --db" if self.takes_a_database else ""
+        instead = "; omit it with --db" if self.takes_a_database else ""
         self.add_argument("directory", metavar="DIR", help=f"the log's directory{instead}")
         if self.takes_a_database:
             self.add_argument(
@@ -27,7 +27,7 @@ class Parser(argparse.ArgumentParser):
                 help="in place of DIR: the PostgreSQL database that the log was shipped to",
             )
             self.add_argument(
-                "--log", metavar="NAME", help="with --db: which log, where the database holds several"
+                "--log", metavar="NAME", help="with --db: which log, if the database holds several"
             )
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -53,7 +53,7 @@ def share(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no share from 0 to 1; 3 % is 0.03")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 to 1; write 3 % as 0.03")
     return value
 
 
@@ -67,7 +67,7 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
             value = least - 1
         if value < least or (most is not None and value > most):
             bounds = f"{least} or more" if most is None else f"from {least} to {most}"
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number, {bounds}")
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, {bounds}")
         return value
 
     return read
@@ -83,7 +83,7 @@ def amount(of: str, most: float = sys.float_info.max) -> Callable[[str], float]:
             value = 0.0
         if not 0 < value <= most:
             bounds = "more than 0" if most == sys.float_info.max else f"more than 0 and up to {most}"
-            raise argparse.ArgumentTypeError(f"{text!r} is no number of {of}; expected {bounds}")
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {of}; expected {bounds}")
         return value
 
     return read
@@ -93,7 +93,7 @@ def declare_reviewer(parser: argparse.ArgumentParser) -> None:
     """Declare who decides, and how many have to."""
     parser.add_argument("--as", dest="reviewer", metavar="NAME", help="who decides; default: your user name")
     parser.add_argument(
-        "--needs", type=whole(1), default=1, metavar="N", help="how many reviewers have to agree; default: 1"
+        "--needs", type=whole(1), default=1, metavar="N", help="how many reviewers must agree; default: 1"
     )
 
 
@@ -106,4 +106,4 @@ def reviewer_of(arguments: argparse.Namespace) -> str:
     try:
         return arguments.reviewer or getpass.getuser()
     except (KeyError, OSError, ImportError):  # which of them depends on the system and on Python's version
-        raise ConfigError("your user has no name here: say who decides, with --as NAME") from None
+        raise ConfigError("your user has no name on this machine: say who decides with --as NAME") from None

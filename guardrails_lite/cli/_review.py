@@ -29,22 +29,22 @@ def add_arguments(parser: Parser) -> None:
         "--port",
         type=whole(0, 65535),
         default=8321,
-        help="the port to serve on; default: 8321; 0: any that is free",
+        help="the port to serve on; default: 8321; 0: any free port",
     )
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="the interface to serve on; default: 127.0.0.1; beyond this machine --tokens is needed",
+        help="the interface to serve on; default: 127.0.0.1; others need --tokens",
     )
     parser.add_argument(
         "--host-name",
         action="append",
         default=[],
         metavar="NAME",
-        help="another name the desk is reached under, such as that of a proxy; may be repeated",
+        help="another host name that the desk answers to, such as the name of a proxy; may be repeated",
     )
     parser.add_argument(
-        "--tokens", metavar="FILE", help="who may come in: a name, a space, a token on each line"
+        "--tokens", metavar="FILE", help="who may use the desk: on each line a name, a space and a token"
     )
     declare_reviewer(parser)
     parser.add_argument(
@@ -52,7 +52,7 @@ def add_arguments(parser: Parser) -> None:
         action="append",
         default=[],
         metavar="PATH",
-        help="Sigma rules for the page of alerts, a file or a folder, beside those that are shipped",
+        help="a file or folder of Sigma rules for the alerts page, in addition to the shipped ones",
     )
     parser.add_argument("--keys", metavar="DIR", help="where the log's keys are; default: keys in the log")
 
@@ -66,11 +66,9 @@ def run(arguments: argparse.Namespace) -> int:
     from guardrails_lite.review._door import read_tokens
 
     if arguments.db is not None and arguments.keys is not None:
-        return fail(
-            "--keys is for a directory: nothing is written at a database; --key checks its signatures"
-        )
+        return fail("--keys is for a directory; a database is read-only, and --key checks its signatures")
     if arguments.db is None and arguments.key is not None:
-        return fail("--key goes with --db; where the keys of a directory are, --keys says")
+        return fail("--key goes with --db; for a directory, --keys says where the keys are")
     try:
         tokens = read_tokens(arguments.tokens) if arguments.tokens else {}
         reviewer = reviewer_of(arguments)
@@ -78,7 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
         return fail(error)
     if not tokens and not is_loopback(arguments.host):
         return fail(
-            f"--host {arguments.host}: beyond this machine whoever comes in needs a token: --tokens FILE"
+            f"--host {arguments.host}: other machines could reach the desk, so visitors need tokens: "
+            "give --tokens FILE"
         )
     try:
         app = _desk(arguments, reviewer, tokens)
@@ -94,8 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
             family=socket.AF_INET6 if ":" in arguments.host else socket.AF_INET,
         )
     except OSError as error:
-        told = f"--host {arguments.host} --port {arguments.port}: cannot be served there: {error.strerror}"
-        return fail(f"{told}; --port 0 takes any port that is free", 5)
+        told = f"--host {arguments.host} --port {arguments.port}: cannot serve there: {error.strerror}"
+        return fail(f"{told}; --port 0 takes any free port", 5)
     host, port = sock.getsockname()[:2]
     print(f"Review desk on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
     server.run(sockets=[sock])

@@ -21,22 +21,24 @@ from guardrails_lite.cli._terminal import fail, print_table, progress, safe
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "files", metavar="FILE", nargs="*", help="text or .jsonl files; none, or -: standard input"
+        "files", metavar="FILE", nargs="*", help="text or .jsonl files; default, or -: standard input"
     )
     parser.add_argument("--guard", metavar="FILE", help="a guard in TOML or YAML")
     parser.add_argument(
         "--validators",
         metavar="NAMES",
         default="pii,secrets,injection",
-        help="without --guard: these validators, with commas between them; default: %(default)s",
+        help="without --guard: use these validators, separated by commas; default: %(default)s",
     )
     parser.add_argument(
         "--side",
         choices=("input", "output"),
         default="input",
-        help="take the input or the output rules; default: %(default)s",
+        help="use the input or the output rules; default: %(default)s",
     )
-    parser.add_argument("--jsonl", action="store_true", help="every line is JSON, whatever the file's name")
+    parser.add_argument(
+        "--jsonl", action="store_true", help="treat every line as JSON, whatever the file is called"
+    )
     parser.add_argument(
         "--field", default="text", help="the field of a JSON line that holds the text; default: %(default)s"
     )
@@ -103,7 +105,7 @@ def _guard(arguments: argparse.Namespace) -> Guard[Any]:
         return Guard.from_file(arguments.guard)
     if not arguments.validators.strip(", "):
         raise ConfigError(
-            "--validators names none, so nothing would be looked for; expected such as pii,secrets"
+            "--validators names no validator, so nothing would be checked; expected, for example, pii,secrets"
         )
     rules = [
         (_rules.redact if name in ("pii", "secrets", "presidio") else _rules.warn)(load(name, {}))
@@ -129,9 +131,11 @@ def _texts(arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
                     line = json.loads(line)[arguments.field]
                 except (ValueError, KeyError, TypeError) as error:
                     problem = (
-                        "is no JSON" if isinstance(error, ValueError) else f"has no field {arguments.field!r}"
+                        "is not JSON"
+                        if isinstance(error, ValueError)
+                        else f"has no field {arguments.field!r}"
                     )
                     raise ValueError(f"{where}:{number} {problem}") from None
                 if not isinstance(line, str):
-                    raise ValueError(f"{where}:{number}: the field {arguments.field!r} is no text")
+                    raise ValueError(f"{where}:{number}: the field {arguments.field!r} is not a string")
             yield f"{where}:{number}", line

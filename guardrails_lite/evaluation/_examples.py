@@ -73,9 +73,9 @@ def read_examples(
             try:
                 row = json.loads(line)
             except ValueError:
-                raise ValueError(f"{path}:{number} is no JSON") from None
+                raise ValueError(f"{path}:{number} is not JSON") from None
             if not isinstance(row, dict):
-                raise ValueError(f"{path}:{number} is no JSON object, but a {type(row).__name__}")
+                raise ValueError(f"{path}:{number} is not a JSON object, but a {type(row).__name__}")
             try:
                 yield _example(row, text, label, kind, number)
             except _UnfitError as error:

@@ -44,7 +44,7 @@ class Tether:
         """
         with self._lock:
             if self.is_cut:
-                raise ConnectionAbortedError("the request is not wanted any more")
+                raise ConnectionAbortedError("the request is no longer wanted")
             self._end = end
         try:
             return work(*args)

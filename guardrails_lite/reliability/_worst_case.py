@@ -39,12 +39,12 @@ class WorstCase:
     """Validators that wait, and may ask a model of their own: what they use is in no number but `seconds`."""
 
     def __str__(self) -> str:
-        seconds = "no limit of time" if self.seconds is None else f"{self.seconds:g} s"
+        seconds = "no time limit" if self.seconds is None else f"{self.seconds:g} s"
         if self.silence_s is not None:
             seconds += f" ({self.silence_s:g} s of silence)"
-        tokens = "no limit of tokens" if self.tokens is None else f"{self.tokens} tokens"
-        money = "no limit of money" if self.cost_usd is None else f"${self.cost_usd:.4f}"
-        checks = f"; without what {', '.join(self.checks)} may use" if self.checks else ""
+        tokens = "no token limit" if self.tokens is None else f"{self.tokens} tokens"
+        money = "no cost limit" if self.cost_usd is None else f"${self.cost_usd:.4f}"
+        checks = f"; not counting what {', '.join(self.checks)} may use" if self.checks else ""
         return f"at most {self.sends} sends, {seconds}, {tokens}, {money}{checks}"
 
 

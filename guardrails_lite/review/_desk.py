@@ -55,7 +55,7 @@ class Desk:
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         if needs < 1:
-            raise ConfigError(f"needs={needs!r}: at least one reviewer has to decide")
+            raise ConfigError(f"needs={needs!r}: at least one reviewer must decide")
         self.place = place
         self.needs = needs
         self.clock = clock

@@ -73,7 +73,7 @@ def test_a_time_that_is_none_is_refused(
     with pytest.raises(SystemExit) as ended:
         main(["log", "alerts", str(root), f"{option}={value}"])
     assert ended.value.code == 2
-    assert f"argument {option}: {value!r} is no number of seconds" in capsys.readouterr().err
+    assert f"argument {option}: {value!r} is not a number of seconds" in capsys.readouterr().err
 
 
 def test_json_comes_line_by_line(run: Run) -> None:
@@ -108,7 +108,7 @@ def test_rules_can_be_listed_and_chosen(run: Run, capsys: pytest.CaptureFixture[
         (["--rules", "none.yml"], "none.yml: cannot be read"),
         (["--webhook", "http://example.org/s3cret"], "the webhook on example.org is not encrypted"),
         (["--webhook", "env:NO_SUCH_THING"], "the environment has no variable 'NO_SUCH_THING'"),
-        (["--run", "'"], "--run: a quote is not closed"),
+        (["--run", "'"], "--run: a quotation mark is not closed"),
         (["--run", ""], "the command for alerts has no program"),
     ],
 )

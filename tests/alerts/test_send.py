@@ -159,12 +159,12 @@ def test_the_environments_proxy_gets_nothing_that_is_for_this_machine(
     [
         ("http://s3cret@alerts.example.org/s3cret", "the webhook on alerts.example.org is not encrypted"),
         ("http://127.0.0.1.example.org/", "is not encrypted"),
-        ("ftp://example.org/s3cret", "the webhook is no address"),
-        ("s3cret", "the webhook is no address"),
-        ("https://:s3cret@/x", "the webhook is no address"),
-        ("https://example.org:s3cret/x", "the webhook is no address"),
-        ("https://example.org/s3cret\r\nx: y", "the webhook is no address"),
-        ("https://[::1", "the webhook is no address"),
+        ("ftp://example.org/s3cret", "the webhook is not an address"),
+        ("s3cret", "the webhook is not an address"),
+        ("https://:s3cret@/x", "the webhook is not an address"),
+        ("https://example.org:s3cret/x", "the webhook is not an address"),
+        ("https://example.org/s3cret\r\nx: y", "the webhook is not an address"),
+        ("https://[::1", "the webhook is not an address"),
     ],
 )
 def test_addresses_that_are_refused(url: str, said: str) -> None:

@@ -141,14 +141,17 @@ def test_a_part_of_the_fields_rules_a_match_out_where_it_decides(condition: str,
     [
         ({"title": None}, "a rule needs a title"),
         ({"id": "7"}, "a rule needs an id, a UUID"),
-        ({"colour": "red"}, "'colour' is not taken here; there are title, id"),
+        ({"colour": "red"}, "'colour' is not supported; there are title, id"),
         ({"level": "urgent"}, "level 'urgent' is not known; there are informational, low"),
-        ({"status": "unsupported"}, "a rule of the status 'unsupported' is not run"),
+        ({"status": "unsupported"}, "a rule with the status 'unsupported' is not run"),
         ({"taxonomy": "ecs"}, "taxonomy 'ecs' is not known"),
         ({"logsource": None}, "a rule needs a logsource"),
         ({"logsource": {"product": "windows"}}, "logsource.product is 'windows'"),
         ({"logsource": {"product": "guardrails-lite"}}, "logsource.service None is not known"),
-        ({"logsource": {"product": "guardrails-lite", "category": "x"}}, "logsource.category is not taken"),
+        (
+            {"logsource": {"product": "guardrails-lite", "category": "x"}},
+            "logsource.category is not supported",
+        ),
         ({"fields": ["colour"]}, "the service 'call' has no field 'colour'"),
         ({"tags": [1]}, "tags must be a list of texts"),
         ({"detection": {"s": {"outcome": "x"}}}, "detection must be a map of selections and a condition"),
@@ -169,23 +172,23 @@ def test_what_is_not_understood_is_refused(tmp_path: Path, change: dict[str, Any
     [
         (
             {"outcome|base64": "x"},
-            "s.outcome|base64: the modifier 'base64' is not taken here; there are cont",
+            "s.outcome|base64: the modifier 'base64' is not supported; there are cont",
         ),
         ({"outcome|expand": "%x%"}, "the modifier 'expand'"),
         ({"outcome|contains|re": "x"}, "the modifiers contains, re do not go together"),
         ({"outcome|contains|contains": "x"}, "do not go together"),
-        ({"outcome|i": "x"}, "i, m and s stand behind re"),
+        ({"outcome|i": "x"}, "i, m and s must follow re"),
         ({"outcome|cased|re": "x"}, "cased is for text"),
-        ({"outcome|all": "x"}, "all is for several values"),
-        ({"outcome|all|neq": ["x", "y"]}, "all is for several values, and not with neq"),
+        ({"outcome|all": "x"}, "all needs several values"),
+        ({"outcome|all|neq": ["x", "y"]}, "all needs several values, and does not go with neq"),
         ({"outcome": []}, "has no value"),
         ({"outcome": {"a": 1}}, "must be a value or a list of values"),
         ({"outcome|contains": ""}, "contains needs a value"),
         ({"outcome|exists": "yes"}, "must be true or false"),
         ({"us|gt": "many"}, "must be a number, not 'many'"),
         ({"us|gt": True}, "must be a number"),
-        ({"outcome|re": "("}, "is no regular expression"),
-        ({"tag.ip|cidr": "10.x"}, "is no network"),
+        ({"outcome|re": "("}, "is not a regular expression"),
+        ({"tag.ip|cidr": "10.x"}, "is not a network"),
         ({}, "must be a map of fields"),
         (["keyword"], "searches the whole entry; name a field"),
         ("keyword", "must be a map of fields"),
@@ -225,17 +228,17 @@ def test_conditions_that_are_refused(condition: Any, said: str) -> None:
 
 def test_a_part_that_would_change_nothing_is_refused() -> None:
     """A selection in no condition, and the time frame of old rules."""
-    with pytest.raises(ConfigError, match=r"detection\.t is in no condition"):
+    with pytest.raises(ConfigError, match=r"detection\.t is not used in the condition"):
         detection({"s": {"outcome": "x"}, "t": {"outcome": "y"}, "condition": "s"})
-    with pytest.raises(ConfigError, match=r"detection\.timeframe is of old rules"):
+    with pytest.raises(ConfigError, match=r"detection\.timeframe is from older rules"):
         detection({"s": {"outcome": "x"}, "timeframe": "1h", "condition": "s"})
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"type": "temporal"}, "correlation.type 'temporal' is not taken here"),
-        ({"aliases": {}}, "correlation.aliases is not taken here"),
+        ({"type": "temporal"}, "correlation.type 'temporal' is not supported"),
+        ({"aliases": {}}, "correlation.aliases is not supported"),
         ({"rules": []}, "correlation.rules must name a rule"),
         ({"rules": ["rule_9"]}, "no rule is called 'rule_9'"),
         ({"group-by": ["colour"]}, "has no field 'colour'"),
@@ -260,11 +263,11 @@ def test_correlations_that_are_refused(tmp_path: Path, change: dict[str, Any], s
     ("text", "said"),
     [
         ("", "no rule in it"),
-        ("a: [", "is no YAML at line"),
+        ("a: [", "is not YAML at line"),
         ("- a", "expected a rule, not a list"),
         ("&a [*a]", "expected a rule, not a list"),
-        ("title: a\ntitle: b\n", "'title' is there twice in what begins at line 1"),
-        ("detection:\n  s:\n    x: 1\n    x: 2\n", "'x' is there twice in what begins at line 3"),
+        ("title: a\ntitle: b\n", "'title' occurs twice in the map that begins at line 1"),
+        ("detection:\n  s:\n    x: 1\n    x: 2\n", "'x' occurs twice in the map that begins at line 3"),
     ],
 )
 def test_files_that_are_refused(tmp_path: Path, text: str, said: str) -> None:
@@ -281,7 +284,7 @@ def test_places_that_are_refused(tmp_path: Path) -> None:
         read_rules(tmp_path / "none.yml")
     with pytest.raises(ConfigError, match=r"no \.yml or \.yaml file in it"):
         read_rules(tmp_path)
-    with pytest.raises(ConfigError, match="the id is that of a rule in"):
+    with pytest.raises(ConfigError, match="has the same id"):
         written(tmp_path, rule(), rule())
 
 

@@ -164,7 +164,7 @@ def test_what_a_receiver_does_not_take_is_sent_again(root: Path, rules: Rules) -
     with watch(root, rules, refusing, box) as watching:
         seen = watching.look()
     assert len(seen.raised) == len(box.taken) == 2
-    assert seen.problems == tuple(f"the alert {a.id} is not sent: refusing says no" for a in seen.raised)
+    assert seen.problems == tuple(f"the alert {a.id} was not sent: refusing says no" for a in seen.raised)
     refusing.refuses = False
     assert looked(root, rules, refusing, box, late) == ()
     assert (len(refusing.taken), len(box.taken), late.taken) == (2, 2, [])
@@ -379,7 +379,7 @@ def test_damage_that_keeps_the_log_from_being_written_is_sent(tmp_path: Path, ro
             told.append(watching.look(verify=True))
     assert len(box.taken) == 1
     assert [len(seen.raised) for seen in told] == [1, 0]
-    assert "is not recorded" in told[0].problems[0]
+    assert "was not recorded" in told[0].problems[0]
 
 
 def test_a_log_that_cannot_be_opened_raises_the_alarm(tmp_path: Path, root: Path) -> None:

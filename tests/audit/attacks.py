@@ -391,7 +391,7 @@ LOG: Final = (
         lambda scene: forger.rewrite_policy(scene.root),
         TAMPERED,
         "the policy's entry",
-        says="not the one its digest names",
+        says="its policy does not match its digest",
     ),
     LogAttack(
         "L30",

@@ -191,7 +191,7 @@ def test_evidence_is_taken_by_somebody_for_a_reason(
 def test_no_file_is_overwritten(log: AuditLog) -> None:
     """A bundle that exists is left alone."""
     made(log)
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="already exists"):
         made(log)
 
 

@@ -52,16 +52,16 @@ def newer(root: Path) -> None:
     ("change", "kind", "code", "what", "advice"),
     [
         (lambda root: None, "whole", 0, "intact", "keep verify.key elsewhere"),
-        (without("log.json"), "half-copied", 5, "without its log.json", "Copy the log again"),
+        (without("log.json"), "half-copied", 5, "without its log.json", "Copy the whole log again"),
         (
             without("log.json", "registry.jsonl", "streams"),
             "foreign",
             5,
-            "no compliance log",
+            "not a compliance log",
             "Give the directory",
         ),
         (lambda root: shutil.rmtree(root), "missing", 5, "there is nothing", "Give the directory"),
-        (newer, "newer", 5, "'glog/2', and this library reads 'glog/1'", "the version .* that wrote it"),
+        (newer, "newer", 5, "'glog/2', but this library reads 'glog/1'", "the version .* that wrote it"),
         (
             lambda root: (root / "log.json").write_text("{"),
             "damaged",
@@ -73,10 +73,10 @@ def newer(root: Path) -> None:
             lambda root: shutil.rmtree(streams(root)[0]),
             "half-copied",
             3,
-            "files are missing",
+            "missing files",
             "Copy what is missing",
         ),
-        (without("registry.jsonl"), "half-copied", 5, "files are missing", "registry.jsonl"),
+        (without("registry.jsonl"), "half-copied", 5, "missing files", "registry.jsonl"),
         (
             lambda root: forger.edit(root, forger.flip(4)),
             "damaged",
@@ -140,7 +140,7 @@ def test_the_streams_of_killed_processes_are_closed_off(root: Path) -> None:
     subprocess.run([sys.executable, "-c", program], check=False, cwd=Path(__file__).parents[2])
     found = diagnose(root)
     assert (found.kind, found.exit_code) == ("unsealed", 4)
-    assert "1 stream left by processes that ended hard" in " ".join(found.advice)
+    assert "1 stream left by processes that crashed or were killed" in " ".join(found.advice)
     lines = {path: path.read_bytes() for path in root.glob("streams/*/*.jsonl")}
 
     with AuditLog(root) as log:

@@ -298,7 +298,7 @@ def test_wrong_use_is_said_before_anything_is_sent(root: Path) -> None:
     """What is expected, too."""
     with pytest.raises(ConfigError, match="must be an address"):
         send([], "localhost:4318")
-    with pytest.raises(ConfigError, match="holds a name or a password") as caught:
+    with pytest.raises(ConfigError, match="has a user or a password") as caught:
         send([], "http://ada:hunter2@localhost:4318")
     assert "hunter2" not in str(caught.value)
     with pytest.raises(ConfigError, match="expected some of traces"):
@@ -381,7 +381,7 @@ def test_an_export_leaves_a_trace(root: Path, tmp_path: Path) -> None:
         ("new.csv", {"by": ""}, "needs by= and reason="),
         ("new.csv", {"reason": ""}, "needs by= and reason="),
         ("new.csv", {"format": "xls"}, "expected one of csv"),
-        ("old.csv", {}, "is there already"),
+        ("old.csv", {}, "already exists"),
     ],
 )
 def test_what_is_not_taken_leaves_no_trace(

@@ -512,7 +512,7 @@ def test_events_are_what_is_not_a_call(tmp_path: Path) -> None:
     ("ask", "said"),
     [
         (lambda index: index.page(limit=0), "limit=0 must be from 1 to 1000"),
-        (lambda index: index.page(after="x"), "the cursor 'x' is none that a page gave"),
+        (lambda index: index.page(after="x"), "the cursor 'x' did not come from a page"),
         (lambda index: index.facets("colour"), "no facet 'colour'; there are outcome"),
         (lambda index: index.spend("colour"), "no spend by 'colour'; there are key"),
         (lambda index: index.volume(step_h=0), "step_h=0 must be a whole number of hours"),

@@ -495,8 +495,8 @@ def test_a_foreign_directory_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("part", "match"),
     [
-        ("registry.jsonl", r"registry does not continue \(it is not there"),
-        ("keys", "the keys of this log are not there.* Give keys="),
+        ("registry.jsonl", r"registry does not continue \(it is missing"),
+        ("keys", "the keys of this log are missing.* give keys="),
     ],
 )
 def test_a_half_copied_log_is_named_and_not_added_to(tmp_path: Path, part: str, match: str) -> None:

@@ -289,10 +289,12 @@ def test_a_configuration_that_is_not_its_digests_is_found(tmp_path: Path) -> Non
 
     report = verify(tmp_path / "log")
     assert report.state == "tampered"
-    assert "a policy that is not the one its digest names" in str(report)
+    assert "its policy does not match its digest" in str(report)
     checked = check_bundle(tmp_path / "evidence.zip")
     assert checked["state"] == "tampered"
-    assert any("not the one its digest names" in problem["message"] for problem in checked["problems"])
+    assert any(
+        "its policy does not match its digest" in problem["message"] for problem in checked["problems"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -370,7 +370,7 @@ def test_on_the_command_line(root: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert main(asked) == 1
     shown = capsys.readouterr().out
     assert "2 calls, 1 compared, 1 would be decided differently" in shown
-    assert "no text was kept of what a rule would have to see: 1" in shown
+    assert "a text that a rule would have to see was not kept: 1" in shown
     assert "newly blocked  1      2   50.0%  9.5% to 100.0%" in shown
     assert main([*asked, "--json"]) == 1
     told = json.loads(capsys.readouterr().out)

@@ -188,7 +188,7 @@ def test_what_is_not_its_digests_is_not_believed(root: Path, run: Run) -> None:
 
     code, shown = run("show", f"policy:{NEW.digest}")
     assert code == 2
-    assert "this is not what the digest names" in shown
+    assert "these settings do not match the digest" in shown
     assert "\x1b" not in shown
     assert "forged" in run("rules", "--policies")[1]
     listed = run("rules", "--policies", "--json")[1]

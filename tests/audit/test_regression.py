@@ -251,7 +251,7 @@ def test_who_took_them_is_recorded(make: Make, tmp_path: Path) -> None:
 def test_what_cannot_be_taken_is_said_and_nothing_is_written(make: Make, tmp_path: Path) -> None:
     log = make("redacted")
     judge(log, ask(log, "bad"), BAD, "true positive")
-    with pytest.raises(LookupError, match=r"stopped: 1\. What was masked .*--original"):
+    with pytest.raises(LookupError, match=r"stopped: 1\. Texts that were masked .*--original"):
         taken(log, tmp_path)
     with pytest.raises(ConfigError, match=r"only=\('unsure',\)"):
         taken(log, tmp_path, only=["unsure"])
@@ -315,11 +315,10 @@ def test_on_the_command_line(make: Make, tmp_path: Path, capsys: pytest.CaptureF
         main([*asked, "--needs", "0"])
     assert main(asked) == 0
     printed = capsys.readouterr().out
-    assert (
-        "2 examples: 1 to be found, 1 not\nleft out, stopped: 1\nleft out, masked: 1\n  what they" in printed
-    )
+    said = "2 examples: 1 to be found, 1 not\nleft out, stopped: 1\nleft out, masked: 1\n  texts that they"
+    assert said in printed
     assert main(asked) == 5
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     asked[3] = str(tmp_path / "all.jsonl")
     assert main([*asked, "--original", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -332,4 +331,4 @@ def test_on_the_command_line(make: Make, tmp_path: Path, capsys: pytest.CaptureF
     assert (found["examples"], found["recall"]["total"]) == (4, 2)
     asked[3] = str(tmp_path / "none.jsonl")
     assert main([*asked, "--verdict", "benign"]) == 1
-    assert "none that was asked for is settled" in capsys.readouterr().err
+    assert "none of those asked for is settled" in capsys.readouterr().err

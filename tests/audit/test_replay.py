@@ -206,9 +206,9 @@ def test_the_command_says_which_form_was_replayed(
     assert main(asked) == 0
     printed = capsys.readouterr().out
     assert "by what the rules left of their texts: 3" in printed
-    assert "what they masked or stopped is not there to be found" in printed
+    assert "texts that they masked or stopped are missing" in printed
     assert main([*asked, "--original"]) == 0
-    assert "by what was said in them, before any rule: 3" in capsys.readouterr().out
+    assert "by their original texts, before any rule: 3" in capsys.readouterr().out
 
 
 def test_an_async_rule_is_refused(root: Path) -> None:

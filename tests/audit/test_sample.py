@@ -142,7 +142,7 @@ def test_on_the_command_line(root: Path, capsys: pytest.CaptureFixture[str]) -> 
         assert second[name] == first[name], name
     assert len(first["drawn"]) == 6
     assert main([*asked[:-1], "--seed", "ada's"]) == 0
-    again = capsys.readouterr().out.partition("the same again: ")[2].partition(", and")[0]
+    again = capsys.readouterr().out.partition("to repeat the draw: ")[2].partition(", with")[0]
     assert shlex.split(again)[:2] == ["--seed", "ada's"]
     assert main([*asked, "--model", "none"]) == 1
     assert main([*asked[:4], "0", *asked[5:]]) == 2

@@ -166,7 +166,7 @@ def test_what_is_held_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         held = hold(log, "ada", owner="counsel", reason="case")
         assert clear_strays(log) == []
     assert main(["log", "repair", str(tmp_path), "--yes"]) == 0
-    assert "stay, for a hold or a restriction may be about them" in capsys.readouterr().out
+    assert "stay, because a hold or a restriction may apply to them" in capsys.readouterr().out
     with AuditLog(tmp_path) as log:
         release(log, held, owner="counsel", reason="closed")
         assert len(clear_strays(log)) == 1
@@ -196,7 +196,7 @@ def test_the_texts_of_records_that_somebody_removed_stay(tmp_path: Path) -> None
     forger.edit(tmp_path, forger.delete(2))
 
     assert len(strays(tmp_path)) == 1
-    with AuditLog(tmp_path) as log, pytest.raises(ConfigError, match="no kept text may go"):
+    with AuditLog(tmp_path) as log, pytest.raises(ConfigError, match="no kept text may be removed"):
         clear_strays(log)
     assert main(["log", "repair", str(tmp_path), "--yes"]) == 2
     assert bytes_of_texts(tmp_path) == before

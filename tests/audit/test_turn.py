@@ -55,7 +55,7 @@ def test_a_turn_within_the_same_turn_is_refused(tmp_path: Path) -> None:
     done: list[str] = []
     with turn(lock):
         put_off(lock, lambda: done.append("later"))
-        with pytest.raises(ConfigError, match="Do it after the call"), turn(tmp_path / "." / "lock"):
+        with pytest.raises(ConfigError, match="Do this after the call"), turn(tmp_path / "." / "lock"):
             raise AssertionError("it was given")
         with turn(tmp_path / "another"):
             pass
@@ -82,7 +82,7 @@ def test_a_callback_is_told_what_it_cannot_do(tmp_path: Path, what: str) -> None
     tried: list[str] = []
 
     def on_progress(done: int, total: int) -> None:
-        with pytest.raises(ConfigError, match=r"in the midst of this log's registry.*Do it after"):
+        with pytest.raises(ConfigError, match=r"already using this log's registry.*Do this after"):
             REFUSED[what](log)
         tried.append(what)
 

@@ -42,7 +42,7 @@ def test_one_is_not_several(count: int, noun: str, said: str) -> None:
         ("rules", "no calls yet", 0),
         ("rules --policies", "no calls, and so no policies", 0),
         ("sql QUESTION", "no rows", 0),
-        ("find-subject ada", "no calls of theirs", 1),
+        ("find-subject ada", "no calls by this person", 1),
         ("holds", "no holds are in force", 0),
         ("review --as ada", "no findings, not settled, and not judged by you", 0),
         ("review --as ada --show settled", "no findings, settled", 0),
@@ -90,4 +90,4 @@ def test_calls_without_rules_are_not_no_calls(tmp_path: Path, capsys: pytest.Cap
     with AuditLog(tmp_path) as log:
         Guard(log=log).run(lambda messages: "fine", [{"role": "user", "content": "hello"}])
     assert main(["log", "rules", str(tmp_path)]) == 0
-    assert capsys.readouterr().out == "no rule looked at these calls\n"
+    assert capsys.readouterr().out == "no rule checked these calls\n"

@@ -79,7 +79,7 @@ def test_ls_narrows_by_what_a_call_is(made: Path, run: Run) -> None:
 
 def test_ls_says_when_there_is_more(made: Path, run: Run) -> None:
     """A table of the newest few says that it is one."""
-    assert "the newest 2; --last N or --all for more" in run("ls", made, "--last", "2")
+    assert "these are the newest 2; --last N or --all shows more" in run("ls", made, "--last", "2")
     assert "more" not in run("ls", made, "--all")
 
 
@@ -131,7 +131,7 @@ def test_grep_finds_entries_of_any_type(made: Path, run: Run) -> None:
         "log.opened"
     }
     assert run("grep", made, "no such thing", code=1) == ""
-    assert "is no regular expression" in run("grep", made, "(", code=2)
+    assert "is not a regular expression" in run("grep", made, "(", code=2)
 
 
 def test_sql_answers_and_changes_nothing(made: Path, run: Run) -> None:
@@ -203,7 +203,7 @@ def test_a_misspelt_word_is_no_word_without_calls(
     """An empty list would read as if no call had ended so; the words there are are named."""
     for action in ("ls", "stats", "export"):
         said = run(action, made, option, wrong, code=2)
-        assert f"{option} {wrong!r} is no {option[2:]}; expected one of '" in said
+        assert f"{option} {wrong!r} is not a known {option[2:]}; expected one of '" in said
         assert right in said
 
 
@@ -226,7 +226,7 @@ def test_a_file_without_heads_is_not_compared_with_in_silence(log: Path, tmp_pat
         (tmp_path / "heads").write_text(text)
         for action in ("verify", "doctor", "alerts"):
             said = run(action, log, "--heads", tmp_path / "heads", code=5)
-            assert "no whole heads; expected what `guardrails-lite log witness` prints" in said
+            assert "no complete head; expected what `guardrails-lite log witness` prints" in said
     (tmp_path / "heads").write_bytes(head.replace("\n", "\r\n").encode())
     assert "compared with 1 head kept" in run("verify", log, "--heads", tmp_path / "heads")
 
@@ -238,7 +238,7 @@ def test_a_proof_leaves_the_log_and_holds(log: Path, tmp_path: Path, run: Run) -
     run("prove", log, call["id"][:12], "-o", file)
     shutil.rmtree(log)
     assert run("check-proof", file, "--json")["entry"]["id"] == call["id"]
-    assert "holds: the call.completed entry" in run("check-proof", file)
+    assert "the proof holds: the call.completed entry" in run("check-proof", file)
     file.write_text(file.read_text().replace("blocked", "passed."))
     assert "does not hold" in run("check-proof", file, code=2)
     file.write_text("{}")
@@ -261,7 +261,7 @@ def test_a_person_is_found_held_and_erased(log: Path, run: Run) -> None:
     assert "under legal hold" in run("erase", log, "u-1", *erasing, code=5)
     run("release", log, held, "--owner", "counsel", "--reason", "closed")
     assert "no hold" in run("release", log, held, "--owner", "counsel", "--reason", "closed", code=1)
-    assert "give --yes" in run("erase", log, "u-1", *erasing[:-1], code=2)
+    assert "add --yes" in run("erase", log, "u-1", *erasing[:-1], code=2)
     assert run("erase", log, "u-1", *erasing, "--json")["keys"] == 1
     assert "was destroyed" in run("reveal", log, call["id"], *reading, code=1)
     assert run("verify", log, "--json")["state"] == "intact"
@@ -366,7 +366,7 @@ def test_a_newer_log_is_asked_for_no_pseudonym(log: Path, capsys: pytest.Capture
     for action in ("hash", "find-subject"):
         assert main(["log", action, str(log), "u-1"]) == 5
         printed = capsys.readouterr()
-        assert "this log has format 'glog/2' and this library reads 'glog/1'" in printed.err
+        assert "this log has format 'glog/2', but this library reads 'glog/1'" in printed.err
         assert printed.out == ""
 
 
@@ -390,7 +390,7 @@ def test_what_can_be_no_number_is_wrong_use(
     with pytest.raises(SystemExit) as ended:
         main(["log", action, str(made), *more, f"{option}={given}"])
     assert ended.value.code == 2
-    assert f"{option}: {given!r} is no " in capsys.readouterr().err
+    assert f"{option}: {given!r} is not a " in capsys.readouterr().err
 
 
 def test_what_is_no_log_says_what_it_is(made: Path, tmp_path: Path, run: Run) -> None:
@@ -399,7 +399,7 @@ def test_what_is_no_log_says_what_it_is(made: Path, tmp_path: Path, run: Run) ->
     (tmp_path / "log.json").mkdir()
     shutil.copytree(made, tmp_path / "logs" / "audit")
     assert "there is no such directory; expected one that AuditLog made" in run("ls", tmp_path / "no", code=5)
-    assert "it is no directory" in run("ls", tmp_path / "file", code=5)
+    assert "it is not a directory" in run("ls", tmp_path / "file", code=5)
     assert "(IsADirectoryError in log.json; " in run("ls", tmp_path, code=5)
     inside = tmp_path / "logs" / "audit" / "streams"
     for place in (inside, tmp_path / "logs"):
@@ -428,8 +428,8 @@ SHORT = "guardrails-lite: this log was cut short or rolled back: "
 @pytest.mark.parametrize(
     ("damage", "missing"),
     [
-        (cut, "has 5 entries, and the registry knows of "),
-        (remove, "has 0 entries, and the registry knows of "),
+        (cut, "has 5 entries, but the registry knows of "),
+        (remove, "has 0 entries, but the registry knows of "),
         (roll_back, "the registry ends at epoch "),
     ],
 )
@@ -509,7 +509,7 @@ def test_a_pipeline_may_allow_some_decisions_to_change(
     for wrong in ("1.5", "3%", "nan"):
         with pytest.raises(SystemExit):
             run("diff-policy", *asked, "--allow", wrong)
-        assert f"'{wrong}' is no share from 0 to 1; 3 % is 0.03" in capsys.readouterr().err
+        assert f"'{wrong}' is not a share from 0 to 1; write 3 % as 0.03" in capsys.readouterr().err
 
 
 def test_a_share_that_is_allowed_is_allowed_to_the_call(tmp_path: Path, run: Run) -> None:

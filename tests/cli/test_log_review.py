@@ -147,7 +147,7 @@ def test_somebody_has_to_decide(log: Path, capsys: pytest.CaptureFixture[str], a
     """No number of reviewers below one is taken."""
     with pytest.raises(SystemExit, match="2"):
         main(["log", "review", str(log), "--as", "ada", *arguments, "--needs", "0"])
-    assert "argument --needs: '0' is no whole number, 1 or more" in capsys.readouterr().err
+    assert "argument --needs: '0' is not a whole number, 1 or more" in capsys.readouterr().err
     assert not list(read(log, kind="review.decided"))
 
 
@@ -161,7 +161,7 @@ def test_a_user_without_a_name_is_asked_for_one(
     monkeypatch.setattr("os.getuid", lambda: 2**31 - 7)
 
     assert main([*command, str(log)]) == 2
-    assert "say who decides, with --as NAME" in capsys.readouterr().err
+    assert "say who decides with --as NAME" in capsys.readouterr().err
 
 
 def test_as_a_table(log: Path, capsys: pytest.CaptureFixture[str]) -> None:

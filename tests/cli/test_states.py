@@ -125,7 +125,7 @@ DAMAGED: Final[dict[str, Callable[[Path], None]]] = {
 """States of a log that is not what was written."""
 
 KEYS: Final[dict[str, tuple[Callable[[Path], None], str]]] = {
-    "without keys": (lambda log: shutil.rmtree(log / "keys"), "keys of this log are not there"),
+    "without keys": (lambda log: shutil.rmtree(log / "keys"), "keys of this log are missing"),
     "without signing.key": (lambda log: (log / "keys" / "signing.key").unlink(), "signing key"),
     "signing.key unreadable": (lambda log: _unreadable(log / "keys" / "signing.key"), "signing key"),
     "without pseudonym.key": (lambda log: (log / "keys" / "pseudonym.key").unlink(), "pseudonyms' key"),
@@ -239,7 +239,7 @@ def test_damage_is_told_by_every_action(made: Path, tmp_path: Path, capsys: Any,
         if not _may_be_silent(action, state):
             told = out + err if action in ("verify", "doctor", "bundle", "alerts") else err
             words = ("damage", "cut short", "not what was written", "tampered", "truncated", "unreadable")
-            assert any(word in told for word in (*words, "cannot be read", "files are missing")), action
+            assert any(word in told for word in (*words, "cannot be read", "missing files")), action
         assert not (changed and action in READING), action
         if state == "registry noise" and action in WRITING:
             assert not changed or action == "alerts", action  # which remembers what it has told

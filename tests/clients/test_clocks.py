@@ -319,7 +319,7 @@ def test_a_fallback_that_nothing_can_end_is_given_no_clock_to_end_by(subject: An
     with refused, openai.OpenAI(api_key="k") as client:
         guard.wrap(client)
     assert asyncio.run(guard.arun(_offline, "Hello.")).reply.text == "Oslo."
-    with pytest.raises(ConfigError, match="how it connects nobody sees"):
+    with pytest.raises(ConfigError, match="how it connects cannot be seen"):
         target(Foreign(), clocks=Clocks(connect_s=1))
 
 

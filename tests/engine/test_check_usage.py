@@ -138,11 +138,11 @@ def test_the_worst_case_names_the_checks_whose_use_it_does_not_know() -> None:
         text: Annotated[str, block(aasking)]
 
     free = Guard(output=[block(plain)]).worst_case()
-    assert (free.checks, str(free)) == ((), "at most 5 sends, 120 s, no limit of tokens, no limit of money")
+    assert (free.checks, str(free)) == ((), "at most 5 sends, 120 s, no token limit, no cost limit")
 
     found = guarded(cost_usd=1.0).worst_case()
     assert found.checks == ("asking",)
-    assert str(found) == "at most 5 sends, 120 s, no limit of tokens, $1.0000; without what asking may use"
+    assert str(found) == "at most 5 sends, 120 s, no token limit, $1.0000; not counting what asking may use"
     typed = Guard(input=[block(asking)], schema=Answer).worst_case()
     assert typed.checks == ("asking", "aasking")
 

@@ -122,8 +122,8 @@ def test_labels_are_numbers_words_or_spans(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ("{", "1 is no JSON"),
-        ("[]", "is no JSON object, but a list"),
+        ("{", "1 is not JSON"),
+        ("[]", "is not a JSON object, but a list"),
         ({"label": 1}, "the field 'text' must hold a text"),
         ({"text": "secret words"}, "the field 'label' must be 1 or 0"),
         ({"text": "secret words", "label": 7}, "the field 'label' must be 1 or 0"),

@@ -332,8 +332,8 @@ def test_the_command_serves_a_database(shipped: str, written: Path) -> None:
         (["log", "--key", "k"], 2, "--key goes with --db"),
         (["--db", "{url}", "--log", "ffff"], 5, "ffff"),
         (["--db", "{url}-not"], 5, "does not exist"),
-        (["--db", "mysql://x"], 5, "none of PostgreSQL"),
-        (["--db", "{url}", "--host", "0.0.0.0"], 2, "needs a token"),
+        (["--db", "mysql://x"], 5, "not one for PostgreSQL"),
+        (["--db", "{url}", "--host", "0.0.0.0"], 2, "need tokens"),
     ],
 )
 def test_what_the_command_refuses(

@@ -434,7 +434,7 @@ def test_the_command_line_says_what_it_cannot_do_with_a_database(
     assert "hunter2" not in said.err + said.out
     for part in (
         "holds no compliance log",
-        "holds no keys",
+        "does not hold the keys",
         "cannot be answered",
         "no call begins",
         "does not exist",

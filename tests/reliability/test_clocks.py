@@ -117,7 +117,7 @@ def test_how_a_function_connects_nobody_sees() -> None:
 
     guard = Guard(clocks=Clocks(connect_s=2))
     for use in (lambda: guard(model), lambda: guard.run(model, "hi"), lambda: guard.stream(model, "hi")):
-        with pytest.raises(ConfigError, match=r"connect_s=2: how model\(\) connects nobody sees"):
+        with pytest.raises(ConfigError, match=r"connect_s=2: how model\(\) connects cannot be seen"):
             use()
     with pytest.raises(ConfigError, match=r"connect_s=2 of target\(function object\)"):
         target(model, clocks=Clocks(connect_s=2))
@@ -137,7 +137,7 @@ def test_nothing_can_end_a_plain_function() -> None:
 
     guard = Guard(clocks=Clocks(whole_reply_s=2))
     for use in (lambda: guard(plain), lambda: guard.run(plain, "hi")):
-        with pytest.raises(ConfigError, match=r"whole_reply_s=2: plain\(\) is no coroutine"):
+        with pytest.raises(ConfigError, match=r"whole_reply_s=2: plain\(\) is not a coroutine"):
             use()
     guard(coroutine)
     assert "".join(guard(chunked)([{"role": "user", "content": "hi"}])) == "fine"
@@ -153,7 +153,7 @@ def test_the_worst_case_tells_how_long_silence_lasts() -> None:
     )
     worst = guard.worst_case()
     assert worst.silence_s == 5 + 4 + 1 + 4
-    assert str(worst).startswith("at most 6 sends, 20 s (14 s of silence), no limit of tokens")
+    assert str(worst).startswith("at most 6 sends, 20 s (14 s of silence), no token limit")
     assert (
         Guard(fallback=[target(model="m", clocks=Clocks(first_content_s=2))]).worst_case().silence_s is None
     )

@@ -56,7 +56,7 @@ def test_budgets_bound_what_settings_would_allow() -> None:
     found = worst_case(Retry(), capped, [M], prompt_tokens=1_000, max_completion_tokens=500)
     assert (found.sends, found.tokens, found.cost_usd) == (3, 5_000, 0.01)
     assert str(worst_case(Retry(), Budget(deadline_s=None), [Asked("m")])) == (
-        "at most 5 sends, no limit of time, no limit of tokens, no limit of money"
+        "at most 5 sends, no time limit, no token limit, no cost limit"
     )
 
 

@@ -30,7 +30,7 @@ def test_the_command_serves_until_it_is_interrupted(root: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "match"),
     [
-        (["--host", "0.0.0.0"], 2, "needs a token"),
+        (["--host", "0.0.0.0"], 2, "need tokens"),
         (["--tokens", "nothing"], 2, "cannot be read"),
     ],
 )
@@ -50,7 +50,7 @@ def test_what_can_be_no_number_is_wrong_use(
     with pytest.raises(SystemExit) as ended:
         main(["review", str(root), option, value])
     assert ended.value.code == 2
-    assert f"argument {option}: {value!r} is no whole number, " in capsys.readouterr().err
+    assert f"argument {option}: {value!r} is not a whole number, " in capsys.readouterr().err
 
 
 def test_a_port_in_use_is_not_a_word_about_the_log(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,8 +59,8 @@ def test_a_port_in_use_is_not_a_word_about_the_log(root: Path, capsys: pytest.Ca
         port = taken.getsockname()[1]
         assert main(["review", str(root), "--port", str(port)]) == 5
     said = capsys.readouterr().err
-    assert f"--host 127.0.0.1 --port {port}: cannot be served there: Address already in use" in said
-    assert "--port 0 takes any port that is free" in said
+    assert f"--host 127.0.0.1 --port {port}: cannot serve there: Address already in use" in said
+    assert "--port 0 takes any free port" in said
 
 
 def test_the_command_needs_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

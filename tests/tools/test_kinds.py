@@ -102,7 +102,7 @@ def test_a_legacy_call_in_a_reply_is_refused_by_name(text: str | None, finish_re
     model = ScriptedModel([legacy(text, finish_reason)])
 
     with pytest.raises(
-        Blocked, match=r"function_call\), which a guard does not check\. Declare it"
+        Blocked, match=r"function_call format, which a guard does not check\. Declare it"
     ) as caught:
         Guard(output=[redact(keys)], retry=NOW).run(model, ASKED)
 
@@ -139,7 +139,7 @@ def test_a_legacy_call_in_a_stream_is_refused_by_name(text: str | None, kind: ty
         Guard(retry=NOW).wrap(client) as wrapped,
     ):
         stream = wrapped.chat.completions.create(model="m", messages=ASKED, stream=True)
-        with pytest.raises(kind, match=r"function_call\), which a guard does not check") as caught:
+        with pytest.raises(kind, match=r"function_call format, which a guard does not check") as caught:
             chunks.extend(stream)  # it keeps what came before the error
 
     assert caught.value.outcome == "tool denied"  # type: ignore[attr-defined]  # both kinds have one

@@ -168,7 +168,7 @@ class TestFile:
 
         assert ledger.unsettled() == []
         assert [state(ledger, key) for key in ("a", "b", "c")] == ["done", None, "done"]
-        with pytest.raises(ConfigError, match="no unsettled effect is called so"):
+        with pytest.raises(ConfigError, match="no unsettled effect has this reference"):
             ledger.settle(first.reference, "not done")
         with pytest.raises(ConfigError, match="expected 'done' or 'not done'"):
             ledger.settle(first.reference, "maybe")  # type: ignore[arg-type]

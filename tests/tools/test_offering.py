@@ -121,9 +121,9 @@ class TestOffering:
         [
             (
                 {"functions": [WEATHER["function"]]},
-                r"functions= is the form from before tool calls.*tools=\[",
+                r"functions= is the format from before tool calls.*tools=\[",
             ),
-            ({"function_call": "auto"}, "function_call= is the form from before tool calls"),
+            ({"function_call": "auto"}, "function_call= is the format from before tool calls"),
             ({"tools": "get_weather"}, "tools= of the request must be a list of tool dicts, not str"),
             ({"tools": WEATHER}, "must be a list of tool dicts, not dict"),
             ({"tools": [WEATHER, WEATHER]}, "the request offers tool 'get_weather' twice"),

@@ -367,7 +367,7 @@ class TestRunning:
             replace(call, tool=tool(refund)),
             replace(checked(tool(Weather), '{"city": "x"}'), name="refund"),
         ):
-            with pytest.raises(ConfigError, match="no checked call of tool 'refund'"):
+            with pytest.raises(ConfigError, match="not a checked call of tool 'refund'"):
                 tool(refund).run(forged)
         assert ran == []
 
@@ -382,7 +382,9 @@ class TestRunning:
         def secret() -> str:
             return "sk-secret-7"
 
-        with pytest.raises(Blocked, match=r"returned something else than its result= says: \$: ") as error:
+        with pytest.raises(
+            Blocked, match=r"returned something that its result= does not allow: \$: "
+        ) as error:
             checked(tool(secret, result=int)).run()
         assert "secret-7" not in str(error.value)
         assert checked(tool(secret, result=str)).run() == "sk-secret-7"

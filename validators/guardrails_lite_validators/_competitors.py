@@ -16,8 +16,8 @@ _ENDING = r"(?:['\u2019]s?|s['\u2019])?"
 def competitors(names: Iterable[str], /, *, also_words: Iterable[str] = ()) -> Validator:
     """Find names of companies and products.
 
-    A name of several words is found with blanks, hyphens or nothing between them ("Coca-Cola",
-    "CocaCola"), in any case, and with the ending of a genitive, which the finding covers.
+    A name of several words is found with spaces, hyphens or nothing between them ("Coca-Cola",
+    "CocaCola"), in any case, and with a genitive ending, which the finding covers.
 
     Args:
         names: The names.
@@ -31,7 +31,7 @@ def competitors(names: Iterable[str], /, *, also_words: Iterable[str] = ()) -> V
     words = tuple_of_words("competitors", "also_words", also_words) if also_words else ()
     for name in (*listed, *words):
         if not re.search(r"\w", name):
-            raise ConfigError(f"{name!r} of competitors(...) has no letter or digit, so it is no name")
+            raise ConfigError(f"{name!r} of competitors(...) has no letter or digit, so it is not a name")
     exact = frozenset(words)
     anyhow = _pattern([name for name in listed if name not in exact], re.IGNORECASE)
     as_written = _pattern(words, 0)

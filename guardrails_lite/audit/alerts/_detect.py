@@ -57,7 +57,7 @@ def detection(told: object) -> Detection:
         raise ConfigError("detection must be a map of selections and a condition")
     if "timeframe" in told:
         raise ConfigError(
-            "detection.timeframe is of old rules; write a correlation with a timespan: event_count"
+            "detection.timeframe is from older rules; write a correlation with a timespan: event_count"
         )
     fields: set[str] = set()
     selections = {
@@ -70,7 +70,7 @@ def detection(told: object) -> Detection:
     tests = [_Condition(text, selections, used).test() for text in conditions]
     unused = [name for name in selections if name not in used]
     if unused:
-        raise ConfigError(f"detection.{unused[0]} is in no condition, so it would change nothing")
+        raise ConfigError(f"detection.{unused[0]} is not used in the condition, so it would change nothing")
     return Detection(tests[0] if len(tests) == 1 else _any(tests), frozenset(fields))
 
 
@@ -92,7 +92,7 @@ def _selection(place: str, told: object, fields: set[str]) -> Test:
         case list() if told and all(isinstance(one, Mapping) for one in told):
             return _any([_selection(f"{place}[{at}]", one, fields) for at, one in enumerate(told)])
         case list():
-            raise ConfigError(f"{place} searches the whole entry; name a field, for a log has no text")
+            raise ConfigError(f"{place} searches the whole entry; name a field, because a log has no text")
     raise ConfigError(f"{place} must be a map of fields, or a list of such maps")
 
 
@@ -102,21 +102,21 @@ def _field(place: str, spelled: str, told: object, fields: set[str]) -> Test:
     unknown = [modifier for modifier in modifiers if modifier not in MODIFIERS]
     if unknown:
         raise ConfigError(
-            f"{place}: the modifier {unknown[0]!r} is not taken here; there are {', '.join(MODIFIERS)}"
+            f"{place}: the modifier {unknown[0]!r} is not supported; there are {', '.join(MODIFIERS)}"
         )
     kinds = [modifier for modifier in modifiers if modifier in _KINDS]
     if len(kinds) > 1 or len(set(modifiers)) < len(modifiers):
         raise ConfigError(f"{place}: the modifiers {', '.join(modifiers)} do not go together")
     kind = kinds[0] if kinds else ""
     if kind != "re" and set(modifiers) & set(_FLAGS):
-        raise ConfigError(f"{place}: i, m and s stand behind re")
+        raise ConfigError(f"{place}: i, m and s must follow re")
     if "cased" in modifiers and kind not in ("", *_PLACED):
         raise ConfigError(f"{place}: cased is for text; {kind} takes none")
     values = told if isinstance(told, list) else [told]
     if not values:
         raise ConfigError(f"{place} has no value")
     if "all" in modifiers and (len(values) == 1 or "neq" in modifiers):
-        raise ConfigError(f"{place}: all is for several values, and not with neq")
+        raise ConfigError(f"{place}: all needs several values, and does not go with neq")
     if kind == "exists":
         return _exists(place, name, told, fields)
     fields.add(name)
@@ -185,7 +185,7 @@ def _pattern(place: str, value: object, flags: Iterable[re.RegexFlag]) -> _One:
     try:
         found = re.compile(str(value), sum(flags)).search
     except re.error as error:
-        raise ConfigError(f"{place} is no regular expression: {error}") from None
+        raise ConfigError(f"{place} is not a regular expression: {error}") from None
     return lambda held: not _is_absent(held) and found(as_text(held)) is not None
 
 
@@ -193,7 +193,7 @@ def _network(place: str, value: object) -> _One:
     try:
         network = ipaddress.ip_network(str(value), strict=False)
     except ValueError:
-        raise ConfigError(f"{place} is no network; expected one such as 10.0.0.0/8") from None
+        raise ConfigError(f"{place} is not a network; expected one such as 10.0.0.0/8") from None
 
     def test(held: Any) -> bool:
         try:
@@ -224,7 +224,7 @@ class _Condition:
             raise ConfigError("detection.condition must be text, such as 'selection and not filter'")
         if "|" in text:
             raise ConfigError(
-                "detection.condition counts behind '|', as old rules do; write a correlation: event_count"
+                "detection.condition counts after '|', as older rules do; write a correlation: event_count"
             )
         self._text = text
         self._selections = selections

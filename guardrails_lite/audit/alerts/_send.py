@@ -163,7 +163,7 @@ def webhook(url: str, *, secret: str | None = None, timeout_s: float = 10.0) -> 
     except ValueError:
         host, port = None, None
     if not host or parts.scheme not in ("http", "https") or any(ord(one) < 33 for one in url):
-        raise ConfigError("the webhook is no address; expected one such as https://alerts.example.org/in")
+        raise ConfigError("the webhook is not an address; expected one such as https://alerts.example.org/in")
     inside = is_loopback(host)
     if parts.scheme == "http" and not inside:
         raise ConfigError(f"the webhook on {host} is not encrypted; http is for this machine, use https")

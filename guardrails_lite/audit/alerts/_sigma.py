@@ -161,7 +161,7 @@ def _documents(file: str, text: str) -> list[tuple[str, dict[str, Any]]]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark is not None else ""
-        raise ConfigError(f"{file}: is no YAML{where}") from None
+        raise ConfigError(f"{file}: is not YAML{where}") from None
     found = []
     for at, document in enumerate(told, 1):
         if document is None:
@@ -191,7 +191,7 @@ def _refuse_twice(file: str, node: Any) -> None:
             for key in keys:
                 if isinstance(key, str) and keys.count(key) > 1:
                     line = one.start_mark.line + 1
-                    raise ConfigError(f"{file}: {key!r} is there twice in what begins at line {line}")
+                    raise ConfigError(f"{file}: {key!r} occurs twice in the map that begins at line {line}")
             waiting += [each for pair in pairs for each in pair] or value
 
 
@@ -208,10 +208,10 @@ def _linked(told: list[tuple[str, dict[str, Any]]], theirs: int) -> Rules:
             kind = _CORRELATION if "correlation" in document else _RULE
             unknown = [name for name in document if name not in kind]
             if unknown:
-                raise ConfigError(f"{unknown[0]!r} is not taken here; there are {', '.join(kind)}")
+                raise ConfigError(f"{unknown[0]!r} is not supported; there are {', '.join(kind)}")
             head = {**_head(document), "source": where if at < theirs else ""}
             if head["id"] in places:
-                raise ConfigError(f"the id is that of a rule in {places[head['id']]}, too")
+                raise ConfigError(f"a rule in {places[head['id']]} has the same id")
             places[head["id"]] = where
             if kind is _CORRELATION:
                 later.append((where, document, head))
@@ -249,13 +249,13 @@ def _head(told: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(title, str) or not title.strip():
         raise ConfigError("a rule needs a title")
     if not isinstance(ident, str) or not _UUID.fullmatch(ident):
-        raise ConfigError("a rule needs an id, a UUID: alerts are told apart by it")
+        raise ConfigError("a rule needs an id, a UUID, which identifies its alerts")
     level = told.get("level", "medium")
     if level not in LEVELS:
         raise ConfigError(f"level {level!r} is not known; there are {', '.join(LEVELS)}")
     status = told.get("status", "stable")
     if status not in _STATUSES or status == "unsupported":
-        raise ConfigError(f"a rule of the status {status!r} is not run")
+        raise ConfigError(f"a rule with the status {status!r} is not run")
     if told.get("taxonomy", PRODUCT) != PRODUCT:
         raise ConfigError(f"taxonomy {told['taxonomy']!r} is not known; there is {PRODUCT}")
     return {
@@ -273,7 +273,7 @@ def _rule(told: Mapping[str, Any], head: dict[str, Any]) -> Rule:
         raise ConfigError("a rule needs a logsource, with product and service")
     unknown = [name for name in source if name not in ("product", "service", "definition")]
     if unknown:
-        raise ConfigError(f"logsource.{unknown[0]} is not taken here; there are product and service")
+        raise ConfigError(f"logsource.{unknown[0]} is not supported; there are product and service")
     if source.get("product") != PRODUCT:
         raise ConfigError(f"logsource.product is {source.get('product')!r}; this log is {PRODUCT!r}")
     service = source.get("service")
@@ -301,11 +301,11 @@ def _correlation(told: Mapping[str, Any], head: dict[str, Any], rules: Mapping[s
     known = ("type", "rules", "group-by", "timespan", "condition")
     unknown = [name for name in inner if name not in known]
     if unknown:
-        raise ConfigError(f"correlation.{unknown[0]} is not taken here; there are {', '.join(known)}")
+        raise ConfigError(f"correlation.{unknown[0]} is not supported; there are {', '.join(known)}")
     kind = inner.get("type")
     if kind not in ("event_count", "value_count"):
         raise ConfigError(
-            f"correlation.type {kind!r} is not taken here; there are event_count and value_count"
+            f"correlation.type {kind!r} is not supported; there are event_count and value_count"
         )
     counted = [_named(name, rules) for name in _texts(inner, "rules")]
     if not counted:

@@ -187,7 +187,7 @@ class Watch:
         except (ConfigError, LogUnavailable) as error:
             # What is wrong with the log may be what the alert is about: it goes out all the same.
             self._unrecorded.add(alert.id)
-            problems.append(f"the alert {alert.id} is not recorded: {error}")
+            problems.append(f"the alert {alert.id} was not recorded: {error}")
         self._post(alert.id, alert.to_dict(), set(self._receivers))
 
     def _post(self, ident: str, told: Mapping[str, Any], waiting: set[str]) -> None:
@@ -208,7 +208,7 @@ class Watch:
                     receiver(ident, letter.body)
                 except NotSent as error:
                     in_a_row += 1
-                    problems.append(f"the alert {ident} is not sent: {error}")
+                    problems.append(f"the alert {ident} was not sent: {error}")
                     if in_a_row == _GIVE_UP:
                         break
                 else:
@@ -226,7 +226,7 @@ class Watch:
         try:
             self._writing().event(SENT, {"alert": ident, "to": name})
         except (ConfigError, LogUnavailable) as error:
-            problems.append(f"that the alert {ident} was sent is not recorded: {error}")
+            problems.append(f"the alert {ident} was sent, but that was not recorded: {error}")
 
     def _writing(self) -> AuditLog:
         if self._log is None:
@@ -336,7 +336,7 @@ def alarm(report: Report, rules: Rules, receivers: Iterable[Receiver], *, log: s
             try:
                 receiver(alert.id, _body(alert.to_dict(), log))
             except NotSent as error:
-                problems.append(f"the alert {alert.id} is not sent: {error}")
+                problems.append(f"the alert {alert.id} was not sent: {error}")
     return Seen(raised, tuple(problems))
 
 

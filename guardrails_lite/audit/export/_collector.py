@@ -44,7 +44,7 @@ def send(
     """
     address = urlsplit(endpoint)
     if "@" in address.netloc:  # it would stand in every message about the address
-        raise ConfigError("endpoint of send(...) holds a name or a password; send a token by headers={...}")
+        raise ConfigError("endpoint of send(...) has a user or a password; send a token by headers={...}")
     if address.scheme not in ("http", "https") or not address.hostname:
         raise ConfigError(
             f"endpoint={endpoint!r} of send(...) must be an address, such as http://localhost:4318"
@@ -93,12 +93,14 @@ def _post(address: str, body: Any, headers: Mapping[str, str], timeout_s: float)
     except urllib.error.HTTPError as error:
         error.close()
         raise ConfigError(
-            f"{address} answered with status {error.code}, so nothing of this batch was taken"
+            f"{address} answered with status {error.code}, so nothing of this batch was accepted"
         ) from None
     except (OSError, http.client.HTTPException) as error:
         raise ConfigError(f"{address} could not be reached ({type(error).__name__})") from None
     except (ValueError, TypeError):  # its message would quote the header
-        raise ConfigError(f"a header for {address} cannot be sent: a line break, or no text") from None
+        raise ConfigError(
+            f"a header for {address} has a line break or is not text, so it cannot be sent"
+        ) from None
     refused = _refused(told)
     if refused:
         raise ConfigError(f"{address} refused {refused} of the batch")

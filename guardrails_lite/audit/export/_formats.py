@@ -43,14 +43,14 @@ def _requests(of: Callable[[Iterable[Entry]], dict[str, Any]]) -> Callable[[Iter
 FORMATS: Final = {
     each.name: each
     for each in (
-        Format("csv", "a row a call, for spreadsheets", _rows.as_csv),
-        Format("parquet", "a row a call, in columns with types; bytes", _parquet.as_parquet),
-        Format("jsonl", "a call's whole entry a line", _rows.as_jsonl),
-        Format("ocsf", f"events of OCSF {_siem.OCSF}, one JSON object a line", _siem.as_ocsf),
+        Format("csv", "one row per call, for spreadsheets", _rows.as_csv),
+        Format("parquet", "one row per call, in typed columns; bytes", _parquet.as_parquet),
+        Format("jsonl", "the whole entry of each call, one per line", _rows.as_jsonl),
+        Format("ocsf", f"events of OCSF {_siem.OCSF}, one JSON object per line", _siem.as_ocsf),
         Format("cef", "ArcSight's Common Event Format", _siem.as_cef),
         Format("syslog", "messages of RFC 5424", _siem.as_syslog),
         Format(
-            "otlp-traces", "OpenTelemetry spans, a request of OTLP's JSON a line", _requests(_otlp.traces)
+            "otlp-traces", "OpenTelemetry spans, one OTLP request in JSON per line", _requests(_otlp.traces)
         ),
         Format("otlp-logs", "OpenTelemetry events, likewise", _requests(_otlp.logs)),
         Format("otlp-metrics", "OpenTelemetry metrics, likewise", _requests(_otlp.metrics)),

@@ -132,9 +132,9 @@ def take_verdicts(
 
 def _told(left_out: Mapping[Reason, int]) -> str:
     if not left_out:
-        return ": none that was asked for is settled"
+        return ": none of those asked for is settled"
     why = ", ".join(f"{word}: {count}" for word, count in left_out.items())
-    hint = " What was masked or stopped is kept as it was said by capture='sealed' only, and taken with "
+    hint = " Texts that were masked or stopped are kept only with capture='sealed', and exported with "
     asks = {"masked", "stopped"} & left_out.keys()
     return f". Left out, {why}." + (hint + "texts='original' (--original)." if asks else "")
 

@@ -251,7 +251,7 @@ def _read_cursor(text: str | None) -> tuple[int, int] | None:
     try:
         return int(at), int(row)
     except ValueError:
-        raise ConfigError(f"the cursor {text!r} is none that a page gave") from None
+        raise ConfigError(f"the cursor {text!r} did not come from a page") from None
 
 
 def _event(row: int, ident: str, at: int, kind: str, call: str, stream: str, n: int, data: str) -> Event:

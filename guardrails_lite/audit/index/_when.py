@@ -29,7 +29,8 @@ def when(text: str, *, now_ns: int) -> int:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise ConfigError(
-            f"{text!r} is no time; expected so long ago ('15m', '2h', '7d') or ISO 8601 ('2026-11-25T14:30')"
+            f"{text!r} is not a time; expected how long ago ('15m', '2h', '7d') or ISO 8601 "
+            "('2026-11-25T14:30')"
         ) from None
     if found.tzinfo is None:
         found = found.replace(tzinfo=UTC)

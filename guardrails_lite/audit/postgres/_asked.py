@@ -141,7 +141,7 @@ def fetch(
     """
     place = Path(directory)
     if place.exists():
-        raise ConfigError(f"fetch(...): {str(place)!r} is there already; name a new directory")
+        raise ConfigError(f"fetch(...): {str(place)!r} already exists; name a new directory")
     return _fetch(url, place, log, "", on_progress)
 
 

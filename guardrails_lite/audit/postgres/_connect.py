@@ -175,7 +175,7 @@ def _read_url(url: str) -> dict[str, Any]:
 
     if not url.startswith(("postgresql://", "postgres://")):
         raise ConfigError(
-            "the database's URL is none of PostgreSQL; expected postgresql://user@host/database"
+            "the database's URL is not one for PostgreSQL; expected postgresql://user@host/database"
         )
     try:
         told: dict[str, Any] = dict(conninfo_to_dict(url))
@@ -211,7 +211,7 @@ def _refusal(where: str, error: psycopg.Error) -> Refused:
     elif said:
         why = said
     elif isinstance(error, psycopg.OperationalError):
-        why = f"the server cannot be reached, or does not let us in ({_last_line(error)})"
+        why = f"the server cannot be reached, or refuses the connection ({_last_line(error)})"
     else:
         why = type(error).__name__
     return Refused(f"{where}: {why}", state)

@@ -57,7 +57,7 @@ FILTERS = ("outcome", "guard", "digest", "model", "user", "key", "tenant", "mode
 
 def declare_filters(parser: argparse.ArgumentParser) -> None:
     """Declare the options that narrow the calls."""
-    group = parser.add_argument_group("which calls", "An option given twice means either value.")
+    group = parser.add_argument_group("which calls", "Repeat an option to allow several values.")
     for name in FILTERS:
         group.add_argument(f"--{name}", action="append", metavar="VALUE", help=_FILTER_HELP[name])
     group.add_argument(
@@ -65,18 +65,18 @@ def declare_filters(parser: argparse.ArgumentParser) -> None:
         action="append",
         type=_tag,
         metavar="NAME=VALUE",
-        help="anything else that is bound to the call, such as app=desk",
+        help="any other value bound to the call, such as app=desk",
     )
     group.add_argument(
-        "--text", default="", metavar="TEXT", help="the beginning of an id, or a pseudonym or tag as a whole"
+        "--text", default="", metavar="TEXT", help="the beginning of an id, or a whole pseudonym or tag"
     )
     group.add_argument(
         "--since",
         type=at_time,
         metavar="TIME",
-        help="started then or later: 15m, 2h or 7d ago, or at 2026-11-25T14:30, in UTC",
+        help="started at or after this time: 15m, 2h or 7d ago, or 2026-11-25T14:30 in UTC",
     )
-    group.add_argument("--until", type=at_time, metavar="TIME", help="started before then")
+    group.add_argument("--until", type=at_time, metavar="TIME", help="started before this time")
 
 
 _WORDS: Final[dict[str, tuple[str, ...]]] = {
@@ -86,10 +86,10 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
 }
 """The options whose values are words of ours."""
 _FILTER_HELP = {
-    "outcome": "how the call ended, such as blocked; unfinished: it has not",
+    "outcome": "how the call ended, such as blocked; unfinished: it has not ended",
     "guard": "the guard's name",
     "digest": "the guard's digest",
-    "model": "the model that was asked for",
+    "model": "the requested model",
     "user": "a user, as bound or as a pseudonym",
     "key": "an API key, as bound or as a pseudonym",
     "tenant": "a tenant",
@@ -138,13 +138,13 @@ def _refuse_others(arguments: argparse.Namespace, name: str, others: set[str]) -
         logged = {facet.value for facet in index.facets(name, limit=1000)}
     if others - logged:
         words = ", ".join(map(repr, dict.fromkeys((*_WORDS[name], *sorted(logged)))))
-        raise Misuse(f"--{name} {min(others - logged)!r} is no {name}; expected one of {words}")
+        raise Misuse(f"--{name} {min(others - logged)!r} is not a known {name}; expected one of {words}")
 
 
 def _tag(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is no tag; expected NAME=VALUE")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a tag; expected NAME=VALUE")
     return name, value
 
 
@@ -166,8 +166,8 @@ def names_of(directory: str | None, kind: str, value: str) -> list[str]:
         return [value]
     if directory is None:
         raise Misuse(
-            "a database holds no keys that tell what a person is called; give the pseudonym that "
-            "`guardrails-lite log hash DIR VALUE` prints where the keys are"
+            "a database does not hold the keys that turn names into pseudonyms; give the pseudonym that "
+            "`guardrails-lite log hash DIR VALUE` prints on the machine with the keys"
         )
     return pseudonyms_in(directory, kind, value)
 
@@ -189,8 +189,8 @@ def index_of(arguments: argparse.Namespace) -> Iterator[Index | ShippedIndex]:
         for source in index.sources():
             if source.problem:
                 print(
-                    f"guardrails-lite: the stream {source.name} is damaged at {source.problem}; what is "
-                    "behind that is left out. `guardrails-lite log doctor` says more.",
+                    f"guardrails-lite: the stream {source.name} is damaged at {source.problem}; everything "
+                    "after that is left out. `guardrails-lite log doctor` says more.",
                     file=sys.stderr,
                 )
         yield index
@@ -243,8 +243,8 @@ def tell_of_spill(arguments: argparse.Namespace) -> None:
     spill = spilled(Path(arguments.directory))
     if spill is not None:
         told = (
-            f"guardrails-lite: when this log cannot be written it spills into {spill}, a log of its own with "
-            f"texts of its own, where this was not done. Do it there too: `guardrails-lite log "
+            f"guardrails-lite: when this log cannot be written, it spills into {spill}, a separate log with "
+            f"its own texts, which this command did not touch. Run it there too: `guardrails-lite log "
             f"{arguments.action} {shlex.quote(str(spill))} ...`"
         )
         print(safe(told), file=sys.stderr)
@@ -267,7 +267,7 @@ def declare_original(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--original",
         action="store_true",
-        help="as they were said, before any rule, where the log keeps that (capture='sealed')",
+        help="the original texts, before any rule, if the log keeps them (capture='sealed')",
     )
 
 

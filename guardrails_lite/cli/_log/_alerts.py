@@ -30,9 +30,9 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     from guardrails_lite.audit.alerts import LEVELS
 
     how = parser.add_argument_group("how")
-    how.add_argument("--once", action="store_true", help="look, tell, and end; for a schedule")
+    how.add_argument("--once", action="store_true", help="look once and stop; for a scheduled job")
     how.add_argument("--dry-run", action="store_true", help="look once; record, send and remember nothing")
-    how.add_argument("--list", action="store_true", help="only print the rules")
+    how.add_argument("--list", action="store_true", help="only list the rules")
     how.add_argument(
         "--since", type=at_time, default="1d", metavar="TIME", help="where the first look begins; default: 1d"
     )
@@ -41,40 +41,41 @@ def _declare(parser: argparse.ArgumentParser) -> None:
         type=amount("seconds", _LONGEST_S),
         default=5.0,
         metavar="S",
-        help="between two looks; default: 5",
+        help="seconds between two looks; default: 5",
     )
     how.add_argument(
         "--verify-every",
         type=amount("seconds", _LONGEST_S),
         default=3600.0,
         metavar="S",
-        help="between two verifications, for rules about integrity; default: 3600; the first look verifies",
+        help="seconds between two verifications of the log, for rules about integrity; default: 3600; the "
+        "first look always verifies",
     )
     which = parser.add_argument_group("which rules")
     which.add_argument(
-        "--rules", action="append", default=[], metavar="PATH", help="Sigma rules, a file or a folder, too"
+        "--rules", action="append", default=[], metavar="PATH", help="add a file or folder of Sigma rules"
     )
-    which.add_argument("--no-shipped", action="store_true", help="without the rules that come with this")
-    which.add_argument("--level", choices=LEVELS, default=LEVELS[0], help="of this level and above")
-    to = parser.add_argument_group("where they go")
+    which.add_argument("--no-shipped", action="store_true", help="leave out the shipped rules")
+    which.add_argument("--level", choices=LEVELS, default=LEVELS[0], help="only this level and above")
+    to = parser.add_argument_group("where alerts go")
     to.add_argument(
         "--webhook",
         metavar="URL",
-        help="POST each as JSON there; env:NAME reads the address from a variable. Signed where "
-        "GUARDRAILS_LITE_WEBHOOK_SECRET is set",
+        help="POST each alert there as JSON; env:NAME reads the address from an environment variable. "
+        "Requests are signed if GUARDRAILS_LITE_WEBHOOK_SECRET is set",
     )
     to.add_argument(
         "--run",
         dest="program",
         metavar="LINE",
-        help="run this for each, with the alert on its standard input",
+        help="run this program for each alert, with the alert on its standard input",
     )
     to.add_argument(
         "--timeout",
         type=amount("seconds", _LONGEST_S),
         default=10.0,
         metavar="S",
-        help="for one sending; default: 10",
+        help="seconds that sending one alert may take; default: 10",
     )
     declare_keys(parser)
     parser.add_argument("--key", metavar="KEY", help="verify.key, kept elsewhere: the file, or its one line")
@@ -115,7 +116,7 @@ def _receivers(arguments: argparse.Namespace) -> list[Receiver]:
         try:
             words = shlex.split(arguments.program)
         except ValueError:
-            raise ConfigError("--run: a quote is not closed") from None
+            raise ConfigError("--run: a quotation mark is not closed") from None
         found.append(command(*words, timeout_s=arguments.timeout))
     return found
 
@@ -223,7 +224,7 @@ def _row(alert: Alert) -> tuple[str, ...]:
 ACTIONS = (
     Action(
         "alerts",
-        "run Sigma rules over the log, and tell each match once",
+        "run Sigma rules over the log and report each match once",
         "audit --once --level high",
         _run,
         _declare,

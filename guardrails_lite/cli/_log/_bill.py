@@ -28,9 +28,9 @@ _HEAD: Final = ("theirs USD", "ours USD", "difference", "share", "calls", "unpri
 def declare_bill(parser: argparse.ArgumentParser) -> None:
     """Declare what is said of a bill."""
     group = parser.add_argument_group("a provider's bill")
-    group.add_argument("--against", metavar="FILE", help="hold it against this bill, a CSV")
+    group.add_argument("--against", metavar="FILE", help="compare the log with this bill, a CSV file")
     group.add_argument(
-        "--allow", type=share, metavar="SHARE", help="exit with 1 where more than this share differs"
+        "--allow", type=share, metavar="SHARE", help="exit with 1 if they differ by more than this share"
     )
     group.add_argument(
         "--column",
@@ -38,7 +38,7 @@ def declare_bill(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_pair,
         metavar="WHAT=NAME",
-        help="which column is amount, day, model, key, project or currency; default: as OpenAI names them",
+        help="which column holds the amount, day, model, key, project or currency; default: OpenAI's names",
     )
     group.add_argument(
         "--same",
@@ -46,10 +46,12 @@ def declare_bill(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_pair,
         metavar="THEIRS=OURS",
-        help="what the log calls a model, key or project of the bill; a key as bound, or its pseudonym",
+        help="the log's name for a model, key or project of the bill; give a key as bound, or its pseudonym",
     )
-    group.add_argument("--encoding", help="of the file; default: UTF-8, or as its byte order mark says")
-    group.add_argument("--decimal", choices=("point", "comma"), help="how its fractions are written")
+    group.add_argument(
+        "--encoding", help="the file's encoding; default: UTF-8, or as its byte order mark says"
+    )
+    group.add_argument("--decimal", choices=("point", "comma"), help="the file's decimal separator")
 
 
 def _pair(told: str) -> tuple[str, str]:
@@ -71,7 +73,7 @@ def spend_against(arguments: argparse.Namespace) -> int:
 
     by: Any = arguments.by or "day"
     if by not in BILLED:
-        return fail(f"a bill is held against the log --by {', '.join(BILLED)}; not by {by}", 2)
+        return fail(f"a bill can be compared --by {', '.join(BILLED)}, but not by {by}", 2)
     try:
         bill = read_bill(
             arguments.against,
@@ -84,8 +86,8 @@ def spend_against(arguments: argparse.Namespace) -> int:
         return fail(f"{arguments.against}: cannot be read ({error.strerror or type(error).__name__})", 5)
     asked = _on_its_days(bill, filter_of(arguments))
     if asked is None:
-        hint = "leave --since and --until out, or take a bill of fewer days"
-        return fail(f"the bill is of {bill.first} to {bill.last}, UTC: {hint}", 2)
+        hint = "leave --since and --until out, or use a bill of fewer days"
+        return fail(f"the bill covers {bill.first} to {bill.last}, UTC: {hint}", 2)
     with index_of(arguments) as index:
         totals = index.totals(asked)
         with Bar("calls counted") as bar:
@@ -141,7 +143,7 @@ def _print(found: Reconciliation, unfinished: int, lost: int, top: int) -> None:
     shown = found.differences if bill.by == "day" else found.differences[:top]
     print_table((bill.by, *_HEAD), [_row(each) for each in (*shown, found.total)])
     if len(shown) < len(found.differences):
-        print(f"and {len(found.differences) - len(shown)} more; --top N or --json for all")
+        print(f"and {len(found.differences) - len(shown)} more; --top N or --json shows them")
     print()
     taken = ", ".join(f"{what} from {column!r}" for what, column in bill.columns.items())
     print(safe(f"bill: {counted(bill.rows, 'row')} with an amount, {bill.empty} without; {taken}"))

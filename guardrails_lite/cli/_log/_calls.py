@@ -26,8 +26,10 @@ _POLL_S = 0.5
 
 def _declare_ls(parser: argparse.ArgumentParser) -> None:
     declare_filters(parser)
-    parser.add_argument("--last", type=whole(1), default=50, metavar="N", help="the newest N; default: 50")
-    parser.add_argument("--all", action="store_true", help="all of them")
+    parser.add_argument(
+        "--last", type=whole(1), default=50, metavar="N", help="the newest N calls; default: 50"
+    )
+    parser.add_argument("--all", action="store_true", help="all calls")
 
 
 def _ls(arguments: argparse.Namespace) -> int:
@@ -38,7 +40,7 @@ def _ls(arguments: argparse.Namespace) -> int:
         more = not arguments.all and next(newest, None) is not None
     print_calls(calls, as_json=arguments.json, empty=no_calls(asked))
     if more and not arguments.json:
-        print(f"the newest {len(calls)}; --last N or --all for more")
+        print(f"these are the newest {len(calls)}; --last N or --all shows more")
     return 0
 
 
@@ -73,10 +75,12 @@ def _declare_show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "id",
         metavar="ID",
-        help="the call's id, or the beginning of it; or policy:DIGEST, for what a policy says",
+        help="the call's id, or the beginning of it; policy:DIGEST shows what a policy says",
     )
     parser.add_argument(
-        "--against", metavar="DIGEST", help="of a policy: only the settings in which it differs from this one"
+        "--against",
+        metavar="DIGEST",
+        help="with policy:DIGEST: only the settings that differ from this other policy",
     )
 
 
@@ -149,9 +153,9 @@ def _told(data: Mapping[str, Any]) -> str:
 def _declare_tail(parser: argparse.ArgumentParser) -> None:
     declare_filters(parser)
     parser.add_argument(
-        "--last", type=whole(0), default=10, metavar="N", help="begin with the newest N; default: 10"
+        "--last", type=whole(0), default=10, metavar="N", help="begin with the newest N calls; default: 10"
     )
-    parser.add_argument("--once", action="store_true", help="print the newest and stop")
+    parser.add_argument("--once", action="store_true", help="print the newest calls and stop")
 
 
 def _tail(arguments: argparse.Namespace) -> int:
@@ -167,7 +171,7 @@ def _tail(arguments: argparse.Namespace) -> int:
             time.sleep(_POLL_S)
             index.update()
             if index.last_row < seen:
-                return fail("the log is not as it was: put back, replaced, or cut by retention", 3)
+                return fail("the log has lost entries: it was put back, replaced, or cut by retention", 3)
             for call in index.taken_in(seen, asked):
                 if call.outcome != "unfinished":
                     _print_call(call, arguments.json)
@@ -193,7 +197,7 @@ ACTIONS = (
     ),
     Action(
         "show",
-        "show one call, with every step, or what a policy says",
+        "show one call with every step, or what a policy says",
         "audit 8f3c21",
         _show,
         _declare_show,

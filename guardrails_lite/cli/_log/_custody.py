@@ -13,15 +13,15 @@ from guardrails_lite.cli._terminal import fail, print_json, safe
 
 def _declare_witness(parser: argparse.ArgumentParser) -> None:
     declare_keys(parser)
-    parser.add_argument("--file", metavar="FILE", help="append it there too, best on another volume")
-    parser.add_argument("--syslog", action="store_true", help="send it to the system's log too")
+    parser.add_argument("--file", metavar="FILE", help="also append it to this file, best on another volume")
+    parser.add_argument("--syslog", action="store_true", help="also send it to syslog")
 
 
 def _witness(arguments: argparse.Namespace) -> int:
     from guardrails_lite.audit import witness_file, witness_syslog
 
     if arguments.file is not None and _is_in(arguments.directory, arguments.file):
-        return fail(f"--file {arguments.file} is inside the log; keep heads where the log is not", 2)
+        return fail(f"--file {arguments.file} is inside the log; keep heads somewhere else", 2)
     with writing(arguments) as log:
         head = log.head()
     if arguments.file is not None:
@@ -44,7 +44,9 @@ def _is_in(directory: str, path: str) -> bool:
 
 def _declare_prove(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", help="the call's id, or the beginning of it")
-    parser.add_argument("-o", "--output", metavar="FILE", help="a new file for the proof; default: print it")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="write the proof to this new file; default: print it"
+    )
 
 
 def _prove(arguments: argparse.Namespace) -> int:
@@ -85,21 +87,21 @@ def _check_proof(arguments: argparse.Namespace) -> int:
         print_json({"holds": holds, "key": proof.key, "entry": entry})
     elif holds:
         print(
-            f"holds: the {safe(entry['t'])} entry {safe(entry['id'])} is in what was signed by\n"
+            f"the proof holds: the {safe(entry['t'])} entry {safe(entry['id'])} was signed with\n"
             f"{safe(proof.key)}"
         )
         print(
             "Compare that key with the log's: `guardrails-lite log verify` checks that it is the log's own."
         )
     else:
-        print("does not hold: the entry, the proof or the signature was changed")
+        print("the proof does not hold: the entry, the proof or the signature was changed")
     return 0 if holds else 2
 
 
 ACTIONS = (
     Action(
         "witness",
-        "print the head of the log, to be kept elsewhere",
+        "print the head of the log, so that you can keep it elsewhere",
         "audit --file kept/heads",
         _witness,
         _declare_witness,
@@ -107,7 +109,7 @@ ACTIONS = (
     ),
     Action(
         "prove",
-        "write a proof of one call, for somebody without the log",
+        "write a proof of one call for someone who does not have the log",
         "audit 8f3c21 --output call.proof",
         _prove,
         _declare_prove,

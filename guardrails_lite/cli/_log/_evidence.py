@@ -55,7 +55,7 @@ def _check_bundle(arguments: argparse.Namespace) -> int:
         key = Path(arguments.key).read_text() if arguments.key else None
         head = Path(arguments.head).read_text() if arguments.head else None
     except (OSError, ValueError) as error:
-        return fail(f"a given file cannot be read ({type(error).__name__})", 2)
+        return fail(f"the file given as --key or --head cannot be read ({type(error).__name__})", 2)
     report = check_bundle(arguments.path, key=key, head=head)
     if arguments.json:
         print_json(report)
@@ -67,14 +67,14 @@ def _check_bundle(arguments: argparse.Namespace) -> int:
 ACTIONS = (
     Action(
         "bundle",
-        "write evidence for somebody else, in one file that brings its own verifier",
+        "write evidence to one file that includes its own verifier",
         "audit evidence.zip --by ada --reason 'case 12'",
         _bundle,
         _declare_bundle,
     ),
     Action(
         "check-bundle",
-        "check the evidence in such a file",
+        "check such an evidence file",
         "evidence.zip --key kept/verify.key",
         _check_bundle,
         _declare_check,

@@ -22,16 +22,16 @@ from guardrails_lite.cli._terminal import fail, print_json
 def _declare(parser: argparse.ArgumentParser) -> None:
     from guardrails_lite.audit.export import FORMATS, MAPPERS
 
-    parser.add_argument("--format", choices=list(FORMATS), help="write this; default: csv")
-    parser.add_argument("--output", metavar="FILE", help="a new file; default: standard output")
+    parser.add_argument("--format", choices=list(FORMATS), help="the format to write; default: csv")
+    parser.add_argument("--output", metavar="FILE", help="write to this new file; default: standard output")
     parser.add_argument(
-        "--to", metavar="URL", help="send traces, logs and metrics to an OpenTelemetry collector instead"
+        "--to", metavar="URL", help="send traces, logs and metrics to this OpenTelemetry collector instead"
     )
     parser.add_argument(
         "--mapper",
         choices=list(MAPPERS),
         default=max(MAPPERS),
-        help="the GenAI conventions of that month, with --to; default: the newest",
+        help="with --to: use the GenAI conventions of this month; default: the newest",
     )
     parser.add_argument(
         "--header",
@@ -39,10 +39,10 @@ def _declare(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_header,
         metavar="NAME=VALUE",
-        help="sent along, with --to",
+        help="with --to: also send this header",
     )
-    parser.add_argument("--by", metavar="WHO", help="record the export in the log, with who takes it")
-    parser.add_argument("--reason", metavar="WHY", help="why, with --by: it goes into the log as it is")
+    parser.add_argument("--by", metavar="WHO", help="record in the log who took the export")
+    parser.add_argument("--reason", metavar="WHY", help="with --by: why; written to the log as it is")
     declare_keys(parser)
     declare_filters(parser)
 
@@ -61,15 +61,15 @@ def _run(arguments: argparse.Namespace) -> int:
         return _take(arguments)
     if arguments.to:
         if arguments.format or arguments.output:
-            return fail("--to sends; it goes without --format and --output", 2)
+            return fail("--to cannot be combined with --format or --output", 2)
         return _send(arguments)
     asked = filter_of(arguments)
     pieces = export(arguments.directory, arguments.format or "csv", filter=asked)
     if not arguments.output:
         if arguments.json:
-            return fail("--json says what was done; it needs --output or --to", 2)
+            return fail("--json reports what was done, so it needs --output or --to", 2)
         if arguments.format == "parquet" and sys.stdout.isatty():
-            return fail("Parquet is nothing to look at; name a file with --output, or redirect it", 2)
+            return fail("Parquet is not text; name a file with --output, or redirect the output", 2)
         for piece in pieces:
             # In bytes, for what is exported is UTF-8, whatever the terminal's encoding is.
             sys.stdout.buffer.write(piece.encode() if isinstance(piece, str) else piece)
@@ -91,7 +91,7 @@ def _take(arguments: argparse.Namespace) -> int:
     from guardrails_lite.audit.export import take
 
     if not (arguments.by and arguments.reason and arguments.output) or arguments.to:
-        return fail("an export is recorded with --by, --reason and --output, and without --to", 2)
+        return fail("to record an export, give --by, --reason and --output, without --to", 2)
     try:
         with writing(arguments) as log:
             taken = take(
@@ -137,7 +137,7 @@ def _send(arguments: argparse.Namespace) -> int:
 ACTIONS = (
     Action(
         "export",
-        "write calls in the formats of other tools, or send them to a collector",
+        "write calls in the formats of other tools, or send them to an OpenTelemetry collector",
         "audit --format csv --output calls.csv",
         _run,
         _declare,

@@ -1,4 +1,4 @@
-"""Is the log whole: verified, explained, closed off, indexed anew."""
+"""Whether the log is whole: verify it, explain it, close off its streams, rebuild its index."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 def _declare_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", metavar="KEY", help="verify.key, kept elsewhere: the file, or its one line")
-    parser.add_argument("--heads", metavar="FILE", help="heads that were kept elsewhere; - is standard input")
+    parser.add_argument("--heads", metavar="FILE", help="heads kept elsewhere; - is standard input")
     parser.add_argument(
         "--processes",
         metavar="N",
         type=whole(1),
         default=os.cpu_count() or 1,
-        help="how many processes read a large log; default: one for each core",
+        help="how many processes read a large log; default: one per core",
     )
 
 
@@ -124,7 +124,7 @@ def _seal(arguments: argparse.Namespace) -> int:
 def _declare_repair(parser: argparse.ArgumentParser) -> None:
     declare_keys(parser)
     parser.add_argument(
-        "--yes", action="store_true", help="do it; without this it only says what it would do"
+        "--yes", action="store_true", help="do it; without --yes, only say what would be done"
     )
 
 
@@ -160,7 +160,7 @@ def _repair(arguments: argparse.Namespace) -> int:
     if cleared:
         print(f"overwrote {_size(cleared)} of kept texts without a record")
     if kept := strays(arguments.directory):
-        print(f"{_size(kept)} of them stay, for a hold or a restriction may be about them")
+        print(f"{_size(kept)} of them stay, because a hold or a restriction may apply to them")
     return 0
 
 
@@ -174,7 +174,7 @@ def _tell_repairs(arguments: argparse.Namespace, dead: list[str]) -> int:
     else:
         texts = f", overwrite {_size(left)} of kept texts without a record" if left else ""
         streams = counted(len(dead), "stream")
-        print(f"would close off {streams} of ended processes{texts}, and build the index anew; --yes does")
+        print(f"would close off {streams} of ended processes{texts}, and rebuild the index; --yes does it")
     return 1 if dead or left else 0
 
 
@@ -194,7 +194,7 @@ ACTIONS = (
     ),
     Action(
         "doctor",
-        "say what this directory is, what of it can be trusted, and what to do",
+        "say what this directory is, how much of it can be trusted, and what to do",
         "audit",
         _doctor,
         _declare_verify,
@@ -202,7 +202,7 @@ ACTIONS = (
     ),
     Action(
         "seal",
-        "close off the streams of ended processes, and sign",
+        "close off the streams of ended processes, and print the signed head",
         "audit",
         _seal,
         declare_keys,
@@ -210,7 +210,7 @@ ACTIONS = (
     ),
     Action(
         "repair",
-        "close off dead streams, remove stray texts, build the index anew",
+        "close off dead streams, remove stray texts and rebuild the index",
         "audit",
         _repair,
         _declare_repair,

@@ -31,7 +31,7 @@ def _stats(arguments: argparse.Namespace) -> int:
         print(no_calls(asked))
         return 0
     share = f" ({totals.blocked / totals.calls:.1%})" if totals.calls else ""
-    print(f"calls:      {totals.calls}, of them blocked {totals.blocked}{share}")
+    print(f"calls:      {totals.calls}, of which {totals.blocked} blocked{share}")
     print(f"from:       {shown_time(totals.first)} to {shown_time(totals.last)}")
     for outcome, calls in totals.outcomes.items():
         print(f"  {safe(outcome)}: {calls}")
@@ -49,9 +49,11 @@ def _declare_spend(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--by",
         choices=(*_BY, *(each for each in BILLED if each not in _BY)),
-        help="add up for each of these; default: key. With --against: day (the default), model, key, project",
+        help="what to group by; default: key. With --against: day (the default), model, key, project",
     )
-    parser.add_argument("--top", type=whole(1), default=20, metavar="N", help="the dearest N; default: 20")
+    parser.add_argument(
+        "--top", type=whole(1), default=20, metavar="N", help="the N most expensive; default: 20"
+    )
     declare_bill(parser)
 
 
@@ -83,7 +85,7 @@ def _spend(arguments: argparse.Namespace) -> int:
 
 def _declare_latency(parser: argparse.ArgumentParser) -> None:
     declare_filters(parser)
-    parser.add_argument("--by", choices=("model", "guard", "outcome"), help="a line for each of these")
+    parser.add_argument("--by", choices=("model", "guard", "outcome"), help="what to group by")
 
 
 def _latency(arguments: argparse.Namespace) -> int:
@@ -114,7 +116,7 @@ def _latency(arguments: argparse.Namespace) -> int:
 def _declare_rules(parser: argparse.ArgumentParser) -> None:
     declare_filters(parser)
     parser.add_argument(
-        "--policies", action="store_true", help="instead, which policies the rules belonged to, and when"
+        "--policies", action="store_true", help="show which policies were in force, and when, instead"
     )
 
 
@@ -145,7 +147,7 @@ def _rules(arguments: argparse.Namespace) -> int:
             )
             for rule in rules
         ],
-        empty="no rule looked at these calls" if calls else no_calls(asked),
+        empty="no rule checked these calls" if calls else no_calls(asked),
     )
     return 0
 
@@ -157,7 +159,7 @@ def _ms(us: int | None) -> str:
 ACTIONS = (
     Action(
         "stats",
-        "count calls, outcomes, tokens, money and time",
+        "count calls and outcomes, and total their tokens, cost and time",
         "audit --since 7d",
         _stats,
         declare_filters,
@@ -165,7 +167,7 @@ ACTIONS = (
     ),
     Action(
         "spend",
-        "say who or what costs how much",
+        "show who or what costs how much",
         "audit --by model --since 7d",
         _spend,
         _declare_spend,
@@ -173,7 +175,7 @@ ACTIONS = (
     ),
     Action(
         "latency",
-        "say how long calls took",
+        "show how long calls took",
         "audit --by model",
         _latency,
         _declare_latency,
@@ -181,7 +183,7 @@ ACTIONS = (
     ),
     Action(
         "rules",
-        "say what each rule found, and how long it took",
+        "show what each rule found, and how long it took",
         "audit --since 7d",
         _rules,
         _declare_rules,

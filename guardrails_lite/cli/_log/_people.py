@@ -26,16 +26,17 @@ def _declare_value(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "value",
         metavar="VALUE",
-        help="whom it is about, as it was bound; - reads it from standard input, out of the shell's history",
+        help="the person, as they were bound; - reads it from standard input, to keep it out of the shell's "
+        "history",
     )
-    parser.add_argument("--kind", choices=_KINDS, default="user", help="what VALUE names; default: user")
+    parser.add_argument("--kind", choices=_KINDS, default="user", help="what VALUE is; default: user")
     declare_keys(parser)
 
 
 def _value(arguments: argparse.Namespace) -> str:
     value = sys.stdin.readline().rstrip("\n") if arguments.value == "-" else str(arguments.value)
     if not value:
-        raise ConfigError("VALUE is empty; expected whom it is about, such as an e-mail address")
+        raise ConfigError("VALUE is empty; expected a person as they were bound, such as an e-mail address")
     return value
 
 
@@ -62,15 +63,15 @@ def _find_subject(arguments: argparse.Namespace) -> int:
     }[arguments.kind]
     with index_of(arguments) as index:
         calls = [call for each in asked for call in index.calls(each)]
-    print_calls(calls[::-1], as_json=arguments.json, empty="no calls of theirs")
+    print_calls(calls[::-1], as_json=arguments.json, empty="no calls by this person")
     tell_of_spill(arguments)
     return 0 if calls else 1
 
 
 def _declare_hold(parser: argparse.ArgumentParser) -> None:
     _declare_value(parser)
-    parser.add_argument("--owner", metavar="WHO", required=True, help="who places it")
-    parser.add_argument("--reason", metavar="WHY", required=True, help="why: it goes into the log as it is")
+    parser.add_argument("--owner", metavar="WHO", required=True, help="who places the hold")
+    parser.add_argument("--reason", metavar="WHY", required=True, help="why; written to the log as it is")
 
 
 def _hold(arguments: argparse.Namespace) -> int:
@@ -108,8 +109,8 @@ def _holds(arguments: argparse.Namespace) -> int:
 
 def _declare_release(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("hold", metavar="ID", help="the hold's id, as `holds` prints it")
-    parser.add_argument("--owner", metavar="WHO", required=True, help="who releases it")
-    parser.add_argument("--reason", metavar="WHY", required=True, help="why: it goes into the log as it is")
+    parser.add_argument("--owner", metavar="WHO", required=True, help="who releases the hold")
+    parser.add_argument("--reason", metavar="WHY", required=True, help="why; written to the log as it is")
     declare_keys(parser)
 
 
@@ -124,17 +125,19 @@ def _release(arguments: argparse.Namespace) -> int:
 
 def _declare_erase(parser: argparse.ArgumentParser) -> None:
     _declare_value(parser)
-    parser.add_argument("--request", metavar="NAME", required=True, help="names the request, for the receipt")
+    parser.add_argument(
+        "--request", metavar="NAME", required=True, help="the request's name, for the receipt"
+    )
     parser.add_argument("--basis", metavar="LAW", required=True, help="the legal basis, for the receipt")
-    parser.add_argument("--owner", metavar="WHO", default="", help="who does it, for the receipt")
-    parser.add_argument("--yes", action="store_true", help="do it: the texts cannot be brought back")
+    parser.add_argument("--owner", metavar="WHO", default="", help="who does this, for the receipt")
+    parser.add_argument("--yes", action="store_true", help="do it; the texts cannot be recovered")
 
 
 def _erase(arguments: argparse.Namespace) -> int:
     from guardrails_lite.audit import erase
 
     if not arguments.yes:
-        return fail("erasing cannot be undone; give --yes to do it", 2)
+        return fail("erasing cannot be undone; add --yes to do it", 2)
     with writing(arguments) as log:
         keys = erase(
             log,
@@ -156,7 +159,7 @@ def _erase(arguments: argparse.Namespace) -> int:
 def _declare_reveal(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", help="the call's id, or the beginning of it")
     parser.add_argument("--reader", metavar="WHO", required=True, help="who reads")
-    parser.add_argument("--reason", metavar="WHY", required=True, help="why: it goes into the log as it is")
+    parser.add_argument("--reason", metavar="WHY", required=True, help="why; written to the log as it is")
     declare_original(parser)
     declare_keys(parser)
 
@@ -198,12 +201,10 @@ def _tell(arguments: argparse.Namespace, told: dict[str, object], said: str) -> 
 
 
 ACTIONS = (
-    Action(
-        "hash", "print what a person is called in the log", "audit ada@example.com", _hash, _declare_value
-    ),
+    Action("hash", "print a person's pseudonym in the log", "audit ada@example.com", _hash, _declare_value),
     Action(
         "find-subject",
-        "list the calls of a person",
+        "list a person's calls",
         "audit ada@example.com",
         _find_subject,
         _declare_value,
@@ -211,7 +212,7 @@ ACTIONS = (
     ),
     Action(
         "hold",
-        "keep the texts of a person from being erased",
+        "keep a person's texts from being erased",
         "audit ada@example.com --owner legal --reason 'case 12'",
         _hold,
         _declare_hold,
@@ -228,7 +229,7 @@ ACTIONS = (
     ),
     Action(
         "erase",
-        "destroy the keys of the kept texts of a person",
+        "destroy the keys of a person's kept texts",
         "audit ada@example.com --request r-7 --basis 'GDPR 17' --yes",
         _erase,
         _declare_erase,

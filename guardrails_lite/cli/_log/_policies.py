@@ -1,4 +1,4 @@
-"""Policies: which were in force, what one says, and in what two differ."""
+"""Policies: which were in force, what one says, and how two differ."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def show_policy(arguments: argparse.Namespace) -> int:
     else:
         _print(one, used)
     if forged:
-        print("this is not what the digest names: `guardrails-lite log verify` says where it stands")
+        print("these settings do not match the digest: `guardrails-lite log verify` says where they are")
     return 2 if forged else 0
 
 
@@ -110,7 +110,9 @@ def the_policy(index: Index | ShippedIndex, beginning: str) -> Loaded:
     """
     found = index.find_policies(beginning)
     if len(found) != 1:
-        which = "several policies begin" if found else "the log tells of no policy that begins"
+        which = (
+            "several policies have a digest that begins" if found else "no policy has a digest that begins"
+        )
         raise LookupError(
             f"{which} with {beginning!r}; `guardrails-lite log rules DIR --policies` lists them"
         )

@@ -20,12 +20,12 @@ _BASES = {
     "policy": "by the digest of the guard that made them",
     "record": "by what their checks found then",
     "texts": "by what the rules left of their texts",
-    "originals": "by what was said in them, before any rule",
+    "originals": "by their original texts, before any rule",
 }
 _WHY = {
-    "no text": "no text was kept of what a rule would have to see",
+    "no text": "a text that a rule would have to see was not kept",
     "masked": "the text was masked before it was kept",
-    "partly kept": "some of the reply was not kept as rules saw it",
+    "partly kept": "part of the reply was not kept as rules saw it",
     "erased": "the text was erased",
     "restricted": "the person is under restriction",
     "damaged": "the kept text is damaged",
@@ -36,14 +36,14 @@ _WHY = {
 def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="GUARD", help="the new guard, in TOML or YAML")
     parser.add_argument(
-        "--against", metavar="OLD", help="hold it against this guard, not against what was decided"
+        "--against", metavar="OLD", help="compare with this guard instead of the recorded decisions"
     )
     parser.add_argument(
         "--allow",
         type=share,
         metavar="SHARE",
-        help="exit with 0 while no more than this share of the calls changes, from 0 to 1, unknown ones "
-        "counted as changed; default: exit with 1 at any change that is known",
+        help="exit with 0 if no more than this share of the calls changes, from 0 to 1, counting unknown "
+        "calls as changed; default: exit with 1 at any known change",
     )
     declare_reading(parser)
 
@@ -111,7 +111,7 @@ def _print(found: PolicyDiff, calls: int) -> None:
         ("call", "was", "would be", "by"), [(c.call, c.before, c.after, ", ".join(c.rules)) for c in shown]
     )
     if len(found.changes) > _SHOWN:
-        print(f"and {len(found.changes) - _SHOWN} more; --json has all")
+        print(f"and {len(found.changes) - _SHOWN} more; --json shows all")
 
 
 _OFTEN = ("calls", "of", "share", "95 % interval")
@@ -125,7 +125,7 @@ def _cells(often: Frequency) -> tuple[object, ...]:
 ACTIONS = (
     Action(
         "diff-policy",
-        "say which decisions a new guard would change, by rule",
+        "show which decisions a new guard would change, by rule",
         "audit new.toml --reader ada --reason 'policy 7'",
         _run,
         _declare,

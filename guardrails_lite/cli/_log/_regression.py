@@ -31,19 +31,19 @@ _SAYING = ("tp", "fp", "benign")
 def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="FILE", help="the new file, in JSON lines")
     parser.add_argument("--by", metavar="WHO", required=True, help="who takes the texts")
-    parser.add_argument("--reason", metavar="WHY", required=True, help="why: it goes into the log as it is")
+    parser.add_argument("--reason", metavar="WHY", required=True, help="why; written to the log as it is")
     parser.add_argument(
         "--verdict",
         action="append",
         choices=_SAYING,
-        help="only these: the rule was right, it was wrong, it was right and that is harmless",
+        help="only these verdicts: the rule was right, was wrong, or was right but it is harmless",
     )
     parser.add_argument(
         "--needs",
         type=whole(1),
         default=1,
         metavar="N",
-        help="so many reviewers have to agree; at least as many as where it was decided",
+        help="how many reviewers must agree; at least as many as when the verdict was given",
     )
     declare_original(parser)
     declare_keys(parser)
@@ -99,9 +99,9 @@ def _print(made: TakenVerdicts) -> None:
     examples = counted(made.examples, "example")
     print(f"{examples}: {made.positive} to be found, {made.examples - made.positive} not")
     if made.originals:
-        print(f"  as it was said, before any rule: {made.originals}")
+        print(f"  from the original text, before any rule: {made.originals}")
     if made.repeated:
-        print(f"the same once more: {made.repeated}")
+        print(f"repeated texts: {made.repeated}")
     for why, count in made.left_out.items():
         print(f"left out, {safe(why)}: {count}")
     if {"masked", "stopped"} & made.left_out.keys():
@@ -115,7 +115,7 @@ def _print(made: TakenVerdicts) -> None:
 ACTIONS = (
     Action(
         "regression",
-        "write settled verdicts as labelled examples, for eval and for tests",
+        "write settled verdicts as labelled examples for eval and for tests",
         "audit examples.jsonl --by ada --reason 'policy 7'",
         _run,
         _declare,

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from guardrails_lite.audit import Entry
 
 _SHOWN = 20
-MASKED = "what they masked or stopped is not there to be found; --original goes by what was said, if kept"
-"""What has to be known of texts that rules have been over."""
+MASKED = "texts that they masked or stopped are missing; --original uses the original texts, if kept"
+"""What a reader must know about texts that rules have changed."""
 
 
 def _declare(parser: argparse.ArgumentParser) -> None:
@@ -39,13 +39,13 @@ def _declare(parser: argparse.ArgumentParser) -> None:
 def declare_reading(parser: argparse.ArgumentParser) -> None:
     """Declare who reads the kept texts of which calls, and why."""
     parser.add_argument("--reader", metavar="WHO", required=True, help="who reads the kept texts")
-    parser.add_argument("--reason", metavar="WHY", required=True, help="why: it goes into the log as it is")
+    parser.add_argument("--reason", metavar="WHY", required=True, help="why; written to the log as it is")
     declare_original(parser)
     parser.add_argument(
         "--allow-models",
         action="store_true",
-        help="let a validator of the guard that may ask a model see the texts, such as a judge; without it "
-        "such a guard is refused, for the texts could leave this machine",
+        help="let validators that may ask a model, such as a judge, see the texts; without this option, a "
+        "guard that has one is refused, because the texts could leave this machine",
     )
     declare_keys(parser)
     declare_filters(parser)
@@ -101,7 +101,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return 1 if found.changes else 0
     print(f"{counted(found.calls, 'call')} replayed, {len(found.changes)} would be decided differently")
     if found.originals:
-        print(f"  by what was said in them, before any rule: {found.originals}")
+        print(f"  by their original texts, before any rule: {found.originals}")
     if found.calls > found.originals:
         print(f"  by what the rules left of their texts: {found.calls - found.originals}")
         print(f"    {MASKED}")
@@ -114,14 +114,14 @@ def _run(arguments: argparse.Namespace) -> int:
         shown = found.changes[:_SHOWN]
         print_table(("call", "would be", "by"), [(c.call, c.kind, ", ".join(c.rules)) for c in shown])
         if len(found.changes) > _SHOWN:
-            print(f"and {len(found.changes) - _SHOWN} more; --json has all")
+            print(f"and {len(found.changes) - _SHOWN} more; --json shows all")
     return 1 if found.changes else 0
 
 
 ACTIONS = (
     Action(
         "replay",
-        "say what another guard would stop or change of the kept texts",
+        "show what another guard would stop or change in the kept texts",
         "audit new.toml --reader ada --reason 'policy 7'",
         _run,
         _declare,

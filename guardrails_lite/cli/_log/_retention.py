@@ -1,4 +1,4 @@
-"""``guardrails-lite log expire``: what is old goes, and what stays still verifies."""
+"""``guardrails-lite log expire``: remove old entries, so that the rest still verifies."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ def _declare(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=amount("days"),
         required=True,
-        help="what is younger stays; the EU AI Act asks for six months, PCI DSS for a year, HIPAA for six",
+        help="keep entries that are younger; the EU AI Act requires six months, PCI DSS one year, HIPAA six",
     )
-    parser.add_argument("--by", metavar="WHO", help="who lets them go, a person or a job; needed with --yes")
     parser.add_argument(
-        "--yes", action="store_true", help="do it; without this it only says what it would do"
+        "--by", metavar="WHO", help="who removes them, a person or a job; required with --yes"
+    )
+    parser.add_argument(
+        "--yes", action="store_true", help="do it; without --yes, only say what would be done"
     )
     declare_keys(parser)
 
@@ -36,7 +38,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from guardrails_lite.audit import expirable, expire
 
     if arguments.yes and not arguments.by:
-        return fail("--yes needs --by WHO: who lets entries go is recorded", 2)
+        return fail("--yes needs --by WHO: the log records who removes entries", 2)
     damage: list[Problem] = []
     try:
         with writing(arguments) as log, Bar("segments looked at") as bar:
@@ -46,7 +48,7 @@ def _run(arguments: argparse.Namespace) -> int:
         why = error.strerror or type(error).__name__
         return fail(
             f"{error.filename or arguments.directory}: cannot be read or removed ({why}); "
-            "what was recorded as gone is removed by the next run",
+            "the next run removes what was already recorded as removed",
             5,
         )
     if arguments.json:
@@ -56,7 +58,7 @@ def _run(arguments: argparse.Namespace) -> int:
         _print(gone, done=arguments.yes)
     tell_of_spill(arguments)
     for problem in damage:
-        fail(f"what is old of the stream {problem.stream} stays from there on: {problem}", 2)
+        fail(f"old entries of the stream {problem.stream} stay from this place on: {problem}", 2)
     if damage:
         return 2
     return 1 if gone and not arguments.yes else 0
@@ -64,7 +66,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _print(gone: list[Expired], *, done: bool) -> None:
     entries = sum(each.entries for each in gone)
-    went = "went" if done else "would go"
+    went = "removed" if done else "would be removed"
     more = "; --yes does it" if gone and not done else ""
     what = f"{counted(len(gone), 'segment')} {went}, with {counted(entries, 'entry')}"
     print(f"{what} and the kept texts of their calls{more}")
@@ -80,7 +82,7 @@ def _print(gone: list[Expired], *, done: bool) -> None:
 ACTIONS = (
     Action(
         "expire",
-        "remove entries that are older than so many days",
+        "remove entries older than a number of days",
         "audit --keep-days 365",
         _run,
         _declare,

@@ -34,7 +34,7 @@ WORDS: Final = {
 _PILES: Final = {
     "open": "not settled, and not judged by you",
     "waiting": "judged, and waiting for another reviewer",
-    "disputed": "judged differently",
+    "disputed": "on which reviewers disagree",
     "settled": "settled",
     "all": "settled or not",
 }
@@ -45,8 +45,8 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--decide",
         choices=list(WORDS),
-        help="record a verdict on the finding of --call: true positive, false positive, rightly found and "
-        "harmless, cannot be told, somebody else has to look",
+        help="record a verdict on the finding in --call: true positive, false positive, rightly found but "
+        "harmless, cannot tell, somebody else has to look",
     )
     parser.add_argument("--call", metavar="CALL", help="with --decide: the call, or the beginning of its id")
     parser.add_argument(
@@ -56,7 +56,9 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--show", choices=list(_PILES), default="open", help="which findings; default: those open for you"
     )
-    parser.add_argument("--last", type=whole(1), default=20, metavar="N", help="the newest N; default: 20")
+    parser.add_argument(
+        "--last", type=whole(1), default=20, metavar="N", help="the newest N findings; default: 20"
+    )
     declare_reviewer(parser)
     declare_keys(parser)
     declare_filters(parser)
@@ -113,7 +115,7 @@ def _decide(arguments: argparse.Namespace, reviewer: str) -> int:
     from guardrails_lite.audit import decide
 
     if arguments.call is None:
-        return fail("--decide needs --call: the call whose finding is meant", 2)
+        return fail("--decide needs --call: the call that the finding is in", 2)
     verdict = WORDS[arguments.decide]
     who = {"reviewer": reviewer, "note": arguments.note.strip(), "needs": arguments.needs}
     with index_of(arguments) as index, writing(arguments) as log:
@@ -142,7 +144,7 @@ def _meant(index: Index | ShippedIndex, beginning: str, rules: list[str]) -> tup
         raise LookupError(f"no {'such ' if rules else ''}rule found anything in call {call}")
     if len(found) > 1:
         told = " or ".join(f"--rule {shlex.quote(rule)}" for rule in sorted(found))
-        raise ConfigError(f"several rules found something in this call: {told}")
+        raise ConfigError(f"several rules found something in this call; add {told}")
     return call, found[0]
 
 
@@ -161,7 +163,7 @@ def _undo(arguments: argparse.Namespace, reviewer: str) -> int:
 ACTIONS = (
     Action(
         "review",
-        "list what rules found and nobody has judged yet, and record verdicts on it",
+        "list findings that nobody has judged yet, and record verdicts on them",
         "audit --decide fp --call 8f3c21 --note 'a test key'",
         _run,
         _declare,

@@ -26,19 +26,19 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     from guardrails_lite.audit._sample import STRATA
 
     many = parser.add_mutually_exclusive_group(required=True)
-    many.add_argument("--size", type=int, metavar="N", help="so many calls, of each stratum")
-    many.add_argument("--share", type=float, metavar="S", help="this share of the calls, of each stratum")
+    many.add_argument("--size", type=int, metavar="N", help="draw this many calls from each stratum")
+    many.add_argument("--share", type=float, metavar="S", help="draw this share of the calls in each stratum")
     parser.add_argument(
         "--stratum",
         action="append",
         default=[],
         choices=STRATA,
-        help="group calls by this before drawing; given twice, by both",
+        help="group calls by this before drawing; may be repeated",
     )
     parser.add_argument(
-        "--seed", metavar="TEXT", help="draw again what was drawn with it; default: a new one"
+        "--seed", metavar="TEXT", help="repeat the draw made with this seed; default: a new random seed"
     )
-    parser.add_argument("--by", metavar="WHO", required=True, help="who draws: it goes into the log as it is")
+    parser.add_argument("--by", metavar="WHO", required=True, help="who draws; written to the log as it is")
     declare_keys(parser)
     declare_filters(parser)
 
@@ -75,10 +75,10 @@ def _run(arguments: argparse.Namespace) -> int:
         print()
         rows = [(*(value or "-" for value in each.values), each.calls, each.drawn) for each in drawn.strata]
         print_table((*arguments.stratum, "calls", "drawn"), rows)
-    print(f"\n{len(drawn.drawn)} of {drawn.calls} finished calls, whose sorted ids have the SHA-256")
+    print(f"\ndrawn: {len(drawn.drawn)} of {drawn.calls} finished calls, whose sorted ids have the SHA-256")
     print(drawn.population)
     again = f"--seed {safe(shlex.quote(drawn.seed))} --until {until}"
-    print(f"the same again: {again}, and the other options as they were")
+    print(f"to repeat the draw: {again}, with the other options unchanged")
     print(f"recorded as {drawn.entry}")
     return 0
 
@@ -92,7 +92,7 @@ def _moment(ns: int) -> str:
 ACTIONS = (
     Action(
         "sample",
-        "draw calls at random for review, so that anybody can draw the same",
+        "draw calls at random for review, so that anybody can repeat the draw",
         "audit --size 20 --by ada",
         _run,
         _declare,

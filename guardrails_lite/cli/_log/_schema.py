@@ -12,7 +12,7 @@ from guardrails_lite.cli._terminal import fail
 
 def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("type", nargs="?", metavar="TYPE", help="the payload of this type; default: all")
-    parser.add_argument("--list", action="store_true", help="only the types, each with what it tells")
+    parser.add_argument("--list", action="store_true", help="only list the types, with a description of each")
 
 
 def _schema(arguments: argparse.Namespace) -> int:
@@ -34,7 +34,7 @@ def _schema(arguments: argparse.Namespace) -> int:
 ACTIONS = (
     Action(
         "schema",
-        "print the JSON Schema of the entries of a log",
+        "print the JSON Schema of log entries",
         "call.completed",
         _schema,
         _declare,

@@ -17,11 +17,9 @@ _SHOWN = 160
 
 def _declare_grep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pattern", metavar="PATTERN", help="a regular expression over the entry's JSON")
+    parser.add_argument("-i", "--ignore-case", action="store_true", help="ignore case")
     parser.add_argument(
-        "-i", "--ignore-case", action="store_true", help="match capital and small letters alike"
-    )
-    parser.add_argument(
-        "-F", "--fixed", action="store_true", help="take the pattern as text, not as an expression"
+        "-F", "--fixed", action="store_true", help="take the pattern as plain text, not as an expression"
     )
     parser.add_argument("--type", metavar="TYPE", help="only entries of this type, such as erasure")
     parser.add_argument("-m", "--max", type=whole(1), metavar="N", help="stop after N entries")
@@ -34,7 +32,7 @@ def _grep(arguments: argparse.Namespace) -> int:
     try:
         pattern = re.compile(text.encode(), re.IGNORECASE if arguments.ignore_case else 0)
     except re.error as error:
-        return fail(f"the pattern is no regular expression: {error}", 2)
+        return fail(f"the pattern is not a regular expression: {error}", 2)
     count = 0
     with files_of(arguments) as directory:
         found = (
@@ -71,7 +69,7 @@ def _declare_sql(parser: argparse.ArgumentParser) -> None:
         type=amount("seconds"),
         default=30.0,
         metavar="S",
-        help="give up after so many seconds; default: 30",
+        help="give up after this many seconds; default: 30",
     )
 
 
@@ -102,7 +100,7 @@ ACTIONS = (
     ),
     Action(
         "sql",
-        "ask the index in SQL; it can only be read",
+        "query the index in SQL, read-only",
         "audit 'SELECT model, count(*) FROM calls GROUP BY model'",
         _sql,
         _declare_sql,

@@ -24,7 +24,7 @@ def _ship(arguments: argparse.Namespace) -> int:
     for problem in shipment.problems:
         print(safe(problem))
     if shipment.problems:
-        print("nothing was shipped: the database holds more of this log, or other bytes, than the directory")
+        print("nothing was shipped: the database holds more of this log than the directory, or other bytes")
     else:
         print(f"{safe(shipment.log)}: {counted(shipment.sent, 'byte')} sent, {shipment.held} held, ", end="")
         print(f"{shipment.waiting} waiting for a signature")
@@ -34,7 +34,7 @@ def _ship(arguments: argparse.Namespace) -> int:
 def _declare_fetch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", metavar="DIR", help="a new directory for the log")
     _declare_ship(parser)
-    parser.add_argument("--log", metavar="NAME", help="which log, where the database holds several")
+    parser.add_argument("--log", metavar="NAME", help="which log, if the database holds several")
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
@@ -52,7 +52,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
 ACTIONS = (
     Action(
         "ship",
-        "send what is signed to a PostgreSQL database",
+        "send the signed part of the log to a PostgreSQL database",
         "audit --db postgresql://auditor@db/logs",
         _ship,
         _declare_ship,
@@ -60,7 +60,7 @@ ACTIONS = (
     ),
     Action(
         "fetch",
-        "write what was shipped into a new directory",
+        "write a shipped log to a new directory",
         "copy --db postgresql://auditor@db/logs",
         _fetch,
         _declare_fetch,

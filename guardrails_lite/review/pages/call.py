@@ -98,7 +98,7 @@ def find(visit: Visit) -> Call:
     """
     found = visit.index.find(visit.path["id"])
     if len(found) != 1:
-        raise LookupError("Several calls begin so." if found else "There is no call with this id.")
+        raise LookupError("Several ids begin with this." if found else "There is no call with this id.")
     return found[0]
 
 

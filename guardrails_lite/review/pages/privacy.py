@@ -89,7 +89,7 @@ def end(visit: Visit) -> str:
     ended: dict[str, Callable[..., None]] = {"hold.placed": release, "restriction.placed": lift}
     kind = visit.form.get("type", "")
     if kind not in ended:
-        raise LookupError("Only a hold or a restriction is ended.")
+        raise LookupError("Only a hold or a restriction can be ended.")
     log: AuditLog = visit.desk.place.log()
     ended[kind](log, ident, owner=visit.reviewer, reason=reason)
     return _address(*_named(visit))

@@ -155,9 +155,9 @@ def _faults(
         if not got.told_twice:
             yield "the last event says something else than the events before it"
     elif not isinstance(got.error, GuardrailsError):
-        yield f"{type(got.error).__name__}, which is no error of ours"
+        yield f"{type(got.error).__name__}, which is not an error of this library"
     if any(SMUGGLED in seen for seen in got.seen) and (screens or not reply.mends):
-        yield "text that is no part of the answer arrived unchecked"
+        yield "text that is not part of the answer arrived unchecked"
     said = f"{got.written_error} {record!r} {record.to_dict() if record else ''}"
     if any(word in said for word in _VALUES):
         yield "a value of the reply is in the error or in the record"
