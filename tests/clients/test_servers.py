@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import traceback
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -234,3 +236,14 @@ def test_an_event_of_the_server_s_own_says_nothing_in_a_stream_of_dicts_either()
 
     assert PLANT not in repr(told)
     assert "".join(each["choices"][0]["delta"].get("content") or "" for each in told) == masked(SAYS)
+
+
+def test_every_server_of_the_table_is_on_its_page() -> None:
+    """What is tested is said, and what is said of a server is tested."""
+    page = (Path(__file__).parents[2] / "docs/reference/compatible-servers.md").read_text()
+    told = {name for row in re.findall(r"^\| ([^|]+) \|", page, re.MULTILINE) for name in row.split(",")}
+
+    tested = {re.sub(r" (gateway|on MLX|behind a gateway)$", "", shape.server) for shape in SHAPES}
+
+    assert tested <= told
+    assert len(tested) == page.count("`http") + 2, "of two the address depends"
