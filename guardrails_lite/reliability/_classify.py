@@ -71,7 +71,9 @@ def classify_body_error(body: Mapping[str, Any]) -> Failure:
 
 # What the classes say
 
-_PASS_THROUGH = frozenset({"CancelledError", "Cancelled", "KeyboardInterrupt", "SystemExit", "GeneratorExit"})
+_PASS_THROUGH = frozenset(
+    {"CancelledError", "Cancelled", "KeyboardInterrupt", "SystemExit", "GeneratorExit", "StreamClosed"}
+)
 _CONNECTION_WRAPPERS = frozenset({"APIConnectionError", "MaxRetryError"})
 
 
