@@ -18,12 +18,8 @@ class Permit(NamedTuple):  # every call makes one, and a tuple is made sooner th
     at_s: float
     tokens: int
     epochs: tuple[int, int, int]
-    divisor: int
-
-    @property
-    def is_degraded(self) -> bool:
-        """The shared store did not answer, so this process went by its own part of the limits."""
-        return self.divisor > 1
+    is_degraded: bool
+    """The shared store did not answer, so this process went by its own part of the limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +31,9 @@ class Waiting:
     ready_s: float
     """In how many seconds it is worth asking again; infinite: when woken."""
     patience_ends_s: float
+    patience_s: float
+    is_degraded: bool
+    """It asked while the shared store did not answer, so the time above is on the clock of this process."""
     lease_s: float
     caller: str = field(default="", repr=False)
 

@@ -75,6 +75,11 @@ class DegradingStore:
         return self._shared.workers if self._here.is_local else 1
 
     @property
+    def is_alone(self) -> bool:
+        """Whether the update under way is one of this process's own states."""
+        return self._here.is_local
+
+    @property
     def is_degraded(self) -> bool:
         """Whether the shared store did not answer when it was last asked."""
         return self._misses > 0

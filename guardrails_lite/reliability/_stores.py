@@ -53,6 +53,10 @@ class Store(Protocol):
     def divisor(self) -> int:
         """By how many the limits are divided: 1, or the number of workers while they cannot agree."""
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether the update under way is seen by this process only, for the shared store does not answer."""
+
     def now_s(self) -> float:
         """The time on the clock that the states of this store are kept in."""
 
@@ -75,6 +79,7 @@ class MemoryStore:
     blocks = False
     poll_s = None
     divisor = 1
+    is_alone = False
     _is_busy: bool
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:

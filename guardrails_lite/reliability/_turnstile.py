@@ -126,7 +126,9 @@ class Turnstile:
             until_s = now_s + min(patience_s, LEASE_S) + _GRACE_S
             queue.join(ticket, caller, way.limits.cost_of(caller, tokens), until_s=until_s)
             wait_s = math.inf if queue.head != ticket else ready_s - now_s
-            return Waiting(ticket, tokens, wait_s, now_s + patience_s, lease_s, caller)
+            return Waiting(
+                *(ticket, tokens, wait_s, now_s + patience_s, patience_s, way.is_alone, lease_s, caller)
+            )
 
         return self.store.update(self._keys, step)
 
@@ -228,13 +230,17 @@ class Turnstile:
         if shut is not None:
             queue.leave(ticket)
             return shut
+        patience_ends_s = waiting.patience_ends_s
+        if way.is_alone != waiting.is_degraded:  # it asked by another clock, and counts its time by itself
+            patience_ends_s = now_s + waiting.patience_s
         if queue.place(ticket) is None:  # it was lost, as when a shared store was emptied: queue up anew
             cost = way.limits.cost_of(waiting.caller, waiting.tokens)
-            queue.join(ticket, waiting.caller, cost, until_s=now_s + LEASE_S)
+            until_s = min(patience_ends_s, now_s + LEASE_S) + _GRACE_S
+            queue.join(ticket, waiting.caller, cost, until_s=until_s)
         if queue.head != ticket:
             return replace(waiting, ready_s=math.inf)
         ready_s = way.ready_at_s(waiting.tokens)
-        if ready_s > waiting.patience_ends_s and ready_s != math.inf:
+        if ready_s > patience_ends_s and ready_s != math.inf:
             queue.leave(ticket)
             return TurnedAway("no time to wait", retry_in_s=ready_s - now_s)
         if ready_s > now_s:

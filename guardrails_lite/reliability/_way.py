@@ -31,7 +31,7 @@ _UNASKED_PAUSE_S = 1.0
 class Way:
     """The circuits of an account, an endpoint and a model, and the lane to that model, at one time."""
 
-    __slots__ = ("circuits", "divisor", "epochs", "is_well", "lane", "limits", "now_s", "upstream")
+    __slots__ = ("circuits", "epochs", "is_alone", "is_well", "lane", "limits", "now_s", "upstream")
 
     def __init__(self, upstream: Upstream, store: Store, states: tuple[Circuit, Circuit, Lane]) -> None:
         account, endpoint, lane = states
@@ -42,7 +42,8 @@ class Way:
         self.lane = lane
         self.upstream = upstream
         self.now_s = store.now_s()
-        self.divisor = divisor = store.divisor
+        self.is_alone = store.is_alone
+        divisor = store.divisor
         limits = upstream.limits or NO_LIMITS
         self.limits = limits if divisor == 1 else limits.shared_by(divisor)
 
@@ -100,7 +101,7 @@ class Way:
             )
         lane.meter.enter(self.limits, ticket, tokens, now_s, ends_s)
         lane.pause.enter(ticket, ends_s)
-        return _new(Permit, (ticket, now_s, tokens, epochs, self.divisor))
+        return _new(Permit, (ticket, now_s, tokens, epochs, self.is_alone))
 
     def leave(
         self,
@@ -147,7 +148,7 @@ class Way:
     ) -> None:
         now_s = self.now_s
         # The epochs of a permit from the shared store mean nothing here, and the other way round.
-        said = verdicts(failure) if self.divisor == permit.divisor else NEUTRAL
+        said = verdicts(failure) if self.is_alone == permit.is_degraded else NEUTRAL
         took_s = now_s - permit.at_s if first_content_s is None else first_content_s
         is_good = said is GOOD and not is_slow(breaker, took_s)
         if is_good and self.is_well and permit.epochs == self.epochs:  # as most calls end: it opens nothing

@@ -249,6 +249,74 @@ def test_a_place_taken_while_the_store_was_down_is_given_back_where_it_was_taken
         turnstile.settle(other)
 
 
+def test_who_queued_while_the_store_was_down_keeps_its_patience_by_the_stores_clock() -> None:
+    """The clocks of the two have nothing in common: Redis counts from 1970, a process from the last boot."""
+    here_s, there_s = [0.0], [1.7e9]
+    shared = Flaky(clock=lambda: there_s[0])
+    store = DegradingStore(shared, clock=lambda: here_s[0])
+    turnstile = Turnstiles(ONE, store).of(PLACE)
+
+    for pause_s, goes_on in [(0.0, Permit), (5.0, Waiting), (90.0, TurnedAway)]:
+        shared.is_down = True
+        held, waiting = goes(turnstile.ask()), turnstile.ask(patience_s=30.0)
+        assert isinstance(waiting, Waiting)
+        shared.is_down = False
+        here_s[0] += 60
+        there_s[0] += 60
+        if pause_s:
+            asked_to = Failure.of("rate limited", status=429, retry_after_s=pause_s)
+            turnstile.settle(goes(turnstile.ask()), asked_to)
+        turn = turnstile.poll(waiting)
+        assert type(turn) is goes_on
+        if isinstance(turn, Permit):
+            turnstile.settle(turn)
+        elif isinstance(turn, Waiting):
+            turnstile.leave(waiting)
+            there_s[0] += 60
+        turnstile.settle(held)
+
+
+def test_a_place_that_was_lost_is_given_up_when_the_callers_patience_has_ended() -> None:
+    """The store goes down again before its caller can leave: the others do not wait a quarter of an hour."""
+    here_s, there_s = [0.0], [1.7e9]
+    shared = Flaky(clock=lambda: there_s[0])
+    turnstile = Turnstiles(ONE, DegradingStore(shared, clock=lambda: here_s[0])).of(PLACE)
+    other = Turnstiles(ONE, DegradingStore(shared, clock=lambda: here_s[0])).of(PLACE)
+    permit = goes(other.ask())
+    shared.is_down = True
+    held, waiting = goes(turnstile.ask()), turnstile.ask(patience_s=1.0)
+    assert isinstance(waiting, Waiting)
+    shared.is_down = False
+    here_s[0] += 60
+    assert isinstance(turnstile.poll(waiting), Waiting)  # in the queue of the shared store
+    shared.is_down = True
+    turnstile.leave(waiting)
+    shared.is_down = False
+    here_s[0] += 60
+    there_s[0] += 10
+
+    other.settle(permit)
+    goes(other.ask())
+    turnstile.settle(held)
+
+
+def test_a_store_for_one_process_knows_too_what_was_taken_while_it_was_down() -> None:
+    """Nothing is divided then, but the place is still this process's own."""
+    here_s = [0.0]
+    shared = Flaky()
+    shared.workers = 1
+    turnstile = Turnstiles(ONE, DegradingStore(shared, clock=lambda: here_s[0])).of(PLACE)
+    shared.is_down = True
+    permit = goes(turnstile.ask())
+    assert permit.is_degraded
+    shared.is_down = False
+    here_s[0] += 60
+    turnstile.settle(permit)
+    shared.is_down = True
+
+    goes(turnstile.ask())
+
+
 @pytest.mark.parametrize("answer", [None, b"+OK garbage\r\n" * 4])
 def test_a_server_that_is_down_silent_or_mad_costs_at_most_fifty_milliseconds(answer: bytes | None) -> None:
     """Fault X07: a Redis that accepts and says nothing, or talks nonsense, is not waited for."""
