@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,7 @@ from typing import Any
 
 import openai
 
+from benchmarks._chaos import chaos, stores_here
 from benchmarks._crowd import CALLERS, LIMIT, LOOPS, PROBES, THREADS, crowded, recovering
 from benchmarks._lateness import lateness
 from benchmarks._soak import clients, functions
@@ -31,6 +33,8 @@ Row = tuple[str, float, str, float | None, bool]
 
 SOAK, SOAK_CLIENTS = 100_000, 4_000
 """Calls of functions, and of wrapped clients over loopback: together about a minute."""
+CHAOS = 30
+"""Rounds of random faults, cancellations and outages: about a minute and a half."""
 _UPSTREAM = Upstream(limits=Limits(concurrency=100, rpm=1_000_000, tpm=1_000_000_000))
 _BUDGET = Budget(deadline_s=20, tokens=50_000)
 _USAGE = Usage(100, 50)
@@ -192,7 +196,15 @@ def _soaks() -> list[Row]:
             _row("… calls lost, answered wrongly or without their one record", soak.lost, "calls", 0),
             _row("… failures without an owner", soak.ownerless, "attempts", 0),
         ]
-    return found
+    return [*found, _row(f"laws broken in {CHAOS} rounds of chaos, each of 64 calls", _chaos(), "laws", 0)]
+
+
+def _chaos() -> int:
+    """Another seed each time."""
+    toll = chaos(time.time_ns(), range(CHAOS), stores=stores_here())
+    for law in toll.broken:
+        print(law, file=sys.stderr)
+    return len(toll.broken)
 
 
 def _sqlite_us() -> float:
