@@ -12,6 +12,9 @@ from guardrails_lite._errors import ConfigError
 
 M = TypeVar("M", bound=Callable[..., Any])
 
+LONGEST_S = 1e9
+"""The longest time that a setting may name, about 30 years: locks and sockets cannot wait for much longer."""
+
 
 def by_name(make: M) -> M:
     """Have a function, or a class, refuse arguments that it does not take by a ConfigError.

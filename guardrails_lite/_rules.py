@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from guardrails_lite._arguments import by_name
+from guardrails_lite._arguments import LONGEST_S, by_name
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._validators import Validator, arguments_as_code
 
@@ -171,9 +171,10 @@ def _rule_of(
         raise ConfigError(f"on_error={on_error!r} of {verb}({validator!r}) must be 'closed' or 'open'")
     if mode not in ("enforce", "monitor"):
         raise ConfigError(f"mode={mode!r} of {verb}({validator!r}) must be 'enforce' or 'monitor'")
-    if timeout_s is not None and not (type(timeout_s) in (int, float) and timeout_s > 0):
+    if timeout_s is not None and not (type(timeout_s) in (int, float) and 0 < timeout_s <= LONGEST_S):
         raise ConfigError(
-            f"timeout_s={timeout_s!r} of {verb}({validator!r}) must be a number of seconds, more than 0"
+            f"timeout_s={timeout_s!r} of {verb}({validator!r}) must be a number of seconds, more than 0 "
+            f"and at most {LONGEST_S:g}"
         )
     if not (type(share) in (int, float) and 0 <= share <= 1):
         raise ConfigError(f"share={share!r} of {verb}({validator!r}) must be from 0 to 1")

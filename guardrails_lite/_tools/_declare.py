@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from guardrails_lite._arguments import by_name
+from guardrails_lite._arguments import LONGEST_S, by_name
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._tools._docstrings import read_docstring
 from guardrails_lite._tools._signatures import arguments_type
@@ -90,9 +90,12 @@ def _with_terms(
     if approve is not None and approve != "deny" and not callable(approve):
         raise ConfigError(f"approve={approve!r} {named} must be a function that takes the call, or 'deny'")
     if approve_timeout_s is not None and not (
-        isinstance(approve_timeout_s, (int, float)) and approve_timeout_s > 0
+        isinstance(approve_timeout_s, (int, float)) and 0 < approve_timeout_s <= LONGEST_S
     ):
-        raise ConfigError(f"approve_timeout_s={approve_timeout_s!r} {named} must be more than 0 seconds")
+        raise ConfigError(
+            f"approve_timeout_s={approve_timeout_s!r} {named} must be more than 0 seconds and at most "
+            f"{LONGEST_S:g}"
+        )
     if approve_timeout_s is not None and (approve is None or approve == "deny"):
         raise ConfigError(f"approve_timeout_s= {named} needs a function as approve=")
     if max_calls is not None and (

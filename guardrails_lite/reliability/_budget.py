@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from guardrails_lite._arguments import by_name
+from guardrails_lite._arguments import LONGEST_S, by_name
 from guardrails_lite._errors import BudgetExceeded, ConfigError, DeadlineExceeded
 from guardrails_lite.reliability._prices import Price, price_of
 
@@ -310,8 +310,11 @@ def _times(count: int, noun: str) -> str:
 def _check_limit(name: str, value: object, unit: str) -> None:
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-        raise ConfigError(f"{name}={value!r} of Budget must be more than 0 {unit}, or None for no limit.")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= LONGEST_S:
+        raise ConfigError(
+            f"{name}={value!r} of Budget must be more than 0 {unit}, or None for no limit. "
+            f"The most is {LONGEST_S:g}."
+        )
 
 
 def _check_whole(name: str, value: object) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
-from guardrails_lite._arguments import by_name
+from guardrails_lite._arguments import LONGEST_S, by_name
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.reliability._failure import Failure, Kind
 from guardrails_lite.reliability._tenacity import as_code, attempts_of, is_retry, is_stop, is_wait, state_of
@@ -184,11 +184,11 @@ def _check_count(name: str, value: object, *, least: int) -> None:
 def _check_wait(wait: object) -> None:
     if wait is None or (callable(wait) and not is_stop(wait) and not is_retry(wait)):
         return
-    if isinstance(wait, (int, float)) and not isinstance(wait, bool) and 0 <= wait < math.inf:
+    if isinstance(wait, (int, float)) and not isinstance(wait, bool) and 0 <= wait <= LONGEST_S:
         return
     raise ConfigError(
-        f"wait={as_code(wait)} of Retry must be a number of seconds (0 or more), a wait object of tenacity, "
-        "or a function of the attempt's number."
+        f"wait={as_code(wait)} of Retry must be a number of seconds (from 0 to 1e9), a wait object of "
+        "tenacity, or a function of the attempt's number."
     )
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import fields
 from typing import Any
 
+from guardrails_lite._arguments import LONGEST_S
 from guardrails_lite._errors import ConfigError
 
 
@@ -14,9 +15,12 @@ def check_number(owner: object, name: str, unit: str, *, above: float = 0.0, opt
     value = getattr(owner, name)
     if value is None and optional:
         return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not above < value < math.inf:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    is_too_long = is_number and unit == "seconds" and value > LONGEST_S
+    if not is_number or is_too_long or not above < value < math.inf:
+        told = f" and at most {LONGEST_S:g}" if is_too_long else ""
         raise ConfigError(
-            f"{name}={value!r} of {type(owner).__name__} must be more than {above:g} {unit}"
+            f"{name}={value!r} of {type(owner).__name__} must be more than {above:g} {unit}{told}"
             + (", or None for no limit." if optional else ".")
         )
 

@@ -215,6 +215,7 @@ def test_check_decides_about_a_text(text: str, side: Any, verdict: str, left: st
         (lambda: block(odd, share=2), "share=2 of block.* must be from 0 to 1"),
         (lambda: block(odd, roles=7), r"roles=7 of block\(odd\): expected some of assistant"),
         (lambda: block(odd, roles=[[1]]), r"roles=\[\[1\]\] of block\(odd\): expected some of"),
+        (lambda: block(odd, timeout_s=float("inf")), "timeout_s=inf of block.* more than 0 and at most 1e"),
         (lambda: block(odd, timeout_s="2"), "timeout_s='2' of block.* must be a number of seconds"),
         (lambda: block(odd, share="all"), "share='all' of block.* must be from 0 to 1"),
         (lambda: validator(params=3)(odd.find), "params=3 of validator .* must be a mapping"),

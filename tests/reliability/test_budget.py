@@ -123,6 +123,8 @@ def test_usage_that_cannot_be_is_estimated(usage: Usage | None) -> None:
     ("settings", "message"),
     [
         ({"deadline_s": 0}, "deadline_s=0 of Budget must be more than 0 seconds"),
+        ({"deadline_s": 1e10}, "deadline_s=10000000000.0 of Budget must be .* The most is 1e\\+09"),
+        ({"deadline_s": 10**400}, "of Budget must be more than 0 seconds"),
         ({"deadline_s": float("nan")}, "deadline_s=nan"),
         ({"tokens": 0}, "tokens=0 of Budget must be a whole number, 1 or more"),
         ({"tokens": 1.5}, "tokens=1.5"),

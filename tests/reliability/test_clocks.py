@@ -24,6 +24,7 @@ QUICK = Clocks(first_content_s=2)
         ({}, r"Clocks\(\) sets no clock. Give it one, such as"),
         ({"rate_over_s": 5}, "sets no clock"),
         ({"first_content_s": 0}, "first_content_s=0 of Clocks must be more than 0 seconds, or None"),
+        ({"connect_s": 10**400}, "of Clocks must be more than 0 seconds and at most 1e"),
         ({"connect_s": "2"}, "connect_s='2' of Clocks must be more than 0 seconds"),
         ({"min_chars_per_s": -1}, "min_chars_per_s=-1 of Clocks must be more than 0 characters a second"),
         ({"connect_s": 5, "first_content_s": 5}, "connect_s=5 .* no shorter than first_content_s=5"),

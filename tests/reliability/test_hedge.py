@@ -82,6 +82,7 @@ def test_kinds_of_calls_are_told_apart_and_their_number_is_bounded() -> None:
     ("settings", "message"),
     [
         ({"after_s": 0}, "after_s=0 of Hedge must be more than 0 seconds"),
+        ({"after_s": 1e15}, "of Hedge must be more than 0 seconds and at most 1e"),
         ({"after_s": "soon"}, "after_s='soon' of Hedge must be more than 0 seconds"),
         ({"max_share": 0}, "max_share=0 of Hedge must be a share above 0 to 1"),
         ({"max_share": 5}, "max_share=5 of Hedge must be a share above 0 to 1"),

@@ -136,6 +136,7 @@ def test_stop_objects_of_tenacity_end_it() -> None:
         ({"attempts": True}, "attempts=True of Retry"),
         ({"attempts": 2.0}, "attempts=2.0 of Retry"),
         ({"reasks": -1}, "reasks=-1 of Retry must be a whole number, 0 or more"),
+        ({"wait": 1e300}, "of Retry must be a number of seconds"),
         ({"wait": -1}, "wait=-1 of Retry must be a number of seconds"),
         ({"wait": float("inf")}, "wait=inf of Retry"),
         ({"wait": "1"}, "wait='1' of Retry"),
