@@ -41,7 +41,7 @@ async def raced(first: Attempt, hedge: Hedge, *, fallbacks_left: int) -> tuple[R
         Invalid: a whole reply came that is not what was declared.
         Stop: a rule stops the reply.
     """
-    story, plan = first.story, first.plan
+    story = first.story
     if story.attempt == 1:
         hedge.account.earn()
     if not story.hedged and (why_not := _why_not(first)) is not None:
@@ -49,51 +49,75 @@ async def raced(first: Attempt, hedge: Hedge, *, fallbacks_left: int) -> tuple[R
         story.hedged = True
     if story.hedged:
         return await first.make()
-    lane = first.target.name, first.model, story.style
-    began_s = plan.clock()
-    out = [_Racer(first)]
-    last = story.attempt
-    missed: Unanswered | None = None
+    race = _Race(first, hedge)
     ending, collected = "outrun", False  # for what is still out at the end
     try:
-        await out[0].launch()
-        await Land(_flights(out), hedge.delay_s(lane))
-        if not out[0].has_landed:
-            second = _second(first, hedge, plan.clock() - began_s, fallbacks_left)
-            if second is not None and await _has_turn(first, second):
-                out.append(_Racer(second))
-                last = story.attempt
-                await out[1].launch()
-        while True:
-            racer = next((each for each in out if each.has_landed), None)
-            if racer is None:
-                await Land(_flights(out))
-                continue
-            if racer.is_good:
-                hedge.account.took(lane, plan.clock() - began_s)
-                await _outrun(out, racer)
-            out.remove(racer)
-            try:
-                return await racer.make()
-            except Unanswered as failed:
-                if not out:  # a broken stream is gone on with from what the attempt has received
-                    first.incoming = racer.attempt.incoming
-                if failed.failure.action == "fail" or story.released:
-                    raise
-                if missed is None or racer.attempt is first:
-                    missed = failed
-                if not out:
-                    raise missed from None
+        await race.set_off(fallbacks_left)
+        return await race.finish()
     except BaseException as error:
         if not isinstance(error, Unanswered):
             ending, collected = type(error).__name__, isinstance(error, GeneratorExit)
         raise
     finally:
         if collected:
-            _drop(out, ending)
-        elif out:
-            await _give_up(out, ending)
-        story.attempt = last
+            _drop(race.out, ending)
+        elif race.out:
+            await _give_up(race.out, ending)
+        story.attempt = race.last
+
+
+class _Race:
+    """An attempt, and a second one beside it where its first content is late."""
+
+    def __init__(self, first: Attempt, hedge: Hedge) -> None:
+        self.first = first
+        self.hedge = hedge
+        self.lane = first.target.name, first.model, first.story.style
+        self.began_s = first.plan.clock()
+        self.out = [_Racer(first)]
+        """Those that have not been made to their end, and not been given up."""
+        self.last = first.story.attempt
+        """The number of the last attempt."""
+
+    async def set_off(self, fallbacks_left: int) -> None:
+        """Send the first, and the second if the first is late and nothing speaks against it."""
+        first = self.first
+        await self.out[0].launch()
+        await Land(_flights(self.out), self.hedge.delay_s(self.lane))
+        if self.out[0].has_landed:
+            return
+        second = _second(first, self.hedge, first.plan.clock() - self.began_s, fallbacks_left)
+        if second is not None and await _has_turn(first, second):
+            self.out.append(_Racer(second))
+            self.last = first.story.attempt
+            await self.out[1].launch()
+
+    async def finish(self) -> tuple[Reply, Any]:
+        """Go on with whichever lands first, and with the other if that one brings no whole reply."""
+        missed: Unanswered | None = None
+        while True:
+            racer = await self._landed()
+            try:
+                return await racer.make()
+            except Unanswered as failed:
+                if not self.out:  # a broken stream is gone on with from what the attempt has received
+                    self.first.incoming = racer.attempt.incoming
+                if failed.failure.action == "fail" or self.first.story.released:
+                    raise
+                if missed is None or racer.attempt is self.first:
+                    missed = failed
+                if not self.out:
+                    raise missed from None
+
+    async def _landed(self) -> _Racer:
+        """The next one that has landed. Where it shows a reply, it has won, and the other is given up."""
+        while (racer := next((each for each in self.out if each.has_landed), None)) is None:
+            await Land(_flights(self.out))
+        if racer.is_good:
+            self.hedge.account.took(self.lane, self.first.plan.clock() - self.began_s)
+            await _outrun(self.out, racer)
+        self.out.remove(racer)
+        return racer
 
 
 def _why_not(attempt: Attempt) -> str | None:
