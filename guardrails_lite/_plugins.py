@@ -63,6 +63,8 @@ def load(name: str, arguments: dict[str, Any]) -> Validator:
             f"validator {name!r} cannot be made with {', '.join(arguments) or 'nothing'}: {error}. "
             f"It takes {takes or 'nothing'}"
         ) from error
+    except ImportError as error:
+        raise ConfigError(f"validator {name!r} cannot be made: {_why(error)}") from error
     if not isinstance(validator, Validator):
         raise ConfigError(
             f"validator {name!r} makes a {type(validator).__name__}; expected a validator, see @validator"
@@ -91,5 +93,11 @@ def _imported(name: str) -> Any:
         return found[0].load()
     except Exception as error:
         raise ConfigError(
-            f"validator {name!r} ({found[0].value}) cannot be imported: {type(error).__name__}"
+            f"validator {name!r} ({found[0].value}) cannot be imported: {_why(error)}"
         ) from error
+
+
+def _why(error: Exception) -> str:
+    """The class of *error*, and of an import that failed also what was to be imported."""
+    told = type(error).__name__
+    return f"{told}: {error}" if isinstance(error, ImportError) else told

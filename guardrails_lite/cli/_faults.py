@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._counts import counted
-from guardrails_lite._errors import ConfigError, MissingPackage
+from guardrails_lite._errors import ConfigError
 from guardrails_lite._guard import Guard
 from guardrails_lite.cli._parser import amount, whole
 from guardrails_lite.cli._terminal import Bar, fail, print_json, print_table
@@ -65,8 +65,6 @@ def run(arguments: argparse.Namespace) -> int:
             )
     except (ConfigError, ValueError) as error:
         return fail(error)
-    except ImportError:
-        return fail(MissingPackage.needed_by("the fault lab", "openai", install="openai"))
     if arguments.json:
         print_json([_told(each) for each in matrix.observations])
     elif arguments.markdown:

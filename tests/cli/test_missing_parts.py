@@ -96,6 +96,47 @@ def test_kept_texts_in_a_log_that_is_signed_without_cryptography_need_it(
     assert "opening kept texts needs cryptography, which is not installed: pip install" in said
 
 
+@pytest.mark.parametrize("when", ["imported", "made"])
+@pytest.mark.parametrize("command", ["check it.toml", "faults H20 --guard it.toml", "scan - --guard it.toml"])
+def test_a_broken_import_of_a_plug_in_is_told_as_what_it_is(
+    command: str,
+    when: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Law: no other package is blamed for a module that somebody's own code cannot import."""
+    missing = "import module_that_nobody_has"
+    (tmp_path / f"plug_in_{when}.py").write_text(
+        f"{missing}\n" if when == "imported" else f"def named():\n    {missing}\n"
+    )
+    info = tmp_path / "broken-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: broken\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[guardrails_lite.validators]\nbroken = plug_in_{when}:named\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    Path("it.toml").write_text('[[output]]\nblock = "broken"\n')
+
+    assert main(command.split()) == 2
+    told = capsys.readouterr().err
+    assert "'broken'" in told
+    assert f"cannot be {when}: ModuleNotFoundError: No module named" in told
+    assert "module_that_nobody_has" in told
+    assert "openai" not in told
+    assert "pip install" not in told
+
+
+def test_a_broken_openai_is_not_a_missing_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Law: what an installed package cannot import is raised as it is."""
+    (tmp_path / "openai.py").write_text("import module_that_nobody_has\n")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "openai"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    with pytest.raises(ModuleNotFoundError, match="module_that_nobody_has"):
+        main(["faults", "H20", "--way", "sync"])
+
+
 def test_it_is_a_config_error() -> None:
     """Whoever catches what a guard cannot be built from catches this too."""
     error = MissingPackage.needed_by("it", "one", "two", install="all[both]")

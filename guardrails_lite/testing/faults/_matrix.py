@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from guardrails_lite._errors import MissingPackage
 from guardrails_lite.testing.faults._catalogue import FAULTS
 from guardrails_lite.testing.faults._fault import LONG_S, Fault, Variant
 from guardrails_lite.testing.faults._trial import WAYS, Observation, Way, attempt
@@ -75,10 +77,16 @@ def faults_matrix(
         slack_s: By how much a call may outlive its deadline; a busy machine needs more.
         workers: How many calls to make at once.
         told: Called after each call with how many are done, and of how many.
+
+    Raises:
+        MissingPackage: openai is not installed.
+        ValueError: *ids* names what is not there, or *deadline_s* is out of its range.
     """
     if not 0 < deadline_s <= LONG_S / 2:
         raise ValueError(f"deadline_s={deadline_s!r} must be more than 0 and at most {LONG_S / 2:g} seconds")
     jobs = list(_jobs(ids, ways))
+    if find_spec("openai") is None:
+        raise MissingPackage.needed_by("the fault lab", "openai", install="openai")
 
     def observe(job: tuple[Fault, Variant, Way]) -> Observation:
         fault, variant, way = job
