@@ -22,6 +22,7 @@ from guardrails_lite.audit._disk import Clock, Disk
 from guardrails_lite.audit._explaining import explanation
 from guardrails_lite.audit._format import Entry, encoder
 from guardrails_lite.audit._keys import Algorithm
+from guardrails_lite.audit._privacy import holds_lock
 from guardrails_lite.audit._pseudonym import Pseudonyms
 from guardrails_lite.audit._registry import Registry
 from guardrails_lite.audit._settings import Capture, LogMode, OnFailure, Settings, Witness
@@ -145,6 +146,7 @@ class AuditLog:
             probe.unlink()
             self._registry.create_or_load(self._settings.algorithm, {})
             with turn(self._registry.lock_path):
+                holds_lock(self.directory).touch(0o600)  # there before a volume is full
                 self._pseudonyms.load(make=not self._registry.has_streams())
                 if self._settings.keeps_texts or (self._keys / "vault.key").exists():
                     self.vault.load()

@@ -2,16 +2,22 @@
 
 Each of these is itself an entry of the log, so that a data-protection officer can show that it was done, by
 whom and why. None of them changes an entry: after an erasure every proof still holds.
+
+What destroys texts looks first whether a hold or a restriction forbids it. So that none can come in between,
+the two take turns, in all processes: one that is placed first is heeded, and the other is placed afterwards.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit._content import Content, Form, Texts, content_of
 from guardrails_lite.audit._format import Entry
+from guardrails_lite.audit._turn import refuse_in_turn, turn
 
 if TYPE_CHECKING:
     from guardrails_lite.audit._log import AuditLog
@@ -95,9 +101,13 @@ def _nothing(content: Content, texts: Form) -> str:
 
 
 def hold(log: AuditLog, value: str, *, owner: str, reason: str, kind: str = "user") -> str:
-    """Place a legal hold on a person: until it is released nothing of theirs is erased. Its id."""
+    """Place a legal hold on a person: until it is released nothing of theirs is erased. Its id.
+
+    What is being erased, expired or repaired meanwhile, in any process, is done with when this returns.
+    """
     names = log.pseudonyms_of(kind, value)
-    return log.event("hold.placed", {"subjects": names, "owner": owner, "reason": reason})
+    with holds_as_they_are(log):
+        return log.event("hold.placed", {"subjects": names, "owner": owner, "reason": reason})
 
 
 def release(log: AuditLog, hold_id: str, *, owner: str, reason: str) -> None:
@@ -130,7 +140,8 @@ def restrict(
     """
     names = log.pseudonyms_of(kind, value)
     told = {"subjects": names, "request": request, "basis": basis}
-    return log.event("restriction.placed", told | _owned(owner))
+    with holds_as_they_are(log):
+        return log.event("restriction.placed", told | _owned(owner))
 
 
 def lift(log: AuditLog, restriction_id: str, *, owner: str, reason: str) -> None:
@@ -164,16 +175,34 @@ def erase(log: AuditLog, value: str, *, request: str, basis: str, owner: str = "
         LogUnavailable: the log cannot be written; nothing was destroyed.
     """
     names = log.pseudonyms_of(kind, value)
-    for hold_id, entry in holds(log).items():
-        if subjects_of(entry) & set(names):
-            raise ConfigError(
-                f"the person is under legal hold {hold_id}; release it first, or refuse the request"
-            )
-    log._writer.make_ready()  # what could not be recorded is not destroyed
-    count = log.vault.erase(names)
-    told = {"subjects": names, "keys": count, "request": request, "basis": basis}
-    log.event("erasure", told | _owned(owner))
+    with holds_as_they_are(log):
+        for hold_id, entry in holds(log).items():
+            if subjects_of(entry) & set(names):
+                raise ConfigError(
+                    f"the person is under legal hold {hold_id}; release it first, or refuse the request"
+                )
+        log._writer.make_ready()  # what could not be recorded is not destroyed
+        count = log.vault.erase(names)
+        told = {"subjects": names, "keys": count, "request": request, "basis": basis}
+        log.event("erasure", told | _owned(owner))
     return count
+
+
+@contextlib.contextmanager
+def holds_as_they_are(log: AuditLog) -> Iterator[None]:
+    """Let nobody place a hold or a restriction meanwhile, or destroy what one may be about.
+
+    Raises:
+        ConfigError: it is asked for in a callback, while this thread does one of these or has the registry.
+    """
+    refuse_in_turn(log._registry.lock_path)
+    with turn(holds_lock(log.directory)):
+        yield
+
+
+def holds_lock(directory: Path) -> Path:
+    """The lock file of the log in *directory* that `holds_as_they_are` holds."""
+    return directory / "holds.lock"
 
 
 def _owned(owner: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit._chain import Chain, Problem
 from guardrails_lite.audit._content import Box, content_of
 from guardrails_lite.audit._format import BadLine, Entry, parse
-from guardrails_lite.audit._privacy import holds, restrictions, subjects_of
+from guardrails_lite.audit._privacy import holds, holds_as_they_are, restrictions, subjects_of
 from guardrails_lite.audit._registry import Known, read_config
 from guardrails_lite.audit._scan import lines, segments
 from guardrails_lite.audit._verify import check_end, read_registry, stream_chain
@@ -99,20 +99,22 @@ def expire(
     """
     if not by:
         raise ConfigError("expire(...) needs by=: the log records who removes entries")
-    limit = _limit(log, keep_days)
-    with log._registry.session() as session:
-        gone = _plan(log, limit, on_damage, on_progress)
-        for segment in gone:
-            told = segment.told
-            times = {"first_ns": told.first_ns, "last_ns": told.last_ns, "entries": told.entries}
-            session.append("segment.expired", {**segment.state, **times, "keep_days": keep_days, "by": by})
-            log.vault.blank(segment.boxes)
-        for known in session.streams.values():
-            if known.expired is not None:
-                for path in segments(log.directory / "streams" / known.name):
-                    if int(path.stem) <= known.expired["segment"]:
-                        os.unlink(path)
-        return [segment.told for segment in gone]
+    with holds_as_they_are(log):
+        limit = _limit(log, keep_days)
+        with log._registry.session() as session:
+            gone = _plan(log, limit, on_damage, on_progress)
+            for segment in gone:
+                told = segment.told
+                times = {"first_ns": told.first_ns, "last_ns": told.last_ns, "entries": told.entries}
+                entry = {**segment.state, **times, "keep_days": keep_days, "by": by}
+                session.append("segment.expired", entry)
+                log.vault.blank(segment.boxes)
+            for known in session.streams.values():
+                if known.expired is not None:
+                    for path in segments(log.directory / "streams" / known.name):
+                        if int(path.stem) <= known.expired["segment"]:
+                            os.unlink(path)
+    return [segment.told for segment in gone]
 
 
 @dataclass(frozen=True, slots=True)

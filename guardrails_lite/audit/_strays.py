@@ -21,7 +21,7 @@ from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit._content import Box, content_of
 from guardrails_lite.audit._disk import Disk
 from guardrails_lite.audit._format import BadLine, parse
-from guardrails_lite.audit._privacy import holds, restrictions, subjects_of
+from guardrails_lite.audit._privacy import holds, holds_as_they_are, restrictions, subjects_of
 from guardrails_lite.audit._read import stream_names
 from guardrails_lite.audit._registry import read_config
 from guardrails_lite.audit._scan import lines, segments
@@ -58,7 +58,8 @@ def strays(directory: str | os.PathLike[str]) -> list[Stray]:
     """
     root = Path(directory)
     vault = Vault(root / "vault", root, disk=Disk())
-    # First how long they are, then the records: what comes in between is of neither.
+    # The files are listed before the records are read: a process that ends in between leaves a file that is
+    # not listed, and all records that name a listed one are there to be read.
     sizes = dict(vault.at_rest())
     if not sizes:
         return []
@@ -98,18 +99,18 @@ def clear_strays(log: AuditLog) -> list[Stray]:
             f"{log.directory}: no kept text may be removed while the log does not verify, because its record "
             "may be what is missing; see `guardrails-lite log verify`"
         )
-    placed = {**holds(log), **restrictions(log)}.values()
-    subjects = frozenset[str]().union(*map(subjects_of, placed))
-    found = [
-        stray
-        for stray in strays(log.directory)
-        if not log.vault.holds_of(stray.file.removesuffix(".boxes"), subjects)
-    ]
-    if found:
-        removed: list[dict[str, Any]] = [asdict(stray) for stray in found]
-        log.event("log.repaired", {"removed": removed})
-        for stray in found:
-            log.vault.overwrite(stray.file.removesuffix(".boxes"), [(stray.offset, stray.bytes)])
+    left = strays(log.directory)
+    with holds_as_they_are(log):
+        placed = {**holds(log), **restrictions(log)}.values()
+        subjects = frozenset[str]().union(*map(subjects_of, placed))
+        found = [
+            stray for stray in left if not log.vault.holds_of(stray.file.removesuffix(".boxes"), subjects)
+        ]
+        if found:
+            removed: list[dict[str, Any]] = [asdict(stray) for stray in found]
+            log.event("log.repaired", {"removed": removed})
+            for stray in found:
+                log.vault.overwrite(stray.file.removesuffix(".boxes"), [(stray.offset, stray.bytes)])
     return found
 
 

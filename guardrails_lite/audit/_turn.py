@@ -66,7 +66,7 @@ def refuse_in_turn(lock: Path) -> None:
     """
     if os.path.realpath(lock) in _TURNS.waiting:
         raise ConfigError(
-            f"{lock.parent}: this thread is already using this log's registry, in a callback such as "
+            f"{lock.parent}: this thread is already using this log alone, in a callback such as "
             "on_progress=, so it would wait for itself. Do this after the call that took the callback."
         )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,18 @@ import pytest
 from guardrails_lite._errors import ConfigError, LogUnavailable
 from guardrails_lite.audit import (
     AuditLog,
+    Clock,
     Disk,
     Erased,
     KeptText,
+    clear_strays,
     erase,
+    expire,
     find_subject,
     hold,
     holds,
     release,
+    restrict,
     reveal,
     verify,
 )
@@ -209,3 +215,45 @@ def test_texts_are_on_the_disk_within_a_second(tmp_path: Path) -> None:
         log.tick()
     written = [*tmp_path.glob("log/vault/*"), *tmp_path.glob("log/streams/*/*")]
     assert sorted(synced) == sorted(path.stat().st_ino for path in written)
+
+
+DESTROYING: dict[str, Callable[[AuditLog], object]] = {
+    "erase": lambda log: erase(log, "ada@example.org", request="r", basis="b"),
+    "expire": lambda log: expire(log, keep_days=1, by="job"),
+    "clear strays": clear_strays,
+}
+
+
+@pytest.mark.parametrize("placing", [hold, restrict])
+@pytest.mark.parametrize("action", DESTROYING)
+def test_a_hold_is_heeded_or_placed_afterwards(tmp_path: Path, action: str, placing: Any) -> None:
+    """Law: once a hold or a restriction is placed, nothing destroys what it is about."""
+    root = tmp_path / "log"
+    with AuditLog(root, capture="redacted", clock=Clock(wall_ns=lambda: 1_600_000_000 * 10**9)) as log:
+        log(told(1))
+        if action == "clear strays":
+            log.vault.put(call_id(2), log.pseudonym("user", "ada@example.org"), TEXTS)
+    before = everything(root / "vault")
+    officer = AuditLog(root)
+    officer.event("note", {})  # so that placing one needs nothing but its entry
+    by = {"owner": "c", "reason": "r"} if placing is hold else {"request": "r", "basis": "b"}
+    thread = threading.Thread(target=placing, args=(officer, "ada@example.org"), kwargs=by)
+    placed_in_between = False
+
+    def wall_ns() -> int:
+        """Asked for the first time where no hold was found, and before anything is destroyed."""
+        nonlocal placed_in_between
+        if not thread.ident:
+            thread.start()
+            thread.join(0.3)
+            placed_in_between = not thread.is_alive()
+        return time.time_ns()
+
+    with AuditLog(root, clock=Clock(wall_ns=wall_ns)) as log:
+        DESTROYING[action](log)
+    thread.join()
+    officer.close()
+
+    assert thread.ident, "it was never tried"
+    assert not placed_in_between
+    assert everything(root / "vault") != before

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from guardrails_lite import ConfigError, LogUnavailable
-from guardrails_lite.audit import AuditLog, expirable, expire, verify
+from guardrails_lite.audit import AuditLog, expirable, expire, hold, verify
 from guardrails_lite.audit._disk import try_lock
 from guardrails_lite.audit._turn import in_turn, put_off, turn
 from tests.audit.calls import record
@@ -71,6 +71,7 @@ REFUSED: dict[str, Callable[[AuditLog], object]] = {
     "verify": lambda log: log.verify(),
     "open": lambda log: AuditLog(log.directory),
     "expire": lambda log: expire(log, keep_days=1, by="job"),
+    "hold": lambda log: hold(log, "ada", owner="counsel", reason="case"),
 }
 
 
@@ -82,7 +83,7 @@ def test_a_callback_is_told_what_it_cannot_do(tmp_path: Path, what: str) -> None
     tried: list[str] = []
 
     def on_progress(done: int, total: int) -> None:
-        with pytest.raises(ConfigError, match=r"already using this log's registry.*Do this after"):
+        with pytest.raises(ConfigError, match=r"already using this log alone.*Do this after"):
             REFUSED[what](log)
         tried.append(what)
 
