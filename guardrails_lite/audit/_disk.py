@@ -3,7 +3,7 @@
 They are values so that a test can make each of them fail, and time can stand still. Facts that shape the
 code above: `os.write` may accept part of a line without raising; a failed sync is reported once and the
 next one succeeds although the data is gone; a rename is atomic, the old bytes stay on the disk until
-they are overwritten.
+they are overwritten; the name of a new file survives a crash only once its directory is synced, too.
 """
 
 from __future__ import annotations
@@ -52,8 +52,11 @@ class Clock:
 
 
 def make_private(directory: Path) -> None:
-    """Make *directory* and its parents; only its owner may look inside."""
+    """Make *directory* and its parents, durably; only its owner may look inside."""
+    made = [each for each in (directory, *directory.parents) if not each.exists()]
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in made:
+        sync_directory(each.parent)
 
 
 def sync_directory(directory: Path) -> None:

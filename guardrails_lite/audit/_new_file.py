@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from guardrails_lite._errors import ConfigError
+from guardrails_lite.audit._disk import sync_directory
 
 
 def new_place(what: str, path: str | os.PathLike[str], *, log: str | os.PathLike[str]) -> Path:
@@ -43,8 +45,18 @@ def new_file(place: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(fresh, place)
+        _sync_name(place)
     except BaseException:
         for left in (fresh, place):
             with contextlib.suppress(OSError):
                 left.unlink()
         raise
+
+
+def _sync_name(place: Path) -> None:
+    """Make the name of *place* durable, where its file system can."""
+    try:
+        sync_directory(place.parent)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise

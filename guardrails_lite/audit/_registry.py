@@ -106,7 +106,10 @@ class Registry:
         session = Session(self, [], key, algorithm, 0, {}, NO_LEAF, Frontier(), None)
         session.append("log.created", {"config": config})
         fresh = self.config_path.with_suffix(".new")
-        fresh.write_text(json.dumps(config, indent=1) + "\n")
+        with fresh.open("w") as file:
+            file.write(json.dumps(config, indent=1) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(fresh, self.config_path)
         sync_directory(self.config_path.parent)
 

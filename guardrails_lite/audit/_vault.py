@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from guardrails_lite._errors import ConfigError, MissingPackage
 from guardrails_lite._record import KeptText
 from guardrails_lite.audit._content import Box, Content, Texts
-from guardrails_lite.audit._disk import Disk, hold, is_locked, make_private, replace_secret
+from guardrails_lite.audit._disk import Disk, hold, is_locked, make_private, replace_secret, sync_directory
 from guardrails_lite.audit._keys import has_cryptography
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class _Files:
 
     def __init__(self, directory: Path) -> None:
         make_private(directory)
+        self._directory: Path | None = directory
+        """Where the names of these files are not durable yet."""
         self.name = f"{os.getpid()}-{secrets.token_hex(6)}"
         self.offset = self.count = 0
         """How many bytes of boxes there are, and how many keys."""
@@ -75,6 +77,9 @@ class _Files:
         if not self.synced:
             disk.sync(self.slots)
             disk.sync(self.boxes)
+            if self._directory is not None:
+                sync_directory(self._directory)
+                self._directory = None
             self.synced = True
 
     def close(self) -> None:

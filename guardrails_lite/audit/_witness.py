@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from guardrails_lite._errors import ConfigError
+from guardrails_lite.audit._disk import Disk, sync_directory
 
 
 def witness_file(path: str | os.PathLike[str]) -> Callable[[str], None]:
@@ -18,12 +19,15 @@ def witness_file(path: str | os.PathLike[str]) -> Callable[[str], None]:
     place = Path(path)
 
     def keep(head: str) -> None:
+        is_new = not place.exists()
         fd = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            os.write(fd, f"{head}\n".encode())
+            Disk().write_all(fd, f"{head}\n".encode())
             os.fsync(fd)
         finally:
             os.close(fd)
+        if is_new:
+            sync_directory(place.parent)
 
     return keep
 
