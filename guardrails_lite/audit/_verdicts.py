@@ -41,7 +41,8 @@ VERDICTS: Final = {
 }
 """What a reviewer may decide, and what it means."""
 
-_LONGEST_NOTE: Final = 500
+LONGEST_NOTE: Final = 500
+"""How many characters a note or a reason has at most: it stays as long as the log does."""
 QUIET: Final = ("passed", "not run", "skipped")
 """Results of a check of which nobody has to decide anything."""
 
@@ -245,8 +246,8 @@ def decide(
         raise ConfigError("decide(...) needs reviewer=: who decides is itself recorded")
     if safe(reviewer) != reviewer:
         raise ConfigError(f"reviewer={reviewer!r}: a name has no control characters and none that hide")
-    if len(note) > _LONGEST_NOTE:
-        raise ConfigError(f"a note has at most {_LONGEST_NOTE} characters; this one has {len(note)}")
+    if len(note) > LONGEST_NOTE:
+        raise ConfigError(f"a note has at most {LONGEST_NOTE} characters; this one has {len(note)}")
     finding_of(index, (call, rule))
     told = {"call": call, "rule": rule, "verdict": verdict, "note": note}
     return log.event(DECIDED, {**told, "reviewer": reviewer, "needs": needs})

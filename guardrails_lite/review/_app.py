@@ -20,8 +20,8 @@ from starlette.staticfiles import StaticFiles
 
 from guardrails_lite._errors import ConfigError, GuardrailsError
 from guardrails_lite._harmless import safe
-from guardrails_lite.review._desk import SPANS, Desk, Visit
-from guardrails_lite.review._door import COOKIE, LOOPBACK, Door, Session, Threshold
+from guardrails_lite.review._desk import LARGEST_FORM, SPANS, Desk, Visit
+from guardrails_lite.review._door import COOKIE, HEADERS, LOOPBACK, Door, Session, Threshold
 from guardrails_lite.review._place import Directory, Shipped
 from guardrails_lite.review._view import HERE, View, environment
 from guardrails_lite.review.pages import (
@@ -38,8 +38,6 @@ from guardrails_lite.review.pages import (
     rules,
     spend,
 )
-
-_LARGEST_FORM: Final = 64 * 1024
 
 Page = Callable[[Visit], View]
 Act = Callable[[Visit], str | View | Response]
@@ -167,6 +165,7 @@ def application(held: Desk, door: Door) -> Starlette:
         plain = "/overview" if path == "/" else path
         routes += [Route(f"{plain}.{form}", app.page(page, form)) for form in ("json", "csv")]
         routes.append(Route(path, app.page(page, "html")))
+    routes.append(Route("/calls/{id}/texts", _to_the_call))
     routes.append(Route("/calls/{id}/proof", app.download(call.proof)))
 
     @asynccontextmanager
@@ -175,7 +174,8 @@ def application(held: Desk, door: Door) -> Starlette:
         yield
         held.close()
 
-    made = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: app.missing})
+    handlers: dict[Any, Any] = {404: app.missing, Exception: app.failed}
+    made = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
     made.add_middleware(Threshold, door=door)
     return made
 
@@ -235,7 +235,8 @@ class _App:
             if session is not None:
                 target = form.get("next", "/")
                 inside = target.startswith("/") and not target.startswith(("//", "/\\"))
-                return self._with_cookie(session, RedirectResponse(target if inside else "/", 303))
+                answer = RedirectResponse(target if inside else "/", 303)
+                return self._with_cookie(request, session, answer)
             wrong = True
         view = View("enter.html", "Come in", {"wrong": wrong, "next": request.query_params.get("next", "/")})
         return Response(
@@ -248,6 +249,10 @@ class _App:
         if session is None:
             return _to_the_door(request)
         return self._sorry(session, 404, "There is no such page, or nothing in the log has that name.")
+
+    async def failed(self, request: Request, error: Exception) -> Response:
+        """Something is wrong in the desk; this is sent around the door, so it has the headers already."""
+        return PlainTextResponse("The desk failed; its terminal says why.\n", 500, headers=HEADERS)
 
     def _answer(self, request: Request, session: Session, page: Page, form: str) -> Response:
         def told(visit: Visit) -> View | Response:
@@ -264,7 +269,7 @@ class _App:
         if isinstance(view, Response):
             return view
         text = self._render(view, session, request.url.path, request.query_params)
-        return self._with_cookie(session, Response(text, media_type="text/html"))
+        return self._with_cookie(request, session, Response(text, media_type="text/html"))
 
     def _visit(
         self, request: Request, session: Session, form: Mapping[str, str], what: Callable[[Visit], Any]
@@ -308,12 +313,28 @@ class _App:
         )
 
     def _session(self, request: Request) -> Session | None:
-        return self._door.who(request.cookies.get(COOKIE), request.headers.get("authorization"))
+        return self._door.who(request.cookies.get(_cookie(request)), request.headers.get("authorization"))
 
-    def _with_cookie(self, session: Session, response: Response) -> Response:
+    def _with_cookie(self, request: Request, session: Session, response: Response) -> Response:
         if session.nonce:
-            response.set_cookie(COOKIE, self._door.cookie(session), httponly=True, samesite="strict")
+            response.set_cookie(
+                _cookie(request),
+                self._door.cookie(session),
+                httponly=True,
+                samesite="strict",
+                secure=request.url.scheme == "https",
+            )
         return response
+
+
+async def _to_the_call(request: Request) -> Response:
+    """Where going back leads to from texts, which no browser may keep."""
+    return RedirectResponse(f"/calls/{quote(str(request.path_params['id']), safe='')}", 303)
+
+
+def _cookie(request: Request) -> str:
+    """The name of this desk's cookie: browsers keep one jar for all ports of a name, and so for all desks."""
+    return COOKIE if request.url.port is None else f"{COOKIE}_{request.url.port}"
 
 
 def _to_the_door(request: Request) -> Response:
@@ -328,6 +349,6 @@ async def _form(request: Request) -> dict[str, str]:
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > _LARGEST_FORM:
+        if len(body) > LARGEST_FORM:
             return {}
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))

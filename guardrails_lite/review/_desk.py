@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit import Report, verify
-from guardrails_lite.audit._verdicts import DECIDED, Verdicts, read_verdicts
+from guardrails_lite.audit._verdicts import DECIDED, LONGEST_NOTE, Verdicts, read_verdicts
 from guardrails_lite.audit.alerts import Rules, read_rules
 from guardrails_lite.audit.index import Event, Filter, Index
 from guardrails_lite.audit.index._schema import DAY_NS, HOUR_NS
@@ -20,6 +20,8 @@ from guardrails_lite.review._place import Place
 
 SPANS: Final = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "1y": "1 year", "all": "all time"}
 _DAYS: Final = {"7d": 7, "30d": 30, "1y": 365}
+LARGEST_FORM: Final = 64 * 1024
+"""How many bytes a form has at most."""
 _PATIENCE_S: Final = 10.0
 """For the check to notice that the desk closes."""
 
@@ -173,16 +175,20 @@ class Visit:
             else:
                 yield event
 
-    def asked(self, name: str) -> str:
+    def asked(self, name: str, *, longest: int = LONGEST_NOTE) -> str:
         """One value of the form, trimmed.
 
         Raises:
-            ConfigError: it is missing.
+            ConfigError: it is missing, or has more than *longest* characters.
         """
         value = self.form.get(name, "").strip()
         if not value:
             raise ConfigError(
                 f"the field {name!r} is empty; it goes into the log, so it has to say something"
+            )
+        if len(value) > longest:
+            raise ConfigError(
+                f"the field {name!r} has at most {longest} characters; this one has {len(value)}"
             )
         return value
 

@@ -4,6 +4,9 @@ Without tokens the desk is for whoever sits at this machine: it answers on loopb
 names of loopback, so that no web page can reach it under a name of its own (DNS rebinding). With tokens each
 reviewer has one; a session is a signed cookie. Every form carries a value that only this session's pages
 know, so no other page can post one (CSRF).
+
+Whoever comes in has no session yet, and so no such value. So that no other page signs a reviewer in under
+somebody else's name (login CSRF), what a browser says another page sent is refused, before anything else.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ COOKIE: Final = "guardrails_lite_desk"
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _SHORTEST: Final = 16
 
-_HEADERS: Final = {
+HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -63,8 +66,25 @@ class Door:
 
     def answers_to(self, host: str) -> bool:
         """Whether the header ``Host`` names this desk."""
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        return name.strip("[]").lower() in self.hosts
+        return _name(host) in self.hosts
+
+    def is_from_elsewhere(self, method: str, headers: Mapping[str, str]) -> bool:
+        """Whether a browser says that another page than the desk's made this request.
+
+        By ``Sec-Fetch-Site``, which browsers send to loopback and over HTTPS, and by ``Origin``, which they
+        send with every form. A link to the desk may be anywhere; programs send neither.
+        """
+        if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+            follows_link = headers.get("sec-fetch-mode") == "navigate" and method in ("GET", "HEAD")
+            if not follows_link or headers.get("sec-fetch-dest", "document") != "document":
+                return True
+        origin, host = headers.get("origin"), headers.get("host", "")
+        if origin is None or method in ("GET", "HEAD"):
+            return False
+        place = origin.partition("://")[2]
+        if _name(place) == _name(host):  # another port is another program
+            return _without_default_port(place) != _without_default_port(host)
+        return not self.answers_to(place)  # a proxy may ask under a name of ours that is not its own
 
     def who(self, cookie: str | None, authorization: str | None) -> Session | None:
         """The session of a request; None: it has to come in first."""
@@ -112,6 +132,16 @@ class Door:
         return hmac.new(self._secret, f"{purpose}\0{text}".encode(), sha256).hexdigest()
 
 
+def _name(host: str) -> str:
+    """The name in a header ``Host``, without its port."""
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    return name.strip("[]").lower()
+
+
+def _without_default_port(host: str) -> str:
+    return host.lower().removesuffix(":443").removesuffix(":80")
+
+
 def read_tokens(path: str) -> dict[str, str]:
     """The reviewers in the file *path*: a name, a space and a token on each line.
 
@@ -152,14 +182,17 @@ class Threshold:
                 held = {name.lower() for name, _ in message["headers"]}
                 message["headers"] += [
                     (name.lower().encode(), value.encode())
-                    for name, value in _HEADERS.items()
+                    for name, value in HEADERS.items()
                     if name.lower().encode() not in held
                 ]
             await send(message)
 
-        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-        if self._door.answers_to(host):
-            await self._app(scope, receive, told)
-        else:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if not self._door.answers_to(headers.get("host", "")):
             refusal = PlainTextResponse("This desk does not answer to that name; see --host-name.\n", 421)
             await refusal(scope, receive, told)
+        elif self._door.is_from_elsewhere(scope["method"], headers):
+            refusal = PlainTextResponse("This was sent by a page that is not this desk's.\n", 403)
+            await refusal(scope, receive, told)
+        else:
+            await self._app(scope, receive, told)

@@ -187,6 +187,7 @@ DATABASE: Final = (
 _ATTACKS: Final = "tests/audit/test_attacks.py"
 _FUZZ: Final = "tests/audit/test_bundle_fuzz.py"
 _TAKEN: Final = "tests/cli/test_taken_files.py"
+_DESK: Final = "tests/review/test_attacks.py"
 _SHIP: Final = "tests/postgres/test_ship.py"
 
 OTHER: Final = (
@@ -373,6 +374,64 @@ OTHER: Final = (
             "tests/review/test_door.py::test_another_page_cannot_post_a_form",
             "tests/review/test_door.py::test_no_form_is_taken_from_elsewhere",
             "tests/review/test_door.py::test_the_desk_answers_to_its_own_names",
+        ),
+    ),
+    OtherAttack(
+        "X22",
+        "signs a reviewer in under another name, so that verdicts are given in that name (login CSRF)",
+        "a token of their own; a web page that the reviewer opens",
+        "what the browser says of the page that sent the form",
+        "refused (403); no cookie is set",
+        (
+            f"{_DESK}::test_no_page_signs_a_reviewer_in_under_another_name",
+            f"{_DESK}::test_a_browser_is_not_signed_in_by_another_page",
+        ),
+    ),
+    OtherAttack(
+        "X23",
+        "shows the desk inside a page of their own, to have its buttons clicked or its answers measured",
+        "a web page that the reviewer opens",
+        "headers of every answer, failures too; what the browser says of the page that asked",
+        "no frame, picture or script of another page gets an answer",
+        (
+            f"{_DESK}::test_a_link_to_the_desk_may_be_anywhere",
+            f"{_DESK}::test_every_answer_forbids_frames_and_caches",
+            f"{_DESK}::test_a_failure_of_the_desk_says_nothing_and_forbids_the_same",
+        ),
+    ),
+    OtherAttack(
+        "X24",
+        "looks for kept texts in a browser in which somebody read them",
+        "the browser, later",
+        "no cache, neither the browser's nor the scripts'",
+        "going back shows the call without its texts",
+        (f"{_DESK}::test_no_text_stays_in_the_browser",),
+    ),
+    OtherAttack(
+        "X25",
+        "sends a reviewer a link to the door that leads elsewhere, or adds a header to its answer",
+        "a link that the reviewer follows",
+        "only addresses of the desk are followed, and none is sent unescaped",
+        "the reviewer comes to a page of the desk",
+        (f"{_DESK}::test_no_address_leads_away_or_adds_a_header",),
+    ),
+    OtherAttack(
+        "X26",
+        "fills the log from the desk's forms with long notes and reasons",
+        "a token",
+        "a limit of 500 characters each",
+        "refused (409); nothing is written",
+        (f"{_DESK}::test_nobody_fills_the_log_with_a_form",),
+    ),
+    OtherAttack(
+        "X27",
+        "writes markup into any field of a record, a verdict, a hold, an alert or another entry",
+        "a request to the guarded program, or a token",
+        "every page of the desk; the browser, which is told to run nothing else",
+        "it is shown as text",
+        (
+            f"{_DESK}::test_no_field_of_any_entry_runs",
+            f"{_DESK}::test_no_field_of_any_entry_runs_in_a_browser",
         ),
     ),
 )

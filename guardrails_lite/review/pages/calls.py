@@ -116,7 +116,10 @@ def _time(visit: Visit, name: str) -> int | None:
     if not text:
         return None
     try:
-        return int(text)
+        time_ns = int(text)
+        if not 0 <= time_ns < 2**63:
+            raise ValueError
+        return time_ns
     except ValueError:
         raise ConfigError(f"{name}={text!r} in the address is not nanoseconds since the epoch") from None
 

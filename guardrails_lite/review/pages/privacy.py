@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit import AuditLog, erase, hold, lift, release, restrict
 from guardrails_lite.audit.index import Event, Filter
-from guardrails_lite.review._desk import Visit
+from guardrails_lite.review._desk import LARGEST_FORM, Visit
 from guardrails_lite.review._placed import placed, why
 from guardrails_lite.review._view import View
 
@@ -63,7 +63,7 @@ def act(visit: Visit) -> str:
     what, reason, who = visit.asked("act"), visit.asked("reason"), visit.reviewer
     log = visit.desk.place.log()
     names = log.pseudonyms_of(kind, value)
-    if names != visit.asked("names").split():
+    if names != visit.asked("names", longest=LARGEST_FORM).split():
         raise ConfigError("this is not the person whose calls were shown; look them up first")
     acts: dict[str, Callable[[], object]] = {
         "hold": lambda: hold(log, value, owner=who, reason=reason, kind=kind),
@@ -99,7 +99,7 @@ def _person(visit: Visit) -> tuple[str, str]:
     kind = visit.form.get("kind", "user")
     if kind not in KINDS:
         raise ConfigError(f"kind={kind!r}: expected one of {', '.join(KINDS)}")
-    return kind, visit.asked("person")
+    return kind, visit.asked("person", longest=LARGEST_FORM)
 
 
 def _named(visit: Visit) -> tuple[str, list[str]]:

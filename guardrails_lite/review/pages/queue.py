@@ -17,7 +17,7 @@ from guardrails_lite.audit import _verdicts
 from guardrails_lite.audit._verdicts import VERDICTS, Key, Verdicts, finding_of, spell, unspell
 from guardrails_lite.audit.index import Filter, Found
 from guardrails_lite.audit.index._rows import text
-from guardrails_lite.review._desk import Visit
+from guardrails_lite.review._desk import LARGEST_FORM, Visit
 from guardrails_lite.review._samples import SAMPLED, Sampled, sampled
 from guardrails_lite.review._view import View
 
@@ -97,7 +97,7 @@ def decide(visit: Visit) -> str:
         LookupError: the call has no such finding.
         ConfigError: the verdict is none, or the note is too long.
     """
-    key = unspell(visit.asked("finding"))
+    key = unspell(visit.asked("finding", longest=LARGEST_FORM))
     decision = _verdicts.decide(
         visit.desk.place.log(),
         visit.index,
