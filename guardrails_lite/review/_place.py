@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit import AuditLog, pseudonyms_in
 from guardrails_lite.audit._registry import read_config
+from guardrails_lite.audit._spilled import spilled
 from guardrails_lite.audit.index import Index
 from guardrails_lite.audit.postgres import ShippedIndex, fetched
 
@@ -35,6 +36,10 @@ class Place(Protocol):
     """The log's name."""
     shipped: str
     """Which database it is in; empty: none, it can be written to."""
+
+    @property
+    def spill(self) -> str:
+        """The directory of the log that it spills to; empty: there is none on this machine."""
 
     @property
     def watched(self) -> bool | None:
@@ -93,6 +98,12 @@ class Directory:
         self._lock = threading.Lock()
 
     @property
+    def spill(self) -> str:
+        """By the note that is beside the log."""
+        found = spilled(self._root)
+        return "" if found is None else str(found)
+
+    @property
     def watched(self) -> bool:
         """By the position of a watcher, which is beside the log."""
         return (self._root / "alerts.json").exists()
@@ -149,6 +160,7 @@ class Shipped:
     """
 
     watched = None
+    spill = ""
 
     def __init__(self, url: str, *, log: str | None = None, key: str | None = None) -> None:
         with ShippedIndex(url, log=log) as index:

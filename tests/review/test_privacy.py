@@ -92,6 +92,16 @@ def test_a_hold_beats_an_erasure_until_it_is_released(visitor: httpx.Client, log
     assert verify(log).state in ("intact", "unsealed")
 
 
+def test_the_log_that_this_one_spills_to_is_named(tmp_path: Path, serve: Serve) -> None:
+    """Law: whoever acts for a person here is told where else the person's calls may be."""
+    spill, root = tmp_path / "spill", tmp_path / "log"
+    AuditLog(root, on_failure="spill", spill=spill).close()
+    address = serve(root)
+    assert f"<code>{spill}</code>" in httpx.get(f"{address}/privacy", timeout=60).text
+    assert httpx.get(f"{address}/privacy.json", timeout=60).json()["spill"] == str(spill)
+    assert "not done there" not in httpx.get(f"{serve(spill)}/privacy", timeout=60).text
+
+
 def test_texts_are_read_with_a_reason(visitor: httpx.Client, log: Path) -> None:
     """Reading is recorded first; what is restricted or erased is not shown."""
     (call,) = calls_of(visitor)

@@ -35,6 +35,7 @@ def page(visit: Visit) -> View:
         "known": [known for name in names if (known := _known(visit, kind, name))["calls"]],
         "in_force": in_force,
         "erasures": forgotten,
+        "spill": visit.desk.place.spill,
     }
     rows = [
         [" ".join(act[name]) if name == "subjects" else act[name] for name in _COLUMNS]
