@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from guardrails_lite._messages import ToolCall, Usage, _responses, get
+from guardrails_lite._messages import ToolCall, Usage, _responses, get, with_fields
 from guardrails_lite._messages._reading import MalformedError, kind_of
 
 _TEXTS = ("output_text", "refusal")
@@ -50,7 +50,17 @@ class Agreement:
     in_blocks = False
     usage: Usage | None = None
     """What they say that the response cost is read from the last of them."""
-    __slots__ = ("_begun", "_calls", "_ended", "_items", "_parts", "_said", "_texts", "_unfinished")
+    __slots__ = (
+        "_begun",
+        "_calls",
+        "_ended",
+        "_items",
+        "_parts",
+        "_places",
+        "_said",
+        "_texts",
+        "_unfinished",
+    )
 
     def __init__(self) -> None:
         self._begun = False
@@ -59,6 +69,7 @@ class Agreement:
         self._items: set[int] = set()
         """The places of the items that were said to begin."""
         self._parts: set[_Place] = set()
+        self._places = _Places()
         self._texts: dict[tuple[_Place, str], list[str]] = {}
         self._said: dict[str, list[str]] = {kind: [] for kind in _TEXTS}
         self._calls: dict[int | None, _Call] = {}
@@ -74,6 +85,7 @@ class Agreement:
             return
         if self._ended:
             raise MalformedError("events after the last")
+        event = self._places.placed(event, kind)
         if kind in _DELTAS:
             self._text(event, _DELTAS[kind])
         elif kind in _CALL_DELTAS:
@@ -182,6 +194,30 @@ class Agreement:
             if item == place and of == kind
             for piece in pieces
         )
+
+
+class _Places:
+    """The places of items that come in order and do not say them, as some servers send them."""
+
+    __slots__ = ("_count", "_of")
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._of: dict[str, int] = {}
+        """By the id of an item, or of its call."""
+
+    def placed(self, event: Any, kind: str) -> Any:
+        """*event* with its place, where that is known."""
+        if _responses.place_of(event) is not None:
+            return event
+        item = get(event, "item")
+        ids = get(event, "item_id"), get(item, "id"), get(item, "call_id")
+        names = [name for name in ids if isinstance(name, str)]
+        if kind == _ITEM_BEGUN:
+            self._of |= dict.fromkeys(names, self._count)
+            self._count += 1
+        place = next((self._of[name] for name in names if name in self._of), None)
+        return event if place is None else with_fields(event, output_index=place)
 
 
 class _Call:
