@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,7 @@ from guardrails_lite._targets import Answered, Target
 from guardrails_lite.reliability import Failure, classify
 from guardrails_lite.reliability._budget import Admission
 from guardrails_lite.reliability._clocks import AT_ONCE_S, Pulse
-from guardrails_lite.reliability._permits import TurnedAway
+from guardrails_lite.reliability._permits import Permit, TurnedAway, Waiting
 
 if TYPE_CHECKING:
     from guardrails_lite._engine._flights import Flight
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from guardrails_lite._engine._story import Story
     from guardrails_lite._messages import Call
     from guardrails_lite._targets import Primary
-    from guardrails_lite.reliability._permits import Permit
+    from guardrails_lite.reliability._permits import Turn
     from guardrails_lite.reliability._retry_budget import SecondTry
     from guardrails_lite.reliability._turnstile import Turnstile
     from guardrails_lite.schemas.parts import Parts
@@ -118,30 +118,49 @@ class Attempt:
         self.pulse = self._pulse() if self.plan.has_clocks else None
         """The clocks that say when to give up this attempt, if there are any."""
 
-    async def admit(self, second_try: SecondTry | None) -> None:
-        """Wait for a turn at the target's upstream, if it has one.
+    def admit(self, second_try: SecondTry | None) -> Coroutine[Any, Any, None] | None:
+        """Ask for a turn at the target's upstream, if it has one.
+
+        Returns:
+            Something to await for the turn; None: it has its turn, or needs none. Most do, and a store in
+            memory takes less time to ask than a driver to be told of it.
+        """
+        turnstile = self._turnstile()
+        if turnstile is None:
+            return None
+        admission, second = self.admission, second_try
+        ends_at_s, tokens = admission.ends_at_s, admission.reserved_tokens
+        left_s = None if ends_at_s is None else max(ends_at_s - self.plan.clock(), 0.0)
+        patience_s = math.inf if left_s is None else left_s
+        caller = turnstile.caller_of(self.story.who)
+        turn: Turn | None = None
+        if not turnstile.store.blocks:
+            turn = turnstile.ask(
+                tokens=tokens, patience_s=patience_s, lease_s=left_s, second_try=second, caller=caller
+            )
+            if type(turn) is Permit:
+                self.turnstile, self.permit = turnstile, turn
+                return None
+        return self._admitted(Admit(turnstile, tokens, patience_s, left_s, second, caller, turn))
+
+    async def _admitted(self, asked: Admit) -> None:
+        """Wait for the turn.
 
         Raises:
             Unanswered: the call was turned away, and nothing has been sent.
             DeadlineExceeded: the deadline passed while the call waited.
         """
-        turnstile = self._turnstile()
-        if turnstile is None:
-            return
-        ends_at_s = self.admission.ends_at_s
-        left_s = None if ends_at_s is None else max(ends_at_s - self.plan.clock(), 0.0)
-        turn = await Admit(
-            turnstile,
-            self.admission.reserved_tokens,
-            math.inf if left_s is None else left_s,
-            left_s,
-            second_try,
-            turnstile.caller_of(self.story.who),
-        )
-        asked_ns, self.began_ns = self.began_ns, time.perf_counter_ns()
-        self.waited_s += (self.began_ns - asked_ns) / 1e9
+        try:
+            turn = await asked
+        except BaseException:
+            if isinstance(asked.turn, Waiting):  # perhaps no driver has begun to wait, and would leave
+                asked.turnstile.leave(asked.turn)
+            raise
+        finally:
+            asked_ns, self.began_ns = self.began_ns, time.perf_counter_ns()
+            self.waited_s += (self.began_ns - asked_ns) / 1e9
         if not isinstance(turn, TurnedAway):
-            self.turnstile, self.permit = turnstile, turn
+            self.turnstile, self.permit = asked.turnstile, turn
             if turn.is_degraded:
                 self.story.note("upstream store did not answer", "going by this process's part of the limits")
             return
@@ -422,7 +441,7 @@ class Attempt:
         return failure if self.pulse is None else self.pulse.named(failure, self.plan.clock())
 
     def book(self, failure: Failure | None) -> Settle | None:
-        """Account for the attempt. What is returned gives the permit back."""
+        """Account for the attempt, and give its permit back: by what is returned, where the store blocks."""
         ledger = self.story.ledger
         usage = self.reply.usage if self.reply is not None else None
         chars = 0
@@ -438,14 +457,13 @@ class Attempt:
         self.story.attempted(self, failure, usage, cost, ended_at_chars)
         if self.permit is None:
             return None
-        return Settle(
-            self.turnstile,
-            self.permit,
-            failure,
-            ledger.tokens - tokens_before if failure is None else None,
-            self.incoming.first_content_s if self.incoming is not None else None,
-            self.headers,
-        )
+        turnstile, headers = self.turnstile, self.headers
+        tokens = ledger.tokens - tokens_before if failure is None else None
+        first_s = None if self.incoming is None else self.incoming.first_content_s
+        if turnstile.store.blocks:
+            return Settle(turnstile, self.permit, failure, tokens, first_s, headers)
+        turnstile.settle(self.permit, failure, tokens=tokens, first_content_s=first_s, headers=headers)
+        return None
 
 
 def chars_in(reply: Reply) -> int:

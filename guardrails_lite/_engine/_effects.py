@@ -30,7 +30,7 @@ from guardrails_lite._engine._running import Checked, acheck, check, sooner
 from guardrails_lite._patience import within
 from guardrails_lite._threads import in_thread, in_thread_for, result_within
 from guardrails_lite.reliability._deadline import connect_limit, time_limit
-from guardrails_lite.reliability._turns import await_turn, wait_turn
+from guardrails_lite.reliability._turns import await_in_line, await_turn, wait_in_line, wait_turn
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from guardrails_lite._targets import Primary, Target
     from guardrails_lite._tools import Tool
     from guardrails_lite.reliability import Failure
-    from guardrails_lite.reliability._permits import Permit, TurnedAway
+    from guardrails_lite.reliability._permits import Permit, Turn, TurnedAway
     from guardrails_lite.reliability._retry_budget import SecondTry
     from guardrails_lite.reliability._turnstile import Turnstile
 
@@ -109,7 +109,7 @@ class Send(Effect[Any]):
 
 @dataclass(slots=True)
 class Admit(Effect["Permit | TurnedAway"]):
-    """Wait for a turn at an upstream. Whatever then becomes of the permit, `Settle` gives it back."""
+    """Ask an upstream for a turn, and wait for it. Whatever then becomes of the permit, it is given back."""
 
     turnstile: Turnstile
     tokens: int
@@ -117,8 +117,12 @@ class Admit(Effect["Permit | TurnedAway"]):
     lease_s: float | None
     second_try: SecondTry | None
     caller: str = field(default="", repr=False)
+    turn: Turn | None = None
+    """What it was told, where it has asked already."""
 
     def run(self) -> Permit | TurnedAway:
+        if self.turn is not None:
+            return wait_in_line(self.turnstile, self.turn, self.patience_s)
         return wait_turn(
             self.turnstile,
             tokens=self.tokens,
@@ -129,6 +133,8 @@ class Admit(Effect["Permit | TurnedAway"]):
         )
 
     async def arun(self) -> Permit | TurnedAway:
+        if self.turn is not None:
+            return await await_in_line(self.turnstile, self.turn, self.patience_s)
         return await await_turn(
             self.turnstile,
             tokens=self.tokens,
@@ -141,7 +147,7 @@ class Admit(Effect["Permit | TurnedAway"]):
 
 @dataclass(slots=True)
 class Settle(Effect[None]):
-    """Give a permit back, and tell the upstream how the call went."""
+    """Give a permit back, and tell the upstream how the call went, where its store blocks."""
 
     turnstile: Turnstile
     permit: Permit
@@ -160,8 +166,6 @@ class Settle(Effect[None]):
         )
 
     async def arun(self) -> None:
-        if not self.turnstile.store.blocks:
-            return self.run()
         # Shielded, and no task: cancelled or not, the thread finishes what it has begun.
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self.run))
 

@@ -135,8 +135,8 @@ async def _climb(
             if story.withdrawn_for is not None:
                 await retract(attempt)
             try:
-                if plan.has_upstreams:
-                    await attempt.admit(climb.second_try)
+                if plan.has_upstreams and (turn := attempt.admit(climb.second_try)) is not None:
+                    await turn
                 if plan.hedge is not None and not climb.place and climb.begun is None:
                     from guardrails_lite._engine._hedging import raced
 

@@ -46,17 +46,18 @@ class Minute:
     def add(self, amount: int, now_s: float) -> None:
         """Count *amount* more."""
         slot = int(now_s)
-        if slot not in self.slots:
+        counted = self.slots.get(slot)
+        if counted is None:
             self._forget(now_s)
-            self.slots[slot] = 0
-        self.slots[slot] += amount
+            counted = 0
+        self.slots[slot] = counted + amount
         self.total += amount
 
     def correct(self, by: int, at_s: float) -> None:
         """What was counted at *at_s* was more or less than thought. Nothing, where that is forgotten."""
         slot = int(at_s)
         if (counted := self.slots.get(slot)) is not None:
-            by = max(by, -counted)
+            by = by if by > -counted else -counted
             self.slots[slot] = counted + by
             self.total += by
 
@@ -81,6 +82,16 @@ class Meter:
         """What calls reserved, and, once they have ended, what they used."""
         self.remaining: dict[str, tuple[float, float]] = {}
         """What the provider said is left of ``"requests"`` and ``"tokens"``, and until when that holds."""
+
+    def has_room(self, limits: Limits, tokens: int) -> bool:
+        """Whether a call of *tokens* may set off at once, as far as that shows without the time."""
+        concurrency, rpm, tpm = limits.concurrency, limits.rpm, limits.tpm
+        return (
+            (concurrency is None or len(self.in_flight) < concurrency)
+            and (rpm is None or self.requests.total < rpm)
+            and (tpm is None or self.tokens.total + tokens <= tpm)
+            and not self.remaining
+        )
 
     def ready_at_s(self, limits: Limits, tokens: int, now_s: float) -> float:
         """When a call of *tokens* may set off: *now_s*, later, or infinity (when some other call ends)."""
@@ -107,8 +118,9 @@ class Meter:
             self.requests.add(1, now_s)
         if limits.tpm is not None:
             self.tokens.add(tokens, now_s)
-        for name, (left, until_s) in self.remaining.items():
-            self.remaining[name] = (left - (1 if name == "requests" else tokens), until_s)
+        if self.remaining:
+            for name, (left, until_s) in self.remaining.items():
+                self.remaining[name] = (left - (1 if name == "requests" else tokens), until_s)
 
     def leave(
         self, limits: Limits, permit: str, *, reserved: int, used: int | None, sent_s: float, sent: bool

@@ -11,13 +11,17 @@ Scope = Literal["account", "endpoint", "model"]
 """A part of an upstream that failures are held against."""
 
 
+Epochs = tuple[int, int, int]
+"""In which epoch the circuits were of an account, an endpoint and a model."""
+
+
 class Permit(NamedTuple):  # every call makes one, and a tuple is made sooner than a dataclass
     """A call may set off. Whatever becomes of it, the permit goes back to `Turnstile.settle`, once."""
 
     id: str
     at_s: float
     tokens: int
-    epochs: tuple[int, int, int]
+    epochs: Epochs
     is_degraded: bool
     """The shared store did not answer, so this process went by its own part of the limits."""
 

@@ -96,7 +96,7 @@ class MemoryStore:
             try:
                 states = self._together.get(keys)
                 if states is None:
-                    states = [self._states.setdefault(name, kind()) for name, kind in keys]
+                    states = tuple(self._states.setdefault(name, kind()) for name, kind in keys)
                     self._together[keys] = states
                 found = step(*states)
             finally:
@@ -120,5 +120,5 @@ class MemoryStore:
         self._is_busy = False
         self._later: deque[Callable[[], None]] = deque()
         self._states: dict[str, State] = {}
-        self._together: dict[Keys, list[State]] = {}
+        self._together: dict[Keys, tuple[State, ...]] = {}
         """The same, as they are asked for: by all their keys at once."""

@@ -1,6 +1,7 @@
 """Waiting for a turn at a turnstile: in a thread, or on an event loop.
 
-The two functions below do the same. A caller that gives up, for whatever reason, leaves the queue.
+The functions below come in pairs that do the same. A caller that gives up, for whatever reason, leaves the
+queue.
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ def wait_turn(
     turn = turnstile.ask(
         tokens=tokens, patience_s=patience_s, lease_s=lease_s, second_try=second_try, caller=caller
     )
+    return wait_in_line(turnstile, turn, patience_s)
+
+
+def wait_in_line(turnstile: Turnstile, turn: Turn, patience_s: float) -> Permit | TurnedAway:
+    """Wait in this thread for what comes of *turn*: the same, but of a place in the queue."""
     if not isinstance(turn, Waiting):
         return turn
     waiting = turn
@@ -75,6 +81,11 @@ async def await_turn(
         )
 
     turn = await _do(turnstile, ask) if turnstile.store.blocks else ask()
+    return await await_in_line(turnstile, turn, patience_s)
+
+
+async def await_in_line(turnstile: Turnstile, turn: Turn, patience_s: float) -> Permit | TurnedAway:
+    """Wait on this event loop for what comes of *turn*: the same, but of a place in the queue."""
     if not isinstance(turn, Waiting):
         return turn
 

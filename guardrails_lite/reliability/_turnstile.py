@@ -23,7 +23,6 @@ from guardrails_lite.reliability._breaker import Circuit
 from guardrails_lite.reliability._failure import Failure
 from guardrails_lite.reliability._forks import on_fork
 from guardrails_lite.reliability._lane import Lane
-from guardrails_lite.reliability._limits import NO_LIMITS
 from guardrails_lite.reliability._permits import Permit, Turn, TurnedAway, Waiting
 from guardrails_lite.reliability._retry_budget import SecondTry
 from guardrails_lite.reliability._shared_store import DegradingStore, SharedStore
@@ -78,6 +77,7 @@ class Turnstile:
     def start_afresh(self) -> None:
         """Forget the parent process's waiting callers."""
         self._wakers.clear()
+        self._way: Way | None = None
         self._prefix = f"{os.getpid():x}.{time.time_ns() & 0xFFFFFFFF:x}."
         self._numbers = itertools.count()
 
@@ -104,9 +104,11 @@ class Turnstile:
         ticket = f"{self._prefix}{next(self._numbers)}"
         lease_s = LEASE_S if lease_s is None else lease_s + _GRACE_S
 
-        def step(*states: Any) -> Turn:
-            way = Way(self.upstream, self.store, states)
-            now_s, queue = way.now_s, way.lane.queue
+        def step(account: Circuit, endpoint: Circuit, lane: Lane) -> Turn:
+            way = self._way_by(account, endpoint, lane)
+            if second_try is None and (permit := way.enter_at_once(ticket, tokens, lease_s)) is not None:
+                return permit
+            now_s, queue = way.now_s, lane.queue
             shut = way.shut()
             if shut is not None:
                 return shut
@@ -140,7 +142,7 @@ class Turnstile:
         """Ask again, from the place in the queue."""
 
         def step(*states: Any) -> tuple[Turn, str | None]:
-            turn, queue = self._answer(Way(self.upstream, self.store, states), waiting), states[2].queue
+            turn, queue = self._answer(self._way_by(*states), waiting), states[2].queue
             return turn, None if isinstance(turn, Waiting) else queue.head
 
         turn, head = self.store.update(self._keys, step)
@@ -170,7 +172,7 @@ class Turnstile:
         """
 
         def step(*states: Any) -> TurnedAway | None:
-            way = Way(self.upstream, self.store, states)
+            way = self._way_by(*states)
             shut = way.shut_in(in_s)
             if shut is not None:
                 return shut
@@ -201,9 +203,8 @@ class Turnstile:
             headers: The response's, names in lower case, for its rate limits.
         """
 
-        def step(*states: Any) -> str | None:
-            way = Way(self.upstream, self.store, states)
-            way.leave(
+        def step(account: Circuit, endpoint: Circuit, lane: Lane) -> str | None:
+            self._way_by(account, endpoint, lane).leave(
                 permit,
                 failure,
                 tokens=tokens,
@@ -211,16 +212,26 @@ class Turnstile:
                 headers=headers,
                 dice=self._dice,
             )
-            return way.lane.queue.head
+            return lane.queue.head
 
-        update = self.store.update
-        if permit.is_degraded and isinstance(self.store, DegradingStore):
-            update = self.store.update_here  # where its place is, also if the shared store answers again
+        store = self.store
+        update = store.update
+        if store.blocks and permit.is_degraded and isinstance(store, DegradingStore):
+            update = store.update_here  # where its place is, also if the shared store answers again
         self._change(update, self._keys, step)
 
     def caller_of(self, who: Mapping[str, str]) -> str:
         """The name under which who calls waits for a turn."""
-        return (self.upstream.limits or NO_LIMITS).caller_of(who)
+        limits = self.upstream.limits
+        return "" if limits is None else limits.caller_of(who)
+
+    def _way_by(self, account: Circuit, endpoint: Circuit, lane: Lane) -> Way:
+        """The way by these states, at the time of the step that was given them."""
+        store, way = self.store, self._way
+        if way is None or way.lane is not lane or store.blocks:  # a store in memory gives the same each time
+            way = self._way = Way(self.upstream, store, account, endpoint, lane)
+        way.now_s = store.now_s()
+        return way
 
     def _answer(self, way: Way, waiting: Waiting) -> Turn:
         """What a caller that waits is told when it asks again. It keeps its place only by waiting on."""
@@ -266,7 +277,8 @@ class Turnstile:
         except Busy:
             self.store.put_off(partial(self._change, update, keys, step))
         else:
-            self._wake(head)
+            if head is not None:
+                self._wake(head)
 
     def _wake(self, ticket: str | None) -> None:
         wake = self._wakers.get(ticket) if ticket is not None else None

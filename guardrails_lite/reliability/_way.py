@@ -1,6 +1,6 @@
-"""The way to one upstream at one moment: whether it is open, when it has room, and who is on it.
+"""The way to one upstream: whether it is open, when it has room, and who is on it.
 
-A `Turnstile` takes one for each step: what its store keeps, with the settings and the time beside it.
+It is what a store keeps, with the settings beside it. A `Turnstile` tells it the time at each step.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from guardrails_lite.reliability._breaker import Breaker, Circuit, is_slow
 from guardrails_lite.reliability._failure import Failure
 from guardrails_lite.reliability._lane import Lane
 from guardrails_lite.reliability._limits import NO_LIMITS
-from guardrails_lite.reliability._permits import Permit, Scope, TurnedAway
+from guardrails_lite.reliability._permits import Epochs, Permit, Scope, TurnedAway
 from guardrails_lite.reliability._retry_budget import SecondTry
-from guardrails_lite.reliability._verdicts import GOOD, NEUTRAL, condemns_the_account, verdicts
+from guardrails_lite.reliability._verdicts import NEUTRAL, condemns_the_account, verdicts
 
 if TYPE_CHECKING:
     from guardrails_lite.reliability._stores import Store
@@ -29,28 +29,48 @@ _UNASKED_PAUSE_S = 1.0
 
 
 class Way:
-    """The circuits of an account, an endpoint and a model, and the lane to that model, at one time."""
+    """The circuits of an account, an endpoint and a model, and the lane to that model."""
 
-    __slots__ = ("circuits", "epochs", "is_alone", "is_well", "lane", "limits", "now_s", "upstream")
+    now_s: float
+    """When the step is made."""
+    __slots__ = ("circuits", "is_alone", "lane", "limits", "now_s", "upstream")
 
-    def __init__(self, upstream: Upstream, store: Store, states: tuple[Circuit, Circuit, Lane]) -> None:
-        account, endpoint, lane = states
+    def __init__(
+        self, upstream: Upstream, store: Store, account: Circuit, endpoint: Circuit, lane: Lane
+    ) -> None:
         self.circuits = (account, endpoint, lane.circuit)
-        self.epochs = (account.epoch, endpoint.epoch, lane.circuit.epoch)
-        self.is_well = account.state == endpoint.state == lane.circuit.state == "closed"
-        """No circuit is open or half-open, so none turns away, and none lends a place to a probe."""
         self.lane = lane
         self.upstream = upstream
-        self.now_s = store.now_s()
         self.is_alone = store.is_alone
         divisor = store.divisor
         limits = upstream.limits or NO_LIMITS
         self.limits = limits if divisor == 1 else limits.shared_by(divisor)
 
+    @property
+    def closed_epochs(self) -> Epochs | None:
+        """The epochs of its circuits, where all are closed: none turns away, or lends a place to a probe."""
+        account, endpoint, model = self.circuits
+        if account.state == endpoint.state == model.state == "closed":
+            return account.epoch, endpoint.epoch, model.epoch
+        return None
+
+    def enter_at_once(self, ticket: str, tokens: int, lease_s: float) -> Permit | None:
+        """Let a first try set off where nothing is in its way, as most find it; None: something may be."""
+        lane, epochs, budget = self.lane, self.closed_epochs, self.upstream.retries
+        if epochs is None or lane.queue.waiters or lane.pause.allowed is not None:
+            return None
+        if not lane.meter.has_room(self.limits, tokens):
+            return None
+        if budget is not None:
+            lane.allowance.earn(budget)
+        now_s = self.now_s
+        lane.meter.enter(self.limits, ticket, tokens, now_s, now_s + lease_s)
+        return _new(Permit, (ticket, now_s, tokens, epochs, self.is_alone))
+
     def shut(self) -> TurnedAway | None:
         """What shuts it, at the widest scope; None: it is open."""
         breaker = self.upstream.breaker
-        if self.is_well or breaker is None:
+        if breaker is None:
             return None
         for circuit, scope in zip(self.circuits, _SCOPES, strict=True):
             if not circuit.admits(breaker, self.now_s):
@@ -91,17 +111,15 @@ class Way:
         """A call sets off."""
         now_s, lane = self.now_s, self.lane
         ends_s = now_s + lease_s
-        epochs = self.epochs
-        if not self.is_well:
-            account, endpoint, model = self.circuits
-            epochs = (
-                account.enter(ticket, ends_s),
-                endpoint.enter(ticket, ends_s),
-                model.enter(ticket, ends_s),
-            )
+        account, endpoint, model = self.circuits
+        epochs = (
+            account.enter(ticket, ends_s),
+            endpoint.enter(ticket, ends_s),
+            model.enter(ticket, ends_s),
+        )
         lane.meter.enter(self.limits, ticket, tokens, now_s, ends_s)
         lane.pause.enter(ticket, ends_s)
-        return _new(Permit, (ticket, now_s, tokens, epochs, self.is_alone))
+        return Permit(ticket, now_s, tokens, epochs, self.is_alone)
 
     def leave(
         self,
@@ -114,20 +132,22 @@ class Way:
         dice: Callable[[], float],
     ) -> None:
         """A call has ended: its place is free, and what it tells of the upstream is kept."""
-        if self.upstream.breaker is not None:
-            self._judge(self.upstream.breaker, permit, failure, first_content_s, dice)
-        lane = self.lane
+        ticket, sent_s, reserved, epochs, is_degraded = permit  # at once: its fields are slow to read
+        breaker, lane, now_s = self.upstream.breaker, self.lane, self.now_s
+        if breaker is not None:
+            took_s = now_s - sent_s if first_content_s is None else first_content_s
+            is_good = failure is None and not is_slow(breaker, took_s)
+            if is_good and is_degraded == self.is_alone and epochs == self.closed_epochs:
+                ended = (now_s, took_s, False)  # as most calls do: it opens and closes nothing
+                for circuit in self.circuits:
+                    circuit.recent.append(ended)
+            else:
+                self._judge(breaker, permit, failure, took_s, dice)
         if failure is not None and failure.status is not None and tokens is None:
             tokens = 0  # an error status is no completion
-        lane.meter.leave(
-            self.limits,
-            permit.id,
-            reserved=permit.tokens,
-            used=tokens,
-            sent_s=permit.at_s,
-            sent=failure is None or _may_have_left(failure),
-        )
-        lane.pause.leave(permit.id, good=failure is None)
+        is_sent = failure is None or _may_have_left(failure)
+        lane.meter.leave(self.limits, ticket, reserved=reserved, used=tokens, sent_s=sent_s, sent=is_sent)
+        lane.pause.leave(ticket, good=failure is None)
         if failure is None:
             lane.throttled = 0
             if first_content_s is not None:
@@ -143,18 +163,12 @@ class Way:
         breaker: Breaker,
         permit: Permit,
         failure: Failure | None,
-        first_content_s: float | None,
+        took_s: float,
         dice: Callable[[], float],
     ) -> None:
         now_s = self.now_s
         # The epochs of a permit from the shared store mean nothing here, and the other way round.
         said = verdicts(failure) if self.is_alone == permit.is_degraded else NEUTRAL
-        took_s = now_s - permit.at_s if first_content_s is None else first_content_s
-        is_good = said is GOOD and not is_slow(breaker, took_s)
-        if is_good and self.is_well and permit.epochs == self.epochs:  # as most calls end: it opens nothing
-            for circuit in self.circuits:
-                circuit.recent.append((now_s, took_s, False))
-            return
         for circuit, epoch, verdict in zip(self.circuits, permit.epochs, said, strict=True):
             circuit.leave(breaker, permit.id, epoch, verdict, now_s, took_s, dice)
         if condemns_the_account(failure):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import threading
 import time
@@ -33,7 +34,7 @@ from guardrails_lite import (
 from guardrails_lite._engine._effects import Admit, Repeat, Send, Settle, Sleep, Write
 from guardrails_lite.reliability import time_left_s
 from guardrails_lite.reliability._lane import Lane
-from guardrails_lite.reliability._permits import TurnedAway
+from guardrails_lite.reliability._permits import Permit, TurnedAway, Waiting
 from guardrails_lite.reliability._turns import wait_turn
 from guardrails_lite.testing import STYLES, HttpReply, LoopbackServer, ScriptedModel, Style, completion
 from tests.engine.conftest import NOW, word
@@ -175,10 +176,8 @@ def test_nobody_waits_for_a_retry_that_will_not_be_made() -> None:
     """What is known before the wait is asked before it: no sleep after the last attempt."""
     guard = Guard(retry=Retry(attempts=2, wait=7), upstream=Upstream(), log=lambda record: None)
     steps = Steps(guard)
-    assert isinstance(steps.asked, Admit)
-    assert isinstance(steps.answer(steps.asked.run()), Send)
-    assert isinstance(steps.fail(OFFLINE), Settle)
-    asked = steps.answer(steps.asked.run())
+    assert isinstance(steps.asked, Send)
+    asked = steps.fail(OFFLINE)
     assert (type(asked), asked.second_try, asked.in_s) == (Repeat, "failed", 7)
 
     assert isinstance(steps.answer(TurnedAway("retry budget spent")), Write)
@@ -187,16 +186,38 @@ def test_nobody_waits_for_a_retry_that_will_not_be_made() -> None:
 
 def test_a_paid_retry_sleeps_and_asks_for_its_turn_again() -> None:
     """A second try is admitted like a first one, and is not paid for twice."""
-    guard = Guard(retry=Retry(attempts=2, wait=7), upstream=Upstream(), log=lambda record: None)
+    upstream = Upstream(limits=Limits(concurrency=1))
+    guard = Guard(retry=Retry(attempts=2, wait=7), upstream=upstream, log=lambda record: None)
     steps = Steps(guard)
-    steps.answer(steps.asked.run())
     steps.fail(OFFLINE)
-    steps.answer(steps.asked.run())
 
     assert steps.answer(steps.asked.run()) == Sleep(7)
+    permit = wait_turn(upstream.turnstile("", "", None))
     asked = steps.answer()
-    assert (type(asked), asked.second_try) == (Admit, "paid")
+    assert (type(asked), asked.second_try, type(asked.turn)) == (Admit, "paid", Waiting)
+    assert lane(upstream).allowance.free < 2.5  # one of the three is paid, and not two
+    assert lane(upstream).allowance.free > 1.5
+    assert isinstance(permit, Permit)
+    upstream.turnstile("", "", None).settle(permit)
+    assert isinstance(steps.answer(asked.run()), Send)
     steps.finish()
+
+
+@pytest.mark.parametrize("end", [interrupted, lambda steps: steps.core.close()], ids=["thrown", "closed"])
+def test_who_is_interrupted_before_the_wait_leaves_the_queue(end: Callable[[Steps], None]) -> None:
+    """A call joins the queue before a driver is asked to wait; its place does not stay behind."""
+    upstream = Upstream(limits=Limits(concurrency=1))
+    permit = wait_turn(upstream.turnstile("", "", None))
+    steps = Steps(Guard(upstream=upstream, log=lambda record: None))
+    assert isinstance(steps.asked, Admit)
+    assert len(lane(upstream).queue) == 1
+
+    with contextlib.suppress(KeyboardInterrupt):
+        end(steps)
+
+    assert isinstance(permit, Permit)
+    upstream.turnstile("", "", None).settle(permit)
+    assert is_empty(upstream)
 
 
 def test_a_reask_is_a_first_try(call: Call) -> None:

@@ -212,7 +212,9 @@ def test_a_batch_fills_only_its_own_queue() -> None:
 
 def test_who_calls_is_what_is_bound() -> None:
     """A guarded call waits under the name that `bound` gives it; the field is the limits' choice."""
-    guard: Guard[Any] = Guard(upstream=Upstream(limits=BY_APP), log=[].append)
+    upstream = Upstream(limits=BY_APP)
+    upstream.turnstile("", "", None).ask()
+    guard: Guard[Any] = Guard(upstream=upstream, log=[].append)
     with bound(app="chat", user="u-17"):
         named = Steps(guard)
     with bound(user="u-17"):
