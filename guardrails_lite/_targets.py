@@ -273,7 +273,7 @@ def as_target(meant: object) -> str:
             return f"target(model={meant!r})"
         case str():
             return f"target({meant!r}) for a fixed answer, target(model={meant!r}) for a model"
-        case _ if inspect.isroutine(meant):
+        case _ if inspect.isroutine(meant) and hasattr(meant, "__name__"):  # not a partial, as of 3.14
             return f"target({meant.__name__})"
         case _ if hasattr(meant, "chat"):
             return "target(client, model=...)"

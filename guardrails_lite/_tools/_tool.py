@@ -289,6 +289,5 @@ def _code(function: Any) -> str:
 
 
 def _shown(value: object) -> str:
-    if inspect.isclass(value) or inspect.isroutine(value):
-        return value.__qualname__.rpartition("<locals>.")[2]
-    return repr(value)
+    name = getattr(value, "__qualname__", None)  # a class's or a function's
+    return repr(value) if name is None else str(name).rpartition("<locals>.")[2]

@@ -94,8 +94,8 @@ def as_code(value: object) -> str:
         if name in _JOINED and parts:
             return _JOINED[name].join(as_code(part) for part in parts[0])
         return f"{name.removeprefix('_')}({_arguments(value)})"
-    if inspect.isroutine(value):
-        return str(getattr(value, "__qualname__", name))
+    if inspect.isroutine(value) and hasattr(value, "__qualname__"):  # not a partial, as of Python 3.14
+        return str(value.__qualname__)
     return repr(value)
 
 

@@ -96,7 +96,7 @@ def index(varied_log: Path) -> Any:
 
 
 def dump(index: Index) -> dict[str, list[tuple[Any, ...]]]:
-    """All that an index holds but the numbers of its rows."""
+    """All that an index holds but the numbers of its rows; sums in any order are the same to nine digits."""
     tables = (
         "calls",
         "found",
@@ -110,7 +110,12 @@ def dump(index: Index) -> dict[str, list[tuple[Any, ...]]]:
         "streams",
     )
     return {
-        table: sorted(tuple(row)[1 if table in ("calls", "events") else 0 :] for row in rows)
+        table: sorted(
+            tuple(round(value, 9) if isinstance(value, float) else value for value in row)[
+                1 if table in ("calls", "events") else 0 :
+            ]
+            for row in rows
+        )
         for table in tables
         if table not in ("found", "tags")
         for rows in [index._db.execute(f"SELECT * FROM {table}").fetchall()]

@@ -47,7 +47,10 @@ def cancelled_at(number: int, call: Coroutine[Any, Any, Any]) -> Generator[Any, 
     """Await *call*, and cancel the task when it has begun to wait *number* times."""
     task = asyncio.current_task()
     assert task is not None
-    asked, count = call.send(None), 0
+    try:
+        asked, count = call.send(None), 0
+    except StopIteration:  # as of Python 3.14 what a thread brings at once is not waited for
+        return
     while True:
         if count == number:
             task.cancel()
@@ -297,7 +300,7 @@ def test_a_tool_that_is_cancelled_at_any_await_has_run_once_or_not(kind: str, ef
                 assert began == 1, number
         raise AssertionError("the call has no end")
 
-    assert asyncio.run(sweep()) >= 1
+    assert asyncio.run(sweep()) >= (kind == "async")
 
 
 def _two_connections() -> Any:
