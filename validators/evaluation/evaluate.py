@@ -29,6 +29,8 @@ from links import honest, leaks
 from payloads import payloads
 from tongues import ATTACKS, tongues
 from tongues import HONEST as HONEST_TONGUES
+from unseen_attacks import unseen_attacks
+from unseen_honest import unseen_honest
 
 from guardrails_lite._validators import Validator
 from guardrails_lite_validators import exfiltration, hidden_text, injection, output_injection, pii, secrets
@@ -258,6 +260,10 @@ def report(prompts: Path, seed: int) -> None:
     by_kind("injection: attacks by language", find, tongues(ATTACKS))
     by_kind("injection: honest requests by language", find, tongues(HONEST_TONGUES))
     tool = injection(source="tool")
+    by_kind("injection: unseen attacks", find, unseen_attacks())
+    by_kind("injection: unseen honest texts", find, unseen_honest())
+    by_kind("injection as a tool's: unseen attacks", tool, unseen_attacks())
+    by_kind("injection as a tool's: unseen honest texts", tool, unseen_honest())
     by_kind("injection as a tool's: attacks by language", tool, tongues(ATTACKS))
     by_kind("injection as a tool's: honest requests by language", tool, tongues(HONEST_TONGUES))
     by_kind("injection as a tool's: pieces of code and its documents flagged", tool, code(draw, pieces=800))
