@@ -65,7 +65,6 @@ CHECKED = [
     if row.check.__name__
     not in (
         "anything",
-        "lv_code",
         "dk_cpr",
         "in_pan",
         "kr_rrn",
@@ -78,7 +77,6 @@ CHECKED = [
         "mx_rfc",
         "uk_nino",
         "uk_driving_licence",
-        "in_gstin",
     )
 ]
 
@@ -105,6 +103,40 @@ def test_a_wrong_check_digit_is_nobodys_number(row: Identifier) -> None:
     for number in passed[:5]:
         if row.words.single or row.words.phrases:
             assert _found(f"{TOLD[row.entity]} {number}", entities=[row.entity]) == [(row.entity, number)]
+
+
+@pytest.mark.parametrize(
+    ("entity", "number"),
+    [
+        ("TH_TNIN", "6-9245-19592-64-1"),  # nothing is left by eleven: the digit is one, not zero
+        ("HK_ID", "A808592(A)"),  # an A in front as well as at the end
+        ("SI_EMSO", "0101006500090"),  # ten is left: the digit is zero
+        ("EC_CEDULA", "3041852520"),  # issued abroad
+        ("PT_NIF", "451234561"),  # of somebody who lives abroad
+        ("UK_DRIVING_LICENCE", "HILL9657054SM9IJ"),  # a surname of four letters, filled up with a nine
+        ("UK_DRIVING_LICENCE", "MORGA657054S99IJ"),  # one first name only
+        ("IN_GSTIN", "97AAPFU0939F1ZO"),  # other territories
+    ],
+)
+def test_the_rarer_numbers_of_a_kind_are_found(entity: str, number: str) -> None:
+    """What few numbers of a kind have is allowed by its specification, too."""
+    assert _found(f"My {TOLD[entity]}: {number}, thanks.", entities=[entity]) == [(entity, number)]
+
+
+@pytest.mark.parametrize(
+    ("entity", "number"),
+    [
+        ("IN_GSTIN", "27AAPFU0939F1ZA"),  # the last sign is a check
+        ("LV_PERSONAL_CODE", "161175-19998"),
+        ("AU_ABN", "10 439 777 814"),  # check digits go from 11 to 99
+        ("TH_TNIN", "9119000191966"),  # no such class of people
+        ("IT_FISCAL_CODE", "RSSMRA85T35A562G"),  # born on the 35th
+        ("UK_DRIVING_LICENCE", "HILL5657054SM9IJ"),  # a surname is filled up with nines only
+    ],
+)
+def test_what_no_office_issues_is_not_found(entity: str, number: str) -> None:
+    """A number of the right shape whose check digit or parts are wrong is nobody's."""
+    assert _found(f"My {TOLD[entity]}: {number}, thanks.", entities=[entity]) == []
 
 
 def test_verhoeff_finds_every_swap_and_every_slip() -> None:

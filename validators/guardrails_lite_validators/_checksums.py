@@ -28,6 +28,25 @@ def weighted(digits: str, weights: tuple[int, ...]) -> int:
     return total - 48 * sum(weights[: len(digits)])
 
 
+def mod11(digits: str, weights: tuple[int, ...]) -> int:
+    """What is left of that sum by eleven."""
+    return weighted(digits, weights) % 11
+
+
+def ean13(number: str) -> bool:
+    """GS1's check digit, of Swiss insurance numbers as of articles in a shop."""
+    return weighted(number, (1, 3) * 6 + (1,)) % 10 == 0
+
+
+def luhn_mod36(text: str) -> bool:
+    """Luhn's check over digits and letters, as Indian tax numbers have it."""
+    total = 0
+    for position, char in enumerate(reversed(text)):
+        value = int(char, 36) * (1 + position % 2)
+        total += value // 36 + value % 36
+    return total % 36 == 0
+
+
 def iso7064_mod11_10(digits: str) -> bool:
     """ISO/IEC 7064 MOD 11,10, of German and Croatian tax numbers."""
     product = 10
@@ -59,3 +78,13 @@ def _permuted(digit: int, times: int) -> int:
     for _ in range(times % 8):
         digit = _STEP[digit]
     return digit
+
+
+def luhn_digit(number: str) -> bool:
+    """Luhn's check, of a number that is no row of one or two digits."""
+    return len(set(number)) > 2 and luhn(number)
+
+
+def anything(number: str) -> bool:
+    """No check digit: the words beside it must tell."""
+    return len(set(number)) > 2

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from guardrails_lite_validators._checksums import iso7064_mod97_10, luhn
-from guardrails_lite_validators._identifier_checks import ean13
+from guardrails_lite_validators._checksums import ean13, iso7064_mod97_10, luhn
 from guardrails_lite_validators._pii_context import Around, words
 
 Candidate = tuple[str, int, int, float]

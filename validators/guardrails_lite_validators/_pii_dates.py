@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from guardrails_lite_validators._identifier_checks import is_day
+from guardrails_lite_validators._days import is_day
 from guardrails_lite_validators._pii_context import Around, words
 
 Candidate = tuple[str, int, int, float]

@@ -22,7 +22,7 @@ _LONG = 7
 # What makes a shorter group of digits part of something longer, at its end.
 _GOES_ON = re.compile(
     r"[ .\-/()+]{1,3}[0-9]| [A-Z](?![A-Za-z])|[ -][A-Z]{4}[ -]?[0-9]"
-    r"|[A-Za-z][0-9A-Za-z]{2}|(?<=[0-9]{4})[A-Za-z]"
+    r"|[A-Za-z][0-9A-Za-z]{2}|(?<=[0-9]{4})[A-Za-z]|\(A\)"
 )
 _JOINTS = ".-/"
 _TYPESET = re.compile("[\u00a0\u2000-\u200a\u2010-\u2013\u202f\u205f\u2212\u3000\uff01-\uff5e]")
