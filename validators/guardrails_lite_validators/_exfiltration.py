@@ -289,7 +289,7 @@ def _is_told(text: str) -> bool:
     """Whether words are about somebody, also where they are written backwards."""
     if _is_about(text):
         return True
-    from guardrails_lite_validators._readings import common_words
+    from guardrails_lite_validators._common_words import common_words
 
     common = common_words()
     backwards = [word for word in _WORD.findall(text.lower()) if word not in common and word[::-1] in common]

@@ -45,7 +45,7 @@ def injection(*, source: str = "user", threshold: float | None = None) -> Valida
     @validator(
         name="injection",
         params=params if threshold is None else {**params, "threshold": threshold},
-        version="8",
+        version="9",
     )
     def find(text: str) -> list[Finding]:
         readings = readings_of(text, asked=_pairs_asked())

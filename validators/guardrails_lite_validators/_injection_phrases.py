@@ -99,7 +99,7 @@ ENGLISH: tuple[tuple[str, str, str, str], ...] = (
     (
         "override",
         "ignore disregard forget override discard dismiss erase unlearn skip",
-        rf"{_gap(2)}(?:everything|anything|all|whatever|what)\b(?:\W{{1,4}}[\w']{{1,20}}){{0,5}}?\W{{1,4}}(?:above|before|previously|earlier|told|said|learned|learnt|know|instructed|given|taught|asked)\b",
+        rf"{_gap(2)}(?:everything|anything|all|whatever|what)\b(?:\W{{1,4}}[\w']{{1,20}}){{0,5}}?\W{{1,4}}(?:above|before|previously|earlier|told|said|learned|learnt|know|instructed|given|taught|asked)\b(?!\s+about\b)",
         "",
     ),
     (
@@ -152,7 +152,7 @@ ENGLISH: tuple[tuple[str, str, str, str], ...] = (
     ),
     ("leak", "instructed told given asked programmed configured supposed allowed / you / > to by before initially originally", r"\s+(?:to\s+(?:say|tell|reveal|share|disclose|keep|hide|do|follow|talk|discuss|mention)|initially|originally|by\s+(?:your|the)\s+(?:developers?|system|creators?|makers?|operators?)|before\s+(?:this|we|our|the))\b", r"\b(?:what|which|everything|anything|all|text|words|that|rules)\b.{0,30}\byou(?:'re|'ve|\s+(?:are|were|have\s+been|had\s+been))\s+(?:not\s+|never\s+)?\Z"),
     ("leak", f"opposite translation summary paraphrase version gist length beginning end copy list contents content / {_ORDER_WORDS} / > of", rf"\s+of{_gap(2)}(?:the|your)\W{{1,3}}{_SECRET}\b", ""),
-    ("leak", "repeat", r"\b.{0,30}\b(?:above|everything|entire\s+conversation|word\s+for\s+word|verbatim)\b", ""),
+    ("leak", "repeat", r"\b(?!\W{1,3}(?:(?:all|the|these|this|those)\W{1,3}){0,2}(?:\w+\s+)?(?:steps?|process|procedure|exercises?|rows?|rounds?|order)\b).{0,30}\b(?:above|everything|entire\s+conversation|word\s+for\s+word|verbatim)\b", ""),
     ("leak", "beginning starting starts start begin begins / > with", r"\s+with\s+.{0,3}you\s+are\b", ""),
     ("leak", "were / what / told given instructed initial first original exact", r"\s+(?:your|you)\s+(?:told|given|instructed|initial|first|original|exact)\b", r"\bwhat\W{1,2}\Z"),
     ("leak", "everything text words content contents / above before preceding prior / > that above before preceding prior", r"\s+(?:that\s+(?:is|was|comes?)\s+)?(?:above|before|preceding|prior\s+to)\s+(?:this|that|the|my|here)\b", r"\b(?:print|output|repeat|show|write|copy|tell|reveal|summari[sz]e|translate|give|return|list|encode)\b.{0,30}\Z"),
@@ -235,7 +235,7 @@ SIGNS: tuple[tuple[str, str, str], ...] = (
     ("markup", "</", rf"\A[^<]*+(?:<(?!\s*{_WRAPPERS}\b|/\s*{_WRAPPERS}\s*>)[^<]*+)*+(</\s*{_WRAPPERS}\s*>.{{0,80}})"),
     ("markup", "<important", r"<\s*important\s*>"),
     ("markup", "<!--", r"<!--(?:(?!-->).){0,80}\b(?:ignore|(?:ai|assistants?|llms?|model|chatbot|agent)s?\b(?:(?!-->).){0,60}\b(?:must|should|shall|please|do|ignore|you|your|need)|instructions?\s+(?:for|to)|you)\b"),
-    ("leak", "system_prompt", r"system_prompt|<\s*system[_-]?prompt"),
+    ("leak", "system_prompt", r"(?:show|print|reveal|output|repeat|echo|return|dump|what|display|leak|tell|give|send|\{\{|\$\{)[^\n]{0,30}\bsystem_prompt|<\s*system[_-]?prompt"),
     ("leak", "systemprompt", r"systemprompt"),
     ("exfiltration", "![", r"!\[[^\]\n]{0,60}\]\(https?://[^)\s]{0,200}(?:\{|%7b|<|\[|=(?:data|history|secret|conversation))"),
 )  # fmt: skip

@@ -2,9 +2,9 @@
 
 `readings_of` gives a detector the text in plain lower case first and, only where something speaks for it,
 other readings: encoded parts decoded (`_decode`), spaced, joined and digit-for-letter spelling mended,
-ROT13 and writing backwards undone. A list of common words tells whether a reading is language. Each
-reading knows where its spans came from, so that whatever is found can be masked in the text as it was
-written. Ordinary text has one reading.
+misspelt words of orders written out (`_misspelt`), ROT13 and writing backwards undone. A list of common
+words tells whether a reading is language. Each reading knows where its spans came from, so that whatever
+is found can be masked in the text as it was written. Ordinary text has one reading.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import math
 import re
 import string
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
 from typing import NamedTuple
 
+from guardrails_lite_validators._common_words import common_words
 from guardrails_lite_validators._decode import ROT13, decoded
 from guardrails_lite_validators._fold import Edit, Reading, plain, replaced
 from guardrails_lite_validators._masks import unmasked
+from guardrails_lite_validators._misspelt import respelled
 from guardrails_lite_validators._pieces import pieces_of
 from guardrails_lite_validators._wording import Wording, wording_of, words_of
 
@@ -65,6 +66,9 @@ def readings_of(text: str, *, asked: frozenset[tuple[str, str]] | None = None) -
     if mended is not None:
         others.append(mended)
         best, told = mended, wording_of(mended.text)
+    spelled = respelled(best, told.said)
+    if spelled is not None:
+        others.append(spelled)
     if not told.said.isdisjoint(_turned_words()):
         others.extend(_turned(best, told.words))
     return Readings(first, wording, tuple(others), opened is not None and opened.goes_on)
@@ -74,13 +78,6 @@ def _heard(shown: Reading) -> Reading:
     """A reading in lower case, and without the names of masks."""
     lowered = shown.lower()
     return Reading(unmasked(lowered.text), lowered.back)
-
-
-@functools.cache
-def common_words() -> dict[str, int]:
-    """Common words and their ranks, the most common first; `training/lexicon.py` wrote the list."""
-    listed = files("guardrails_lite_validators").joinpath("words.txt").read_text("utf-8").split()
-    return {word: rank for rank, word in enumerate(listed)}
 
 
 # --- mended spelling --------------------------------------------------------------------------------
