@@ -309,7 +309,8 @@ def _taken(*parts: Any) -> list[float]:
     account, endpoint, lane = parts
     circuits = (account, endpoint, lane.circuit)
     held = [lane.meter.in_flight, lane.pause.out, *(circuit.probes for circuit in circuits)]
-    return [ends_s for each in held for ends_s in each.values()] + [each[1] for each in lane.queue._waiters]
+    waiting = [waiter.until_s for waiter in lane.queue.waiters]
+    return [ends_s for each in held for ends_s in each.values()] + waiting
 
 
 class _Call:
