@@ -237,7 +237,7 @@ class _Round:
                     call = _Call(self, f"{THREADS + nth * TASKS + task}.{number}")
                     with call.answers_for_itself():
                         asked = call.aask(client)
-                        await asyncio.create_task(_cancelled_at(call.leaves_at, asked))
+                        await asyncio.create_task(_task(call.leaves_at, asked))
 
             await asyncio.gather(*(calls(task) for task in range(TASKS)))
         gc.collect()
@@ -393,6 +393,10 @@ def _knot(stream: Any) -> None:
 def _add(said: dict[int, str], chunk: Any) -> None:
     for choice in chunk.choices:
         said[choice.index] += choice.delta.content or ""
+
+
+async def _task(leaves_at: int | None, call: Coroutine[Any, Any, Any]) -> None:
+    await _cancelled_at(leaves_at, call)  # a task takes no generator, as of Python 3.12
 
 
 @types.coroutine
