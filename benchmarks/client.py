@@ -56,8 +56,13 @@ def rows() -> list[Row]:
                 1.15,
             ),
             _ratio(
+                "the same of chunks with a frame of their own, as many servers send",
+                _odd_streams({"service_tier": "on_demand"}, {}),
+                1.15,
+            ),
+            _ratio(
                 "the same of chunks that do not fit the client's types",
-                _odd_streams(),
+                _odd_streams({}, {"finish_reason": ""}),
                 1.15,
             ),
             _ratio(
@@ -112,9 +117,11 @@ def _streams(bare: OpenAI, guarded: OpenAI) -> Times:
     return _in_turns(STREAMS, lambda: read(bare), lambda: read(guarded))
 
 
-def _odd_streams() -> Times:
-    """A compatible server has words of its own in the frame of every chunk."""
-    odd = [{**chunk, "service_tier": "on_demand"} for chunk in chunks(TEXT, size=16)]
+def _odd_streams(frame: dict[str, Any], choice: dict[str, Any]) -> Times:
+    """A compatible server has words of its own in every chunk: around the choices, or in them."""
+    *told, last = chunks(TEXT, size=16)
+    odd = [{**one, **frame, "choices": [{**each, **choice} for each in one["choices"]]} for one in told]
+    odd.append({**last, **frame})
     with (
         LoopbackProcess(then=HttpReply(odd)) as server,
         OpenAI(api_key="k", base_url=server.base_url, max_retries=0) as bare,
