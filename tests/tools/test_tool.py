@@ -235,6 +235,10 @@ def _broken(x: int.nothing) -> None: ...  # type: ignore[name-defined]
             lambda: tool(refund, approve_timeout_s=0),
             "approve_timeout_s=0 of tool 'refund' must be more than 0",
         ),
+        (
+            lambda: tool(refund, approve_timeout_s=1e10, approve=print),
+            r"approve_timeout_s=10000000000.0 of tool 'refund' must be .* at most 1e\+09",
+        ),
         (lambda: tool(refund, approve_timeout_s=1), "needs a function as approve="),
         (lambda: tool(refund, max_calls=0), "max_calls=0 of tool 'refund' must be at least 1; to refuse all"),
         (lambda: tool(refund, max_calls=True), "max_calls=True"),
