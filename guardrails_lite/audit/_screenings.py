@@ -38,6 +38,8 @@ class Screening:
     """All that rules of this side would look at is among the texts, or among what was said."""
     said: LookedAt | None = None
     """Before any rule; None where it is not at hand."""
+    in_pieces: bool = False
+    """Rules saw it as it came in: where one stopped it, no rule saw the rest."""
 
     @property
     def acts(self) -> dict[str, str]:
@@ -68,17 +70,38 @@ class Screening:
     def found(self, rule: Rule, masked: set[str]) -> bool | None:
         """Whether the validator of *rule* found something in the texts, once *masked* had masked them.
 
-        None where the record does not tell: it did not run, it broke, or it saw other texts.
+        None where the record does not tell: it did not run, it broke, or it saw other texts. Where a rule
+        stopped them, that is told of the texts up to the one that was stopped.
         """
         before: set[str] = set()
         name = finder_of(rule.told)
-        for check in self.checks:
+        saw_all = self._saw_all
+        for place, check in enumerate(self.checks):
             finder = finder_of(str(check.get("rule")))
             if finder == name and before == masked:
-                return {"found": True, "passed": False}.get(str(check.get("result")))
+                result = check.get("result")
+                if result == "passed":
+                    return False if place < saw_all else None
+                return True if result == "found" else None
             if check.get("action") == "redact":
                 before.add(finder)
         return None
+
+    @property
+    def _saw_all(self) -> int:
+        """How many rules, from the first on, saw every text up to the one that was stopped, and that one.
+
+        A rule behind a group that stops (`_screen`) does not: it has passed only the texts before.
+        """
+        if not self.stopped:
+            return len(self.checks)
+        if self.in_pieces:
+            return 0
+        rewrites = [str(check.get("rule")).startswith("redact(") for check in self.checks]
+        stops = [check.get("action") in ACTING and check.get("action") != "redact" for check in self.checks]
+        stop = stops.index(True)
+        behind = range(stop + 1, len(self.checks))
+        return next((place for place in behind if rewrites[stop] or rewrites[place]), len(self.checks))
 
 
 def screenings(entry: Entry, opened: Opened | Why) -> list[Screening]:
@@ -114,7 +137,12 @@ def screenings(entry: Entry, opened: Opened | Why) -> list[Screening]:
         answer = kept["output"] if last else "no text"
         held = said or (() if isinstance(answer, str) else answer)
         reply = Screening(
-            "output", of_attempt, _looked_at(answer), in_full=True, said=looked_at(said) or None
+            "output",
+            of_attempt,
+            _looked_at(answer),
+            in_full=True,
+            said=looked_at(said) or None,
+            in_pieces="stream" in str(data.get("style")),
         )
         found.append(replace(reply, in_full=_in_full(reply, held, data, attempt)))
     return found

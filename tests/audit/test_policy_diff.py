@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from guardrails_lite import (
@@ -173,6 +173,19 @@ def test_the_same_print_of_other_code_is_the_same_only_where_nobody_knows_better
 
     assert [change.kind for change in diff(root, new).changes] == ["newly blocked"]
     assert diff(root, new, against=tried).unknown == {"no text": 1}
+
+
+def test_what_a_stream_was_stopped_before_is_unknown(root: Path) -> None:
+    """A rule that has passed what came has not seen what would have come."""
+    windowed = [word(each, window=3) for each in ("ada", "bad")]
+    with AuditLog(root) as log, contextlib.suppress(GuardrailsError):
+        guard = Guard(output=[block(windowed[0]), warn(windowed[1])], log=log)
+        for _ in guard.stream(lambda messages: iter(["ada ", "is ", "bad"]), "hello"):
+            pass
+
+    found = diff(root, Guard(output=[block(windowed[1]), fall_back(windowed[0])]))
+
+    assert found.blind == {"output block(word(text='bad'))": 1}
 
 
 # --- with text ---
@@ -530,6 +543,8 @@ def as_call(text: str) -> Any:
 
 
 REPLIES: list[Callable[[str], Any]] = [str, as_call]
+STOPPED = Guard(output=[block(WORDS["ada"]), redact(WORDS["a b"])])
+"""Of a call its second rule sees the name of the argument, and then the first one stops its value."""
 
 
 def live(guard: Guard[Any], reply: Callable[[str], Any] = str) -> list[tuple[Entry, Opened]]:
@@ -554,6 +569,8 @@ def live(guard: Guard[Any], reply: Callable[[str], Any] = str) -> list[tuple[Ent
     st.sampled_from(SIDES).flatmap(lambda sides: st.tuples(guards(sides), guards(sides))),
     st.sampled_from(REPLIES),
 )
+@example((STOPPED, Guard(output=[redact(WORDS["a b"]), block(WORDS["ada"])])), as_call)
+@example((STOPPED, Guard(output=[block(WORDS["a b"]), fall_back(WORDS["ada"])])), as_call)
 def test_what_is_said_to_be_known_is_what_happens(
     pair: tuple[Guard[Any], Guard[Any]], reply: Callable[[str], Any]
 ) -> None:
