@@ -222,7 +222,10 @@ def reask() -> None:
 
 @_verb
 def fall_back() -> None:
-    """Try the next fallback when *validator* finds something; block if there is none."""
+    """Try the next fallback when *validator* finds something; block if there is none.
+
+    On an input the other rules look at the text all the same: the fallback gets what they leave of it.
+    """
 
 
 @_verb

@@ -164,7 +164,8 @@ async def check_text(
 ) -> tuple[str | None, Stop | None, Record]:
     """Run the rules of one side over one text: what is left of it, the rule that stops it, the record.
 
-    With *call_id* it is a text of that call: rules that run in a share of calls run where they would in it.
+    Of a text of a request that may only go to a fallback both are told. With *call_id* it is a text of that
+    call: rules that run in a share of calls run where they would in it.
     """
     role = role or ("user" if side == "input" else "assistant")
     call = Call(({"role": role, "content": text},))
@@ -174,10 +175,11 @@ async def check_text(
     rules = plan.input if side == "input" else plan.output
     checks = rules.checks(role, story.tallies(rules))
     left: str | None = None
-    stopped: Stop | None = None
+    past: list[Stop] = []
     try:
-        left = await screened(checks, text, call)
-        story.output_chars = len(left)
+        left = await screened(checks, text, call, past if side == "input" else None)
+        stopped = past[0] if past else None
+        story.output_chars = 0 if past else len(left)
     except Stop as stop:
         stopped = stop
     record = story.end("blocked" if stopped is not None else "passed", None)

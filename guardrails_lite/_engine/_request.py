@@ -73,7 +73,7 @@ async def _screen(
         return call, None
     tallies = story.tallies(side)
     changed: dict[Piece, str] = {}
-    fall_back: Stop | None = None
+    past: list[Stop] = []
     newest = len(call.messages) - 1
     for piece in pieces:
         message, _, role, text, _ = piece
@@ -84,14 +84,12 @@ async def _screen(
             checks.know()
             continue
         try:
-            screening = checks.screen(text, call)
+            screening = checks.screen(text, call, past)
             left = screening if isinstance(screening, str) else await screening
         except Stop as stop:
-            if stop.verb != "fall_back":
-                if plan.seals:
-                    _seal(story, pieces, {*changed, piece})
-                raise _stopped(call, piece, stop) from None
-            fall_back, left = fall_back or stop, text
+            if plan.seals:
+                _seal(story, pieces, {*changed, piece})
+            raise _stopped(call, piece, stop) from None
         if left != text:
             changed[piece] = left
         elif side.remembers and checks.all_passed:
@@ -104,11 +102,11 @@ async def _screen(
             plan.memo.add(declaration)
     if plan.captures:
         _capture(story, pieces, changed)
-    if fall_back is not None and not plan.fallback:
-        raise blocked(fall_back, "the request")
+    if past and not plan.fallback:
+        raise blocked(past[0], "the request")
     if changed:
         call = _saying(plan, call, changed)
-    return call, fall_back
+    return call, past[0] if past else None
 
 
 def _capture(story: Story, pieces: Sequence[Piece], changed: Mapping[Piece, str]) -> None:
@@ -294,20 +292,20 @@ def chars_of(call: Call) -> int:
 
 
 async def _screened(story: Story, call: Call, messages: tuple[Any, ...]) -> tuple[Any, ...] | None:
-    """Messages of ours as the input rules leave them; None where one stops them."""
+    """Messages of ours as the input rules leave them; None where one keeps them from who is asked."""
     if not story.plan.input.rules:
         return messages
     story.attempt, attempt = 0, story.attempt
     texts, originals = len(story.texts), story.originals
     try:
-        added, _ = await _screen(story, Call(messages, call.params), pieces_of(messages)[0], ())
+        added, past = await _screen(story, Call(messages, call.params), pieces_of(messages)[0], ())
     except Blocked:
         return None
     finally:
         story.attempt = attempt
         del story.texts[texts:]  # kept of a request is what the caller asked, and not what this asks again
         story.originals = originals
-    return added.messages
+    return added.messages if past is None or story.fell_back else None
 
 
 def choices_asked(call: Call) -> int:

@@ -3,6 +3,10 @@
 Rules run in their order. Neighbours that rewrite nothing form a *group* and look at the same text (side
 by side where they are async); a rule that rewrites is a group of its own, and the next group sees what it
 left. So ``[redact(pii()), block(judge())]`` never shows the judge what was masked.
+
+A text of a request in which a `fall_back` rule finds something is kept from the primary and goes to a
+fallback. So the rules behind it look at the text as well: who screens a request gives a list, *past*, for
+such stops.
 """
 
 from __future__ import annotations
@@ -115,23 +119,23 @@ class Round:
         """How long each rule has looked."""
         self.opened: list[Tally] | None = None
 
-    def screen(self, text: str, call: Call) -> str:
+    def screen(self, text: str, call: Call, past: list[Stop] | None = None) -> str:
         """Run all rules over one whole text: what is left of it.
 
         Raises:
             Stop: a rule stops it.
         """
         if len(self.ns) < 2:
-            return self._screen(text)
+            return self._screen(text, past)
         open_desk()
         try:
-            return self._screen(text)
+            return self._screen(text, past)
         finally:
             clear_desk()
 
-    def _screen(self, text: str) -> str:
+    def _screen(self, text: str, past: list[Stop] | None) -> str:
         if self.opened is not None:
-            return self._act_on(text, ())
+            return self._act_on(text, (), past)
         ns = self.ns
         place = 0
         found: Any = None
@@ -156,15 +160,15 @@ class Round:
             last = booked(self.tallies()[place], text, began_ns, found)
         for tally in self.tallies()[:place]:
             tally.result = "passed"
-        return self._act_on(text, [*[()] * place, last])
+        return self._act_on(text, [*[()] * place, last], past)
 
-    def _act_on(self, text: str, seen: Sequence[Sequence[Finding] | None]) -> str:
+    def _act_on(self, text: str, seen: Sequence[Sequence[Finding] | None], past: list[Stop] | None) -> str:
         """Do what the rules say, of which the first have *seen* the text already."""
         tallies = self.tallies()
         for places in self.side.group_places:
             group = [tallies[place] for place in places]
             looked = [seen[at] if at < len(seen) else look_now(tallies[at], text) for at in places]
-            text = _act(group, looked, text)
+            text = _act(group, looked, text, past)
         return text
 
     def tallies(self) -> list[Tally]:
@@ -219,7 +223,7 @@ class Groups(list[Sequence[Tally]]):
 
     __slots__ = ()
 
-    def screen(self, text: str, call: Call) -> str | Coroutine[Any, Any, str]:
+    def screen(self, text: str, call: Call, past: list[Stop] | None = None) -> str | Coroutine[Any, Any, str]:
         """Run all groups over one whole text.
 
         Returns:
@@ -232,8 +236,8 @@ class Groups(list[Sequence[Tally]]):
         for place, group in enumerate(self):
             for tally in group:
                 if tally.find is None:
-                    return _screen_on(self[place:], text, call)
-            text = _act(group, [look_now(tally, text) for tally in group], text)
+                    return _screen_on(self[place:], text, call, past)
+            text = _act(group, [look_now(tally, text) for tally in group], text, past)
         return text
 
     def know(self) -> None:
@@ -255,23 +259,30 @@ def acting(checks: Checks) -> Groups:
     return Groups(filter(None, groups))
 
 
-async def screened(checks: Checks, text: str, call: Call) -> str:
+async def screened(checks: Checks, text: str, call: Call, past: list[Stop] | None = None) -> str:
     """Run the rules over one whole text, to be awaited whatever they are: what is left of it.
 
     Raises:
         Stop: a rule stops it.
     """
-    left = checks.screen(text, call)
+    left = checks.screen(text, call, past)
     return left if isinstance(left, str) else await left
 
 
-async def _screen_on(groups: Iterable[Sequence[Tally]], text: str, call: Call) -> str:
+async def _screen_on(
+    groups: Iterable[Sequence[Tally]], text: str, call: Call, past: list[Stop] | None
+) -> str:
     for group in groups:
-        text = _act(group, await look(group, text, call), text)
+        text = _act(group, await look(group, text, call), text, past)
     return text
 
 
-def _act(group: Sequence[Tally], seen: Sequence[Sequence[Finding] | None], text: str) -> str:
+def _act(
+    group: Sequence[Tally],
+    seen: Sequence[Sequence[Finding] | None],
+    text: str,
+    past: list[Stop] | None,
+) -> str:
     """Do what the rules of one group say about what was seen."""
     stopped: list[Stop] | None = None
     for tally, findings in zip(group, seen, strict=True):
@@ -289,7 +300,10 @@ def _act(group: Sequence[Tally], seen: Sequence[Sequence[Finding] | None], text:
             elif stops(tally.rule):
                 stopped = [*(stopped or ()), Stop(tally.rule, findings)]
     if stopped:
-        raise worst(stopped)
+        stop = worst(stopped)
+        if past is None or stop.verb != "fall_back":
+            raise stop
+        past.append(stop)
     return text
 
 

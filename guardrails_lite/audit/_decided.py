@@ -223,15 +223,13 @@ class _One:
     ) -> _Part | Unknown:
         side = screening.side
         all_acts, left = dict(acts), []
-        for (_, _, text), each in zip(
-            every, judged(self.policy.plan_from(side, start), self.call, every), strict=False
-        ):
+        for each in judged(self.policy.plan_from(side, start), self.call, every):
             if each.broken:
                 return Unknown("broken", each.broken)
             all_acts |= each.acts
-            if each.left is None and (side == "output" or set(each.acts.values()) & {"block", "reask"}):
+            if each.left is None:
                 return _Part(all_acts, "texts")
-            left.append(text if each.left is None else each.left)
+            left.append(each.left)
         if not screening.in_full:
             rules = self.policy.rules(side)[start:]
             open_rules = [f"{side} {rule.told}" for rule in rules if self.policy.may_act(rule, self.call)]

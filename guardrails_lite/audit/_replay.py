@@ -156,8 +156,9 @@ class Judged:
     """What the rules of a plan make of one kept text."""
 
     left: str | None
-    """What is left of it; None: a rule stops it."""
-    changed: bool
+    """What is left of it; None: nothing, for a rule stops it."""
+    stopped: bool
+    """Whether a rule does not let it pass. A text of a request may still be left for a fallback."""
     acts: dict[str, str]
     """What each rule that acted did, by rule with its side: ``block``, ``redact``, …"""
     broken: tuple[str, ...]
@@ -171,7 +172,7 @@ def judged(plan: Plan, call: str, texts: Iterable[tuple[str, str, str]]) -> Iter
         steps = [step for step in record.steps if isinstance(step, CheckStep)]
         acts = {f"{step.side} {step.rule}": step.action for step in steps if step.action in ACTING}
         broken = tuple(f"{step.side} {step.rule}" for step in steps if step.result in ("broken", "timed out"))
-        yield Judged(None if stop else left, stop is not None or left != text, cast("Any", acts), broken)
+        yield Judged(left, stop is not None, cast("Any", acts), broken)
 
 
 def ident_of(call: str) -> str:
@@ -183,10 +184,11 @@ def _change(plan: Plan, entry: Entry, opened: Opened) -> Change | None:
     rules: dict[str, None] = {}
     kind: Kind | None = None
     texts = opened.kept if opened.originals is None else came_to_rules(opened.originals, entry.data)
-    for each in judged(plan, entry.id, looked_at(texts)):
-        if each.left is None:
+    every = looked_at(texts)
+    for (_, _, text), each in zip(every, judged(plan, entry.id, every), strict=True):
+        if each.stopped:
             kind = "stopped"
-        elif each.changed:
+        elif each.left != text:
             kind = kind or "changed"
         else:
             continue

@@ -105,6 +105,25 @@ def test_reask_sends_the_reply_back_without_what_was_found(call: Call) -> None:
     assert "Globex" not in str(model.calls[1].messages)
 
 
+def test_reask_gives_the_primary_nothing_that_is_for_the_fallback(call: Call) -> None:
+    """Its own reply neither: it is told what was wrong without it. A fallback is told with it."""
+    replies = iter(["private: bad", "private: fine"])
+    seen: list[Any] = []
+
+    def local(messages: list[Any]) -> str:
+        seen.extend(messages)
+        return next(replies)
+
+    rules: dict[str, Any] = {"input": [fall_back(word("private"))], "output": [reask(word("bad"))]}
+    guard = Guard(**rules, fallback=[target(local)], retry=NOW)
+    _, outcome, model = call(guard, ["private: bad", "fine"], [{"role": "user", "content": "whom?"}])
+    call(guard, ["never"], [{"role": "user", "content": "a private question"}])
+
+    assert [message["role"] for message in model.calls[1].messages] == ["user", "user"]
+    assert any(note.what == "re-ask without the reply" for note in outcome.record.notes)
+    assert {"role": "assistant", "content": "private: [REDACTED]"} in seen
+
+
 def test_reask_gives_up_after_its_budget(call: Call) -> None:
     """The same failure twice ends the loop: asking again does not help."""
     with pytest.raises(Exhausted) as caught:
@@ -132,6 +151,31 @@ def test_fall_back_on_the_input_skips_the_primary(call: Call) -> None:
 
     assert (text, model.calls) == ("a local answer", [])
     assert outcome.record.outcome == "fell back"
+
+
+@pytest.mark.parametrize("option", [{}, {"roles": ["user"]}, {"timeout_s": 9}])
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_goes_to_the_fallback_is_screened_by_all_rules(
+    call: Call, place: int, option: dict[str, Any]
+) -> None:
+    """Wherever `fall_back` stands, a mask is put on the text, and a block is final."""
+    seen: list[Any] = []
+
+    def local(messages: list[Any]) -> str:
+        seen.append(messages[-1]["content"])
+        return "a local answer"
+
+    rules = [redact(word("zoe"), **option), block(word("bad"), **option)]
+    rules.insert(place, fall_back(word("private"), **option))
+    guard = Guard(input=rules, fallback=[target(local)])
+
+    text, _, _ = call(guard, ["never"], "private: zoe")
+    with pytest.raises(Blocked, match=r"block\(word\(text='bad'\)"):
+        call(guard, ["never"], "private: zoe is bad")
+
+    assert (text, seen) == ("a local answer", ["private: [REDACTED]"])
+    assert guard.check("private: zoe is bad").verdict == "blocked"
+    assert guard.check("private: zoe").verdict == "would fall back"
 
 
 def test_fall_back_without_a_fallback_blocks(call: Call) -> None:
