@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import socket
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._errors import ConfigError, MissingPackage
 from guardrails_lite._loopback import is_loopback
@@ -62,6 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     if missing := [name for name in ("jinja2", "starlette", "uvicorn") if find_spec(name) is None]:
         return fail(MissingPackage.needed_by("the review desk", *missing, install="guardrails-lite[review]"))
     import uvicorn
+    from uvicorn.config import LOGGING_CONFIG
 
     from guardrails_lite.review._door import read_tokens
 
@@ -83,8 +85,16 @@ def run(arguments: argparse.Namespace) -> int:
         app = _desk(arguments, reviewer, tokens)
     except ConfigError as error:
         return fail(error, 5)
+    told: dict[str, Any] = copy.deepcopy(LOGGING_CONFIG)
+    told["loggers"]["guardrails_lite.review"] = {"handlers": ["default"]}  # wrong tokens, say
     config = uvicorn.Config(
-        app, host=arguments.host, port=arguments.port, log_level="warning", server_header=False, ws="none"
+        app,
+        host=arguments.host,
+        port=arguments.port,
+        log_config=told,
+        log_level="warning",
+        server_header=False,
+        ws="none",
     )
     server = uvicorn.Server(config)
     try:  # it listens already, so that whoever reads the address does not come too early
@@ -93,8 +103,8 @@ def run(arguments: argparse.Namespace) -> int:
             family=socket.AF_INET6 if ":" in arguments.host else socket.AF_INET,
         )
     except OSError as error:
-        told = f"--host {arguments.host} --port {arguments.port}: cannot serve there: {error.strerror}"
-        return fail(f"{told}; --port 0 takes any free port", 5)
+        place = f"--host {arguments.host} --port {arguments.port}"
+        return fail(f"{place}: cannot serve there: {error.strerror}; --port 0 takes any free port", 5)
     host, port = sock.getsockname()[:2]
     print(f"Review desk on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
     server.run(sockets=[sock])

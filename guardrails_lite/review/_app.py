@@ -192,7 +192,7 @@ class _App:
         async def endpoint(request: Request) -> Response:
             session = self._session(request)
             if session is None:
-                return _to_the_door(request)
+                return self._to_the_door(request)
             return await run_in_threadpool(self._answer, request, session, page, form)
 
         return endpoint
@@ -203,7 +203,7 @@ class _App:
         async def endpoint(request: Request) -> Response:
             session = self._session(request)
             if session is None:
-                return _to_the_door(request)
+                return self._to_the_door(request)
             return await run_in_threadpool(self._visit, request, session, {}, made)
 
         return endpoint
@@ -214,7 +214,7 @@ class _App:
         async def endpoint(request: Request) -> Response:
             session = self._session(request)
             if session is None:
-                return _to_the_door(request)
+                return self._to_the_door(request)
             form = await _form(request)
             if not self._door.may_post(session, form.get("form_token", "")):
                 text = "This form is not from a page of this session. Go back, reload the page and try again."
@@ -228,26 +228,26 @@ class _App:
 
     async def enter(self, request: Request) -> Response:
         """Where a reviewer shows a token."""
-        wrong = False
+        status, wait_s, form = 200, 0, dict(request.query_params)
         if request.method == "POST":
             form = await _form(request)
-            session = self._door.enter(form.get("token", ""))
+            session = self._door.enter(form.get("token", ""), _address(request))
             if session is not None:
                 target = form.get("next", "/")
                 inside = target.startswith("/") and not target.startswith(("//", "/\\"))
                 answer = RedirectResponse(target if inside else "/", 303)
                 return self._with_cookie(request, session, answer)
-            wrong = True
-        view = View("enter.html", "Come in", {"wrong": wrong, "next": request.query_params.get("next", "/")})
-        return Response(
-            self._render(view, Session("", ""), "/enter"), 403 if wrong else 200, media_type="text/html"
-        )
+            wait_s = self._door.wait_s()
+            status = 429 if wait_s else 403
+        data = {"wrong": status == 403, "wait_s": wait_s, "next": form.get("next", "/")}
+        text = self._render(View("enter.html", "Come in", data), Session("", ""), "/enter")
+        return Response(text, status, headers=_retry_after(wait_s), media_type="text/html")
 
     async def missing(self, request: Request, error: Exception) -> Response:
         """There is no such page."""
         session = self._session(request)
         if session is None:
-            return _to_the_door(request)
+            return self._to_the_door(request)
         return self._sorry(session, 404, "There is no such page, or nothing in the log has that name.")
 
     async def failed(self, request: Request, error: Exception) -> Response:
@@ -313,7 +313,20 @@ class _App:
         )
 
     def _session(self, request: Request) -> Session | None:
-        return self._door.who(request.cookies.get(_cookie(request)), request.headers.get("authorization"))
+        return self._door.who(
+            request.cookies.get(_cookie(request)), request.headers.get("authorization"), _address(request)
+        )
+
+    def _to_the_door(self, request: Request) -> Response:
+        if request.headers.get("authorization") is not None:
+            if wait_s := self._door.wait_s():
+                text = f"Too many wrong tokens were tried at this desk. Try again in {wait_s} seconds.\n"
+                return PlainTextResponse(text, 429, headers=_retry_after(wait_s))
+            return PlainTextResponse("This token is nobody's.\n", 401)
+        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        if request.method not in ("GET", "HEAD"):  # no page has a form's address: back to the form's page
+            target = "/" + request.headers.get("referer", "").partition("://")[2].partition("/")[2]
+        return RedirectResponse(f"/enter?next={quote(safe(target))}", 303)
 
     def _with_cookie(self, request: Request, session: Session, response: Response) -> Response:
         if session.nonce:
@@ -337,11 +350,13 @@ def _cookie(request: Request) -> str:
     return COOKIE if request.url.port is None else f"{COOKIE}_{request.url.port}"
 
 
-def _to_the_door(request: Request) -> Response:
-    if request.headers.get("authorization") is not None:
-        return PlainTextResponse("This token is nobody's.\n", 401)
-    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return RedirectResponse(f"/enter?next={quote(safe(target))}", 303)
+def _address(request: Request) -> str:
+    """Who asks, for the operator's log."""
+    return request.client.host if request.client is not None else "an unknown address"
+
+
+def _retry_after(wait_s: int) -> dict[str, str]:
+    return {"Retry-After": str(wait_s)} if wait_s else {}
 
 
 async def _form(request: Request) -> dict[str, str]:

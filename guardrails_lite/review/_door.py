@@ -5,6 +5,9 @@ names of loopback, so that no web page can reach it under a name of its own (DNS
 reviewer has one; a session is a signed cookie. Every form carries a value that only this session's pages
 know, so no other page can post one (CSRF).
 
+A session ends when it has not been used for a while, and a day after it began. Wrong tokens are counted
+(`Tries`): after too many, none is looked at for a while. Whoever has come in shows none, and works on.
+
 Whoever comes in has no session yet, and so no such value. So that no other page signs a reviewer in under
 somebody else's name (login CSRF), what a browser says another page sent is refused, before anything else.
 """
@@ -13,7 +16,8 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -25,9 +29,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit._verdicts import person
+from guardrails_lite.review._tries import Tries
 
 COOKIE: Final = "guardrails_lite_desk"
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+IDLE_S: Final = 8 * 3600
+"""A session that has not been used for so long has ended."""
+LONGEST_S: Final = 24 * 3600
+"""And one that began so long ago."""
 _SHORTEST: Final = 16
 
 HEADERS: Final = {
@@ -50,6 +59,8 @@ class Session:
 
     reviewer: str
     nonce: str
+    began_s: int = 0
+    """When, by the door's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +73,9 @@ class Door:
     """The token of each reviewer."""
     hosts: tuple[str, ...] = LOOPBACK
     """The names that this desk answers to."""
+    clock: Callable[[], float] = time.monotonic
+    """Seconds, from any beginning: a session does not outlive the process that signed it."""
+    _tries: Tries = field(default_factory=Tries, repr=False)
     _secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     def answers_to(self, host: str) -> bool:
@@ -86,38 +100,26 @@ class Door:
             return _without_default_port(place) != _without_default_port(host)
         return not self.answers_to(place)  # a proxy may ask under a name of ours that is not its own
 
-    def who(self, cookie: str | None, authorization: str | None) -> Session | None:
-        """The session of a request; None: it has to come in first."""
+    def who(self, cookie: str | None, authorization: str | None, address: str) -> Session | None:
+        """The session of a request from *address*; None: it has to come in first."""
         if authorization is not None and authorization.startswith("Bearer "):
-            reviewer = self.reviewer_of(authorization.removeprefix("Bearer "))
+            reviewer = self._reviewer_of(authorization.removeprefix("Bearer "), address)
             return Session(reviewer, "") if reviewer is not None else None
-        reviewer, _, rest = (cookie or "").rpartition("~")[0].rpartition("~")
-        session = Session(unquote(reviewer), rest)
-        if (
-            cookie is not None
-            and reviewer
-            and hmac.compare_digest(cookie.encode(), self.cookie(session).encode())
-        ):
-            return session
-        return None if self.tokens else Session(self.reviewer, secrets.token_hex(16))
+        return self._seen_before(cookie or "") or (None if self.tokens else self._begin(self.reviewer))
 
-    def reviewer_of(self, token: str) -> str | None:
-        """Whose *token* this is. All are compared, each in constant time."""
-        given = sha256(token.encode("utf-8", "surrogatepass")).digest()
-        found = None
-        for reviewer, held in self.tokens.items():
-            if hmac.compare_digest(given, sha256(held.encode()).digest()):
-                found = reviewer
-        return found
-
-    def enter(self, token: str) -> Session | None:
+    def enter(self, token: str, address: str) -> Session | None:
         """A new session for whoever has *token*."""
-        reviewer = self.reviewer_of(token)
-        return Session(reviewer, secrets.token_hex(16)) if reviewer is not None else None
+        reviewer = self._reviewer_of(token, address)
+        return self._begin(reviewer) if reviewer is not None else None
+
+    def wait_s(self) -> int:
+        """For how many more seconds no token is looked at, as too many were wrong."""
+        return self._tries.wait_s(self.clock())
 
     def cookie(self, session: Session) -> str:
-        """What a browser keeps of *session*."""
-        told = f"{quote(session.reviewer).replace('~', '%7E')}~{session.nonce}"
+        """What a browser keeps of *session*, which is used now."""
+        name = quote(session.reviewer).replace("~", "%7E")
+        told = f"{name}~{session.nonce}~{session.began_s}~{int(self.clock())}"
         return f"{told}~{self._sign('session', told)}"
 
     def form_token(self, session: Session) -> str:
@@ -127,6 +129,33 @@ class Door:
     def may_post(self, session: Session, given: str) -> bool:
         """Whether a form comes from a page of this *session*."""
         return bool(session.nonce) and hmac.compare_digest(given.encode(), self.form_token(session).encode())
+
+    def _begin(self, reviewer: str) -> Session:
+        return Session(reviewer, secrets.token_hex(16), int(self.clock()))
+
+    def _seen_before(self, cookie: str) -> Session | None:
+        """The session that *cookie* was made of, if it was made here and has not ended."""
+        told, _, signed = cookie.rpartition("~")
+        if not hmac.compare_digest(signed.encode(), self._sign("session", told).encode()):
+            return None
+        name, nonce, began, used = told.split("~")
+        now_s = self.clock()
+        if self.tokens and (now_s - int(used) >= IDLE_S or now_s - int(began) >= LONGEST_S):
+            return None
+        return Session(unquote(name), nonce, int(began))
+
+    def _reviewer_of(self, token: str, address: str) -> str | None:
+        """Whose *token* this is. All are compared, each in constant time."""
+        if self.wait_s():
+            return None
+        given = sha256(token.encode("utf-8", "surrogatepass")).digest()
+        found = None
+        for reviewer, held in self.tokens.items():
+            if hmac.compare_digest(given, sha256(held.encode()).digest()):
+                found = reviewer
+        if found is None:
+            self._tries.count(self.clock(), address)
+        return found
 
     def _sign(self, purpose: str, text: str) -> str:
         return hmac.new(self._secret, f"{purpose}\0{text}".encode(), sha256).hexdigest()

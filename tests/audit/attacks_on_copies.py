@@ -188,6 +188,7 @@ _ATTACKS: Final = "tests/audit/test_attacks.py"
 _FUZZ: Final = "tests/audit/test_bundle_fuzz.py"
 _TAKEN: Final = "tests/cli/test_taken_files.py"
 _DESK: Final = "tests/review/test_attacks.py"
+_DOOR: Final = "tests/review/test_door.py"
 _SHIP: Final = "tests/postgres/test_ship.py"
 
 OTHER: Final = (
@@ -371,9 +372,9 @@ OTHER: Final = (
         "a value that only this session's pages know; the names that the desk answers to",
         "refused (403, 421)",
         (
-            "tests/review/test_door.py::test_another_page_cannot_post_a_form",
-            "tests/review/test_door.py::test_no_form_is_taken_from_elsewhere",
-            "tests/review/test_door.py::test_the_desk_answers_to_its_own_names",
+            f"{_DOOR}::test_another_page_cannot_post_a_form",
+            f"{_DOOR}::test_no_form_is_taken_from_elsewhere",
+            f"{_DOOR}::test_the_desk_answers_to_its_own_names",
         ),
     ),
     OtherAttack(
@@ -433,5 +434,36 @@ OTHER: Final = (
             f"{_DESK}::test_no_field_of_any_entry_runs",
             f"{_DESK}::test_no_field_of_any_entry_runs_in_a_browser",
         ),
+    ),
+    OtherAttack(
+        "X28",
+        "guesses a reviewer's token",
+        "access to the desk's port",
+        "a limit of ten wrong tokens a minute, from everywhere together; a warning to the operator for each",
+        "no further token is looked at (429) for a minute at most; whoever has come in works on",
+        (
+            f"{_DOOR}::test_guessing_is_slowed_and_told",
+            "tests/review/test_command.py::test_the_command_tells_its_operator_of_wrong_tokens",
+        ),
+    ),
+    OtherAttack(
+        "X29",
+        "uses a session that a reviewer left open, or its cookie",
+        "the reviewer's browser, or its cookie",
+        "the end of each session: after eight hours without use, and a day after it began",
+        "the desk asks for a token again",
+        (
+            f"{_DOOR}::test_a_session_ends_when_nobody_uses_it",
+            f"{_DOOR}::test_a_session_ends_after_a_day_however_much_it_is_used",
+            f"{_DOOR}::test_a_session_that_ended_leads_to_the_door_and_back",
+        ),
+    ),
+    OtherAttack(
+        "X30",
+        "keeps reviewers out, by trying wrong tokens without a pause",
+        "access to the desk's port",
+        "**nothing at the desk, which cannot tell who guesses; a proxy in front of it**",
+        "nobody comes in anew until it stops; whoever has come in works on",
+        (f"{_DOOR}::test_guessing_is_slowed_and_told",),
     ),
 )

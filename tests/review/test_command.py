@@ -27,6 +27,26 @@ def test_the_command_serves_until_it_is_interrupted(root: Path) -> None:
     assert list((root / "open").iterdir()) == []
 
 
+def test_the_command_tells_its_operator_of_wrong_tokens(root: Path, tmp_path: Path) -> None:
+    """On its terminal, without the token; what a proxy says of an address cannot steer it."""
+    (tmp_path / "tokens").write_text(f"ada {'a' * 16}\n")
+    command = [sys.executable, "-m", "guardrails_lite", "review", str(root), "--port", "0"]
+    command += ["--tokens", str(tmp_path / "tokens")]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().removeprefix("Review desk on ").strip()
+        headers = {"X-Forwarded-For": "192.0.2.7\x1b[2J"}
+        wrong = httpx.post(f"{address}/enter", data={"token": "secret"}, headers=headers, timeout=60)
+        assert wrong.status_code == 403
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+    assert "wrong token at the review desk, from 192.0.2.7" in said
+    assert said.count("wrong token") == 1
+    assert "secret" not in said
+    assert "\x1b[2J" not in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "match"),
     [
