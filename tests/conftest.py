@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],  # the machine may be busy; our own bounds are counted
 )
 settings.load_profile("repository")
+
+
+# A client reads every authority of the system when it is made, which takes longer than most tests. Nothing here
+# is asked over TLS, so one that vouches for nobody will do.
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("authority.pem"))
 
 
 class NetworkUsed(BaseException):
