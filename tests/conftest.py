@@ -20,8 +20,8 @@ settings.register_profile(
 settings.load_profile("repository")
 
 
-# A client reads every authority of the system when it is made, which takes longer than most tests. Nothing here
-# is asked over TLS, so one that vouches for nobody will do.
+# A client reads every authority of the system when it is made, which takes longer than most tests. Nothing
+# here is asked over TLS, so one that vouches for nobody will do.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("authority.pem"))
 
 
