@@ -9,20 +9,19 @@ from __future__ import annotations
 import asyncio
 import time
 import types
-from collections.abc import Awaitable, Coroutine, Generator
+from collections.abc import Awaitable, Generator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
 @types.coroutine
-def within(awaited: Coroutine[Any, Any, T], timeout_s: float) -> Generator[Any, Any, T]:
-    """Await *awaited*, like ``asyncio.timeout(timeout_s)`` around it.
+def within(awaited: Awaitable[T], timeout_s: float, began_s: float) -> Generator[Any, Any, T]:
+    """Await *awaited*, like ``asyncio.timeout(timeout_s)`` around it since *began_s*, a monotonic time.
 
     Raises:
         TimeoutError: it waited past the limit, and has been cancelled.
     """
-    began_s = time.monotonic()
     steps = awaited.__await__()
     try:
         asked = next(steps)

@@ -19,6 +19,7 @@ from guardrails_lite._engine._checking import (
     parsed_reply,
     parts_of,
     refuse,
+    screened_at_once,
     screened_reply,
     screened_rest,
     tools_checked,
@@ -62,12 +63,15 @@ _ON_ITS_OWN = ("client", "function", "answer")
 class Attempt:
     """One send to one target: read, checked and booked."""
 
+    asked_s: float
+    """When its target was last waited for, on the call's clock. Known where there are clocks."""
     json: object
     """The value of the first choice as plain JSON, once it has been parsed."""
     turnstile: Turnstile
     # Slots: an attribute that is a default of the class is slow to read.
     __slots__ = (
         "admission",
+        "asked_s",
         "began_ns",
         "begun",
         "call",
@@ -115,8 +119,8 @@ class Attempt:
         """Its turn at the target's upstream, from `turnstile`; None: there is no upstream."""
         self.headers: Mapping[str, str] | None = None
         """The headers of the response, if they are asked for."""
-        self.pulse = self._pulse() if self.plan.has_clocks else None
-        """The clocks that say when to give up this attempt, if there are any."""
+        self.pulse = self._pulse(streamed=self._asks_for_stream()) if self.plan.has_clocks else None
+        """The clocks that say when to give up this attempt, if there are any that run already."""
 
     def admit(self, second_try: SecondTry | None) -> Coroutine[Any, Any, None] | None:
         """Ask for a turn at the target's upstream, if it has one.
@@ -170,11 +174,16 @@ class Attempt:
             raise too_late(self, "the call waited for its turn at")
         raise Unanswered(turn.failure)
 
-    def _pulse(self) -> Pulse | None:
+    def _pulse(self, *, streamed: bool) -> Pulse | None:
+        """The clocks of a stream, or of a reply that comes whole; None: none of them runs for that."""
         clocks = self.target.clocks or self.plan.clocks
-        if clocks is None:
+        if clocks is None or not (streamed or clocks.whole_reply_s or clocks.connect_s):
             return None
-        return Pulse(clocks, streamed=bool(self.call.params.get("stream")) or self.story.style in _STREAMED)
+        return Pulse(clocks, streamed=streamed)
+
+    def _asks_for_stream(self) -> bool:
+        """Whether the caller does. A function may answer with one all the same."""
+        return self.story.style in _STREAMED or bool(self.call.params and self.call.params.get("stream"))
 
     def _turnstile(self) -> Turnstile | None:
         target, upstream = self.target, self.plan.upstream
@@ -221,7 +230,9 @@ class Attempt:
                         self.pulse.rest(self.plan.clock())
                 else:
                     raw = flight.result()
-                    self.pulse = self._pulse() if self.plan.has_clocks else None  # it came in time
+                    if self.plan.has_clocks:  # it came in time, and they run from now on
+                        self.asked_s = self.plan.clock()
+                        self.pulse = self._pulse(streamed=self._asks_for_stream())
             except Exception as error:
                 raise missed(self, error) from None
             if type(raw) is Answered:
@@ -261,7 +272,7 @@ class Attempt:
             checked, value = await self._checked(reply)
         else:  # one coroutine less for most calls
             if plan.output.rules:
-                checked = await screened_reply(self, reply)
+                checked = screened_at_once(self, reply) or await screened_reply(self, reply)
             if plan.captures:
                 capture(self, checked)
         if checked is not reply:
@@ -338,11 +349,22 @@ class Attempt:
                 incoming = Incoming(self.story, self.call, tallies, hold=hold)
             else:
                 incoming = TimedIncoming(self.story, self.call, tallies, hold=hold, began_ns=self.began_ns)
-        if self.pulse is not None:
-            self.pulse.streams()
-            incoming.pulse = self.pulse
+        if self.plan.has_clocks:
+            incoming.pulse = self.pulse = self._pulse_of_stream()
         self.incoming = incoming
         return incoming, reading
+
+    def _pulse_of_stream(self) -> Pulse | None:
+        """The clocks now that the answer is a stream: they run since it was asked for."""
+        pulse = self.pulse
+        if pulse is not None:
+            pulse.streams()
+            return pulse
+        pulse = self._pulse(streamed=True)
+        if pulse is not None:
+            pulse.wait(self.asked_s)
+            pulse.rest(self.plan.clock())
+        return pulse
 
     def _reading(self) -> Reading | None:
         """Reads the text of a stream as it comes, where it must fit the schema by itself."""
@@ -417,9 +439,11 @@ class Attempt:
     def limit_s(self) -> float | None:
         """How long it may wait from now on, by the deadline and by its clocks; None: there is no limit."""
         ends = self.admission.ends_at_s
+        if ends is None and not self.plan.has_clocks:
+            return None
+        now_s = self.asked_s = self.plan.clock()
         if self.pulse is None:
-            return None if ends is None else ends - self.plan.clock()
-        now_s = self.plan.clock()
+            return None if ends is None else ends - now_s
         left = min(self.pulse.wait(now_s), math.inf if ends is None else ends - now_s)
         return None if left == math.inf else left
 

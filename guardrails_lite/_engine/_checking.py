@@ -236,6 +236,18 @@ def refuse(attempt: Attempt, invalid: Invalid) -> None:
     attempt.story.note("would have been refused", invalid.because)
 
 
+def screened_at_once(attempt: Attempt, reply: Reply) -> Reply | None:
+    """`screened_reply` for most replies: one text, by rules that need no driver. None: this one is not so."""
+    side, choice = attempt.plan.output, reply.choices[0] if len(reply.choices) == 1 else None
+    if choice is None or not choice.text or not side.finds or _beside_text(choice):
+        return None
+    try:
+        text = attempt.story.tallies(side).screen(choice.text, attempt.call)  # type: ignore[union-attr]  # a Round
+    except Stop as stop:
+        raise _asking(stop, choice) from None
+    return reply if text == choice.text else replace(reply, choices=(replace(choice, text=text),))
+
+
 async def screened_reply(attempt: Attempt, reply: Reply) -> Reply:
     """Run the output rules over every text of the reply; itself where no text changed."""
     side = attempt.plan.output
@@ -247,8 +259,7 @@ async def screened_reply(attempt: Attempt, reply: Reply) -> Reply:
         if choice.transcript is not None:
             attempt.story.unscreened = tuple(dict.fromkeys((*attempt.story.unscreened, "audio")))
         try:
-            beside = choice.refusal or choice.reasoning or choice.tool_calls or choice.transcript
-            if beside or attempt.plan.schema is not None:
+            if _beside_text(choice) or attempt.plan.schema is not None:
                 left = await _choice_screened(attempt, choice, checks)
             else:
                 left = choice
@@ -258,12 +269,20 @@ async def screened_reply(attempt: Attempt, reply: Reply) -> Reply:
                 if text != choice.text:
                     left = replace(choice, text=text)
         except Stop as stop:
-            if stop.verb == "reask":
-                raise about_rule(stop, choice.text or "") from None
-            raise
+            raise _asking(stop, choice) from None
         changed = changed or left is not choice
         choices.append(left)
     return replace(reply, choices=tuple(choices)) if changed else reply
+
+
+def _beside_text(choice: Choice) -> object:
+    """What else a choice says; nothing, mostly."""
+    return choice.refusal or choice.reasoning or choice.tool_calls or choice.transcript
+
+
+def _asking(stop: Stop, choice: Choice) -> Stop | Invalid:
+    """What a rule's stop comes to: another question to the model, where the rule says so."""
+    return about_rule(stop, choice.text or "") if stop.verb == "reask" else stop
 
 
 async def _choice_screened(attempt: Attempt, choice: Choice, checks: Checks) -> Choice:

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from guardrails_lite._engine._running import Checked, acheck, check, sooner
 from guardrails_lite._patience import within
 from guardrails_lite._threads import in_thread, in_thread_for, result_within
-from guardrails_lite.reliability._deadline import connect_limit, time_limit
+from guardrails_lite.reliability._deadline import begin_limit, connect_limit, end_limit, time_limit
 from guardrails_lite.reliability._turns import await_in_line, await_turn, wait_in_line, wait_turn
 
 if TYPE_CHECKING:
@@ -78,8 +78,11 @@ class Send(Effect[Any]):
         if self.timeout_s is None:
             raw = self._sent()
         else:  # every socket operation of a client keeps to the limit, and a function can ask for it
-            with time_limit(self.timeout_s):
+            limit = begin_limit(self.timeout_s)
+            try:
                 raw = self._sent()
+            finally:
+                end_limit(limit)
         if type(raw) is not str and hasattr(type(raw), "__await__"):
             _discard(raw)
             raise TypeError(
@@ -96,8 +99,15 @@ class Send(Effect[Any]):
         return await raw if hasattr(type(raw), "__await__") else raw
 
     async def _answer_in(self, timeout_s: float) -> Any:
-        with time_limit(timeout_s):
-            return await within(self._answer(), timeout_s)
+        began_s = time.monotonic()
+        limit = begin_limit(timeout_s)
+        try:
+            if self.target.blocks:
+                return await within(self._answer(), timeout_s, began_s)
+            raw = self._sent()
+            return await within(raw, timeout_s, began_s) if hasattr(type(raw), "__await__") else raw
+        finally:
+            end_limit(limit)
 
     def _sent(self) -> Any:
         """What the target returns, which may have to be awaited."""
@@ -252,7 +262,7 @@ class Read(Effect[Any]):
         if self.timeout_s is None:
             return await self._next()
         with time_limit(self.timeout_s):
-            return await within(self._next(), self.timeout_s)
+            return await within(self._next(), self.timeout_s, time.monotonic())
 
     async def _next(self) -> Any:
         if hasattr(self.stream, "__anext__"):

@@ -93,7 +93,8 @@ async def exchange(
     if partials and plan.schema is not None:
         story.partials = True
     try:
-        call, past_primary = await screen_request(story, call)
+        screening = screen_request(story, call)
+        call, past_primary = screening if isinstance(screening, tuple) else await screening
         if plan.intent_sinks:
             intent = Write(plan.intent_sinks, story.intent())
             await intent
@@ -115,7 +116,7 @@ async def exchange(
         await Write(plan.sinks, record, intent, story.originals)
         raise
     story.output_chars = chars_in(reply)
-    late_s = -story.ledger.time_left_s(plan.clock())
+    late_s = plan.clock() - story.ledger.ends_at_s
     if late_s > 0:  # nothing ends a function that is waited for in this thread
         story.note("answered late", f"{late_s:.3f} s after the deadline")
     record = story.end(story.success, None)

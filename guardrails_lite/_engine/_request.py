@@ -36,11 +36,15 @@ if TYPE_CHECKING:
     from guardrails_lite.schemas.parts import Parts
 
 
-def screen_request(story: Story, call: Call) -> Coroutine[Any, Any, tuple[Call, Stop | None]]:
+Screened = tuple[Call, "Stop | None"]
+"""The call as the input rules leave it, and the `fall_back` rule that keeps it from the primary, if any."""
+
+
+def screen_request(story: Story, call: Call) -> Screened | Coroutine[Any, Any, Screened]:
     """Run the input rules over every text of the request.
 
     Returns:
-        The call as the rules leave it, and the `fall_back` rule that keeps it from the primary, if any.
+        What they leave of it, or something to await for that: without rules there is nothing to wait for.
 
     Raises:
         Blocked: a rule stops it, and nothing has been sent.
@@ -57,20 +61,20 @@ def screen_request(story: Story, call: Call) -> Coroutine[Any, Any, tuple[Call, 
         pieces += _pieces_beside(plan, call, declarations, unscreened)
     if unscreened:
         story.unscreened = tuple(dict.fromkeys(unscreened))
-    return _screen(story, call, pieces, declarations)
+    if plan.input.rules:
+        return _screen(story, call, pieces, declarations)
+    if plan.captures:
+        _capture(story, pieces, {})
+    for declaration in declarations:  # it could be walked through, and need not be again
+        plan.memo.add(declaration)
+    return call, None
 
 
 async def _screen(
     story: Story, call: Call, pieces: Sequence[Piece], declarations: Sequence[Declaration]
-) -> tuple[Call, Stop | None]:
+) -> Screened:
     plan = story.plan
     side = plan.input
-    if not side.rules:
-        if plan.captures:
-            _capture(story, pieces, {})
-        for declaration in declarations:  # it could be walked through, and need not be again
-            plan.memo.add(declaration)
-        return call, None
     tallies = story.tallies(side)
     changed: dict[Piece, str] = {}
     past: list[Stop] = []
@@ -313,8 +317,14 @@ def choices_asked(call: Call) -> int:
     return n if type(n) is int and n > 0 else 1
 
 
+_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+_ANY_LIMIT = frozenset(_LIMITS)
+
+
 def completion_limit(call: Call) -> int | None:
-    for name in ("max_completion_tokens", "max_tokens", "max_output_tokens"):
+    if _ANY_LIMIT.isdisjoint(call.params):
+        return None
+    for name in _LIMITS:
         limit = call.params.get(name)
         if type(limit) is int:
             return limit

@@ -110,7 +110,7 @@ class Binding:
                 for name, value in kwargs.items()
                 if name in self.params or (self.open_ended and name in _KNOWN)
             )
-        if _OF_ANTHROPIC.isdisjoint(params):
+        if not params or _OF_ANTHROPIC.isdisjoint(params):
             return Call(messages, params, {}, self.path_of)
         beside = {name: params.pop(name) for name in _OF_ANTHROPIC & params.keys()}
         return Call(messages, params, beside, self.path_of)

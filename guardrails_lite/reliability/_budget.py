@@ -123,6 +123,7 @@ class Ledger:
         "checks_cost_usd",
         "checks_tokens",
         "cost_usd",
+        "ends_at_s",
         "estimated",
         "started_at_s",
         "tokens",
@@ -132,6 +133,8 @@ class Ledger:
     def __init__(self, budget: Budget, now_s: float) -> None:
         self.budget = budget
         self.started_at_s = now_s
+        self.ends_at_s = math.inf if budget.deadline_s is None else now_s + budget.deadline_s
+        """When the deadline passes; infinite without one."""
         self.attempts = 0
         """Attempts admitted so far."""
         self.tokens = 0
@@ -150,8 +153,7 @@ class Ledger:
 
     def time_left_s(self, now_s: float) -> float:
         """Seconds until the deadline; infinite without one."""
-        deadline_s = self.budget.deadline_s
-        return math.inf if deadline_s is None else self.started_at_s + deadline_s - now_s
+        return self.ends_at_s - now_s
 
     def can_wait(self, delay_s: float, *, now_s: float, fallbacks_left: int = 0) -> bool:
         """Whether a wait of *delay_s* leaves time for an attempt, and the fallbacks their share.
@@ -184,7 +186,7 @@ class Ledger:
         """
         budget = self.budget
         # Most budgets have a deadline only, so the other limits cost no call where they are not set.
-        left_s = math.inf if budget.deadline_s is None else self.started_at_s + budget.deadline_s - now_s
+        left_s = self.ends_at_s - now_s
         if left_s <= 0:
             return Refusal(
                 "deadline",
@@ -201,7 +203,8 @@ class Ledger:
         room = None
         if budget.tokens is not None:
             left = budget.tokens - self.tokens - self.checks_tokens
-            room = left - sum(held.reserved_tokens for held in self._open) - prompt
+            held = sum([held.reserved_tokens for held in self._open]) if self._open else 0
+            room = left - held - prompt
             if room < max(asked, 1):
                 return Refusal(
                     "tokens",
@@ -225,7 +228,7 @@ class Ledger:
                     "Budget.prices, or cost_usd= to report_usage.",
                 )
             spent_usd = self.cost_usd + self.checks_cost_usd
-            left_usd = budget.cost_usd - spent_usd - sum(held.reserved_usd for held in self._open)
+            left_usd = budget.cost_usd - spent_usd - sum([held.reserved_usd for held in self._open])
             if reserved_usd > left_usd or left_usd <= 0 < price.output_usd:
                 return Refusal(
                     "cost",
@@ -235,8 +238,9 @@ class Ledger:
             if price.output_usd:
                 payable = int((left_usd - prompt * price.input_usd / 1e6) * 1e6 / price.output_usd)
                 room = payable if room is None else min(room, payable)
-        share = 1 - budget.reserve if fallbacks_left else 1.0
-        ends_at_s = None if budget.deadline_s is None else now_s + left_s * share
+        ends_at_s = None
+        if budget.deadline_s is not None:
+            ends_at_s = now_s + left_s * (1 - budget.reserve) if fallbacks_left else self.ends_at_s
         self.attempts += 1
         admission = _new(Admission, (model, ends_at_s, prompt + asked, reserved_usd, room, prompt, price))
         self._open.append(admission)

@@ -14,6 +14,8 @@ from guardrails_lite.reliability._shared_store import SharedStore
 from guardrails_lite.reliability._stores import MemoryStore
 from guardrails_lite.reliability._turnstile import Place, Turnstile, Turnstiles
 
+_new = tuple.__new__
+"""Makes a named tuple without the Python frame that its own constructor takes."""
 _BREAKER = Breaker()
 _RETRIES = RetryBudget()
 
@@ -65,7 +67,7 @@ class Upstream:
             endpoint: The host; empty for a function.
             model: The model that is asked, where the request names one.
         """
-        return self._turnstiles.of(Place(account, endpoint or self.name, model or ""))
+        return self._turnstiles.of(_new(Place, (account, endpoint or self.name, model or "")))
 
     def __repr__(self) -> str:
         return as_code(self)

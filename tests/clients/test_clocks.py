@@ -360,6 +360,26 @@ def test_an_async_generator_is_cancelled(written: list[Any]) -> None:
     assert written[0].attempts[0].error == "first content"
 
 
+def test_the_first_content_is_waited_for_from_the_send_on(written: list[Any]) -> None:
+    """Also where nothing tells before that a stream will come: half the time before it, and half in it."""
+    guard = guard_of(written, "first content", fallback=[target("Sorry.")])
+
+    async def chunks() -> AsyncIterator[str]:
+        await asyncio.sleep(SOON_S * 0.7)
+        yield "late"
+
+    @guard
+    async def slow(messages: Any) -> AsyncIterator[str]:
+        await asyncio.sleep(SOON_S * 0.7)
+        return chunks()
+
+    async def read() -> str:
+        return "".join([chunk async for chunk in await slow(SAID)])
+
+    assert asyncio.run(read()) == "Sorry."
+    assert written[0].attempts[0].error == "first content"
+
+
 def test_a_generator_is_given_up_at_its_next_chunk(written: list[Any]) -> None:
     """Nothing interrupts it, but a chunk that says nothing is looked at like any other."""
     guard = guard_of(written, "first content", fallback=[target("Sorry.")])

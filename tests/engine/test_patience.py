@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -28,7 +29,7 @@ class CountingLoop(asyncio.SelectorEventLoop):
 
 async def within(awaited: Coroutine[Any, Any, T], timeout_s: float) -> T:
     """As an effect awaits it: from a coroutine."""
-    return await _within(awaited, timeout_s)
+    return await _within(awaited, timeout_s, time.monotonic())
 
 
 def run(work: Callable[[], Coroutine[Any, Any, T]]) -> tuple[T, int]:
