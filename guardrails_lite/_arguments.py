@@ -42,7 +42,7 @@ def unknown(what: str, name: str, known: Iterable[str], *, form: str = "{}=") ->
     """What to say of a setting that there is not; *form* is how a setting is written where it stands."""
     there = sorted(known)
     near = get_close_matches(name, there, 1, 0.6)
-    meant = f"did you mean {form.format(near[0])}?" if near else f"it takes {', '.join(there)}"
+    meant = f"did you mean {form.format(near[0])}?" if near else f"it takes {', '.join(there) or 'none'}"
     return f"{what} has no setting {form.format(name)}; {meant}"
 
 
@@ -61,7 +61,7 @@ def _misfit(make: Callable[..., Any], args: tuple[Any, ...], settings: Mapping[s
         owner = what.partition(".")[0]
         return f"{what}(...) is called on the class; make one first: {owner}(...).{make.__name__}(...)"
     for name in settings:
-        if name not in takes or takes[name].kind is inspect.Parameter.POSITIONAL_ONLY:
+        if name not in takes:
             named = [each.name for each in takes.values() if each.kind is not each.POSITIONAL_ONLY]
             return unknown(what, name, named)
     shown = ", ".join(

@@ -56,7 +56,7 @@ from guardrails_lite._arguments import unknown as no_setting
 from guardrails_lite._capabilities import Capabilities
 from guardrails_lite._engine._cache import Cache
 from guardrails_lite._errors import ConfigError, MissingPackage
-from guardrails_lite._plugins import load
+from guardrails_lite._plugins import load, parameters
 from guardrails_lite._rules import Rule
 from guardrails_lite._targets import Target, target
 from guardrails_lite.reliability import Budget, Retry
@@ -192,11 +192,12 @@ def _rule(file: Path, place: str, told: Any) -> Rule:
     try:
         return _VERBS[verb](load(name, arguments), **options)
     except ConfigError as error:
-        # An argument that the validator does not take may be an option of the rule, misspelt.
-        hint = (
-            f"; the rule takes {', '.join(_RULE_OPTIONS)}" if isinstance(error.__cause__, TypeError) else ""
-        )
-        raise ConfigError(f"{file}: {place}: {error}{hint}") from error
+        # What the validator does not take may be an option of the rule, misspelt.
+        takes = parameters(name) if isinstance(error.__cause__, TypeError) else arguments.keys()
+        others = [key for key in arguments if key not in takes]
+        known = {*takes, *_RULE_OPTIONS}
+        why = no_setting(f"a rule with {name!r}", others[0], known, form=_IN_A_FILE) if others else error
+        raise ConfigError(f"{file}: {place}: {why}") from error
 
 
 def _target(file: Path, place: str, told: Any) -> Target:

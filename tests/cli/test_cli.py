@@ -125,11 +125,13 @@ def test_check_gives_json(guard_file: Path, capsys: pytest.CaptureFixture[str]) 
         ("fallback = ['gpt-5']", "fallback[0] must be a table: [[fallback]], and below it a line"),
         ("input = ['pii']", "input[0] must be a table: [[input]], and below it a line such as block"),
         ("[[input]]\nstop = 'pii'", "input[0] names no verb; expected exactly one of block"),
-        ("[[input]]\nblock = 'pii'\nwhere = 1", "input[0]: validator 'pii' cannot be made with where"),
         (
-            "[[input]]\nblock = 'pii'\nonerror = 'open'",
-            "It takes entities, threshold, mask; the rule takes roles",
+            "[[input]]\nblock = 'pii'\ncolor = 1",
+            "input[0]: a rule with 'pii' has no setting 'color'; it takes entities, mask, mode, on_error, ",
         ),
+        ("[[input]]\nblock = 'pii'\nonerror = 'open'", "no setting 'onerror'; did you mean 'on_error'?"),
+        ("[[input]]\nblock = 'pii'\ntreshold = 1", "no setting 'treshold'; did you mean 'threshold'?"),
+        ("[[input]]\nblock = 'keywords'", "input[0]: keywords(...): missing a required argument: 'words'"),
         (
             "tools = ['refund']",
             "tools are functions, so a file has none: Guard.from_file(...) | Guard(tools=",

@@ -9,8 +9,9 @@ from typing import Any
 import openai
 import pytest
 
+import guardrails_lite_validators as detectors
 from guardrails_lite import Budget, ConfigError, Finding, Guard, Retry, block, redact, target, tool, validator
-from guardrails_lite_validators import pii
+from guardrails_lite_validators import keywords, pii, refusal
 from tests.engine.conftest import word
 
 ADA = word("ada")
@@ -68,6 +69,15 @@ MISTAKES: list[tuple[str, Callable[[], Any], str]] = [
     ("a budget without a unit", lambda: anyone(Budget)(deadline=3), "did you mean deadline_s=?"),
     ("a tool's term", lambda: anyone(tool)(asks, approval="deny"), "did you mean approve=?"),
     ("a validator's term", lambda: anyone(validator)(windows=3), "did you mean window=?"),
+    ("a rule's option", lambda: anyone(pii)(role="user"), "role=; it takes entities, mask, threshold"),
+    ("a setting of a validator", lambda: anyone(pii)(treshold=0.9), "did you mean threshold=?"),
+    (
+        "a setting for none",
+        lambda: anyone(refusal)(threshold=0.9),
+        "refusal has no setting threshold=; it takes none",
+    ),
+    ("a setting by position", lambda: anyone(pii)("PERSON"), "pii(entities=, threshold=, mask=)"),
+    ("words by name", lambda: anyone(keywords)(words=["a"]), "it is called as keywords(words, category="),
     (
         "a finding of a number",
         lambda: anyone(Finding)(3),
@@ -91,6 +101,13 @@ def test_a_mistake_is_told_with_the_way_out(mistake: Callable[[], Any], says: st
     """Never a bare TypeError that only says how Python counts arguments."""
     with pytest.raises(ConfigError, match=re.escape(says)):
         mistake()
+
+
+@pytest.mark.parametrize("name", detectors.__all__)
+def test_no_validator_only_counts_its_arguments(name: str) -> None:
+    """Each names the setting that it does not have."""
+    with pytest.raises(ConfigError, match=f"^{name} has no setting anything=; it takes "):
+        getattr(detectors, name)(anything=1)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ and its tables when it first sees a text.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from guardrails_lite_validators._classifier import classifier
@@ -84,7 +84,10 @@ _HOME = {name: f"_{name.lower()}" for name in __all__} | {"datamark": "_spotligh
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    from guardrails_lite._arguments import by_name
+
+    made: Any = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    value = by_name(made)
     globals()[name] = value
     return value
 
