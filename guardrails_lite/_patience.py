@@ -46,11 +46,17 @@ def _going_on(steps: Generator[Any, Any, T], asked: Any) -> Generator[Any, Any, 
             try:
                 answer = yield asked
             except GeneratorExit:
-                steps.close()
+                if hasattr(steps, "close"):
+                    steps.close()
                 raise
             except BaseException as error:
                 failed = error
             # Thrown out here, for an error raised inside an `except` drags the handled one along.
-            asked = steps.send(answer) if failed is None else steps.throw(failed)
+            if failed is None:
+                asked = next(steps) if answer is None else steps.send(answer)
+            elif hasattr(steps, "throw"):
+                asked = steps.throw(failed)
+            else:  # an iterator and no more, which is all that an awaitable has to give
+                raise failed
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]

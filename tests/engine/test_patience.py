@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 import pytest
@@ -27,7 +28,7 @@ class CountingLoop(asyncio.SelectorEventLoop):
         return super().call_at(*args, **kwargs)
 
 
-async def within(awaited: Coroutine[Any, Any, T], timeout_s: float) -> T:
+async def within(awaited: Awaitable[T], timeout_s: float) -> T:
     """As an effect awaits it: from a coroutine."""
     return await _within(awaited, timeout_s, time.monotonic())
 
@@ -189,3 +190,41 @@ def test_what_is_closed_while_it_waits_cleans_up() -> None:
 
     run(work)
     assert closed == ["closed"]
+
+
+class Plain:
+    """Something to await that gives an iterator and no generator, which has neither `send` nor `throw`."""
+
+    def __init__(self, turns: int) -> None:
+        self._turns = turns
+
+    def __await__(self) -> Iterator[None]:
+        return itertools.repeat(None, self._turns)
+
+
+@pytest.mark.parametrize("turns", [0, 1, 3])
+def test_whatever_can_be_awaited_is_waited_for(turns: int) -> None:
+    """An iterator will do, as for `await`; and so will a future."""
+    assert run(lambda: within(Plain(turns), LONG_S)) == (None, min(turns, 1))
+
+    async def work() -> str:
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(future.set_result, "answer")
+        return await within(future, LONG_S)
+
+    assert run(work) == ("answer", 1)
+
+
+def test_what_has_no_way_to_be_cancelled_is_left() -> None:
+    """Nothing can be thrown into an iterator, so who awaits it is cancelled at once."""
+
+    async def work() -> None:
+        with pytest.raises(TimeoutError):
+            await within(Plain(10**9), SHORT_S)
+        task = asyncio.create_task(within(Plain(10**9), LONG_S))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(work)
