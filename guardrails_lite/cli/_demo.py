@@ -51,9 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Tell the story; 0 when every step came out as told, else 1."""
-    if find_spec("guardrails_lite_validators") is None:
-        package = "guardrails-lite-validators"
-        return fail(MissingPackage.needed_by("the demo", package, install=package))
+    for package in ("openai", "guardrails-lite-validators"):
+        if find_spec(package.replace("-", "_")) is None:
+            return fail(MissingPackage.needed_by("the demo", package, install=package))
     if arguments.live and not (os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL")):
         return fail("--live needs OPENAI_API_KEY, or OPENAI_BASE_URL of a compatible server")
     if arguments.log is not None and _is_taken(Path(arguments.log)):

@@ -36,6 +36,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("missing", "command"),
     [
         (_VALIDATORS, "demo"),
+        (("openai", "openai", "openai"), "demo"),
         (("openai", "openai", "openai"), "faults H01"),
         (_YAML, "check guard.yaml"),
         (_YAML, "scan examples.jsonl --guard guard.yaml"),

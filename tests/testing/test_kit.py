@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from guardrails_lite import Guard, Retry, block
+from guardrails_lite import Guard, MissingPackage, Retry, block
 from guardrails_lite.testing.faults import WAYS, Way
 from guardrails_lite.testing.kit import Api, broken_replies, failure_kit
 from guardrails_lite.testing.kit._examples import example_of
@@ -35,6 +36,14 @@ def refund(order: int, reason: Literal["broken", "late"], note: str = "") -> str
 
 
 RETRY = Retry(attempts=3, reasks=2)
+
+
+def test_the_kit_names_the_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the line that brings it; broken replies by themselves need no client."""
+    monkeypatch.setitem(sys.modules, "openai", None)
+    assert broken_replies(schema=Order)
+    with pytest.raises(MissingPackage, match=r"^the failure kit needs openai, .* pip install openai$"):
+        failure_kit(Guard(schema=Order))
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from guardrails_lite._errors import GuardrailsError
+from guardrails_lite._errors import GuardrailsError, MissingPackage
 from guardrails_lite.testing._shapes import JsonDict, completion, tool_call
 from guardrails_lite.testing.faults._trial import WAYS, Way
 from guardrails_lite.testing.kit._bench import Bench, Got
@@ -96,8 +97,11 @@ def failure_kit(
         arguments: By tool, arguments that fit. Default: made from the tool's own schema.
 
     Raises:
+        MissingPackage: openai is not installed.
         ValueError: no valid example could be made, or the guard refuses it.
     """
+    if find_spec("openai") is None:
+        raise MissingPackage.needed_by("the failure kit", "openai", install="openai")
     tried = _settings(guard)
     schema, tools = tried["schema"], tried["tools"]
     call = good_call(tools, arguments)
