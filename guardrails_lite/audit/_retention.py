@@ -12,7 +12,7 @@ an edited line could name another call's text, and what was done to a log is not
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit._chain import Chain, Problem
 from guardrails_lite.audit._content import Box, content_of
-from guardrails_lite.audit._format import BadLine, Entry, parse
+from guardrails_lite.audit._format import BadLine, Entry, leaf_hash, line_start, parse
 from guardrails_lite.audit._privacy import holds, holds_as_they_are, restrictions, subjects_of
 from guardrails_lite.audit._registry import Known, read_config
 from guardrails_lite.audit._scan import lines, segments
@@ -95,7 +95,7 @@ def expire(
 
     Raises:
         ConfigError: *by* is empty, *keep_days* is not positive, or the log's registry does not verify.
-        OSError: a file could not be removed; what was recorded is removed by the next run.
+        OSError: a text could not be overwritten, or a file not removed; the next run does what was recorded.
     """
     if not by:
         raise ConfigError("expire(...) needs by=: the log records who removes entries")
@@ -103,17 +103,16 @@ def expire(
         limit = _limit(log, keep_days)
         with log._registry.session() as session:
             gone = _plan(log, limit, on_damage, on_progress)
+            for known in session.streams.values():
+                if known.expired is not None:
+                    _finish(log, known, known.expired, limit)
             for segment in gone:
                 told = segment.told
                 times = {"first_ns": told.first_ns, "last_ns": told.last_ns, "entries": told.entries}
                 entry = {**segment.state, **times, "keep_days": keep_days, "by": by}
                 session.append("segment.expired", entry)
                 log.vault.blank(segment.boxes)
-            for known in session.streams.values():
-                if known.expired is not None:
-                    for path in segments(log.directory / "streams" / known.name):
-                        if int(path.stem) <= known.expired["segment"]:
-                            os.unlink(path)
+                os.unlink(segment.path)
     return [segment.told for segment in gone]
 
 
@@ -123,6 +122,7 @@ class _Gone:
     state: dict[str, Any]
     """What `verify` needs to go on behind it."""
     boxes: list[Box]
+    path: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +136,13 @@ class _Limit:
     """The pseudonyms that these are about."""
 
     def keeps(self, entry: Entry) -> bool:
+        return entry.time_ns >= self.before_ns or entry.id in self.placed or self.is_about(entry)
+
+    def is_about(self, entry: Entry) -> bool:
+        """Whether *entry* is a call of somebody under a hold or a restriction."""
         who = entry.data.get("who")
         named = map(str, who.values()) if isinstance(who, dict) else ()
-        return (
-            entry.time_ns >= self.before_ns or entry.id in self.placed or not self.subjects.isdisjoint(named)
-        )
+        return not self.subjects.isdisjoint(named)
 
 
 def _limit(log: AuditLog, keep_days: float) -> _Limit:
@@ -149,6 +151,46 @@ def _limit(log: AuditLog, keep_days: float) -> _Limit:
     placed = {**holds(log), **restrictions(log)}
     subjects = frozenset[str]().union(*map(subjects_of, placed.values()))
     return _Limit(log._clock.wall_ns() - int(keep_days * _DAY_NS), frozenset(placed), subjects)
+
+
+def _finish(log: AuditLog, known: Known, expired: Mapping[str, Any], limit: _Limit) -> None:
+    """Do what an earlier run recorded of a stream and was stopped before it had done.
+
+    What is left stays while it has a call of somebody who has been put under a hold since.
+    """
+    directory = log.directory / "streams" / known.name
+    left = [path for path in segments(directory) if int(path.stem) <= expired["segment"]]
+    boxes = _boxes_of(left, known.name, expired, limit)
+    if boxes is not None:
+        log.vault.blank(boxes)
+        for path in left:
+            os.unlink(path)
+
+
+def _boxes_of(paths: list[Path], stream: str, expired: Mapping[str, Any], limit: _Limit) -> list[Box] | None:
+    """The kept texts of the segments at *paths*, as far as it is certain; None where one of them is held.
+
+    It is certain where they lead to the leaf that was recorded: each line holds the hash of the one before.
+    Otherwise a line may have been edited to name another call's text, and none is taken at its word.
+    """
+    leaf, size, is_held = None, 0, False
+    boxes: list[Box] = []
+    for path in paths:
+        for line in lines(path):
+            try:
+                entry = parse(line)
+            except BadLine:
+                return []
+            if leaf is None:
+                size = entry.n
+            elif not line.startswith(line_start(stream, size, leaf)):
+                return []
+            leaf, size = leaf_hash(line.removesuffix(b"\n")).hex(), size + 1
+            is_held = is_held or limit.is_about(entry)
+            boxes += content_of(entry.data).boxes
+    if (leaf, size) != (expired["leaf"], expired["size"]):
+        return []
+    return None if is_held else boxes
 
 
 def _plan(
@@ -204,7 +246,7 @@ def _stream_plan(chain: Chain, known: Known, paths: list[Path], limit: _Limit) -
         key = found.key
         told = Expired(known.name, segment, chain.size - first, *found.times)
         state = {"stream": known.name, "segment": segment, "key": key, **chain.so_far()}
-        yield _Gone(told, state, found.boxes)
+        yield _Gone(told, state, found.boxes, path)
 
 
 class _Found:

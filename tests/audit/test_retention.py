@@ -27,6 +27,7 @@ from guardrails_lite.audit import (
     reveal,
     verify,
 )
+from guardrails_lite.audit._content import Box, content_of
 from guardrails_lite.audit.index import Index
 from tests.audit import forger
 from tests.audit.calls import call_id, record
@@ -149,6 +150,74 @@ def test_a_crash_between_tombstone_and_removal(tmp_path: Path, time: Time) -> No
     assert log.verify().ok
     assert expire(log, keep_days=183, by="nightly") == []
     assert not path.exists()
+
+
+def stopped(log: AuditLog) -> Path:
+    """Have an expiry stop once it has recorded the first segment; this segment."""
+    boxes = max(log.directory.glob("vault/*.boxes"), key=lambda path: path.stat().st_size)
+    held = boxes.rename(boxes.with_suffix(".held"))
+    boxes.mkdir()  # so that no text in it can be overwritten
+    with pytest.raises(IsADirectoryError):
+        expire(log, keep_days=183, by="nightly")
+    boxes.rmdir()
+    held.rename(boxes)
+    assert log.verify().ok
+    return forger.segment(log.directory)
+
+
+def test_the_next_run_blanks_what_one_was_stopped_at(tmp_path: Path, time: Time) -> None:
+    """Once a segment's file is gone nothing names the texts of its calls, so they go first."""
+    log = aged(tmp_path / "log", time, capture="redacted")
+    text = box_of(log, 0)
+    first = stopped(log)
+    assert any(held_at(log, text))
+
+    assert expire(log, keep_days=300, by="nightly") == []  # however long entries are kept by then
+
+    assert not first.exists()
+    assert not any(held_at(log, text))
+    assert any(held_at(log, box_of(log, 11)))
+    assert log.verify().ok
+
+
+def test_what_a_run_was_stopped_at_takes_no_text_of_another_call_with_it(tmp_path: Path, time: Time) -> None:
+    """It is verified no more, as the log goes on behind it; it is finished if it is what was recorded."""
+    log = aged(tmp_path / "log", time, capture="redacted")
+    ours, theirs = box_of(log, 0), box_of(log, 11)
+    first = stopped(log)
+    first.write_bytes(first.read_bytes().replace(ours.ref.encode(), theirs.ref.encode()))
+
+    assert expire(log, keep_days=300, by="nightly") == []
+
+    assert any(held_at(log, theirs))
+    assert not first.exists()
+
+
+def test_what_a_run_was_stopped_at_stays_while_it_is_held(tmp_path: Path, time: Time) -> None:
+    """A hold that came in between is heeded: nothing of the person's goes before its end."""
+    log = aged(tmp_path / "log", time, capture="redacted")
+    text = box_of(log, 0)
+    first = stopped(log)
+    placed = hold(log, "ada", owner="counsel", reason="case 14")
+    assert expire(log, keep_days=183, by="nightly") == []
+    assert reveal(log, call_id(0), reader="counsel", reason="case 14") == TEXTS
+    release(log, placed, owner="counsel", reason="settled")
+    assert len(expire(log, keep_days=183, by="nightly")) > 1
+    assert not first.exists()
+    assert not any(held_at(log, text))
+
+
+def box_of(log: AuditLog, number: int) -> Box:
+    """Where the text of a call is kept."""
+    (entry,) = (entry for entry in read(log.directory) if entry.id == call_id(number))
+    (box,) = content_of(entry.data).boxes
+    return box
+
+
+def held_at(log: AuditLog, box: Box) -> bytes:
+    """What is there now."""
+    name, offset, length, _ = box.place
+    return (log.directory / "vault" / f"{name}.boxes").read_bytes()[offset:][:length]
 
 
 def test_a_hostile_number_of_segments_is_damage(tmp_path: Path, time: Time) -> None:
