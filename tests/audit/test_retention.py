@@ -180,12 +180,16 @@ def test_the_next_run_blanks_what_one_was_stopped_at(tmp_path: Path, time: Time)
     assert log.verify().ok
 
 
-def test_what_a_run_was_stopped_at_takes_no_text_of_another_call_with_it(tmp_path: Path, time: Time) -> None:
+@pytest.mark.parametrize("whole", [True, False], ids=["one line edited", "nothing but that line"])
+def test_what_a_run_was_stopped_at_takes_no_text_of_another_call_with_it(
+    tmp_path: Path, time: Time, whole: bool
+) -> None:
     """It is verified no more, as the log goes on behind it; it is finished if it is what was recorded."""
     log = aged(tmp_path / "log", time, capture="redacted")
     ours, theirs = box_of(log, 0), box_of(log, 11)
     first = stopped(log)
-    first.write_bytes(first.read_bytes().replace(ours.ref.encode(), theirs.ref.encode()))
+    lines = first.read_bytes().replace(ours.ref.encode(), theirs.ref.encode()).splitlines(keepends=True)
+    first.write_bytes(b"".join(line for line in lines if whole or theirs.ref.encode() in line))
 
     assert expire(log, keep_days=300, by="nightly") == []
 
