@@ -71,12 +71,13 @@ def _module(command: str) -> ModuleType:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="guardrails-lite",
         description="Guard chat-completion calls, and review what happened.",
         epilog="Exit codes: 0 nothing found, 1 found, 2 wrong use or tampered log, 3 log cut short, "
         "4 unsealed tail, 5 unreadable, or a package is missing.",
     )
+    parser.commands = _COMMANDS
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for name, (summary, example) in _COMMANDS.items():

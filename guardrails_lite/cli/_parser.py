@@ -1,11 +1,12 @@
-"""What parses a command's arguments: argparse, which here also takes a database in place of a directory."""
+"""What parses arguments: argparse, which here knows a near miss, and a database in place of a directory."""
 
 from __future__ import annotations
 
 import argparse
 import getpass
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from difflib import get_close_matches
 from typing import Any
 
 from guardrails_lite._errors import ConfigError
@@ -15,6 +16,8 @@ class Parser(argparse.ArgumentParser):
     """Takes ``--db URL`` in place of the directory, where the command knows what to do with one."""
 
     takes_a_database = False
+    commands: Collection[str] = ()
+    """What its first argument can be; empty: anything."""
 
     def declare_log(self) -> None:
         """Declare the log's directory, and, where it takes one, the database in place of it."""
@@ -32,8 +35,14 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse; with ``--db`` an empty argument stands where the directory would."""
+        args = sys.argv[1:] if args is None else list(args)
+        command = next((each for each in args if not each.startswith("-")), None)
+        if self.commands and command is not None and command not in self.commands:
+            near = get_close_matches(command, self.commands, 1)
+            meant = f"did you mean {near[0]}? " if near else ""
+            self.error(f"there is no {command!r}; {meant}`{self.prog} --help` lists all that there is")
         # An optional positional would not do: the parser may leave it out where it comes after an option.
-        if self.takes_a_database and any(each.partition("=")[0] == "--db" for each in args or ()):
+        if self.takes_a_database and any(each.partition("=")[0] == "--db" for each in args):
             args = ["", *args]
         return super().parse_known_args(args, namespace)
 

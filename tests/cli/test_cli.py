@@ -383,6 +383,47 @@ def test_no_command_prints_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
 
 
+def test_no_action_lists_them_under_the_headings_of_the_reference(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One a line, with what it does, no wider than the terminal; it named 36 of them in one line of usage."""
+    monkeypatch.setenv("COLUMNS", "72")
+    assert main(["log"]) == 2
+    told = capsys.readouterr().err
+    assert max(map(len, told.splitlines())) <= 72
+    groups = re.findall(r"^([a-z ,']+):\n((?:  .*\n)+)", told, re.M)
+    listed = {heading: re.findall(r"^  (\S+)  ", lines, re.M) for heading, lines in groups}
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text()
+    parts = re.findall(r"^### (.*)\n\n\| action \| what it does \|\n((?:\|.*\n)+)", page, re.M)
+    told_there = {
+        heading.lower(): dict.fromkeys(re.findall(r"^\| `log (\S+)", t, re.M)) for heading, t in parts
+    }
+    assert told_there
+    assert {heading: set(listed[heading]) for heading in told_there} == {
+        heading: set(actions) for heading, actions in told_there.items()
+    }
+    assert sum(map(len, told_there.values())) == len(_ACTIONS)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("lgo", "there is no 'lgo'; did you mean log? `guardrails-lite --help` lists"),
+        ("log exprot audit", "there is no 'exprot'; did you mean export? `guardrails-lite log --help` lists"),
+        ("log frobnicate", "there is no 'frobnicate'; `guardrails-lite log --help` lists"),
+    ],
+)
+def test_a_word_that_is_no_command_is_told_in_a_line(
+    words: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What may have been meant, and where they all are."""
+    with pytest.raises(SystemExit, match="2"):
+        main(words.split())
+    told = capsys.readouterr().err
+    assert says in told
+    assert "check-bundle" not in told
+
+
 def test_the_demo_takes_no_directory_with_something_in_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
+import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 
 from guardrails_lite._errors import GuardrailsError
@@ -34,39 +37,46 @@ from guardrails_lite.cli._log._action import Action, Misuse
 from guardrails_lite.cli._parser import Parser, explained
 from guardrails_lite.cli._terminal import Bar, fail, safe
 
-_ACTIONS: dict[str, Action] = {
-    action.name: action
-    for module in (
-        _calls,
-        _search,
-        _measures,
-        _integrity,
-        _custody,
-        _evidence,
-        _export,
-        _people,
-        _retention,
-        _replay,
-        _policy_diff,
-        _review,
-        _regression,
-        _sample,
-        _alerts,
-        _schema,
-        _ship,
-    )
-    for action in module.ACTIONS
+_GROUPS: Mapping[str, tuple[Action, ...]] = {
+    "search and measure": (*_calls.ACTIONS, *_search.ACTIONS, *_measures.ACTIONS),
+    "judge and compare": (
+        *_review.ACTIONS,
+        *_sample.ACTIONS,
+        *_replay.ACTIONS,
+        *_policy_diff.ACTIONS,
+        *_regression.ACTIONS,
+        *_alerts.ACTIONS,
+    ),
+    "verify and repair": _integrity.ACTIONS,
+    "prove, export and ship": (
+        *_custody.ACTIONS,
+        *_evidence.ACTIONS,
+        *_export.ACTIONS,
+        *_ship.ACTIONS,
+        *_schema.ACTIONS,
+    ),
+    "answer a person's request": _people.ACTIONS,
+    "remove old entries": _retention.ACTIONS,
 }
+"""What there is to do, under what one comes to do; the reference has the same headings."""
+_ACTIONS = {action.name: action for group in _GROUPS.values() for action in group}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Declare the arguments."""
-    commands = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = f"{parser.description}\n\n{_listed()}"
+    parser.commands = _ACTIONS
+    parser.set_defaults(print_help=parser.print_help)
+    commands = parser.add_subparsers(
+        dest="action",
+        metavar="ACTION",
+        parser_class=Parser,
+        help="what to do, as listed above; `guardrails-lite log ACTION --help` lists its options",
+    )
     for action in _ACTIONS.values():
         each = commands.add_parser(
-            action.name,
-            help=action.summary,
-            **explained(f"log {action.name}", action.summary, action.example),
+            action.name, **explained(f"log {action.name}", action.summary, action.example)
         )
         each.takes_a_database = action.on == "a log or a database"
         if action.on != "nothing":
@@ -75,8 +85,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.declare(each)
 
 
+def _listed() -> str:
+    """Every action and what it does, as wide as the terminal."""
+    width = shutil.get_terminal_size().columns - 2  # as argparse has it
+    lines = []
+    for heading, actions in _GROUPS.items():
+        lines.append(f"{heading}:")
+        for action in actions:
+            told = textwrap.wrap(action.summary, max(width - 16, 20))
+            lines.append(f"  {action.name:<14}{told[0]}")
+            lines += [f"{'':16}{more}" for more in told[1:]]
+        lines.append("")
+    return "\n".join(lines[:-1])
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Do what is asked; see `guardrails_lite.cli` for the exit codes."""
+    if arguments.action is None:
+        arguments.print_help(sys.stderr)
+        return 2
     action = _ACTIONS[arguments.action]
     asks_a_database = action.on == "a log or a database" and arguments.db is not None
     if action.on != "nothing" and action.looks != "by itself" and not asks_a_database:
