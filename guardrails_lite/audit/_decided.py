@@ -9,26 +9,29 @@ Two validators are the same where they print the same. What the record lacks is 
 only the guard that made the record has it, so where that guard is at hand, versions have to agree too.
 
 A reply is taken as it was, and so are the verdicts on its tool calls, schemas and the rules on their fields:
-no model is called.
+no model is called. Where another guard would ask for a reply that nobody asked for, what it would decide of
+that one is not known. That it would ask again, or fall back, is.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from guardrails_lite._engine._screen import Side
 from guardrails_lite._engine._story import chance_of
 from guardrails_lite._rules import finder_of
 from guardrails_lite.audit._opening import Opened, Why
 from guardrails_lite.audit._replay import checking_plan, ident_of, judged
-from guardrails_lite.audit._screenings import SIDES, Screening, SideName, screenings
+from guardrails_lite.audit._screenings import SIDES, Screening, SideName, Way, screenings
 
 if TYPE_CHECKING:
     from guardrails_lite._engine._plan import Plan
     from guardrails_lite._guard import Guard
     from guardrails_lite._rules import Rule
+    from guardrails_lite._targets import Target
     from guardrails_lite.audit._format import Entry
     from guardrails_lite.audit._looked_at import LookedAt
 
@@ -46,17 +49,24 @@ _WORDS: Final[Mapping[str, DecisionName]] = {
 }
 
 
+NEVER_ASKED: Final = Screening("output", (), "no text", in_full=True)
+"""A reply that nobody asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What was decided, or would be."""
 
     decision: DecisionName
     rules: tuple[str, ...]
-    """The rules that decide so, each with its side."""
+    """The rules that decide so, each with its side. Told by the record, they are those that are known to find
+    something: one that is not known and decides the same may stand in front of them."""
     basis: Basis
     """How it is known: the record's guard decides like this one, or what its checks found, or kept texts."""
     left: tuple[str, ...] | None = field(default=None, repr=False)
     """What is left of the texts; None where they are not at hand."""
+    is_open: bool = False
+    """It would ask for a reply that nobody asked for, so the end may be worse than the decision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +99,31 @@ class Policy:
         """Whether a finding of the rule changes anything in the *call*."""
         return rule.verb != "warn" and rule.mode == "enforce" and chance_of(ident_of(call)) < rule.share
 
-    def word(self, acts: Iterable[str]) -> DecisionName:
-        """The decision that these actions come to: a fallback where there is none is a block."""
-        word = _word(acts)
-        return "blocked" if word == "fell back" and not self._plan.fallback else word
+    def way(self, word: DecisionName, screening: Screening, *, same: bool) -> Way | None:
+        """What follows where the rules come to *word*; None: nothing.
+
+        *same* says that they are those that came to it in the *screening*.
+        """
+        if word in ("passed", "redacted"):
+            return "asked" if screening.side == "input" else None
+        repeats = word == "re-asked" and not (same and screening.same_again)
+        if repeats and screening.reasks < self._plan.retry.reasks:
+            return "re-asked"
+        return "fell back" if word != "blocked" and self._fallbacks(word, screening) else None
+
+    def fixed_reply(self, word: DecisionName, screening: Screening) -> Screening | None:
+        """What it falls back to, where that is no model's to say."""
+        target, *_ = self._fallbacks(word, screening)
+        if target.kind != "answer" or not target.subject:
+            return None
+        said = (("output", "assistant", target.subject),)
+        # Nothing is behind a fixed answer.
+        return replace(NEVER_ASKED, texts=said, reasks=screening.reasks, fallbacks=len(self._plan.fallback))
+
+    def _fallbacks(self, word: DecisionName, screening: Screening) -> list[Target]:
+        after = "validation" if word == "re-asked" else "failure"
+        left = self._plan.fallback[screening.fallbacks :]
+        return [target for target in left if target.on in ("any", after)]
 
     def plan_from(self, side: SideName, start: int) -> Plan:
         """The plan that checks texts of a side with its rules from *start* on."""
@@ -122,10 +153,8 @@ class Decider:
 
     def recorded(self, entry: Entry, opened: Opened | Why) -> Verdict:
         """What was decided, which the record always tells."""
-        found = _along(screenings(entry, opened), _as_recorded, _word)
+        found = _along(screenings(entry, opened), _AsRecorded())
         assert isinstance(found, Verdict)
-        if found.decision == "fell back" and entry.data.get("outcome") == "blocked":
-            return replace(found, decision="blocked")  # there was nothing to fall back to
         return found
 
     def would(self, policy: Policy, entry: Entry, opened: Opened | Why) -> Verdict | Unknown:
@@ -138,8 +167,7 @@ class Decider:
             return Unknown("no text", tuple(rules))
         made_by = str(entry.data.get("digest"))
         alike = self._alike[policy.digest](made_by) if policy.digest in self._alike else frozenset[str]()
-        one = _One(policy, entry.id, self._versions.get(made_by), alike)
-        return _along(all_of_it, one.decide, policy.word)
+        return _along(all_of_it, _One(policy, entry.id, self._versions.get(made_by), alike))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +177,44 @@ class _Part:
     acts: Mapping[str, str]
     basis: Basis
     left: tuple[str, ...] | None = None
+
+    @property
+    def word(self) -> DecisionName:
+        """The decision."""
+        return max((_WORDS[act] for act in self.acts.values()), key=SEVERITY.index, default="passed")
+
+    @property
+    def stops(self) -> frozenset[tuple[str, str]]:
+        """What its rules that do more than mask do, and upon what."""
+        return frozenset((act, finder_of(rule)) for rule, act in self.acts.items() if act != "redact")
+
+
+Follows = Screening | Literal["as recorded", "another reply", "nothing"]
+"""What comes after a screening. Of replies that are not recorded only a fixed one is known."""
+
+
+class _Decides(Protocol):
+    """Whoever decides of a call."""
+
+    def decide(self, screening: Screening) -> _Part | Unknown:
+        """What is decided of one screening."""
+
+    def follow(self, screening: Screening, part: _Part) -> Follows:
+        """What comes after it."""
+
+
+class _AsRecorded:
+    """Decides as it was decided."""
+
+    def decide(self, screening: Screening) -> _Part:
+        """What the record says."""
+        texts = screening.texts
+        left = None if isinstance(texts, str) else tuple(text for *_, text in texts)
+        return _Part(screening.acts, "policy", left)
+
+    def follow(self, screening: Screening, part: _Part) -> Follows:
+        """What came."""
+        return "nothing" if screening.then is None else "as recorded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +232,7 @@ class _One:
         """By what was said, else by texts where they are what the policy would see, else by the record."""
         rules = self.policy.rules(screening.side)
         told = self._by_record(rules, screening)
-        if screening.said is not None:
+        if screening.said is not None and not screening.cut:
             checked = self._by_text(0, {}, screening, screening.said)
             if isinstance(checked, Unknown):
                 return told if isinstance(told, _Part) else checked
@@ -181,6 +247,23 @@ class _One:
             return told
         checked = self._by_text(start, head.acts, screening, screening.texts)
         return told if isinstance(checked, Unknown) and isinstance(told, _Part) else checked
+
+    def follow(self, screening: Screening, part: _Part) -> Follows:
+        """What would come: as it came, where the same was asked of the same."""
+        recorded = _Part(screening.acts, "record")
+        if screening.side == "output" and screening.then and not (part.stops or recorded.stops):
+            return "as recorded"  # it was refused for another reason: its form, or a tool call
+        same = part.stops == recorded.stops
+        way = self.policy.way(part.word, screening, same=same)
+        if way is None:
+            return "nothing"
+        if way == screening.then and (same or way != "re-asked"):
+            return "as recorded"
+        if way == "asked":
+            return NEVER_ASKED
+        return (
+            self.policy.fixed_reply(part.word, screening) if way == "fell back" else None
+        ) or "another reply"
 
     def _start(self, rules: Sequence[Rule], screening: Screening) -> int | None:
         """Behind which rules the texts are as they were kept; None: nowhere, for one that masked is gone."""
@@ -211,7 +294,10 @@ class _One:
                 if rule.verb == "redact":
                     masked.add(finder_of(rule.told))
         stops = {verb for verb in acts.values() if verb != "redact"}
-        if stops and {*stops, *open_rules.values()} == stops and len(stops) == 1:
+        others = set(open_rules.values())
+        if screening.side == "input" and screening.stopped and "block" not in stops:
+            others |= {rule.verb for rule in acting}  # which would look on, and at more than was seen
+        if len(stops) == 1 and others <= stops:
             return _Part(acts, "record")  # whatever else might stop it would do the same
         if not acting or not (open_rules or stops or screening.stopped):
             return _Part(acts, "record")
@@ -238,42 +324,38 @@ class _One:
         return _Part(all_acts, "texts", tuple(left))
 
 
-def _as_recorded(screening: Screening) -> _Part:
-    texts = screening.texts
-    left = None if isinstance(texts, str) else tuple(text for *_, text in texts)
-    return _Part(screening.acts, "policy", left)
-
-
-def _along(
-    all_of_it: Sequence[Screening],
-    decide: Callable[[Screening], _Part | Unknown],
-    word: Callable[[Iterable[str]], DecisionName],
-) -> Verdict | Unknown:
+def _along(all_of_it: Iterable[Screening], decides: _Decides) -> Verdict | Unknown:
     """Go along the screenings of a call as far as the decisions lead."""
     acts: dict[str, str] = {}
-    left: tuple[str, ...] | None = ()
+    left: dict[SideName, tuple[str, ...] | None] = {}
     bases: set[Basis] = set()
-    for screening in all_of_it:
-        part = decide(screening)
+    follows: Follows = "as recorded"
+    waiting = deque(all_of_it)
+    while waiting and follows not in ("nothing", "another reply"):
+        screening = waiting.popleft()
+        part = decides.decide(screening)
         if isinstance(part, Unknown):
             return part
-        acts |= part.acts
-        left = None if left is None or part.left is None else left + part.left
         bases.add(part.basis)
-        goes_on = (
-            ("passed", "redacted", "fell back") if screening.side == "input" else ("re-asked", "fell back")
-        )
-        if word(part.acts.values()) not in goes_on:
-            break
-    decision = word(acts.values())
-    rules = tuple(rule for rule, act in acts.items() if word([act]) == decision)
-    return Verdict(decision, rules, furthest(bases), left)
+        left[screening.side] = part.left
+        follows = decides.follow(screening, part)
+        if isinstance(follows, Screening):
+            waiting = deque([follows])
+        if follows == "nothing" and part.word in ("re-asked", "fell back"):  # nobody is left to ask
+            rules = tuple(rule for rule, act in part.acts.items() if _WORDS[act] == part.word)
+            return Verdict("blocked", rules, furthest(bases))
+        is_given_up = screening.side == "output" and follows != "nothing"
+        acts |= {rule: act for rule, act in part.acts.items() if act != "redact" or not is_given_up}
+    whole = _Part(acts, furthest(bases), _together(left.values()))
+    rules = tuple(rule for rule, act in acts.items() if _WORDS[act] == whole.word)
+    return Verdict(whole.word, rules, whole.basis, whole.left, is_open=follows == "another reply")
+
+
+def _together(left: Iterable[tuple[str, ...] | None]) -> tuple[str, ...] | None:
+    parts = list(left)
+    return None if None in parts else tuple(text for part in parts for text in part or ())
 
 
 def furthest(bases: Iterable[Basis]) -> Basis:
     """Of several ways in which parts are known, the one that had to look at most."""
     return max(bases, key=_BASES.index, default="policy")
-
-
-def _word(acts: Iterable[str]) -> DecisionName:
-    return max((_WORDS[act] for act in acts), key=SEVERITY.index, default="passed")

@@ -58,10 +58,10 @@ class Undecided:
 
     call: str
     why: Reason
-    """``"no text"``: none was kept of what a rule would have to see. ``"masked"``: it was masked before it
-    was kept. ``"partly kept"``: some of what rules saw is not there, such as a tool call in an older log, or
-    one whose arguments were repaired. ``"erased"``, ``"restricted"``, ``"damaged"``: it may not or cannot be
-    read. ``"broken"``: a check broke just now."""
+    """``"no text"``: none was kept of what a rule would have to see, or another reply would come.
+    ``"masked"``: it was masked before it was kept. ``"partly kept"``: some of what rules saw is not there,
+    such as a tool call in an older log, or one whose arguments were repaired. ``"erased"``,
+    ``"restricted"``, ``"damaged"``: it may not or cannot be read. ``"broken"``: a check broke just now."""
     rules: tuple[str, ...]
     """The rules that would have to see it; empty where it was not looked at."""
 
@@ -234,7 +234,12 @@ def _pair(
     if isinstance(before, Unknown):
         return before
     after = decider.would(new, entry, opened)
-    return after if isinstance(after, Unknown) else (before, after)
+    if isinstance(after, Unknown):
+        return after
+    milder, harder = sorted((before, after), key=lambda each: SEVERITY.index(each.decision))
+    if milder.is_open and milder.decision != harder.decision:
+        return Unknown("no text", milder.rules)  # another reply may come to the same in the end
+    return before, after
 
 
 def _change(call: str, before: Verdict, after: Verdict) -> DecisionChange | None:

@@ -5,7 +5,7 @@ The entry may come from a log that somebody else made, so nothing in it is taken
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from guardrails_lite.audit._format import Entry
 
 SideName = Literal["input", "output"]
+Way = Literal["asked", "re-asked", "fell back"]
+"""What follows from a screening: the request is sent, or another reply is asked for."""
 
 SIDES: Final[tuple[SideName, ...]] = ("input", "output")
 
@@ -40,6 +42,14 @@ class Screening:
     """Before any rule; None where it is not at hand."""
     in_pieces: bool = False
     """Rules saw it as it came in: where one stopped it, no rule saw the rest."""
+    then: Way | None = None
+    """What followed; None: nothing, it was the last reply, or a request that was kept from every model."""
+    reasks: int = 0
+    """How many times the model had been asked again before."""
+    fallbacks: int = 0
+    """How many fallbacks had been gone to before."""
+    same_again: bool = False
+    """It was not asked again because it failed as the reply before had."""
 
     @property
     def acts(self) -> dict[str, str]:
@@ -52,13 +62,17 @@ class Screening:
 
     @property
     def stopped(self) -> bool:
-        """Whether a rule stopped it, so that what comes after the first finding was not seen."""
-        return any(action != "redact" for action in self.acts.values())
+        """Whether a rule stopped it, so that what comes after the first finding was not seen.
+
+        What keeps a request from the primary only does not: a fallback sees all of it.
+        """
+        passing = {"redact", "fall_back"} if self.side == "input" else {"redact"}
+        return any(action not in passing for action in self.acts.values())
 
     @property
-    def never_sent(self) -> bool:
-        """Whether it is a request that a rule kept from every model."""
-        return self.side == "input" and bool({"block", "reask"} & set(self.acts.values()))
+    def cut(self) -> bool:
+        """Whether it was stopped before all of it had come."""
+        return self.in_pieces and self.stopped
 
     @property
     def maskers(self) -> frozenset[str]:
@@ -108,44 +122,99 @@ def screenings(entry: Entry, opened: Opened | Why) -> list[Screening]:
     """All of a call, in order: the request, and each reply that came to the rules."""
     texts = opened if isinstance(opened, str) else opened.kept
     data = entry.data
-    originals: Texts | None = None
+    originals: Texts = ()
     if not isinstance(opened, str) and opened.originals is not None:
         originals = came_to_rules(opened.originals, data)
-    checks = [each for each in _listed(data, "checks") if isinstance(each, dict)]
     kept: dict[str, Texts | Why] = {"input": texts, "output": texts}
     if not isinstance(texts, str):
         for side in kept:
             kept[side] = tuple(text for text in texts if text.side == side) or "no text"
+    checks = _listed(data, "checks")
     of_input = _of_request([check for check in checks if check.get("side") == "input"])
-    of_output = [check for check in checks if check.get("side") == "output"]
+    of_output = _by_reply(data, [check for check in checks if check.get("side") == "output"])
     found = []
     if of_input or data.get("style") != "check":  # a text that was checked by itself is of one side
-        asked = [each for each in originals or () if each.side == "input"]
+        asked = [each for each in originals if each.side == "input"]
         left = _looked_at(kept["input"])
-        found.append(Screening("input", of_input, left, in_full=True, said=looked_at(asked) or None))
-    attempts = {_number(check) for check in of_output}
-    if any(each.never_sent for each in found):
-        attempts.add(1)  # the reply that was never asked for
-    elif data.get("error") is None and data.get("style") != "check":
-        answered = (_number(each, "number") for each in _listed(data, "attempts") if _answered(each))
-        attempts.add(max((*attempts, *answered, 0)))
+        request = Screening("input", of_input, left, in_full=True, said=looked_at(asked) or None)
+        found.append(replace(request, then=_after_request(request, data)))
+    in_pieces = "stream" in str(data.get("style")) and not any(map(_holds, checks))
     is_composed = _is_composed(data)
-    for attempt in sorted(attempts):
-        of_attempt = tuple(check for check in of_output if _number(check) == attempt)
-        last = attempt == max(attempts)
-        said = () if is_composed else _said_in(originals or (), attempt, last=last)
-        answer = kept["output"] if last else "no text"
+    last = max(of_output, default=0)
+    for attempt, of_attempt in of_output.items():
+        said = () if is_composed else _said_in(originals, attempt, last=attempt == last)
+        answer = kept["output"] if attempt == last else "no text"
         held = said or (() if isinstance(answer, str) else answer)
         reply = Screening(
             "output",
-            of_attempt,
+            tuple(of_attempt),
             _looked_at(answer),
             in_full=True,
             said=looked_at(said) or None,
-            in_pieces="stream" in str(data.get("style")),
+            in_pieces=in_pieces,
         )
-        found.append(replace(reply, in_full=_in_full(reply, held, data, attempt)))
+        reply = replace(reply, in_full=_in_full(reply, held, data, attempt))
+        found.append(_with_way(reply, data, attempt))
     return found
+
+
+def _by_reply(
+    data: Mapping[str, Any], checks: Iterable[Mapping[str, Any]]
+) -> dict[int, list[Mapping[str, Any]]]:
+    """The *checks* of output rules by the attempt whose reply they are of, and the reply that nobody checked.
+
+    What was resumed is one reply, that of the last attempt at it. What broke off and was begun anew is none.
+    """
+    fates = {_number(each, "number"): each.get("result") for each in _listed(data, "attempts")}
+    resumed = {_number(note) for note in _listed(data, "notes") if note.get("what") == "resume"}
+    found: dict[int, list[Mapping[str, Any]]] = {}
+    for check in checks:
+        attempt = _number(check)
+        while attempt in resumed:
+            attempt += 1
+        if fates.get(attempt, "answered") == "answered" or attempt == max(fates):
+            found.setdefault(attempt, []).append(check)
+    if data.get("error") is None and data.get("style") != "check":
+        answered = (number for number, fate in fates.items() if fate == "answered")
+        found.setdefault(max((*found, *answered, 0)), [])
+    return dict(sorted(found.items()))
+
+
+def _after_request(request: Screening, data: Mapping[str, Any]) -> Way | None:
+    """What became of a request. Checked by itself it became nothing, and passes for one that was sent."""
+    fell_back = "fall_back" in request.acts.values()
+    if data.get("style") != "check":
+        nobody_left = data.get("outcome") == "blocked" and not _listed(data, "attempts")
+        if request.stopped or (fell_back and nobody_left):
+            return None
+    return "fell back" if fell_back else "asked"
+
+
+def _with_way(reply: Screening, data: Mapping[str, Any], attempt: int) -> Screening:
+    """The *reply* with how it was come to, and what followed."""
+    notes = _listed(data, "notes")
+    noted = [(note.get("what"), note.get("detail")) for note in notes if _number(note) == attempt]
+    words = {what for what, _ in noted}
+    then: Way | None = None
+    if "re-ask" in words or (data.get("style") == "check" and "reask" in reply.acts.values()):
+        then = "re-asked"
+    elif "fallback" in words or (data.get("style") == "check" and "fall_back" in reply.acts.values()):
+        later = any(_number(each, "number") > attempt for each in _listed(data, "attempts"))
+        then = "fell back" if later or data.get("outcome") != "blocked" else None
+    before = [note.get("what") for note in notes if _number(note) < attempt]
+    return replace(
+        reply,
+        then=then,
+        reasks=before.count("re-ask"),
+        fallbacks=before.count("fallback"),
+        same_again=("no re-ask", "the same failure again") in noted,
+    )
+
+
+def _holds(check: Mapping[str, Any]) -> bool:
+    """Whether a rule like that of the *check* keeps a stream back until all of it has come."""
+    rule = str(check.get("rule"))
+    return rule.startswith(("reask(", "fall_back(")) and "mode='monitor'" not in rule
 
 
 def _looked_at(texts: Texts | Why) -> LookedAt | Why:
@@ -154,14 +223,12 @@ def _looked_at(texts: Texts | Why) -> LookedAt | Why:
 
 def _is_composed(data: Mapping[str, Any]) -> bool:
     """Whether rules of a side saw another reply than the model's: put together, or masked in its fields."""
-    notes = [each for each in _listed(data, "notes") if isinstance(each, dict)]
-    checks = [each for each in _listed(data, "checks") if isinstance(each, dict)]
-    return any(note.get("what") == "merged parts" for note in notes) or any(
-        check.get("side") == "field" and check.get("action") == "redact" for check in checks
+    return any(note.get("what") == "merged parts" for note in _listed(data, "notes")) or any(
+        check.get("side") == "field" and check.get("action") == "redact" for check in _listed(data, "checks")
     )
 
 
-def _of_request(checks: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+def _of_request(checks: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
     """Of all checks by input rules those of the request: what asks again goes by the same rules once more."""
     names = [check.get("rule") for check in checks]
     for rules in range(1, len(names)):
@@ -197,15 +264,11 @@ def _in_full(reply: Screening, held: Texts, data: Mapping[str, Any], attempt: in
     return seen <= len(texts)
 
 
-def _listed(data: Mapping[str, Any], name: str) -> list[Any]:
+def _listed(data: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     found = data.get(name)
-    return found if isinstance(found, list) else []
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
 def _number(told: Mapping[str, Any], name: str = "attempt") -> int:
     found = told.get(name)
     return found if isinstance(found, int) else 0
-
-
-def _answered(attempt: object) -> bool:
-    return isinstance(attempt, dict) and attempt.get("result") == "answered"

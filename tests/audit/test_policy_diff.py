@@ -32,7 +32,7 @@ from guardrails_lite import (
 )
 from guardrails_lite._rates import wilson
 from guardrails_lite.audit import KeptText, PolicyDiff, diff_policy, erase, read, restrict
-from guardrails_lite.audit._decided import SEVERITY, Decider, DecisionName, Policy, Verdict
+from guardrails_lite.audit._decided import SEVERITY, Decider, Policy, Verdict
 from guardrails_lite.audit._format import Entry
 from guardrails_lite.audit._opening import Opened, Why
 from guardrails_lite.cli import main
@@ -266,6 +266,68 @@ def test_a_reply_that_was_asked_again(root: Path) -> None:
     assert (other.unknown, other.blind) == ({"no text": 1}, {"output block(word(text='fine'))": 1})
 
 
+def test_what_another_reply_would_come_to_is_unknown(root: Path) -> None:
+    """A rule that would ask again, or fall back, is no milder for sure; of a fixed answer it is known."""
+    made(root, Guard(output=[block(word("eve")), warn(word("ada"))]), ["eve", "ada"])
+
+    again = diff(root, Guard(output=[reask(word("eve")), reask(word("ada"))]))
+    local = diff(root, Guard(output=[fall_back(word("eve"))], fallback=[target(answer)]))
+    fixed = diff(root, Guard(output=[fall_back(word("eve"))], fallback=[target("sorry")]))
+    nobody = diff(root, Guard(output=[fall_back(word("eve"))]))
+
+    assert changes(root, again) == [(1, "newly re-asked", ("output reask(word(text='ada'))",))]
+    assert (again.unknown, local.changes, local.unknown) == ({"no text": 1}, (), {"no text": 1})
+    assert [kind for _, kind, _ in changes(root, fixed)] == ["no longer blocked"]
+    assert (nobody.changes, nobody.known) == ((), {"record": 2})
+
+
+def test_a_reply_of_another_is_not_taken_for_one_of_the_model(root: Path) -> None:
+    """Who asks again does not get what a fallback said, and who sends a request not what one said to it."""
+    noted = Guard(output=[warn(word("bad"))], fallback=[target("so bad")])
+    made(root, noted | Guard(output=[fall_back(word("eve"))]), ["eve"])
+    made(root, noted | Guard(input=[fall_back(word("ada"))]), ["ada"])
+
+    found = diff(root, Guard(output=[block(word("bad")), reask(word("eve"))]))
+
+    assert (found.changes, found.unknown) == ((), {"no text": 2})
+
+
+def test_a_call_that_asked_in_vain_was_blocked(root: Path) -> None:
+    """Its caller got nothing, so a guard that lets the reply pass blocks no longer."""
+    made(root, Guard(output=[reask(word("eve"))], retry=Retry(reasks=0)), ["eve"])
+
+    (change,) = diff(root, Guard()).changes
+
+    assert (change.kind, change.rules) == ("no longer blocked", ("output reask(word(text='eve'))",))
+
+
+def test_what_broke_off_is_no_reply(root: Path) -> None:
+    """A stream that is begun anew is judged by the one that came; one that is resumed is one reply."""
+
+    def breaking(first: str, second: str) -> Callable[..., Any]:
+        streams = iter([first, second])
+
+        def model(messages: list[Any]) -> Iterator[str]:
+            text = next(streams)
+            yield text
+            if text == first:
+                raise ConnectionError
+
+        return model
+
+    noted = Guard(output=[warn(word("bad", window=3)), warn(word("eve", window=3))])
+    for after_text, first in (("restart", "so bad"), ("resume", "so ev")):
+        with AuditLog(root) as log:
+            guard = noted | Guard(log=log, retry=Retry(wait=0, after_text=after_text))
+            for _ in guard.stream(breaking(first, "e is fine"), "hello"):
+                pass
+
+    found = diff(root, Guard(output=[block(word("bad")), block(word("eve"))]))
+
+    assert changes(root, found) == [(1, "newly blocked", ("output block(word(text='eve'))",))]
+    assert found.unknown == {}
+
+
 @pytest.mark.parametrize("form", ["redacted", "original"])
 def test_arguments_of_tool_calls_are_judged(root: Path, form: Any) -> None:
     """They are kept with the reply, so it is known whether a rule would stop or let pass all of it."""
@@ -477,8 +539,13 @@ def test_what_was_put_together_is_not_taken_for_what_was_said(root: Path) -> Non
 
 # --- the law ---
 
-VERBS: Mapping[str, Callable[..., Rule]] = {"block": block, "redact": redact, "warn": warn}
-REPLY_VERBS = {**VERBS, "reask": reask, "fall_back": fall_back}
+VERBS: Mapping[str, Callable[..., Rule]] = {
+    "block": block,
+    "redact": redact,
+    "warn": warn,
+    "fall_back": fall_back,
+}
+REPLY_VERBS = {**VERBS, "reask": reask}
 WORDS = {each: word(each) for each in ("ada", "a b", "bad")}
 """What is masked of one hides another."""
 SAID = ("so", "ada", "bad", "ada bad", "bad ada")
@@ -585,14 +652,15 @@ def test_what_is_said_to_be_known_is_what_happens(
             told = decider.would(policy, entry, each)
             if isinstance(told, Verdict):
                 real = decider.recorded(again, "no text")
-                assert fits(told.decision, real.decision)
+                assert fits(told, real)
                 alone = sum(said.side == "input" for said in kept.originals or ()) == 1
                 # Of several texts the record does not tell which one a rule would stop first.
                 if told.decision == real.decision != "passed" and (alone or told.basis != "record"):
                     assert {*told.rules} & {*real.rules}
             elif each is kept:
-                assert told.why == "no text"  # of a reply that was never asked for
-                assert not any(check["side"] == "output" for check in entry.data["checks"])
+                assert told.why == "no text"  # of a reply that the primary was never asked for
+                acts = {check["action"] for check in entry.data["checks"] if check["side"] == "input"}
+                assert acts & {"block", "fall_back"}
 
 
 def test_what_a_reask_says_is_no_part_of_the_request(root: Path) -> None:
@@ -606,10 +674,11 @@ def test_what_a_reask_says_is_no_part_of_the_request(root: Path) -> None:
         assert changes(root, found) == [(0, "no longer re-asked", ("output reask(word(text='ada'))",))]
 
 
-def fits(told: DecisionName, real: DecisionName) -> bool:
-    """Whether what is told of the recorded replies is what happened; a reply that came then may be worse."""
-    asks_on = told in ("re-asked", "fell back")
-    return told == real or (asks_on and SEVERITY.index(real) > SEVERITY.index(told))
+def fits(told: Verdict, real: Verdict) -> bool:
+    """Whether what is told is what happened; of a reply that nobody asked for it may be worse."""
+    if told.is_open:
+        return SEVERITY.index(real.decision) >= SEVERITY.index(told.decision)
+    return told.decision == real.decision
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
@@ -627,4 +696,4 @@ def test_of_a_monitor_with_texts_everything_is_known(
     for (entry, kept), (again, _) in zip(live(watched, reply), live(new, reply), strict=True):
         told, real = decider.would(policy, entry, kept), decider.recorded(again, "no text")
         assert isinstance(told, Verdict)
-        assert fits(told.decision, real.decision)
+        assert fits(told, real)
