@@ -61,8 +61,13 @@ def rows() -> list[Row]:
                 1.15,
             ),
             _ratio(
-                "the same of chunks that do not fit the client's types",
+                "the same of chunks whose choices end in an empty word, as some servers send",
                 _odd_streams({}, {"finish_reason": ""}),
+                1.15,
+            ),
+            _ratio(
+                "the same of chunks that do not fit the client's types",
+                _odd_streams({}, {"logprobs": []}),
                 1.15,
             ),
             _ratio(

@@ -3,7 +3,8 @@
 The client takes whatever a server sends, so it builds its objects field by field, in Python and unchecked:
 that is most of what reading a stream costs. What is exactly what the client's type says needs no such care,
 and pydantic's validator makes the same object of it in a tenth of the time. The rest is left to the client.
-Many servers are odd in the frame around the choices, in every chunk, so that is not looked at.
+Many servers are odd in the frame around the choices, in every chunk, so that is not looked at; and some say
+in a word of their own, or an empty one, how a choice ended.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _FRAMES: Mapping[Any, Mapping[str, Any]] = {
     for kind, name in ((ChatCompletionChunk, "chat.completion.chunk"), (ChatCompletion, "chat.completion"))
 }
 """What stands for the fields of the frame while the rest is validated. The client takes anything there."""
+_ENDINGS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+"""How a choice ends, in words that the client's types have. The client takes any other."""
 
 
 def built(cast_to: Any, data: object) -> Any:
@@ -39,14 +42,36 @@ def built(cast_to: Any, data: object) -> Any:
         if kind is None:
             return None
     frame = _FRAMES.get(kind)
+    shown, odd = data, {}
+    if frame is not None:
+        shown = {**data, **frame}
+        odd = _odd_endings(data.get("choices"))
+        if odd:
+            shown["choices"] = [
+                {**choice, "finish_reason": "stop"} if place in odd else choice
+                for place, choice in enumerate(data["choices"])
+            ]
     try:
-        made = kind.model_validate(data if frame is None else {**data, **frame}, strict=True)
+        made = kind.model_validate(shown, strict=True)
     except ValidationError:
         return None
     if frame is not None:
         made.__dict__.update({name: data.get(name) for name in frame})
         made.__pydantic_fields_set__.difference_update(frame.keys() - data.keys())
+    for place, word in odd.items():
+        made.choices[place].finish_reason = word
     return made
+
+
+def _odd_endings(choices: object) -> dict[int, str]:
+    """The words of choices, by their places, in which no choice ends for the client's types."""
+    if type(choices) is not list:
+        return {}
+    return {
+        place: word
+        for place, choice in enumerate(choices)
+        if type(choice) is dict and type(word := choice.get("finish_reason")) is str and word not in _ENDINGS
+    }
 
 
 @lru_cache(maxsize=1)

@@ -74,6 +74,18 @@ def test_a_chunk_with_an_odd_frame_is_built(frame: dict[str, Any]) -> None:
     assert _all_of(made) == _all_of(construct_type(type_=ChatCompletionChunk, value=data))
 
 
+@pytest.mark.parametrize("word", ["", "eos", "COMPLETE"])
+@pytest.mark.parametrize(("cast_to", "data"), [(ChatCompletionChunk, CHUNK), (ChatCompletion, SAID)])
+def test_a_choice_that_ends_in_another_word_is_built(cast_to: Any, data: dict[str, Any], word: str) -> None:
+    """Some servers send an empty one in every chunk."""
+    data = {**data, "choices": [{**choice, "finish_reason": word} for choice in data["choices"] * 2]}
+
+    made = built(cast_to, data)
+
+    assert made is not None
+    assert _all_of(made) == _all_of(construct_type(type_=cast_to, value=data))
+
+
 @given(st.data())
 def test_what_is_built_is_what_the_client_builds(draw: st.DataObject) -> None:
     """Whatever is missing, added or of another kind, at any place: the same, or nothing."""
