@@ -42,9 +42,16 @@ class Parser(argparse.ArgumentParser):
             meant = f"did you mean {near[0]}? " if near else ""
             self.error(f"there is no {command!r}; {meant}`{self.prog} --help` lists all that there is")
         # An optional positional would not do: the parser may leave it out where it comes after an option.
-        if self.takes_a_database and any(each.partition("=")[0] == "--db" for each in args):
+        from_database = self.takes_a_database and any(each.partition("=")[0] == "--db" for each in args)
+        if from_database:
             args = ["", *args]
-        return super().parse_known_args(args, namespace)
+        found, left = super().parse_known_args(args, namespace)
+        if left:  # told here, and not by the parser above this one, whose usage has none of these options
+            why = "; with --db, leave out DIR" if from_database else ""
+            self.error(f"unrecognized arguments: {' '.join(left)}{why}")
+        if self.takes_a_database and found.log is not None and not from_database:
+            self.error("--log goes with --db; without it, DIR is the log")
+        return found, left
 
 
 def explained(command: str, summary: str, example: str) -> dict[str, Any]:

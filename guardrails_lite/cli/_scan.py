@@ -23,8 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files", metavar="FILE", nargs="*", help="text or .jsonl files; default, or -: standard input"
     )
-    parser.add_argument("--guard", metavar="FILE", help="a guard in TOML or YAML")
-    parser.add_argument(
+    rules = parser.add_mutually_exclusive_group()
+    rules.add_argument("--guard", metavar="FILE", help="a guard in TOML or YAML")
+    rules.add_argument(
         "--validators",
         metavar="NAMES",
         default="pii,secrets,injection",

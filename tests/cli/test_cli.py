@@ -408,6 +408,53 @@ def test_no_action_lists_them_under_the_headings_of_the_reference(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        ("demo extra", "usage: guardrails-lite demo [-h]"),
+        ("demo extra", "guardrails-lite demo: error: unrecognized arguments: extra\n"),
+        ("log verify audit --loud", "guardrails-lite log verify: error: unrecognized arguments: --loud\n"),
+        ("log ls audit --db postgresql://h/d", "unrecognized arguments: audit; with --db, leave out DIR"),
+        ("log ls audit --log desk", "log ls: error: --log goes with --db; without it, DIR is the log"),
+        ("log ls audit --last 3 --all", "argument --all: not allowed with argument --last"),
+        ("log sample audit --size 0 --by ada", "argument --size: '0' is not a whole number, 1 or more"),
+        ("log sample audit --share 20 --by ada", "argument --share: '20' is not a share from 0 to 1"),
+        ("scan --guard guard.toml --validators pii", "--validators: not allowed with argument --guard"),
+    ],
+)
+def test_an_argument_that_does_nothing_is_refused(
+    words: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is never passed over, and the usage is that of the command."""
+    with pytest.raises(SystemExit, match="2"):
+        main(words.split())
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("show {log} 8f --against 12", "--against goes with a policy: log show DIR policy:DIGEST"),
+        ("export {log} --header a=b", "--header and --mapper go with --to"),
+        ("export {log} --mapper 2026-06", "--header and --mapper go with --to"),
+    ],
+)
+def test_an_option_without_the_one_that_it_belongs_to_is_wrong_use(
+    log: Path, words: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Law: 5 is for what cannot be read."""
+    assert main(["log", *words.format(log=log).split()]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_tail_of_nothing_does_not_say_that_there_is_nothing(
+    log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a log with calls it said that there were none yet."""
+    assert main(["log", "tail", str(log), "--once", "--last", "0"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
         ("lgo", "there is no 'lgo'; did you mean log? `guardrails-lite --help` lists"),
         ("log exprot audit", "there is no 'exprot'; did you mean export? `guardrails-lite log --help` lists"),
         ("log frobnicate", "there is no 'frobnicate'; `guardrails-lite log --help` lists"),

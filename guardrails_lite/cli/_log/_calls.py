@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from guardrails_lite._errors import ConfigError
-from guardrails_lite.cli._log._action import Action, declare_filters, filter_of, index_of, no_calls
+from guardrails_lite.cli._log._action import Action, Misuse, declare_filters, filter_of, index_of, no_calls
 from guardrails_lite.cli._log._policies import POLICY, show_policy
 from guardrails_lite.cli._parser import whole
 from guardrails_lite.cli._terminal import fail, print_json, print_json_line, print_table, safe
@@ -26,17 +25,18 @@ _POLL_S = 0.5
 
 def _declare_ls(parser: argparse.ArgumentParser) -> None:
     declare_filters(parser)
-    parser.add_argument(
+    many = parser.add_mutually_exclusive_group()
+    many.add_argument(
         "--last", type=whole(1), default=50, metavar="N", help="the newest N calls; default: 50"
     )
-    parser.add_argument("--all", action="store_true", help="all calls")
+    many.add_argument("--all", action="store_true", help="all calls")
 
 
 def _ls(arguments: argparse.Namespace) -> int:
     asked = filter_of(arguments)
     with index_of(arguments) as index:
         newest = index.calls(asked)
-        calls = list(newest if arguments.all else islice(newest, max(0, arguments.last)))[::-1]
+        calls = list(newest if arguments.all else islice(newest, arguments.last))[::-1]
         more = not arguments.all and next(newest, None) is not None
     print_calls(calls, as_json=arguments.json, empty=no_calls(asked))
     if more and not arguments.json:
@@ -88,7 +88,7 @@ def _show(arguments: argparse.Namespace) -> int:
     if arguments.id.startswith(POLICY):
         return show_policy(arguments)
     if arguments.against is not None:
-        raise ConfigError("--against goes with a policy: log show DIR policy:DIGEST --against DIGEST")
+        raise Misuse("--against goes with a policy: log show DIR policy:DIGEST --against DIGEST")
     with index_of(arguments) as index:
         call = the_call(index, arguments.id)
         record = dict(index.entry(call).data)
@@ -162,10 +162,10 @@ def _tail(arguments: argparse.Namespace) -> int:
     asked = filter_of(arguments)
     with contextlib.suppress(KeyboardInterrupt), index_of(arguments) as index:
         seen = index.last_row
-        newest = list(islice(index.calls(asked), max(0, arguments.last)))[::-1]
+        newest = list(islice(index.calls(asked), arguments.last))[::-1]
         for call in newest:
             _print_call(call, arguments.json)
-        if arguments.once and not newest and not arguments.json:
+        if arguments.once and arguments.last and not newest and not arguments.json:
             print(no_calls(asked))
         while not arguments.once:
             time.sleep(_POLL_S)

@@ -30,7 +30,6 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mapper",
         choices=list(MAPPERS),
-        default=max(MAPPERS),
         help="with --to: use the GenAI conventions of this month; default: the newest",
     )
     parser.add_argument(
@@ -57,6 +56,8 @@ def _header(text: str) -> tuple[str, str]:
 def _run(arguments: argparse.Namespace) -> int:
     from guardrails_lite.audit.export import export
 
+    if (arguments.header or arguments.mapper) and not arguments.to:
+        return fail("--header and --mapper go with --to", 2)
     if arguments.by or arguments.reason:
         return _take(arguments)
     if arguments.to:
@@ -115,14 +116,14 @@ def _take(arguments: argparse.Namespace) -> int:
 
 
 def _send(arguments: argparse.Namespace) -> int:
-    from guardrails_lite.audit.export import send
+    from guardrails_lite.audit.export import MAPPERS, send
     from guardrails_lite.audit.export._formats import calls
 
     try:
         sent = send(
             calls(arguments.directory, filter_of(arguments)),
             arguments.to,
-            mapper=arguments.mapper,
+            mapper=arguments.mapper or max(MAPPERS),
             headers=dict(arguments.header),
         )
     except ConfigError as error:

@@ -19,6 +19,7 @@ from guardrails_lite.cli._log._action import (
     writing,
 )
 from guardrails_lite.cli._log._calls import print_calls
+from guardrails_lite.cli._parser import share, whole
 from guardrails_lite.cli._terminal import fail, print_json, print_table, safe
 
 
@@ -26,8 +27,8 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     from guardrails_lite.audit._sample import STRATA
 
     many = parser.add_mutually_exclusive_group(required=True)
-    many.add_argument("--size", type=int, metavar="N", help="draw this many calls from each stratum")
-    many.add_argument("--share", type=float, metavar="S", help="draw this share of the calls in each stratum")
+    many.add_argument("--size", type=whole(1), metavar="N", help="draw this many calls from each stratum")
+    many.add_argument("--share", type=share, metavar="S", help="draw this share of the calls in each stratum")
     parser.add_argument(
         "--stratum",
         action="append",
