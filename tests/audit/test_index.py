@@ -7,6 +7,7 @@ import sqlite3
 from collections import Counter, defaultdict
 from contextlib import closing
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -270,6 +271,14 @@ def test_a_record_is_read_from_the_log_itself(index: Index, varied_log: Path) ->
         assert (entry.id, entry.data["outcome"]) == (call.id, call.outcome)
 
 
+def test_many_records_come_in_the_order_of_their_calls(index: Index) -> None:
+    """`Index.entries` gives what `Index.entry` does, whatever files the calls are in and however often."""
+    calls = [*index.page(limit=80).calls, *index.page(limit=80, order="oldest").calls] * 2
+    Random(1).shuffle(calls)
+    assert len({call.stream for call in calls}) > 1
+    assert list(index.entries(calls)) == [index.entry(call) for call in calls]
+
+
 def test_a_forged_row_is_no_record(tmp_path: Path, varied_log: Path) -> None:
     """Lists believe the index, which anybody can write to; the record and the verdict come from the log."""
     root = tmp_path / "log"
@@ -300,6 +309,11 @@ def test_a_record_that_is_gone_is_said_to_be(tmp_path: Path, varied_log: Path) -
         shutil.rmtree(root / "streams" / calls[0].stream)
         with pytest.raises(LookupError, match="cannot be read at its place"):
             index.entry(calls[0])
+        others = [call for call in calls if call.stream != calls[0].stream]
+        records = index.entries([*others, calls[0]])
+        assert [next(records).id for _ in others] == [call.id for call in others]
+        with pytest.raises(LookupError, match="cannot be read at its place"):
+            next(records)
 
 
 def test_hostile_payloads_are_rows_too(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_a_record_of_any_length_is_read_whole(tmp_path: Path, database: str, len
     ship(tmp_path / "log", database)
 
     with ShippedIndex(database) as there:
-        read_back = [there.entry(call) for call in there.calls(order="oldest")]
+        read_back = list(there.entries(there.calls(order="oldest")))
     assert read_back == list(read(tmp_path / "log"))
 
 

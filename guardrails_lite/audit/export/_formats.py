@@ -108,6 +108,5 @@ def calls(directory: str | os.PathLike[str], filter: Filter | None = None) -> It
 
     with Index(directory) as index:
         index.update()
-        for call in index.calls(filter, order="oldest"):
-            if call.outcome != "unfinished":
-                yield index.entry(call)
+        found = index.calls(filter, order="oldest")
+        yield from index.entries(call for call in found if call.outcome != "unfinished")

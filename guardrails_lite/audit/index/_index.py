@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby, islice
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._sqlite import make_private, use_wal
@@ -22,6 +24,8 @@ from guardrails_lite.audit.index._sql import Answer, Parameters
 from guardrails_lite.audit.index._sums import define_functions
 
 _WAIT_S: Final = 30.0
+_AT_ONCE: Final = 100
+"""Records that are read before the first of them is given; each may be megabytes long."""
 
 
 class Index(Questions):
@@ -79,15 +83,41 @@ class Index(Questions):
         Raises:
             LookupError: the line is not there any more, or is another; `update` finds out why.
         """
-        # As text: sums over a million calls come by here, and joining a Path costs half of the reading.
-        path = os.path.join(self.directory, "streams", call.stream, call.segment)
         try:
-            with open(path, "rb") as file:
+            with self._opened(call) as file:
                 file.seek(call.offset)
                 line = file.readline()
         except OSError as error:
             raise LookupError(f"the record of call {call.id} cannot be read at its place") from error
         return record_of(call, line)
+
+    def entries(self, calls: Iterable[Call]) -> Iterator[Entry]:
+        """The records of *calls*, in their order, as `entry` gives each: many take less time this way.
+
+        Raises:
+            LookupError: as `entry` raises it, when that call's turn comes.
+        """
+        left = iter(calls)
+        while some := list(islice(left, _AT_ONCE)):
+            lines = self._lines(some)
+            for call in some:
+                yield record_of(call, lines[call.row]) if call.row in lines else self.entry(call)
+
+    def _lines(self, calls: list[Call]) -> dict[int, bytes]:
+        """The lines of *calls* that can be read, by their rows; each file is opened once, read forwards."""
+        lines: dict[int, bytes] = {}
+        ordered = sorted(calls, key=attrgetter("stream", "segment", "offset"))
+        for _, beside in groupby(ordered, key=attrgetter("stream", "segment")):
+            of_file = list(beside)
+            with contextlib.suppress(OSError), self._opened(of_file[0]) as file:
+                for call in of_file:
+                    file.seek(call.offset)
+                    lines[call.row] = file.readline()
+        return lines
+
+    def _opened(self, call: Call) -> BinaryIO:
+        """The file that the record of *call* is in."""
+        return open(self.directory / "streams" / call.stream / call.segment, "rb")
 
     def sql(self, question: str, parameters: Parameters = (), *, timeout_s: float = 30.0) -> Answer:
         """Ask in SQL (SQLite's); it can read the index and do nothing else.

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,6 +67,14 @@ class ShippedIndex(Questions):
             if newline:
                 break
         return record_of(call, line)
+
+    def entries(self, calls: Iterable[Call]) -> Iterator[Entry]:
+        """The records of *calls*, in their order, as `entry` gives each.
+
+        Raises:
+            LookupError: as `entry` raises it, when that call's turn comes.
+        """
+        return map(self.entry, calls)
 
     def sql(self, question: str, parameters: Parameters = (), *, timeout_s: float = 30.0) -> Answer:
         """Ask in SQL (PostgreSQL's); it can only read, and what else the role may read, it may read too.

@@ -122,8 +122,8 @@ def _on_its_days(bill: Bill, asked: Filter) -> Filter | None:
 
 def _counted(index: Index | ShippedIndex, asked: Filter, total: int, bar: Bar) -> Iterator[Entry]:
     finished = (call for call in index.calls(asked) if call.outcome != "unfinished")
-    for done, call in enumerate(finished, 1):
-        yield index.entry(call)
+    for done, entry in enumerate(index.entries(finished), 1):
+        yield entry
         bar(done, total)
 
 
