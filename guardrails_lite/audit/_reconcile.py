@@ -8,9 +8,9 @@ beside it.
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -93,7 +93,7 @@ def reconcile(bill: Bill, calls: Iterable[Entry], *, same: Mapping[str, str] | N
     for call in calls:
         ours.add(call)
     names = dict.fromkeys((*bill.amounts, *ours.sums))
-    found = [_difference(name, bill.amounts.get(name, Decimal()), ours.of(name)) for name in names]
+    found = [_difference(name, bill.amounts.get(name, Decimal()), ours.sums[name]) for name in names]
     if bill.by == "day":
         found.sort(key=lambda each: each.name)
     else:
@@ -105,8 +105,13 @@ def reconcile(bill: Bill, calls: Iterable[Entry], *, same: Mapping[str, str] | N
 
 @dataclass(slots=True)
 class _Sum:
+    """As in `Difference`, while it is added up."""
+
     usd: float = 0.0
-    counts: Counter[str] = field(default_factory=Counter)
+    calls: int = 0
+    unpriced: int = 0
+    estimated: int = 0
+    cached: int = 0
 
 
 class _Ours:
@@ -115,49 +120,48 @@ class _Ours:
     def __init__(self, by: BillBy, same: Mapping[str, str]) -> None:
         self._by = by
         self._same = same
-        self.sums: dict[str, _Sum] = {}
+        self.sums: defaultdict[str, _Sum] = defaultdict(_Sum)
         self.total = _Sum()
 
-    def of(self, name: str) -> _Sum:
-        return self.sums.get(name, _Sum())
-
     def add(self, call: Entry) -> None:
-        names: dict[str, None] = {}
+        name_of = self._naming(call)
+        sent: set[str] = set()
         for attempt in facts.steps(call, "attempts"):
             cost = money(attempt.get("cost_usd"))
             if cost == 0.0 and not attempt.get("usage"):
                 continue  # it failed before anything that could be billed
-            name = self._name(call, text(attempt.get("model")))
-            names[name] = None
+            name = name_of(text(attempt.get("model")))
+            sent.add(name)
             self._book(name, cost, estimated=_is_estimated(attempt))
         checks = call.data.get("checks_cost_usd", 0.0)
         if checks != 0.0:
-            self._book(self._name(call, CHECKS), money(checks), estimated=False)
-        for name in names:
-            self._count(name, "calls")
-        self.total.counts["calls"] += bool(names)
+            self._book(name_of(CHECKS), money(checks), estimated=False)
+        for name in sent:
+            self.sums[name].calls += 1
+        self.total.calls += bool(sent)
         if any(note.get("what") == "cached" for note in facts.steps(call, "notes")):
-            self._count(self._name(call, text(call.data.get("model"))), "cached")
-            self.total.counts["cached"] += 1
+            self.sums[name_of(text(call.data.get("model")))].cached += 1
+            self.total.cached += 1
 
-    def _name(self, call: Entry, model: str) -> str:
-        if self._by == "day":
-            began_ns, _ = facts.ends_ns(call)
-            return str(datetime.fromtimestamp(began_ns / 1e9, UTC).date())
+    def _naming(self, call: Entry) -> Callable[[str], str]:
+        """What a model's part of *call* is booked under; the same for each, unless it is by model."""
         if self._by == "model":
-            name = undated(model)
+            return lambda model: self._as_billed(undated(model))
+        if self._by == "day":
+            name = str(datetime.fromtimestamp(facts.began_ns(call) / 1e9, UTC).date())
         else:
             name = facts.who(call).get("api_key" if self._by == "key" else "project", "")
+        billed = self._as_billed(name)
+        return lambda _: billed
+
+    def _as_billed(self, name: str) -> str:
         return self._same.get(name, name)
 
     def _book(self, name: str, cost: float | None, *, estimated: bool) -> None:
-        for each in (self.sums.setdefault(name, _Sum()), self.total):
+        for each in (self.sums[name], self.total):
             each.usd += cost or 0.0
-            each.counts["unpriced"] += cost is None
-            each.counts["estimated"] += estimated
-
-    def _count(self, name: str, what: str) -> None:
-        self.sums.setdefault(name, _Sum()).counts[what] += 1
+            each.unpriced += cost is None
+            each.estimated += estimated
 
 
 def _is_estimated(attempt: Mapping[str, Any]) -> bool:
@@ -166,5 +170,12 @@ def _is_estimated(attempt: Mapping[str, Any]) -> bool:
 
 
 def _difference(name: str, theirs: Decimal, ours: _Sum) -> Difference:
-    counts = {what: ours.counts[what] for what in ("calls", "unpriced", "estimated", "cached")}
-    return Difference(name, float(theirs), round(ours.usd, 9), **counts)
+    return Difference(
+        name,
+        theirs_usd=float(theirs),
+        ours_usd=round(ours.usd, 9),
+        calls=ours.calls,
+        unpriced=ours.unpriced,
+        estimated=ours.estimated,
+        cached=ours.cached,
+    )

@@ -76,9 +76,14 @@ def tokens(entry: Entry) -> tuple[int, int]:
     return int(number(told.get("prompt_tokens"))), int(number(told.get("completion_tokens")))
 
 
+def began_ns(entry: Entry) -> int:
+    """When the call began, nanoseconds since the epoch."""
+    return _within(number(entry.data.get("started")) * 1e9)
+
+
 def ends_ns(entry: Entry) -> tuple[int, int]:
     """When the call began and ended, nanoseconds since the epoch."""
-    began = _within(number(entry.data.get("started")) * 1e9)
+    began = began_ns(entry)
     return began, max(began, _within(began + number(entry.data.get("duration_us")) * 1000))
 
 
