@@ -60,8 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def as_text(report: dict[str, Any]) -> str:
     """The *report* for a person, safe on a terminal."""
+    problems = [f"{p['state']}: {_place(p)}: {p['message']}" for p in report["problems"]]
     streams = f"{report['streams']} stream{'' if report['streams'] == 1 else 's'}"
-    lines = [
+    about = [
         f"{report['state']}: {report['records']} entries in {streams} of {report['log']}",
         f"key: {report['key'] or 'none'}"
         + (
@@ -70,8 +71,8 @@ def as_text(report: dict[str, Any]) -> str:
             else ", found in the bundle: compare it with one kept elsewhere"
         ),
         f"made by {report['by']}, reason: {report['reason']}, sha256 of the manifest {report['manifest']}",
-        *(f"{p['state']}: {_place(p)}: {p['message']}" for p in report["problems"]),
     ]
+    lines = problems if report["log"] == "?" else about + problems  # of what is no bundle nothing is known
     return "\n".join(line.encode("unicode_escape").decode("ascii") for line in lines)
 
 

@@ -15,6 +15,7 @@ from guardrails_lite._plugins import load, parameters
 from guardrails_lite._rules import warn
 from guardrails_lite._validators import Validator
 from guardrails_lite.cli._parser import share
+from guardrails_lite.cli._scan import NO_VALIDATOR
 from guardrails_lite.cli._terminal import fail, print_json, print_table, progress, safe
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     except UnicodeDecodeError:
         return fail(f"{arguments.data} is not UTF-8; convert it first", 5)
     except OSError as error:
-        return fail(f"{error.filename}: {error.strerror}", 5)
+        return fail(f"{error.filename}: cannot be read or written ({error.strerror})", 5)
     except ValueError as error:
         return fail(error, 5)
     if arguments.json:
@@ -103,8 +104,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _guards(arguments: argparse.Namespace) -> list[Guard[Any]]:
     guards = [Guard.from_file(file) for file in arguments.guard]
-    if arguments.validators or not guards:
+    if arguments.validators is not None or not guards:
         rules = [warn(load(name, {})) for name in _names(arguments)]
+        if not rules:
+            raise ConfigError(NO_VALIDATOR)
         guards.append(Guard(name=", ".join(_names(arguments)), input=rules, output=rules))
     if len(guards) > 2:
         raise ConfigError(f"{len(guards)} guards were given, but at most two can be compared")
@@ -112,7 +115,8 @@ def _guards(arguments: argparse.Namespace) -> list[Guard[Any]]:
 
 
 def _names(arguments: argparse.Namespace) -> list[str]:
-    return [name for name in (arguments.validators or "injection").split(",") if name]
+    named = "injection" if arguments.validators is None else arguments.validators
+    return [name for name in named.split(",") if name.strip()]
 
 
 def _evaluated(guard: Guard[Any], examples: Sequence[Example], side: Any) -> Evaluation:

@@ -6,6 +6,7 @@ import argparse
 import copy
 import socket
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._errors import ConfigError, MissingPackage
@@ -71,6 +72,10 @@ def run(arguments: argparse.Namespace) -> int:
         return fail("--keys is for a directory; a database is read-only, and --key checks its signatures")
     if arguments.db is None and arguments.key is not None:
         return fail("--key goes with --db; for a directory, --keys says where the keys are")
+    if arguments.keys is not None and not Path(arguments.keys).is_dir():
+        return fail(
+            f"--keys {arguments.keys}: there is no such directory; expected the one with the log's keys"
+        )
     try:
         tokens = read_tokens(arguments.tokens) if arguments.tokens else {}
         reviewer = reviewer_of(arguments)

@@ -17,6 +17,10 @@ from guardrails_lite._guard import Decision, Guard
 from guardrails_lite._plugins import load
 from guardrails_lite.cli._terminal import fail, print_table, progress, safe
 
+NO_VALIDATOR = (
+    "--validators names no validator, so nothing would be checked; expected, for example, pii,secrets"
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -105,9 +109,7 @@ def _guard(arguments: argparse.Namespace) -> Guard[Any]:
     if arguments.guard is not None:
         return Guard.from_file(arguments.guard)
     if not arguments.validators.strip(", "):
-        raise ConfigError(
-            "--validators names no validator, so nothing would be checked; expected, for example, pii,secrets"
-        )
+        raise ConfigError(NO_VALIDATOR)
     rules = [
         (_rules.redact if name in ("pii", "secrets", "presidio") else _rules.warn)(load(name, {}))
         for name in arguments.validators.split(",")
@@ -120,6 +122,8 @@ def _texts(arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
     for name in arguments.files or ["-"]:
         where = "stdin" if name == "-" else name
         is_json = arguments.jsonl or name.endswith(".jsonl")
+        if name == "-" and sys.stdin.isatty():
+            print("guardrails-lite: reading standard input; Ctrl-D ends it", file=sys.stderr)
         try:
             lines = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
         except UnicodeDecodeError:

@@ -181,7 +181,8 @@ def read_tokens(path: str) -> dict[str, str]:
     try:
         lines = [line.split() for line in Path(path).read_text().splitlines() if line.strip()]
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: the tokens cannot be read ({type(error).__name__})") from error
+        why = getattr(error, "strerror", None) or type(error).__name__
+        raise ConfigError(f"{path}: the tokens cannot be read ({why})") from error
     if not lines or any(len(line) != 2 for line in lines):
         raise ConfigError(f"{path}: expected one reviewer a line: a name, a space, a token")
     if any(len(token) < _SHORTEST for _, token in lines):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -442,6 +443,54 @@ def test_an_option_without_the_one_that_it_belongs_to_is_wrong_use(
     """Law: 5 is for what cannot be read."""
     assert main(["log", *words.format(log=log).split()]) == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        ("eval nowhere.jsonl", 5, "nowhere.jsonl: cannot be read or written (No such file or directory)"),
+        ("eval {examples} --validators ,", 2, "--validators names no validator, so nothing would be checked"),
+        (
+            "review {log} --tokens nowhere",
+            2,
+            "nowhere: the tokens cannot be read (No such file or directory)",
+        ),
+        ("review {log} --keys nowhere", 2, "--keys nowhere: there is no such directory"),
+        ("log check-bundle it --key nowhere", 5, "nowhere: cannot be read (No such file or directory)"),
+        ("log verify {log} --key {examples}", 2, "not a verification key; expected the one line"),
+        ("log grep {log} x --type cal.completed", 2, "no entry type 'cal.completed'; there are call.intent,"),
+        ("log export {log} --to http://127.0.0.1:1", 5, "could not be reached (Connection refused)"),
+    ],
+)
+def test_what_is_wrong_is_told_by_its_reason(
+    log: Path, tmp_path: Path, words: str, code: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file or option, and the reason in the system's words, not the class of an error."""
+    (tmp_path / "examples.jsonl").write_text('{"text": "Hello there", "label": 0}\n')
+    arguments = words.format(log=log, examples=tmp_path / "examples.jsonl").split()
+    assert main(arguments) == code
+    assert says in capsys.readouterr().err
+
+
+def test_whoever_scans_nothing_is_told_that_the_terminal_is_read() -> None:
+    """It waited, and said nothing."""
+    ours, its = os.openpty()
+    command = [sys.executable, "-m", "guardrails_lite", "scan", "--validators", "pii"]
+    try:
+        with subprocess.Popen(command, stdin=its, stdout=-1, stderr=-1, text=True) as process:
+            os.write(ours, b"hello\n\x04")
+            out, err = process.communicate(timeout=60)
+    finally:
+        os.close(ours)
+        os.close(its)
+    assert err == "guardrails-lite: reading standard input; Ctrl-D ends it\n"
+    assert out == "1 passed\n"
+
+
+def test_of_what_is_no_bundle_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """It was said to be of a log ?, made by ?, with a key to compare."""
+    assert main(["log", "check-bundle", "nowhere.zip"]) == 5
+    assert capsys.readouterr().out == "unreadable: bundle: there is no such file or folder\n"
 
 
 def test_a_tail_of_nothing_does_not_say_that_there_is_nothing(

@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite._loopback import is_loopback
+from guardrails_lite.audit._unreached import why
 
 SECRET: Final = "GUARDRAILS_LITE_WEBHOOK_SECRET"
 """The variable of the environment that holds the secret of the signature."""
@@ -75,7 +76,7 @@ class _Webhook:
             error.close()
             raise NotSent(f"{self.name} answered with status {error.code}") from None
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise NotSent(f"{self.name} could not be reached ({type(error).__name__})") from None
+            raise NotSent(f"{self.name} could not be reached ({why(error)})") from None
 
     def _headers(self, ident: str, body: bytes) -> dict[str, str]:
         sent = str(int(time.time()))

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from guardrails_lite._errors import ConfigError
 from guardrails_lite.audit._format import Entry
+from guardrails_lite.audit._unreached import why
 from guardrails_lite.audit.export import _otlp
 from guardrails_lite.audit.export._facts import batches
 
@@ -96,7 +97,7 @@ def _post(address: str, body: Any, headers: Mapping[str, str], timeout_s: float)
             f"{address} answered with status {error.code}, so nothing of this batch was accepted"
         ) from None
     except (OSError, http.client.HTTPException) as error:
-        raise ConfigError(f"{address} could not be reached ({type(error).__name__})") from None
+        raise ConfigError(f"{address} could not be reached ({why(error)})") from None
     except (ValueError, TypeError):  # its message would quote the header
         raise ConfigError(
             f"a header for {address} has a line break or is not text, so it cannot be sent"

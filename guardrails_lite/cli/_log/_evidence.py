@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
 from guardrails_lite._counts import counted
-from guardrails_lite.cli._log._action import Action, declare_keys, is_of_log, writing
+from guardrails_lite.cli._log._action import Action, declare_keys, is_of_log, read_text, writing
 from guardrails_lite.cli._terminal import fail, print_json, safe
 
 
@@ -51,11 +50,8 @@ def _check_bundle(arguments: argparse.Namespace) -> int:
     """Check a bundle with the verifier that is installed here."""
     from guardrails_lite.audit import _standalone, check_bundle
 
-    try:
-        key = Path(arguments.key).read_text() if arguments.key else None
-        head = Path(arguments.head).read_text() if arguments.head else None
-    except (OSError, ValueError) as error:
-        return fail(f"the file given as --key or --head cannot be read ({type(error).__name__})", 2)
+    key = None if arguments.key is None else read_text(arguments.key)
+    head = None if arguments.head is None else read_text(arguments.head)
     report = check_bundle(arguments.path, key=key, head=head)
     if arguments.json:
         print_json(report)

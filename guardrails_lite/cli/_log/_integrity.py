@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardrails_lite._counts import counted
 from guardrails_lite._errors import ConfigError
-from guardrails_lite.cli._log._action import Action, declare_keys, files_of, read_text, writing
+from guardrails_lite.cli._log._action import Action, Misuse, declare_keys, files_of, read_text, writing
 from guardrails_lite.cli._parser import whole
 from guardrails_lite.cli._terminal import Bar, fail, print_json, safe
 
@@ -34,7 +34,10 @@ def key_of(given: str | None) -> str | None:
     """The verification key that an option gives or names."""
     if given is None or ("+" in given and not Path(given).exists()):  # the key itself
         return given
-    return read_text(given)
+    text = read_text(given)
+    if len(text.split()) != 3:
+        raise Misuse(f"--key {given}: not a verification key; expected the one line of the log's verify.key")
+    return text
 
 
 def heads_of(place: str | None) -> list[str]:

@@ -26,7 +26,7 @@ def _declare_grep(parser: argparse.ArgumentParser) -> None:
 
 
 def _grep(arguments: argparse.Namespace) -> int:
-    from guardrails_lite.audit import read_lines
+    from guardrails_lite.audit import entry_schema, read_lines
 
     text = re.escape(arguments.pattern) if arguments.fixed else arguments.pattern
     try:
@@ -57,6 +57,11 @@ def _grep(arguments: argparse.Namespace) -> int:
             at = max(0, match.start() - _SHOWN // 2) if match is not None else 0
             part = line[at : at + _SHOWN].decode("utf-8", "replace")
             print(f"{shown_time(entry.time_ns)}  {safe(entry.type)}  {safe(entry.id[:12])}  {safe(part)}")
+    if not count and arguments.type is not None:
+        try:
+            entry_schema(arguments.type)
+        except ConfigError as error:  # but of a later version, whose types a log may have
+            return fail(error, 2)
     return 0 if count else 1
 
 
