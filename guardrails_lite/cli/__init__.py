@@ -30,14 +30,14 @@ _COMMANDS = {
     "log": ("search, verify, export and manage a compliance log", "ls audit"),
     "review": ("serve the review desk: local pages about a compliance log", "audit --port 0"),
 }
-"""What each command does, and arguments that it could be called with."""
+"""Each command: what it does, and example arguments."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code; 130 when it was interrupted, as shells have it."""
+    """Run the command line and return its exit code; 130, as in a shell, if it was interrupted."""
     try:
         return _run(argv)
-    except KeyboardInterrupt:  # as likely as not while the imports of a command run, which take the longest
+    except KeyboardInterrupt:  # most likely during the imports of a command, which take the longest
         return 130
 
 
@@ -56,7 +56,7 @@ def _run(argv: Sequence[str] | None) -> int:
         code = int(_module(arguments.command).run(arguments))
         sys.stdout.flush()
         return code
-    except BrokenPipeError:  # the reader, `head` say, has had enough
+    except BrokenPipeError:  # the reader has enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:

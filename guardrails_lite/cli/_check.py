@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Explain and lint; 0 when there is no advice, else 1; 2 when it cannot work."""
+    """Explain and lint. Exits with 0 if there is no advice, 1 if there is, 2 if the guard cannot work."""
     try:
         guard = Guard.from_file(arguments.file)
     except ConfigError as error:
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def explain(guard: Guard[Any]) -> Iterator[str]:
-    """The order of things in one call of *guard*, as sentences."""
+    """What happens in one call of *guard*, in order, in sentences."""
     plan = guard._plan
     yield f"{guard.name or 'guard'}  digest {guard.digest}"
     yield (
@@ -76,7 +76,7 @@ def explain(guard: Guard[Any]) -> Iterator[str]:
 
 
 def lint(guard: Guard[Any]) -> Iterator[str]:
-    """What is likely to be a mistake."""
+    """Likely mistakes in *guard*."""
     plan = guard._plan
     for side in (plan.input, plan.output):
         for place, rule in enumerate(side.rules):

@@ -30,7 +30,7 @@ _SYSTEM = "You are a support assistant. Be brief."
 
 @dataclass
 class Invoice:
-    """What the demo wants an answer to be."""
+    """The type that the demo asks for."""
 
     customer: str
     total: float
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Tell the story; 0 when every step came out as told, else 1."""
+    """Tell the story. Exits with 0 if every step ended as expected, otherwise 1."""
     for package in ("openai", "guardrails-lite-validators"):
         if find_spec(package.replace("-", "_")) is None:
             return fail(MissingPackage.needed_by("the demo", package, install=package))

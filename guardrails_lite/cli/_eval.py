@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Evaluate; 0 when done, 1 when a rate asked for is missed, 2 for wrong use, 5 for unreadable data."""
+    """Evaluate. Exits with 0, 1 if a required rate is missed, 2 for wrong use, 5 for unreadable data."""
     from guardrails_lite.evaluation import html_report, read_examples
 
     try:
@@ -143,7 +143,7 @@ def _calibrations(arguments: argparse.Namespace, examples: Sequence[Example]) ->
             make,
             [text for each in about if not each.positive for _, text in each.texts],
             target_fpr=arguments.target_fpr,
-            # in which of several texts something should be found, nobody knows
+            # of several texts, it is not known in which one something should be found
             positive=[each.text for each in about if each.positive and not each.others],
         )
 

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Try; 0 when all went as expected, 1 when something did not, 2 for wrong use."""
+    """Try the faults. Exits with 0 if all went as expected, 1 if something did not, 2 for wrong use."""
     try:
         from guardrails_lite.testing.faults import faults_matrix
 

@@ -13,14 +13,14 @@ from guardrails_lite._errors import ConfigError
 
 
 class Parser(argparse.ArgumentParser):
-    """Takes ``--db URL`` in place of the directory, where the command knows what to do with one."""
+    """Takes ``--db URL`` in place of the directory, in commands that can read a database."""
 
     takes_a_database = False
     commands: Collection[str] = ()
-    """What its first argument can be; empty: anything."""
+    """The words that its first argument can be; empty: any."""
 
     def declare_log(self) -> None:
-        """Declare the log's directory, and, where it takes one, the database in place of it."""
+        """Declare the log's directory and, if the command takes one, the database in place of it."""
         instead = "; omit it with --db" if self.takes_a_database else ""
         self.add_argument("directory", metavar="DIR", help=f"the log's directory{instead}")
         if self.takes_a_database:
@@ -34,7 +34,7 @@ class Parser(argparse.ArgumentParser):
             )
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse; with ``--db`` an empty argument stands where the directory would."""
+        """Parse; with ``--db``, an empty argument takes the place of the directory."""
         args = sys.argv[1:] if args is None else list(args)
         command = next((each for each in args if not each.startswith("-")), None)
         if self.commands and command is not None and command not in self.commands:
@@ -55,7 +55,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def explained(command: str, summary: str, example: str) -> dict[str, Any]:
-    """What the help of a command says of it, as `add_parser` takes it."""
+    """The description and the example in a command's help, as arguments of `add_parser`."""
     return {
         "description": f"{summary[0].upper()}{summary[1:]}.",
         "epilog": f"example: guardrails-lite {command} {example}".rstrip(),
@@ -63,7 +63,7 @@ def explained(command: str, summary: str, example: str) -> dict[str, Any]:
 
 
 def share(text: str) -> float:
-    """A share as an option says it, from 0 to 1."""
+    """Read an option's value that is a share, from 0 to 1."""
     try:
         value = float(text)
     except ValueError:
@@ -74,7 +74,7 @@ def share(text: str) -> float:
 
 
 def whole(least: int, most: int | None = None) -> Callable[[str], int]:
-    """What reads a whole number as an option says it, from *least* to *most*."""
+    """Make a reader of option values that are whole numbers, from *least* to *most*."""
 
     def read(text: str) -> int:
         try:
@@ -90,7 +90,7 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
 
 
 def amount(of: str, most: float = sys.float_info.max) -> Callable[[str], float]:
-    """Reads an amount *of* something, such as ``"seconds"``: more than 0, and not more than *most*."""
+    """Make a reader of amounts *of* something, such as ``"seconds"``: more than 0, at most *most*."""
 
     def read(text: str) -> float:
         try:
@@ -106,7 +106,7 @@ def amount(of: str, most: float = sys.float_info.max) -> Callable[[str], float]:
 
 
 def declare_reviewer(parser: argparse.ArgumentParser) -> None:
-    """Declare who decides, and how many have to."""
+    """Declare the options that say who decides, and how many people must agree."""
     parser.add_argument("--as", dest="reviewer", metavar="NAME", help="who decides; default: your user name")
     parser.add_argument(
         "--needs", type=whole(1), default=1, metavar="N", help="how many reviewers must agree; default: 1"
@@ -114,10 +114,10 @@ def declare_reviewer(parser: argparse.ArgumentParser) -> None:
 
 
 def reviewer_of(arguments: argparse.Namespace) -> str:
-    """The name of who decides.
+    """The reviewer's name.
 
     Raises:
-        ConfigError: none is given, and the user has none, as in a container that runs under a bare number.
+        ConfigError: no name is given and the user has none, as in a container that runs under a user id.
     """
     try:
         return arguments.reviewer or getpass.getuser()

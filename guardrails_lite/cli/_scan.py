@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Scan; 0 when nothing was found, 1 when something was, 2 for wrong use, 5 for what cannot be read."""
+    """Scan. Exits with 0 if nothing was found, 1 if something was, 2 for wrong use, 5 for bad files."""
     try:
         guard = _guard(arguments)
         texts = list(_texts(arguments))
@@ -93,7 +93,7 @@ async def _scan(guard: Guard[Any], texts: list[tuple[str, str]], arguments: argp
 
 
 def _encodable(text: str) -> str:
-    """*text* with halves of surrogate pairs, which JSON can hold and no encoding has, as their numbers."""
+    """*text* with lone surrogates, which JSON allows but no encoding can write, as their numbers."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

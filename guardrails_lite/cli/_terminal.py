@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "") -> None:
-    """Print rows under a head, in columns as wide as they need; *empty* where there are none."""
+    """Print rows under a head, in columns as wide as needed; if there are no rows, print *empty*."""
     cells = [list(head), *([safe(cell) for cell in row] for row in rows)]
     if empty and len(cells) == 1:
         print(empty)
@@ -42,7 +42,7 @@ def fail(message: object, code: int = 2) -> int:
 
 
 def code_of(error: object, code: int) -> int:
-    """*code*; but 5 where a package is missing, in whatever the file that asks for it was wrapped."""
+    """*code*, or 5 if *error* or one of its causes is a missing package."""
     while isinstance(error, BaseException):
         if isinstance(error, MissingPackage):
             return 5
@@ -51,7 +51,7 @@ def code_of(error: object, code: int) -> int:
 
 
 def progress(items: Iterable[T], *, total: int | None, what: str) -> Iterator[T]:
-    """Pass *items* on, and draw a bar on standard error while it is a terminal."""
+    """Pass *items* on; if standard error is a terminal, draw a bar there."""
     if not sys.stderr.isatty():
         yield from items
         return
@@ -80,9 +80,9 @@ def _draw(done: int, total: int | None, what: str, seconds: float) -> None:
 
 
 class Bar:
-    """A bar on standard error for work that is told of as done and total; used in a ``with`` block.
+    """A progress bar on standard error, called with what is done and the total; used in a ``with`` block.
 
-    It appears only on a terminal, and only once the work has taken half a second.
+    It appears only on a terminal, and only after half a second.
     """
 
     def __init__(self, what: str) -> None:
@@ -91,7 +91,7 @@ class Bar:
         self._shown = False
 
     def __call__(self, done: int, total: int) -> None:
-        """Draw how far the work is."""
+        """Draw the progress."""
         now = time.monotonic()
         if now - self._began > 0.5 and now - self._drawn > 0.1 and sys.stderr.isatty():
             self._drawn, self._shown = now, True

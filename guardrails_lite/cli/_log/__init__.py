@@ -58,7 +58,7 @@ _GROUPS: Mapping[str, tuple[Action, ...]] = {
     "answer a person's request": _people.ACTIONS,
     "remove old entries": _retention.ACTIONS,
 }
-"""What there is to do, under what one comes to do; the reference has the same headings."""
+"""The actions, by task; the reference has the same headings."""
 _ACTIONS = {action.name: action for group in _GROUPS.values() for action in group}
 
 
@@ -86,7 +86,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def _listed() -> str:
-    """Every action and what it does, as wide as the terminal."""
+    """The list of all actions and what they do, as wide as the terminal."""
     width = shutil.get_terminal_size().columns - 2  # as argparse has it
     lines = []
     for heading, actions in _GROUPS.items():
@@ -142,7 +142,7 @@ def _warn(arguments: argparse.Namespace, *, whole: bool) -> None:
 
 
 def _damage(arguments: argparse.Namespace) -> str | None:
-    """The worst that `verify` finds in the log; None where it is whole, or no log."""
+    """The worst problem that `verify` finds; None if the log is whole, or is no log."""
     from guardrails_lite.audit import verify
 
     keys = Path(getattr(arguments, "keys", None) or Path(arguments.directory, "keys"))

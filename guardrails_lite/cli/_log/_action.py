@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Misuse(ConfigError):
-    """A value of an option that it cannot have, which showed only once the log was open."""
+    """An option has a value that it cannot have; this was seen only after the log was opened."""
 
 
 def no_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,20 +35,21 @@ def no_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action: its name, what it does in half a line, an example, its arguments, and how it runs."""
+    """One action: its name, a short summary, an example, its arguments, and the function that runs it."""
 
     name: str
     summary: str
     example: str
-    """Arguments that it could be called with, as typed in a shell."""
+    """Example arguments, as typed in a shell."""
     run: Callable[[argparse.Namespace], int]
     declare: Callable[[argparse.ArgumentParser], None] = no_arguments
     on: Literal["a log", "a log or a database", "nothing"] = "a log"
-    """Whether it takes the log's directory, or, with ``--db``, the database that the log was shipped to."""
+    """What it works on; a database is one that the log was shipped to, given as ``--db``."""
     looks: Literal["at the ends", "at all of it", "by itself"] = "at the ends"
-    """What of a log is compared or verified before, and told on standard error where it is not as it was.
+    """What is checked first, so that damage is reported on standard error.
 
-    ``"at all of it"`` is for what hands entries out or acts on them. ``"by itself"``: the action says it.
+    ``"at the ends"``: whether the streams reach as far as they should. ``"at all of it"``: the whole log, for
+    actions that hand entries out or act on them. ``"by itself"``: nothing, as the action reports damage.
     """
 
 
@@ -84,7 +85,7 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "mode": ("enforce", "monitor"),
     "style": get_args(Style),
 }
-"""The options whose values are words of ours."""
+"""Options that take only these words."""
 _FILTER_HELP = {
     "outcome": "how the call ended, such as blocked; unfinished: it has not ended",
     "guard": "the guard's name",
@@ -100,7 +101,7 @@ _FILTER_HELP = {
 
 
 def filter_of(arguments: argparse.Namespace) -> Filter:
-    """The filter that the options say."""
+    """The filter that the options describe."""
     from guardrails_lite.audit.index import Filter
 
     shipped = getattr(arguments, "db", None) is not None
@@ -123,14 +124,14 @@ def filter_of(arguments: argparse.Namespace) -> Filter:
 
 
 def no_calls(asked: Filter) -> str:
-    """What to say in place of a list of calls that is empty."""
+    """What to print if the list of calls is empty."""
     return "no calls that fit these options" if asked.used else "no calls yet"
 
 
 def _refuse_others(arguments: argparse.Namespace, name: str, others: set[str]) -> None:
-    """Refuse a word that no call has: it would list none, which reads as if none had ended so.
+    """Refuse an unknown word: an empty list would read as if no call had ended that way.
 
-    A log may hold a word of a later version than ours, which is then as good as ours.
+    A word of a later version is accepted if the log contains it.
     """
     if not others:
         return
@@ -149,7 +150,7 @@ def _tag(text: str) -> tuple[str, str]:
 
 
 def at_time(text: str) -> int:
-    """A time as an option says it, in nanoseconds since the epoch."""
+    """Read an option's value that is a time, as nanoseconds since the epoch."""
     from guardrails_lite.audit.index import when
 
     try:
@@ -159,7 +160,7 @@ def at_time(text: str) -> int:
 
 
 def names_of(directory: str | None, kind: str, value: str) -> list[str]:
-    """The pseudonyms that *value* may have; *value* itself where it is one. In a database are no keys."""
+    """The pseudonyms of *value*, or *value* itself if it is one. Without *directory* there are no keys."""
     from guardrails_lite.audit import pseudonyms_in
 
     if re.fullmatch(r"p\d+:[0-9a-f]{32}", value) or not value:
@@ -174,7 +175,7 @@ def names_of(directory: str | None, kind: str, value: str) -> list[str]:
 
 @contextmanager
 def index_of(arguments: argparse.Namespace) -> Iterator[Index | ShippedIndex]:
-    """The index of the log, brought up to date, with a bar while that takes long; or that of a database."""
+    """The index of the log, updated first, with a bar if that takes long; or the index in a database."""
     from guardrails_lite.audit.index import Index
 
     if getattr(arguments, "db", None) is not None:
@@ -198,7 +199,7 @@ def index_of(arguments: argparse.Namespace) -> Iterator[Index | ShippedIndex]:
 
 @contextmanager
 def files_of(arguments: argparse.Namespace) -> Iterator[str]:
-    """The directory of the log; for a database one that is there while it is needed."""
+    """The log's directory; for a database, a temporary one."""
     if arguments.db is None:
         yield arguments.directory
         return
@@ -210,7 +211,7 @@ def files_of(arguments: argparse.Namespace) -> Iterator[str]:
 
 @contextmanager
 def writing(arguments: argparse.Namespace) -> Iterator[AuditLog]:
-    """The log, opened to write an entry; only a log that is there already."""
+    """The log, opened to write an entry; no log is created."""
     from guardrails_lite.audit import AuditLog
     from guardrails_lite.audit._registry import read_config
 
@@ -221,10 +222,10 @@ def writing(arguments: argparse.Namespace) -> Iterator[AuditLog]:
 
 @contextmanager
 def output_of(arguments: argparse.Namespace) -> Iterator[BinaryIO]:
-    """The new file that ``--output`` names, to write to.
+    """The new file named by ``--output``, opened for writing.
 
     Raises:
-        Misuse: something is there already, or it is inside the log.
+        Misuse: it exists already, or is inside the log.
     """
     from guardrails_lite.audit._new_file import new_file, new_place
 
@@ -237,7 +238,7 @@ def output_of(arguments: argparse.Namespace) -> Iterator[BinaryIO]:
 
 
 def tell_of_spill(arguments: argparse.Namespace) -> None:
-    """Say on standard error that what was done here is to be done in the log that this one spills to."""
+    """Say on standard error that the same must be done in the log that this one spills to."""
     from guardrails_lite.audit._spilled import spilled
 
     spill = spilled(Path(arguments.directory))
@@ -251,7 +252,7 @@ def tell_of_spill(arguments: argparse.Namespace) -> None:
 
 
 def is_of_log(error: OSError, arguments: argparse.Namespace) -> bool:
-    """Whether it is about a file of the log, and not about what was to be written elsewhere."""
+    """Whether *error* is about a file of the log, rather than about a file written elsewhere."""
     name = error.filename
     root = Path(arguments.directory).absolute()
     return isinstance(name, str | os.PathLike) and Path(name).absolute().is_relative_to(root)
@@ -263,7 +264,7 @@ def declare_keys(parser: argparse.ArgumentParser) -> None:
 
 
 def declare_original(parser: argparse.ArgumentParser) -> None:
-    """Declare which form of the kept texts is opened."""
+    """Declare the option that chooses the form of the kept texts."""
     parser.add_argument(
         "--original",
         action="store_true",
@@ -272,12 +273,12 @@ def declare_original(parser: argparse.ArgumentParser) -> None:
 
 
 def form_of(arguments: argparse.Namespace) -> Form:
-    """The form of the kept texts that is asked for."""
+    """The requested form of the kept texts."""
     return "original" if arguments.original else "redacted"
 
 
 def read_text(place: str) -> str:
-    """What is in the file *place*, or, for ``-``, on standard input."""
+    """The content of the file *place*; ``-`` is standard input."""
     try:
         return sys.stdin.read() if place == "-" else Path(place).read_text(errors="replace")
     except OSError as error:

@@ -180,7 +180,7 @@ def _watch(arguments: argparse.Namespace, rules: Rules, receivers: Iterable[Rece
 def _alarm(
     arguments: argparse.Namespace, rules: Rules, receivers: Iterable[Receiver], error: ConfigError
 ) -> int:
-    """Where the log cannot be opened, that is itself what a rule about integrity looks for."""
+    """Raise an alert if the log cannot be opened: that is what a rule about integrity looks for."""
     from guardrails_lite.audit.alerts import alarm
 
     report = _check(arguments)()

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from guardrails_lite.audit.postgres import ShippedIndex
 
 BILLED: Final = ("day", "model", "key", "project")
-"""What a bill may be split by."""
+"""What a bill can be grouped by."""
 _HEAD: Final = ("theirs USD", "ours USD", "difference", "share", "calls", "unpriced", "estimated", "cached")
 
 
 def declare_bill(parser: argparse.ArgumentParser) -> None:
-    """Declare what is said of a bill."""
+    """Declare the options about a bill."""
     group = parser.add_argument_group("a provider's bill")
     group.add_argument("--against", metavar="FILE", help="compare the log with this bill, a CSV file")
     group.add_argument(
@@ -62,13 +62,13 @@ def _pair(told: str) -> tuple[str, str]:
 
 
 def is_about_a_bill(arguments: argparse.Namespace) -> bool:
-    """Whether something was said that means nothing without a bill."""
+    """Whether an option was given that only makes sense with a bill."""
     said = (arguments.column, arguments.same, arguments.encoding, arguments.decimal)
     return any(said) or arguments.allow is not None or arguments.by in ("day", "project")
 
 
 def spend_against(arguments: argparse.Namespace) -> int:
-    """Print the differences; 1 where one is over what is allowed."""
+    """Print the differences. Exits with 1 if one is larger than allowed."""
     from guardrails_lite.audit import read_bill, reconcile
 
     by: Any = arguments.by or "day"
@@ -108,7 +108,7 @@ def spend_against(arguments: argparse.Namespace) -> int:
 
 
 def _on_its_days(bill: Bill, asked: Filter) -> Filter | None:
-    """The calls that are asked for, on the days of the bill; None where that leaves some of these out."""
+    """The selected calls, limited to the bill's days; None if the selection leaves out some of those days."""
     if bill.first is None or bill.last is None:
         return asked
     begin, end = (

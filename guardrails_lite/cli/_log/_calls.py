@@ -45,7 +45,7 @@ def _ls(arguments: argparse.Namespace) -> int:
 
 
 def print_calls(calls: Sequence[Call], *, as_json: bool, empty: str = "no calls") -> None:
-    """Print calls as a table, or as JSON; *empty* in place of a table of none."""
+    """Print calls as a table or as JSON; if there are none, print *empty* instead of a table."""
     if as_json:
         print_json([call.to_dict() for call in calls])
     else:
@@ -102,7 +102,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def the_call(index: Index | ShippedIndex, beginning: str) -> Call:
-    """The one call whose id begins so.
+    """The one call whose id begins with *beginning*.
 
     Raises:
         LookupError: there is none, or there are several.

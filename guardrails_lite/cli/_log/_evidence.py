@@ -18,7 +18,7 @@ def _declare_bundle(parser: argparse.ArgumentParser) -> None:
 
 
 def _bundle(arguments: argparse.Namespace) -> int:
-    """Make a bundle, then check it: the exit code is the check's."""
+    """Make a bundle, then check it. The exit code is that of the check."""
     from guardrails_lite.audit import _standalone, bundle, check_bundle
 
     try:
@@ -47,7 +47,7 @@ def _declare_check(parser: argparse.ArgumentParser) -> None:
 
 
 def _check_bundle(arguments: argparse.Namespace) -> int:
-    """Check a bundle with the verifier that is installed here."""
+    """Check a bundle with the installed verifier."""
     from guardrails_lite.audit import _standalone, check_bundle
 
     key = None if arguments.key is None else read_text(arguments.key)

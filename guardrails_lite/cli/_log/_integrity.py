@@ -31,7 +31,7 @@ def _declare_verify(parser: argparse.ArgumentParser) -> None:
 
 
 def key_of(given: str | None) -> str | None:
-    """The verification key that an option gives or names."""
+    """The verification key that an option contains or names the file of."""
     if given is None or ("+" in given and not Path(given).exists()):  # the key itself
         return given
     text = read_text(given)
@@ -41,7 +41,7 @@ def key_of(given: str | None) -> str | None:
 
 
 def heads_of(place: str | None) -> list[str]:
-    """The heads in a file that an option names."""
+    """The heads in the file that an option names."""
     from guardrails_lite.audit import read_heads
 
     if place is None:
@@ -132,7 +132,7 @@ def _declare_repair(parser: argparse.ArgumentParser) -> None:
 
 
 def _repair(arguments: argparse.Namespace) -> int:
-    """Mend what can be mended without touching a line: dead streams, texts without a record, the index."""
+    """Repair what can be repaired without touching a line: dead streams, stray texts, the index."""
     from guardrails_lite.audit import clear_strays, close_off, diagnose, strays
     from guardrails_lite.audit.index import Index
 
@@ -168,7 +168,7 @@ def _repair(arguments: argparse.Namespace) -> int:
 
 
 def _tell_repairs(arguments: argparse.Namespace, dead: list[str]) -> int:
-    """What a repair would do; 1 where that is anything."""
+    """Print what a repair would do. Exits with 1 if there is anything to do."""
     from guardrails_lite.audit import strays
 
     left = strays(arguments.directory)

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from guardrails_lite.audit.postgres import ShippedIndex
 
 POLICY: Final = "policy:"
-"""What a digest begins with where a call's id could stand too."""
+"""The prefix that tells a digest from a call's id."""
 
 
 def list_policies(arguments: argparse.Namespace) -> int:
-    """Print which policies were in force, the last first."""
+    """Print which policies were in force, newest first."""
     with index_of(arguments) as index:
         policies = index.policies(limit=1_000)
         told = index.loaded(policy.digest for policy in policies)
@@ -38,7 +38,7 @@ def _config(told: Loaded | None) -> dict[str, Any]:
 
 
 def _hour(ns: int) -> str:
-    """The hour of a policy's time, which is all that is known of it."""
+    """A time to the hour: more is not known of when a policy was in force."""
     from guardrails_lite.cli._log._calls import shown_time
 
     return shown_time(ns)[: len("2026-11-27 10:00")]
@@ -62,7 +62,7 @@ def _row(policy: Policy, told: Loaded | None) -> tuple[object, ...]:
 
 
 def show_policy(arguments: argparse.Namespace) -> int:
-    """Print what a policy says, or in what it differs from another; 2 where it does not fit its digest."""
+    """Print a policy, or how it differs from another. Exits with 2 if it does not match its digest."""
     from guardrails_lite.audit.index import changes
 
     with index_of(arguments) as index:
@@ -103,10 +103,10 @@ def _cell(value: object) -> object:
 
 
 def the_policy(index: Index | ShippedIndex, beginning: str) -> Loaded:
-    """What the log tells of the one policy whose digest begins so.
+    """The one policy whose digest begins with *beginning*, as the log describes it.
 
     Raises:
-        LookupError: it tells of none, or of several.
+        LookupError: there is none, or there are several.
     """
     found = index.find_policies(beginning)
     if len(found) != 1:

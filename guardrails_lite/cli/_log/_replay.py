@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 MASKED = "texts that they masked or stopped are missing; --original uses the original texts, if kept"
-"""What a reader must know about texts that rules have changed."""
+"""The note about texts that rules have changed."""
 
 
 def _declare(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +37,7 @@ def _declare(parser: argparse.ArgumentParser) -> None:
 
 
 def declare_reading(parser: argparse.ArgumentParser) -> None:
-    """Declare who reads the kept texts of which calls, and why."""
+    """Declare the options that say who reads which kept texts, and why."""
     parser.add_argument("--reader", metavar="WHO", required=True, help="who reads the kept texts")
     parser.add_argument("--reason", metavar="WHY", required=True, help="why; written to the log as it is")
     declare_original(parser)
@@ -67,7 +67,7 @@ def read_guard(arguments: argparse.Namespace, file: str) -> Guard[Any]:
 
 @contextlib.contextmanager
 def finished_calls(arguments: argparse.Namespace) -> Iterator[tuple[int, Iterator[Entry]]]:
-    """How many calls are meant, and their records, each read when it is asked for."""
+    """The number of selected calls, and their records, each read only when needed."""
     asked = filter_of(arguments)
     with index_of(arguments) as index:
         finished = (call for call in index.calls(asked) if call.outcome != "unfinished")

@@ -34,7 +34,7 @@ def _declare(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    """Let old segments go; without ``--yes``, 1 where there are any; 2 where damage keeps some."""
+    """Remove old segments. Exits with 1 if there are any and ``--yes`` is missing, 2 if damage keeps some."""
     from guardrails_lite.audit import expirable, expire
 
     if arguments.yes and not arguments.by:
