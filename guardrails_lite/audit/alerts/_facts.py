@@ -13,18 +13,29 @@ from typing import Any, Final, NamedTuple
 PRODUCT: Final = "guardrails-lite"
 """``logsource.product`` of every rule."""
 
-_WHO: Final = ("guard", "digest", "mode", "style", "model", "outcome", "user", "key", "tenant")
+WHO: Final[tuple[str, ...]] = (
+    "guard",
+    "digest",
+    "mode",
+    "style",
+    "model",
+    "outcome",
+    "user",
+    "key",
+    "tenant",
+)
+"""The fields of a call that its checks and sends have too."""
 _NEW: Final = ("new_guard", "new_digest", "new_model", "new_user", "new_key", "new_tenant")
 
 SERVICES: Final[Mapping[str, tuple[str, ...]]] = {
     "call": (
         *("call", "stream", "n", "error", "blocked", "found", "us", "attempts", "kept", "log_age_s"),
         *("tokens", "tokens_in", "tokens_out", "cost_usd", "input_chars", "output_chars"),
-        *_WHO,
+        *WHO,
         *_NEW,
     ),
-    "check": ("call", "rule", "side", "attempt", "result", "action", "us", "error", *_WHO),
-    "send": ("call", "target", "sent_model", "number", "result", "status", "us", "cost_usd", *_WHO),
+    "check": ("call", "rule", "side", "attempt", "result", "action", "us", "error", *WHO),
+    "send": ("call", "target", "sent_model", "number", "result", "status", "us", "cost_usd", *WHO),
     "event": ("type", "id", "call", "stream", "n"),
     "hour": (
         *("of", "value", "hours_before", "complete", "calls", "blocked", "block_rate", "tokens", "cost_usd"),
@@ -35,6 +46,9 @@ SERVICES: Final[Mapping[str, tuple[str, ...]]] = {
     "integrity": ("state", "problems", "first", "records", "streams", "key"),
 }
 """``logsource.service``, and the fields that its facts have."""
+
+LOOKED_UP: Final = frozenset((*_NEW, "log_age_s"))
+"""Fields that only a fact has whose rules ask for them: they are dear."""
 
 _OPEN: Final = {"call": "tag.", "check": "tag.", "send": "tag.", "event": "data."}
 """The beginning of fields that are named by whoever wrote them."""

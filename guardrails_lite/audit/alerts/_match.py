@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from guardrails_lite.audit.alerts._detect import may_be
-from guardrails_lite.audit.alerts._facts import Fact
+from guardrails_lite.audit.alerts._facts import LOOKED_UP, SERVICES, Fact
 from guardrails_lite.audit.alerts._sigma import Correlation, Level, Rule, Rules
 from guardrails_lite.audit.alerts._windows import Burst, Group, Windows
 
@@ -64,7 +64,8 @@ class Matcher:
         for rule in rules.rules:
             counting = [windows for windows in self._windows if rule.id in windows.correlation.rules]
             self._rules[rule.service].append((rule, counting))
-            self.asks[rule.service] |= {*rule.asks, *rule.fields}
+            told = rule.fields or {*SERVICES[rule.service]} - LOOKED_UP
+            self.asks[rule.service] |= {*rule.asks, *told}
             for windows in counting:
                 asked = windows.correlation
                 self.asks[rule.service] |= {*asked.group_by, *([asked.field] if asked.field else [])}
