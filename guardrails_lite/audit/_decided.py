@@ -15,6 +15,7 @@ that one is not known. That it would ask again, or fall back, is.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -109,21 +110,13 @@ class Policy:
         repeats = word == "re-asked" and not (same and screening.same_again)
         if repeats and screening.reasks < self._plan.retry.reasks:
             return "re-asked"
-        return "fell back" if word != "blocked" and self._fallbacks(word, screening) else None
+        return "fell back" if word != "blocked" and self.fallback(word, screening) else None
 
-    def fixed_reply(self, word: DecisionName, screening: Screening) -> Screening | None:
-        """What it falls back to, where that is no model's to say."""
-        target, *_ = self._fallbacks(word, screening)
-        if target.kind != "answer" or not target.subject:
-            return None
-        said = (("output", "assistant", target.subject),)
-        # Nothing is behind a fixed answer.
-        return replace(NEVER_ASKED, texts=said, reasks=screening.reasks, fallbacks=len(self._plan.fallback))
-
-    def _fallbacks(self, word: DecisionName, screening: Screening) -> list[Target]:
+    def fallback(self, word: DecisionName, screening: Screening) -> Target | None:
+        """What it falls back to; None: there is nothing."""
         after = "validation" if word == "re-asked" else "failure"
         left = self._plan.fallback[screening.fallbacks :]
-        return [target for target in left if target.on in ("any", after)]
+        return next((target for target in left if target.on in ("any", after)), None)
 
     def plan_from(self, side: SideName, start: int) -> Plan:
         """The plan that checks texts of a side with its rules from *start* on."""
@@ -257,13 +250,17 @@ class _One:
         way = self.policy.way(part.word, screening, same=same)
         if way is None:
             return "nothing"
-        if way == screening.then and (same or way != "re-asked"):
-            return "as recorded"
         if way == "asked":
-            return NEVER_ASKED
-        return (
-            self.policy.fixed_reply(part.word, screening) if way == "fell back" else None
-        ) or "another reply"
+            return "as recorded" if screening.then == "asked" else NEVER_ASKED
+        if way == "re-asked":
+            return "as recorded" if screening.then == "re-asked" and same else "another reply"
+        target = self.policy.fallback(part.word, screening)
+        assert target is not None
+        if target.kind == "answer":  # and behind a fixed answer there is nothing
+            said = (("output", "assistant", target.subject),) if target.subject else ()
+            return replace(NEVER_ASKED, texts=said, reasks=screening.reasks, fallbacks=sys.maxsize)
+        is_same = screening.then == "fell back" and screening.fell_to == target.name
+        return "as recorded" if is_same else "another reply"
 
     def _start(self, rules: Sequence[Rule], screening: Screening) -> int | None:
         """Behind which rules the texts are as they were kept; None: nowhere, for one that masked is gone."""

@@ -44,6 +44,8 @@ class Screening:
     """Rules saw it as it came in: where one stopped it, no rule saw the rest."""
     then: Way | None = None
     """What followed; None: nothing, it was the last reply, or a request that was kept from every model."""
+    fell_to: object = None
+    """The name of the fallback that was gone to; None where none was."""
     reasks: int = 0
     """How many times the model had been asked again before."""
     fallbacks: int = 0
@@ -131,14 +133,16 @@ def screenings(entry: Entry, opened: Opened | Why) -> list[Screening]:
             kept[side] = tuple(text for text in texts if text.side == side) or "no text"
     checks = _listed(data, "checks")
     of_input = _of_request([check for check in checks if check.get("side") == "input"])
-    of_output = _by_reply(data, [check for check in checks if check.get("side") == "output"])
+    of_replies = [check for check in checks if check.get("side") == "output"]
+    of_output = _by_reply(data, of_replies)
     found = []
     if of_input or data.get("style") != "check":  # a text that was checked by itself is of one side
         asked = [each for each in originals if each.side == "input"]
         left = _looked_at(kept["input"])
         request = Screening("input", of_input, left, in_full=True, said=looked_at(asked) or None)
-        found.append(replace(request, then=_after_request(request, data)))
-    in_pieces = "stream" in str(data.get("style")) and not any(map(_holds, checks))
+        fell_to = _fell_to(_noted(data, 0))
+        found.append(replace(request, then=_after_request(request, data), fell_to=fell_to))
+    in_pieces = "stream" in str(data.get("style")) and not any(map(_holds, of_replies))
     is_composed = _is_composed(data)
     last = max(of_output, default=0)
     for attempt, of_attempt in of_output.items():
@@ -192,8 +196,7 @@ def _after_request(request: Screening, data: Mapping[str, Any]) -> Way | None:
 
 def _with_way(reply: Screening, data: Mapping[str, Any], attempt: int) -> Screening:
     """The *reply* with how it was come to, and what followed."""
-    notes = _listed(data, "notes")
-    noted = [(note.get("what"), note.get("detail")) for note in notes if _number(note) == attempt]
+    noted = _noted(data, attempt)
     words = {what for what, _ in noted}
     then: Way | None = None
     if "re-ask" in words or (data.get("style") == "check" and "reask" in reply.acts.values()):
@@ -201,14 +204,26 @@ def _with_way(reply: Screening, data: Mapping[str, Any], attempt: int) -> Screen
     elif "fallback" in words or (data.get("style") == "check" and "fall_back" in reply.acts.values()):
         later = any(_number(each, "number") > attempt for each in _listed(data, "attempts"))
         then = "fell back" if later or data.get("outcome") != "blocked" else None
-    before = [note.get("what") for note in notes if _number(note) < attempt]
+    before = [note.get("what") for note in _listed(data, "notes") if _number(note) < attempt]
     return replace(
         reply,
         then=then,
+        fell_to=_fell_to(noted),
         reasks=before.count("re-ask"),
         fallbacks=before.count("fallback"),
         same_again=("no re-ask", "the same failure again") in noted,
     )
+
+
+def _noted(data: Mapping[str, Any], attempt: int) -> list[tuple[object, object]]:
+    """What was noted after an attempt, with its details."""
+    return [
+        (note.get("what"), note.get("detail")) for note in _listed(data, "notes") if _number(note) == attempt
+    ]
+
+
+def _fell_to(noted: Iterable[tuple[object, object]]) -> object:
+    return next((detail for what, detail in noted if what == "fallback"), None)
 
 
 def _holds(check: Mapping[str, Any]) -> bool:

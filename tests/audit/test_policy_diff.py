@@ -175,15 +175,16 @@ def test_the_same_print_of_other_code_is_the_same_only_where_nobody_knows_better
     assert diff(root, new, against=tried).unknown == {"no text": 1}
 
 
-def test_what_a_stream_was_stopped_before_is_unknown(root: Path) -> None:
-    """A rule that has passed what came has not seen what would have come."""
-    windowed = [word(each, window=3) for each in ("ada", "bad")]
-    with AuditLog(root) as log, contextlib.suppress(GuardrailsError):
-        guard = Guard(output=[block(windowed[0]), warn(windowed[1])], log=log)
+@pytest.mark.parametrize("form", ["redacted", "original"])
+def test_what_a_stream_was_stopped_before_is_unknown(root: Path, form: Any) -> None:
+    """A rule that has passed what came has not seen what would have come, and nor has who sealed it."""
+    bad, ada = word("bad", window=3), word("ada", window=3)
+    with AuditLog(root, capture="sealed") as log, contextlib.suppress(GuardrailsError):
+        guard = Guard(input=[fall_back(word("eve"))], output=[block(ada), warn(bad)], log=log)
         for _ in guard.stream(lambda messages: iter(["ada ", "is ", "bad"]), "hello"):
             pass
 
-    found = diff(root, Guard(output=[block(windowed[1]), fall_back(windowed[0])]))
+    found = diff(root, Guard(output=[block(bad), fall_back(ada)]), texts=form)
 
     assert found.blind == {"output block(word(text='bad'))": 1}
 
@@ -271,7 +272,7 @@ def test_what_another_reply_would_come_to_is_unknown(root: Path) -> None:
     made(root, Guard(output=[block(word("eve")), warn(word("ada"))]), ["eve", "ada"])
 
     again = diff(root, Guard(output=[reask(word("eve")), reask(word("ada"))]))
-    local = diff(root, Guard(output=[fall_back(word("eve"))], fallback=[target(answer)]))
+    local = diff(root, Guard(output=[fall_back(word("eve"))], fallback=[target(answer), target("sorry")]))
     fixed = diff(root, Guard(output=[fall_back(word("eve"))], fallback=[target("sorry")]))
     nobody = diff(root, Guard(output=[fall_back(word("eve"))]))
 
@@ -288,8 +289,10 @@ def test_a_reply_of_another_is_not_taken_for_one_of_the_model(root: Path) -> Non
     made(root, noted | Guard(input=[fall_back(word("ada"))]), ["ada"])
 
     found = diff(root, Guard(output=[block(word("bad")), reask(word("eve"))]))
+    other = diff(root, Guard(output=[block(word("bad")), fall_back(word("eve"))], fallback=[target(answer)]))
 
     assert (found.changes, found.unknown) == ((), {"no text": 2})
+    assert (other.changes, other.unknown) == ((), {"no text": 1})
 
 
 def test_a_call_that_asked_in_vain_was_blocked(root: Path) -> None:
@@ -609,7 +612,20 @@ def as_call(text: str) -> Any:
     return completion(tool_calls=[tool_call("look", {"place": text})])
 
 
-REPLIES: list[Callable[[str], Any]] = [str, as_call]
+def as_calls(text: str) -> Any:
+    """The same with a call for each word."""
+    return completion(tool_calls=[tool_call("look", {"place": each}) for each in text.split()])
+
+
+def as_thought(text: str) -> Any:
+    """A reply that says its last word, and has thought all the others."""
+    *thought, said = text.split()
+    reply = completion(said)
+    reply["choices"][0]["message"]["reasoning_content"] = " ".join(thought)
+    return reply
+
+
+REPLIES: list[Callable[[str], Any]] = [str, as_call, as_calls, as_thought]
 STOPPED = Guard(output=[block(WORDS["ada"]), redact(WORDS["a b"])])
 """Of a call its second rule sees the name of the argument, and then the first one stops its value."""
 
@@ -617,7 +633,7 @@ STOPPED = Guard(output=[block(WORDS["ada"]), redact(WORDS["a b"])])
 def live(guard: Guard[Any], reply: Callable[[str], Any] = str) -> list[tuple[Entry, Opened]]:
     """Make all calls; the entry of each, and its texts."""
     kept = Kept()
-    guarded = guard | (Guard(log=[kept]) if reply is str else Guard(log=[kept], tools=[look]))
+    guarded = guard | Guard(log=[kept], tools=[look] if reply in (as_call, as_calls) else [])
     for request, replies in CALLS:
         coming: Iterator[str] = iter(replies)
         with contextlib.suppress(GuardrailsError):
@@ -638,6 +654,7 @@ def live(guard: Guard[Any], reply: Callable[[str], Any] = str) -> list[tuple[Ent
 )
 @example((STOPPED, Guard(output=[redact(WORDS["a b"]), block(WORDS["ada"])])), as_call)
 @example((STOPPED, Guard(output=[block(WORDS["a b"]), fall_back(WORDS["ada"])])), as_call)
+@example((Guard(), Guard(output=[block(WORDS["ada"]), fall_back(WORDS["bad"])])), as_thought)
 def test_what_is_said_to_be_known_is_what_happens(
     pair: tuple[Guard[Any], Guard[Any]], reply: Callable[[str], Any]
 ) -> None:
