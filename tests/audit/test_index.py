@@ -338,6 +338,29 @@ def test_hostile_payloads_are_rows_too(tmp_path: Path) -> None:
         index.rules(), index.latency(), index.spend("user"), index.volume()
 
 
+def test_records_that_lie_about_amounts_can_be_added_up(tmp_path: Path) -> None:
+    """One is taken as far as its column goes; several of them would make more than any column takes."""
+    vast = dict.fromkeys(("total_tokens", "prompt_tokens", "completion_tokens"), 2**80)
+    lie = {
+        "duration_us": 1e300,
+        "usage": vast,
+        "checks_usage": vast,
+        "input_chars": 2**63,
+        "output_chars": 1e90,
+    }
+    with AuditLog(tmp_path / "log") as log, Index(tmp_path / "log") as index:
+        for number in range(6):
+            checks = [{"rule": "r", "result": "passed", "duration_us": 1e300}]
+            attempts = [{"target": "t", "result": "answered", "duration_us": 1e300}]
+            data = {**lie, "outcome": "passed", "checks": checks, "attempts": attempts, "cost_usd": 1.5}
+            log.append("call.completed", call_id(number), data)
+            log.seal()
+            index.update()
+        assert index.totals().calls == 6
+        assert index.totals().cost_usd == 9
+        index.rules(), index.latency(), index.spend("user"), index.volume()
+
+
 def test_a_second_record_of_a_call_does_not_replace_the_first(tmp_path: Path) -> None:
     """A call counts once, as its first record says; the log has both."""
     with AuditLog(tmp_path / "log") as log:

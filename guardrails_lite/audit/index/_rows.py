@@ -23,6 +23,8 @@ _AT_ONCE: Final = 500
 """Calls that are looked up together: a database may be far away."""
 _LONGEST: Final = 2_000
 _LARGEST: Final = 2**63 - 1
+_MOST: Final = 10**12
+"""Of tokens, characters or microseconds of one call: these are eleven days."""
 _COLUMNS: Final = ("user", "api_key", "tenant")
 """The fields of ``who`` that have a column; the others are tags."""
 _QUIET: Final = ("checkpoint", "heartbeat")
@@ -111,7 +113,7 @@ class Batch:
                     whole(check.get("attempt")),
                     result,
                     text(check.get("action")),
-                    whole(check.get("duration_us")),
+                    amount(check.get("duration_us")),
                     text(check.get("error")),
                 )
             )
@@ -168,13 +170,13 @@ def _call_row(entry: Entry, place: Place, outcome: str, found: str) -> tuple[Any
         text(data.get("error")),
         *[text(who.get(name)) for name in _COLUMNS],
         *[
-            whole(used.get(name)) + whole(judged.get(name))
+            amount(used.get(name)) + amount(judged.get(name))
             for name in ("total_tokens", "prompt_tokens", "completion_tokens")
         ],
         None if cost is None or checks_cost is None else cost + checks_cost,
-        whole(data.get("duration_us")),
-        whole(data.get("input_chars")),
-        whole(data.get("output_chars")),
+        amount(data.get("duration_us")),
+        amount(data.get("input_chars")),
+        amount(data.get("output_chars")),
         len(steps(data.get("attempts"))),
         found,
         int(isinstance(content, Mapping) and "ref" in content),
@@ -195,7 +197,7 @@ def _attempt_row(row: int, step: int, one: Mapping[str, Any]) -> tuple[Any, ...]
         whole(one.get("number")),
         text(one.get("result")),
         whole(status) if isinstance(status, int) else None,
-        whole(one.get("duration_us")),
+        amount(one.get("duration_us")),
         money(one.get("cost_usd")),
     )
 
@@ -214,6 +216,11 @@ def whole(value: object) -> int:
     if not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
         return 0
     return max(-_LARGEST, min(_LARGEST, round(value)))
+
+
+def amount(value: object) -> int:
+    """`whole` of what is added up over many records: some that lie must not make more than a column takes."""
+    return max(-_MOST, min(_MOST, whole(value)))
 
 
 def money(value: object) -> float | None:
