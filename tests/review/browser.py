@@ -6,6 +6,7 @@ One browser serves all tests of a process; each page is a context of its own, wi
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
 import shutil
@@ -39,6 +40,10 @@ _PATIENCE_S = 60.0
 KEYS = {"Tab": 9, "Enter": 13, "Escape": 27}
 
 
+class Replaced(AssertionError):
+    """The page was replaced by another one while it was asked."""
+
+
 class Browser:
     """A running Chromium."""
 
@@ -57,7 +62,10 @@ class Browser:
         while True:
             answer = json.loads(self._connection.recv(timeout=_PATIENCE_S))
             if answer.get("id") == number:
-                assert "error" not in answer, f"{method}: {answer['error']}"
+                error = answer.get("error", {})
+                if "navigated" in error.get("message", ""):
+                    raise Replaced(f"{method}: {error}")
+                assert not error, f"{method}: {error}"
                 return answer["result"]
             self.events.append(answer)
 
@@ -114,9 +122,10 @@ class Page:
         """Wait until *script* is true; a page that is being replaced is waited for."""
         ends = time.monotonic() + _PATIENCE_S
         while time.monotonic() < ends:
-            found = self.send("Runtime.evaluate", expression=script, returnByValue=True)
-            if found["result"].get("value") is True:
-                return
+            with contextlib.suppress(Replaced):
+                found = self.send("Runtime.evaluate", expression=script, returnByValue=True)
+                if found["result"].get("value") is True:
+                    return
             time.sleep(0.02)
         raise AssertionError(f"the page never came to: {script}")
 
