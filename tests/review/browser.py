@@ -6,7 +6,6 @@ One browser serves all tests of a process; each page is a context of its own, wi
 from __future__ import annotations
 
 import base64
-import contextlib
 import itertools
 import json
 import shutil
@@ -14,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,8 @@ _FLAGS = (
     "--remote-debugging-port=0",
 )
 _PATIENCE_S = 60.0
+_NOT_NOW = -32000
+"""What the browser answers where there is nothing to ask: no page yet, or no longer."""
 KEYS = {"Tab": 9, "Enter": 13, "Escape": 27}
 
 
@@ -63,7 +64,7 @@ class Browser:
             answer = json.loads(self._connection.recv(timeout=_PATIENCE_S))
             if answer.get("id") == number:
                 error = answer.get("error", {})
-                if "navigated" in error.get("message", ""):
+                if error.get("code") == _NOT_NOW:
                     raise Replaced(f"{method}: {error}")
                 assert not error, f"{method}: {error}"
                 return answer["result"]
@@ -122,7 +123,7 @@ class Page:
         """Wait until *script* is true; a page that is being replaced is waited for."""
         ends = time.monotonic() + _PATIENCE_S
         while time.monotonic() < ends:
-            with contextlib.suppress(Replaced):
+            with suppress(Replaced):
                 found = self.send("Runtime.evaluate", expression=script, returnByValue=True)
                 if found["result"].get("value") is True:
                     return
